@@ -1,0 +1,43 @@
+// Package capture is where frames come from: capture files, folders of them
+// and standard input. It knows file formats, not protocols.
+package capture
+
+import "strconv"
+
+// A Frame is one link-layer frame as captured. Data is valid only until the
+// source is asked for the next frame; whoever keeps any of it must copy it.
+type Frame struct {
+	Time   int64    // capture time, nanoseconds since the Unix epoch, UTC
+	Data   []byte   // the captured bytes, at most Len; borrowed
+	Len    int      // length on the wire, in bytes
+	Link   LinkType // what Data begins with
+	File   int      // which file of the source, an index for its Name method
+	Number uint64   // 1-based number of the frame within its file, as Wireshark counts
+}
+
+// A LinkType says which link-layer header a frame begins with, in the numbers
+// of the pcap LINKTYPE registry (https://www.tcpdump.org/linktypes.html).
+type LinkType uint16
+
+// The link types that package packet decodes.
+const (
+	LinkNull     LinkType = 0   // BSD loopback: address family in host byte order
+	LinkEthernet LinkType = 1   // IEEE 802.3 Ethernet
+	LinkRawBSD   LinkType = 12  // DLT_RAW as some systems write it
+	LinkRawOBSD  LinkType = 14  // DLT_RAW as OpenBSD writes it
+	LinkRaw      LinkType = 101 // raw IPv4 or IPv6
+	LinkLoop     LinkType = 108 // OpenBSD loopback: address family in network byte order
+	LinkSLL      LinkType = 113 // Linux "any" interface, cooked
+	LinkIPv4     LinkType = 228 // raw IPv4
+	LinkIPv6     LinkType = 229 // raw IPv6
+	LinkSLL2     LinkType = 276 // Linux "any" interface, cooked v2
+)
+
+// String returns the registry's short name, or the number of a link type that
+// this package has no name for.
+func (l LinkType) String() string {
+	if name, ok := linkNames[l]; ok {
+		return name
+	}
+	return "LINKTYPE_" + strconv.Itoa(int(l))
+}

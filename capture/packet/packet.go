@@ -1,0 +1,89 @@
+// Package packet decodes one captured frame into one Packet, by hand and
+// without allocating. It follows tags and tunnels to the innermost IP packet,
+// so that what a tunnel carries is seen once and never counted twice.
+package packet
+
+import "net/netip"
+
+// Packet is the part of a frame that detection needs. Payload aliases the
+// frame, or the Decoder's buffer when the packet was reassembled from
+// fragments: it is valid only until the next frame is asked for.
+type Packet struct {
+	Time     int64          // nanoseconds since the Unix epoch, UTC
+	Src, Dst netip.AddrPort // innermost addresses, IPv4 always as IPv4; ports 0 where the protocol has none
+	Proto    Proto          // innermost transport protocol
+	Flags    Flags          // TCP flags
+	Seq, Ack uint32         // TCP sequence and acknowledgement numbers
+	IPID     uint32         // IPv4 identification, IPv6 flow label
+	TTL      uint8          // IPv4 time to live, IPv6 hop limit
+	VLAN     uint16         // outermost VLAN identifier, 0 where there is no tag
+	ICMP     ICMP           // valid when Proto is ICMP or ICMPv6
+	Payload  []byte         // what follows the transport header, as captured; borrowed
+
+	// PayloadLen is the payload's length on the wire, in bytes. It is more
+	// than len(Payload) when Truncated.
+	PayloadLen int
+	// Truncated says that the snapshot length, or the end of what was
+	// captured, cut the payload short.
+	Truncated bool
+	// Fragment says that this is the first fragment of a datagram whose other
+	// fragments are not here: ports are right, the payload is only its beginning.
+	Fragment bool
+
+	File   int    // of the frame, see capture.Frame
+	Number uint64 // of the frame, see capture.Frame
+}
+
+// ICMP is what detection needs of an ICMP or ICMPv6 message.
+type ICMP struct {
+	Type, Code uint8
+	// Inner is the packet that an error message quotes (RFC 792, RFC 4443):
+	// who sent it, to whom. HasInner is false when the message is no error,
+	// or quotes too little.
+	HasInner           bool
+	InnerProto         Proto
+	InnerSrc, InnerDst netip.AddrPort
+	InnerSeq           uint32 // TCP sequence number, 0 when not quoted
+}
+
+// Unreachable reports whether the message says that a destination, or its
+// port, can't be reached: ICMP type 3, ICMPv6 type 1.
+func (p *Packet) Unreachable() bool {
+	return p.Proto == ProtoICMP && p.ICMP.Type == 3 || p.Proto == ProtoICMPv6 && p.ICMP.Type == 1
+}
+
+// Proto is an IP protocol number (IANA protocol-numbers registry).
+type Proto uint8
+
+// The protocols that the decoder reads itself.
+const (
+	ProtoICMP   Proto = 1
+	ProtoTCP    Proto = 6
+	ProtoUDP    Proto = 17
+	ProtoICMPv6 Proto = 58
+	ProtoSCTP   Proto = 132
+)
+
+// Flags are the TCP flags (RFC 9293, chapter 3.1).
+type Flags uint8
+
+// The TCP flags.
+const (
+	FIN Flags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+// Has reports whether every flag of want is set.
+func (f Flags) Has(want Flags) bool { return f&want == want }
+
+// IsSYN reports whether the flags open a connection: SYN and no ACK, RST or FIN.
+func (f Flags) IsSYN() bool { return f&(SYN|ACK|RST|FIN) == SYN }
+
+// IsSYNACK reports whether the flags accept a connection: SYN and ACK, no RST or FIN.
+func (f Flags) IsSYNACK() bool { return f&(SYN|ACK|RST|FIN) == SYN|ACK }

@@ -1,0 +1,162 @@
+// Package alert is what a detector says: the one type that detection, the
+// scope ledger and the sinks share. It imports nothing of the house but ioc.
+package alert
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"wormscope/ioc"
+)
+
+// An Alert is one finding about one host. It is said once when it is found
+// (PhaseStart), again as it grows (PhaseUpdate), and for findings with a life,
+// a last time with their totals (PhaseEnd). All of these share ID.
+type Alert struct {
+	ID       string   // derived from what the alert says, see Identify; the same capture gives the same
+	Seq      int      // 0 for the start, then 1, 2, … for each later word
+	Phase    Phase    // where in its life the alert is
+	Rule     Rule     // what was found; event.action
+	Name     string   // the rule's variant, such as "fan-out"; empty where there is only one
+	Severity Severity // how much it matters
+
+	Time        time.Time      // of the packet that decided
+	Host        netip.Addr     // the host that the alert is about
+	Orig, Resp  netip.AddrPort // originator and responder of the deciding flow; port 0 where many
+	Proto       uint8          // IP protocol number of the deciding flow, 0 where none
+	VLAN        uint16         // outermost VLAN identifier, 0 where none
+	First, Last time.Time      // of what was counted so far
+	Count       uint64         // how many: attempts, lookups, connections
+	Indicator   *ioc.Indicator // what was matched, nil where the rule needs none
+	Evidence    Evidence       // the details, by kind
+	Frames      []FrameRef     // the first few frames that show it, in order
+}
+
+// Evidence holds the details of an alert; exactly the ones of its rule are set.
+type Evidence struct {
+	Scan     *Scan
+	Flood    *Flood
+	DNS      *DNS
+	Contact  *Contact
+	Exposure *Exposure
+}
+
+// A FrameRef names a frame as an analyst would look for it.
+type FrameRef struct {
+	File   int    // index of the capture file
+	Number uint64 // 1-based within the file
+}
+
+// Rule is what an alert says, the value of event.action.
+type Rule string
+
+// The rules.
+const (
+	RuleDomain   Rule = "ioc-domain"  // asked for an indicator name, or one below it
+	RuleContact  Rule = "ioc-ip"      // traffic with an indicator address
+	RuleScan     Rule = "scan"        // the host scans
+	RuleFlood    Rule = "flood"       // many sources, one target
+	RuleExposure Rule = "smb-exposed" // the host answers on a lateral port
+)
+
+// Phase is where in its life an alert is.
+type Phase uint8
+
+// The phases of an alert's life.
+const (
+	PhaseStart Phase = iota
+	PhaseUpdate
+	PhaseEnd
+)
+
+// String returns start, update or end.
+func (p Phase) String() string { return [...]string{"start", "update", "end"}[p] }
+
+// Severity orders alerts by how much they matter, 0 to 100 as ECS risk scores.
+type Severity uint8
+
+// The steps of severity that rules use.
+const (
+	Info     Severity = 10
+	Low      Severity = 25
+	Medium   Severity = 50
+	High     Severity = 75
+	Critical Severity = 95
+)
+
+// Scan is the evidence of a scan.
+type Scan struct {
+	Port     uint16       // the port scanned; 0 when many (a vertical or an external scan)
+	Ports    []uint16     // some of the ports, when many
+	Targets  uint64       // distinct destinations attempted
+	Answered uint64       // attempts answered by SYN-ACK
+	Refused  uint64       // attempts answered by RST or ICMP unreachable
+	Silent   uint64       // attempts not answered in time
+	Rate     float64      // new destinations a second, from first to last
+	Attempts uint64       // distinct attempts at the time of the first alert: the delay of detection
+	LLR      float64      // log-likelihood ratio of the sequential test at the alarm, 0 when another rule fired
+	Sources  uint64       // distinct sources of a distributed scan, else 0
+	Sample   []netip.Addr // some of the destinations, in the order attempted
+}
+
+// Flood is the evidence of a flood: many sources, one target.
+type Flood struct {
+	Port    uint16  // the port flooded
+	Sources uint64  // distinct sources, estimated
+	Packets uint64  // packets counted
+	Rate    float64 // packets a second
+}
+
+// DNS is the evidence of a lookup.
+type DNS struct {
+	Question string // name asked for, lower case, no trailing dot
+	Type     string // query type, such as "A"
+	Matched  string // name that matched the indicator: Question, or a CNAME of the chain
+	// ResponseCode is the answer's RCODE in words ("NOERROR", "NXDOMAIN");
+	// empty while no answer was seen.
+	ResponseCode string
+	Resolved     []netip.Addr // addresses answered
+	Resolver     netip.Addr   // who was asked
+	Client       netip.Prefix // EDNS Client Subnet (RFC 7871), invalid when there is none
+}
+
+// Contact is the evidence of traffic with an indicator address.
+type Contact struct {
+	State          string // "attempted" or "established"
+	Initiator      string // who began: "host", "peer" or "unknown" (the capture began in the middle)
+	BytesOrig      uint64 // payload bytes from the originator
+	BytesResp      uint64 // payload bytes from the responder
+	Packets        uint64 // packets both ways
+	Refused        bool   // the peer answered RST or unreachable
+	TransportGuess bool   // originator and responder were guessed by port
+}
+
+// Exposure is the evidence that a host answers on a lateral port.
+type Exposure struct {
+	Port uint16
+	// By is who was answered first from outside the host's zone, or else the
+	// first client; FromOutside says that it is not inside.
+	By          netip.Addr
+	FromOutside bool
+	Clients     uint64 // distinct clients answered, up to a bound
+}
+
+// Identify returns the id of an alert: the first 128 bits, in hexadecimal, of
+// the SHA-256 of what it says and when it began. Keys separate alerts of one
+// rule about one host: a port, an indicator, a peer.
+func Identify(rule Rule, host netip.Addr, first time.Time, keys ...string) string {
+	h := sha256.New()
+	b := append([]byte(rule), 0)
+	b = host.AppendTo(b)
+	b = append(b, 0)
+	b = strconv.AppendInt(b, first.UnixNano(), 10)
+	for _, k := range keys {
+		b = append(b, 0)
+		b = append(b, k...)
+	}
+	h.Write(b)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,57 @@
+package alert
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Fact is something a detector learned about a host that belongs in the
+// ledger and is no alert in itself.
+type Fact struct {
+	Kind  FactKind
+	Host  netip.Addr // the host that the fact is about
+	Peer  netip.Addr // who did it, invalid where nobody did
+	Port  uint16     // the port it happened on, 0 where none
+	Time  time.Time
+	Frame FrameRef
+}
+
+// FactKind is a kind of fact, as the scope document names it.
+type FactKind string
+
+// The facts that are no alerts.
+const (
+	// FactTargeted: the host answered, or refused, an attempt of a scanner.
+	FactTargeted FactKind = "targeted"
+	// FactResolver: the host answers DNS queries of many others.
+	FactResolver FactKind = "resolver"
+)
+
+// An Emitter takes what detectors say. It owns what it is given.
+type Emitter interface {
+	Alert(Alert)
+	Fact(Fact)
+}
+
+// Pace says when a growing alert is worth saying again: at each power of ten
+// of its count, and every PaceInterval while it grows. The zero value is for
+// an alert whose start was not said yet.
+type Pace struct {
+	next uint64 // count at which to speak next
+	last int64  // when it last spoke, Unix nanoseconds
+}
+
+// PaceInterval is how long a growing alert stays quiet at the most.
+const PaceInterval = 5 * time.Minute
+
+// Due reports whether to speak at this count and packet time (Unix
+// nanoseconds), and if so notes that it was done.
+func (p *Pace) Due(count uint64, now int64) bool {
+	if count < p.next && now-p.last < int64(PaceInterval) {
+		return false
+	}
+	p.last = now
+	for p.next = max(p.next, 10); p.next <= count; p.next *= 10 {
+	}
+	return true
+}
