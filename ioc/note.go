@@ -51,10 +51,10 @@ func newNotebook() notebook {
 	}
 }
 
-// freeze drops what is needed only for adding.
+// freeze drops what is needed only for adding, spare room included.
 func (nb *notebook) freeze() {
 	nb.noteNumbers, nb.textNumbers, nb.alsoNumbers = nil, nil, nil
-	nb.notes, nb.texts, nb.also = slices.Clip(nb.notes), slices.Clip(nb.texts), slices.Clip(nb.also)
+	nb.notes, nb.texts, nb.also = slices.Clone(nb.notes), slices.Clone(nb.texts), slices.Clone(nb.also)
 }
 
 // add returns the number of what an indicator says besides its value.

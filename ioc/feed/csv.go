@@ -26,7 +26,11 @@ func (c *collector) readCSV(lines *lineReader, t table) error {
 		case err != nil:
 			return err
 		}
-		if l.number == t.header || strings.TrimSpace(l.text) == "" || l.text[0] == '#' {
+		if strings.TrimSpace(l.text) == "" {
+			continue
+		}
+		if l.number == t.header || l.text[0] == '#' {
+			c.file.remarks++
 			continue
 		}
 		var closed bool

@@ -64,9 +64,9 @@ func (e *Error) Unwrap() error { return e.Err }
 //
 // The report is never nil: it has every file read, those with errors too. The
 // error joins an *Error for each file that can't be read or has no usable
-// entry. One exception: a file of a folder that has only what no monitor of
-// names and addresses can watch, such as paths or hashes, is in order, and
-// only its report says so.
+// entry. One exception: a file of a folder is in order, and only its report
+// has ErrNoEntries, when it has nothing but comments and what can't be seen in
+// packets, such as hashes. Public collections have such files.
 func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report, error) {
 	report := &Report{}
 	info, err := os.Stat(path)
@@ -89,7 +89,7 @@ func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report,
 		case d.IsDir() || isAboutFolder(d.Name()):
 			return nil
 		}
-		if err := report.load(ctx, b, file, o); err != nil && !report.Files[len(report.Files)-1].onlyUnwatched() {
+		if err := report.load(ctx, b, file, o); err != nil && !report.Files[len(report.Files)-1].inOrder() {
 			failed = append(failed, err)
 		}
 		return ctx.Err()

@@ -30,6 +30,9 @@ func (c *collector) readPlain(lines *lineReader) error {
 		}
 		entry, comment := splitComment(l.text)
 		if entry == "" {
+			if comment != "" {
+				c.file.remarks++
+			}
 			if url, ok := cutReference(comment); ok && !inReferences {
 				said.Reference, inReferences = url, true
 			}
@@ -95,6 +98,7 @@ func (c *collector) readEntry(entry string, said *ioc.Indicator, l line) error {
 	end := strings.IndexAny(entry, " \t,;\"'")
 	if end < 0 {
 		if l.number == 1 && isColumnName(entry) {
+			c.file.remarks++
 			return nil // the header of a CSV file with one column
 		}
 		return c.add(entry, said, 0, l)

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -27,6 +28,8 @@ type FileReport struct {
 	Duplicates int // of the entries, those that the file itself or another feed had before
 	Skipped    []Skip
 	Err        error // why the feed could not be used, without the path; nil when it was
+
+	remarks int // lines with comments or headers, and entries of kinds that are not watched
 }
 
 // A Skip is one reason for which lines were not used.
@@ -69,15 +72,16 @@ func (r *Report) Total() int {
 	return n
 }
 
-// onlyUnwatched reports whether a file has entries and none of them is of a
-// kind that could ever be seen in packets.
-func (f *FileReport) onlyUnwatched() bool {
+// inOrder reports whether a file without a usable entry is as it should be:
+// it says something, if only in comments, and has no entry but of kinds that
+// are never seen in packets.
+func (f *FileReport) inOrder() bool {
 	for i := range f.Skipped {
 		if !f.Skipped[i].Reason.unwatched() {
 			return false
 		}
 	}
-	return f.Total() == 0 && len(f.Skipped) > 0
+	return errors.Is(f.Err, ErrNoEntries) && f.remarks > 0
 }
 
 // count notes an entry that was used.
@@ -106,6 +110,9 @@ func (f *FileReport) skip(reason Reason, line int, text string) {
 		s = &f.Skipped[len(f.Skipped)-1]
 	}
 	s.Count++
+	if reason.unwatched() {
+		f.remarks++
+	}
 	if len(s.Samples) < maxSamples {
 		s.Samples = append(s.Samples, Sample{line, printable(text)})
 	}

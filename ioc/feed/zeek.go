@@ -32,6 +32,7 @@ func (c *collector) readZeek(lines *lineReader) error {
 			if layout, err = newZeekLayout(names); err != nil {
 				return err
 			}
+			c.file.remarks++
 			continue
 		}
 		if strings.TrimSpace(l.text) == "" || l.text[0] == '#' {
