@@ -1,0 +1,134 @@
+package scan
+
+import (
+	"math"
+	"time"
+)
+
+// The sequential test compares two hypotheses about first contacts: a benign
+// host's succeed with probability .85, a scanner's with .25. (Jung, Paxson,
+// Berger, Balakrishnan: Fast Portscan Detection Using Sequential Hypothesis
+// Testing, 2004, with the log-likelihood held at 0 from below, so that a host
+// that turned bad is not excused by its good past.)
+const (
+	benignSuccess  = .85
+	scannerSuccess = .25
+	// llrAlarm is ln 10⁴: odds of 10,000 to 1 on a scanner.
+	llrAlarm = 9.21
+	// llrHalfLife is how long it takes for half of a suspicion to fade. With
+	// 1800 s, scans slower than one attempt in 8 minutes are left to the slow
+	// rules, at 12 attempts; with six hours those of up to one in 40 minutes
+	// are found after 7, and a benign host's few first contacts a day still
+	// fade faster than they add up (measured: docs/detection.md).
+	llrHalfLife = 6 * hour
+)
+
+// TRW as published, for sources outside: success .8 and .2, detection .99,
+// false alarm .01.
+const (
+	trwStep  = 1.3862943611198906 // ln(.8/.2)
+	trwAlarm = 4.59511985013459   // ln(.99/.01)
+)
+
+// Weights of a failure, in tenths, by what is known of the destination.
+const (
+	weightDead     = 10 // never seen alive
+	weightAlive    = 5  // seen alive, not at this port
+	weightAnswered = 2  // answered at this port before: it is the destination that changed
+)
+
+// watchedShare is what an outcome on a watched port weighs beside one on a
+// lateral port, and watchedDead how many destinations never seen alive must
+// have failed: on these ports honest programs try many addresses that they
+// were only told of.
+const (
+	watchedShare = .5
+	watchedDead  = 12
+)
+
+// failStep and successStep are what one outcome adds to the ratio.
+func failStep() float64    { return math.Log((1 - scannerSuccess) / (1 - benignSuccess)) }
+func successStep() float64 { return math.Log(scannerSuccess / benignSuccess) }
+
+// A volume is a number of new destinations in a time that is too many on a
+// lateral port.
+type volume struct {
+	tried  uint32
+	dead   uint32 // of these, failures at destinations never seen alive
+	within tick
+	spread tick // time that each half took at least
+	smb    bool // on the ports of SMB only
+	name   string
+}
+
+// Names of the rules, the value of alert.Alert.Name.
+const (
+	nameSequential  = "sequential"
+	nameFanOut      = "fan-out"
+	nameSlow        = "slow"
+	nameExternal    = "external"
+	nameVertical    = "vertical"
+	nameDistributed = "distributed"
+	nameHalfDuplex  = "half-duplex"
+)
+
+// fanOut are volumes that need no failure.
+func fanOut() [3]volume {
+	return [...]volume{
+		{tried: 20, within: 10 * second, name: nameFanOut},
+		{tried: 40, within: minute, name: nameFanOut},
+		{tried: 80, within: 10 * minute, name: nameFanOut},
+	}
+}
+
+// slow are volumes with failures, for scans that the fan-out rule is too
+// short-sighted for and that too many answer for the sequential test. The
+// smaller the share of failures, the more destinations it takes. The fourth is
+// for worms that go slowly through a net full of SMB servers: a person or a
+// program with a list tries its twenty servers in minutes and leaves the rule
+// for fan-out to judge.
+func slow() [5]volume {
+	return [...]volume{
+		{tried: 12, dead: 12, within: day, name: nameSlow},
+		{tried: 20, dead: 6, within: day, name: nameSlow},
+		{tried: 40, dead: 4, within: day, name: nameSlow},
+		{tried: 20, dead: 2, within: day, spread: 5 * minute, smb: true, name: nameSlow},
+		{tried: 60, dead: 20, within: 7 * day, name: nameSlow},
+	}
+}
+
+// Vertical scans: so many failed ports of one destination in this time.
+const (
+	verticalPorts  = 20
+	verticalWithin = minute
+)
+
+// Floods: so many sources never seen before in this time, of which hardly any
+// completes its handshake.
+const (
+	floodSuspect = 64
+	floodSources = 256
+	floodWithin  = 30 * second
+	floodShare   = 10 // one in so many may complete
+)
+
+// Distributed scans: so many sources, at so many destinations of a network,
+// in an hour; and so many times the hours before.
+const (
+	spreadSources = 100
+	spreadTargets = 32
+	spreadTimes   = 4
+)
+
+// Lives of alerts.
+const (
+	// quietAfter is how long a scanner is quiet before its alert is closed,
+	// or quietGaps times its mean gap, up to quietMost.
+	quietAfter = int64(10 * time.Minute)
+	quietGaps  = 4
+	quietMost  = int64(24 * time.Hour)
+	// burstGap ends one go of new destinations.
+	burstGap = 10 * minute
+	// forgetAfter starts the counts of a source anew.
+	forgetAfter = day
+)
