@@ -12,8 +12,8 @@ import (
 //	note      unsigned varint, as in encoding/binary
 //	line      unsigned varint
 //
-// so that a name costs its length and about five bytes, and none of them is
-// seen by the garbage collector. The zero value is empty.
+// A record that was replaced has a name that begins with byte 0. A name thus costs its length and about five bytes, and none of them is seen by
+// the garbage collector. The zero value is empty.
 type arena struct {
 	chunks [][]byte
 	used   int // bytes of records, those that were replaced included
@@ -66,7 +66,25 @@ func (a *arena) setNote(r ref, note uint32, line int) ref {
 		copy(rest, b)
 		return r
 	}
-	return a.add(name, note, line)
+	moved := a.add(name, note, line)
+	name[0] = 0
+	return moved
+}
+
+// each calls do for every record that was not replaced, in the order added.
+func (a *arena) each(do func(r ref, name []byte)) {
+	for i, chunk := range a.chunks {
+		for at := 0; at < len(chunk); {
+			r := ref(i<<16 | at) //nolint:gosec // as add made it
+			name, rest := a.split(r)
+			_, n := binary.Uvarint(rest)
+			_, m := binary.Uvarint(rest[n:])
+			if name[0] != 0 {
+				do(r, name)
+			}
+			at = len(chunk) - len(rest) + n + m
+		}
+	}
 }
 
 func appendNote(b []byte, note uint32, line int) []byte {

@@ -86,7 +86,7 @@ func BenchmarkNameClean(b *testing.B) {
 				}
 			}
 			length := 0
-			s.names.table.each(func(r ref) { length += s.names.arena.length(r) })
+			s.names.arena.each(func(_ ref, name []byte) { length += len(name) })
 			b.ReportMetric(float64(heap)/float64(s.counts.Names), "B/name")
 			b.ReportMetric(float64(length)/float64(s.counts.Names), "length")
 			if found > 0 {

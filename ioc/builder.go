@@ -219,7 +219,7 @@ func (b *Builder) Build() *Set {
 // indexKillSwitches finds the names of class kill-switch.
 func (s *Set) indexKillSwitches() {
 	var refs []ref
-	s.names.table.each(func(r ref) {
+	s.names.arena.each(func(r ref, _ []byte) {
 		note, _ := s.names.arena.note(r)
 		if s.notes.notes[note].class == KillSwitch {
 			refs = append(refs, r)

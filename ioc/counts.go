@@ -44,7 +44,7 @@ func (s *Set) count() {
 		}
 		return feeds[feed]
 	}
-	s.names.table.each(func(r ref) {
+	s.names.arena.each(func(r ref, _ []byte) {
 		note, _ := s.names.arena.note(r)
 		of(note).Names++
 	})

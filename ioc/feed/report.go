@@ -134,12 +134,13 @@ func printable(text string) string {
 	if len(cut) > maxSampleText {
 		cut = strings.ToValidUTF8(cut[:maxSampleText], "") + "…"
 	}
-	return strings.Map(func(r rune) rune {
+	// Cloned, since the text is a part of a large block that is not to be kept.
+	return strings.Clone(strings.Map(func(r rune) rune {
 		if r != ' ' && !strconv.IsPrint(r) {
 			return '.'
 		}
 		return r
-	}, cut)
+	}, cut))
 }
 
 // WriteText writes the report for a person.
