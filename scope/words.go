@@ -86,42 +86,69 @@ func (h *host) why(from State, v verdict) string {
 	return strings.Join(told, "; ")
 }
 
+// Predicate tells an alert as the predicate of a sentence about its host,
+// without a full stop: "scanned port 445: 254 targets, 12 answered, ...".
+func Predicate(a *alert.Alert) string {
+	e := &a.Evidence
+	switch {
+	case e.DNS != nil:
+		return lookupWords(a)
+	case e.Contact != nil:
+		return contactWords(a)
+	case e.Scan != nil && e.Scan.Sources > 0:
+		return "is in a network that " + counted(e.Scan.Sources, "source") + " scanned together" + onPort(e.Scan.Port)
+	case e.Scan != nil:
+		return scanWords(a)
+	case e.Flood != nil:
+		return "was flooded" + onPort(e.Flood.Port) + " by about " + counted(e.Flood.Sources, "source")
+	case e.Exposure != nil:
+		x := e.Exposure
+		return exposedWords(x.Port, x.Clients, x.FromOutside, x.By)
+	default:
+		return "is the subject of the rule " + string(a.Rule)
+	}
+}
+
 // words tells a fact as the predicate of a sentence about its host.
 func (f *fact) words() string {
-	switch f.kind {
-	case kindExposed:
-		return f.exposedWords()
-	case kindTargeted:
-		return f.targetedWords()
-	case kindBeaconing:
-		if f.alert.Rule == alert.RuleDomain {
-			return lookupWords(f.alert)
-		}
-		return contactWords(f.alert)
-	case kindScanning:
-		return scanWords(f.alert)
+	switch {
+	case f.alert != nil:
+		return Predicate(f.alert)
+	case f.kind == kindExposed:
+		return exposedWords(f.port, f.count, f.outside, f.peer)
+	case f.kind == kindTargeted:
+		return "was tried by the scanner " + f.peer.String() + onPort(f.port)
 	default:
 		return f.kind.String()
 	}
 }
 
-func (f *fact) exposedWords() string {
-	s := "answers on port " + strconv.Itoa(int(f.port))
-	if f.count > 1 && f.id != "" {
-		s += ", to " + grouped(f.count) + " clients"
+func exposedWords(port uint16, clients uint64, outside bool, by netip.Addr) string {
+	s := "answers on port " + strconv.Itoa(int(port))
+	if clients > 1 {
+		s += ", to " + grouped(clients) + " clients"
 	}
-	if f.outside {
-		s += ", also to outside (" + f.peer.String() + ")"
+	if outside {
+		s += ", also to outside (" + by.String() + ")"
 	}
 	return s
 }
 
-func (f *fact) targetedWords() string {
-	if f.alert != nil {
-		return "was called by the indicator address " + f.peer.String() +
-			onPort(f.port) + " (" + f.alert.Evidence.Contact.State + ")" + source(f.alert.Indicator)
+// calledWords tells a contact that the indicator address began.
+func calledWords(a *alert.Alert, peer netip.AddrPort) string {
+	s := "was called by the indicator address " + peer.Addr().String() + onPort(a.Resp.Port())
+	if a.Count > 1 {
+		s += " " + grouped(a.Count) + " times"
 	}
-	return "was tried by the scanner " + f.peer.String() + onPort(f.port)
+	switch c := a.Evidence.Contact; {
+	case c.State == stateEstablished:
+		s += ": sent " + size(c.BytesResp) + ", received " + size(c.BytesOrig)
+	case c.Refused:
+		s += " and refused"
+	default:
+		s += " and did not answer"
+	}
+	return s + source(a.Indicator)
 }
 
 func onPort(p uint16) string {
@@ -182,6 +209,8 @@ func contactWords(a *alert.Alert) string {
 	}
 	var s string
 	switch {
+	case c.Initiator == initiatorPeer:
+		return calledWords(a, peer)
 	case c.Initiator == initiatorUnknown:
 		s = "had traffic with " + endpoint(peer)
 	case c.State == stateEstablished:
