@@ -136,6 +136,8 @@ type Contact struct {
 	Packets        uint64 // packets both ways
 	Refused        bool   // the peer answered RST or unreachable
 	TransportGuess bool   // originator and responder were guessed by port
+	OnBehalf       bool   // a resolver asked the address, as a name server, for a client
+	Hosts          uint64 // hosts that the address tried, when the alert is about the address itself, else 0
 }
 
 // Exposure is the evidence that a host answers on a lateral port.
