@@ -49,6 +49,8 @@ type File struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
+	compressing sync.Mutex // held for one compression at a time; taken before mu
+
 	mu      sync.Mutex
 	out     io.Writer // the file, or standard output; nil when it could not be reopened
 	file    *os.File  // nil for standard output

@@ -58,6 +58,8 @@ func (f *File) rotate() error {
 	f.done.Add(1)
 	go func() {
 		defer f.done.Done()
+		f.compressing.Lock()
+		defer f.compressing.Unlock()
 		err := compress(name)
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -76,29 +78,25 @@ func (f *File) stem() (stem, ext string) {
 }
 
 // freeName returns a name for the file to rotate that no file has: the time,
-// and a number when the second has one already.
+// and a number above those that the second has already. Numbers of files that
+// were deleted are not used again, or the newest file would pass for the oldest.
 func (f *File) freeName() (string, error) {
+	files, err := f.rotatedFiles()
+	if err != nil {
+		return "", err
+	}
 	stem, ext := f.stem()
 	stamp := f.opts.now().UTC().Format(stampLayout)
-	for n := 1; ; n++ {
-		name := stem + "-" + stamp + ext
-		if n > 1 {
-			name = stem + "-" + stamp + "-" + strconv.Itoa(n) + ext
-		}
-		free := true
-		for _, taken := range []string{name, name + ".gz"} {
-			_, err := os.Lstat(taken)
-			switch {
-			case err == nil:
-				free = false
-			case !errors.Is(err, os.ErrNotExist):
-				return "", err
-			}
-		}
-		if free {
-			return name, nil
+	n := 0
+	for _, r := range files {
+		if r.stamp == stamp {
+			n = max(n, r.n, 1) // the first has no number
 		}
 	}
+	if n == 0 {
+		return stem + "-" + stamp + ext, nil
+	}
+	return stem + "-" + stamp + "-" + strconv.Itoa(n+1) + ext, nil
 }
 
 // A rotated file, in the order of time and number.
@@ -151,6 +149,9 @@ func (f *File) rotatedFiles() ([]rotated, error) {
 // compress replaces a file by its gzip. Until that is whole the file stays.
 func compress(path string) (err error) {
 	in, err := os.Open(path) //nolint:gosec // a name made by freeName
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // too old to keep by now
+	}
 	if err != nil {
 		return err
 	}
