@@ -148,6 +148,9 @@ type Exposure struct {
 	By          netip.Addr
 	FromOutside bool
 	Clients     uint64 // distinct clients answered, up to a bound
+	// Zones are those that the clients were in, in the order of their first,
+	// up to a bound.
+	Zones []string
 }
 
 // Identify returns the id of an alert: the first 128 bits, in hexadecimal, of
