@@ -125,6 +125,10 @@ func (p *pcapng) next(f *Frame) error {
 			if !p.section(b) {
 				return io.EOF
 			}
+		default:
+			if numbered(kind) {
+				p.records++
+			}
 		}
 		if ok {
 			p.last = f.Time
@@ -208,8 +212,20 @@ func (p *pcapng) plausible(b []byte, _ uint32) (size int, at uint32) {
 	return int(n), 0
 }
 
+// Block types that are not read, and are known by more than their length.
+const (
+	blockJournal      = 9 // systemd's
+	blockCustom       = 0xbad
+	blockCustomNoCopy = 0x4000_0bad
+)
+
 // registered reports whether kind is a type of block of the standard.
 func registered(kind uint32) bool {
-	const custom, customNoCopy = 0xbad, 0x4000_0bad
-	return kind >= 1 && kind <= 10 || kind == blockSection || kind == custom || kind == customNoCopy
+	return kind >= 1 && kind <= 10 || kind == blockSection || numbered(kind)
+}
+
+// numbered reports whether Wireshark gives such a block a number, as it does
+// to a frame.
+func numbered(kind uint32) bool {
+	return kind == blockJournal || kind == blockCustom || kind == blockCustomNoCopy
 }

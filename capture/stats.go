@@ -48,7 +48,8 @@ type Warning struct {
 // A tally is what reading one file adds up to.
 type tally struct {
 	FileStats
-	number   int // of the file, as in Frame.File
+	number   int    // of the file, as in Frame.File
+	records  uint64 // that Wireshark numbers as well as frames
 	warnings []Warning
 	more     uint64
 }
@@ -61,7 +62,7 @@ func (t *tally) count(f *Frame) {
 	if len(f.Data) < f.Len {
 		t.Truncated++
 	}
-	f.File, f.Number = t.number, t.Frames
+	f.File, f.Number = t.number, t.Frames+t.records
 }
 
 // warn notes what is wrong at offset. The same text twice in a row is one
