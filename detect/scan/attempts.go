@@ -52,6 +52,7 @@ const (
 	completed                  // the originator went on after the handshake
 	inside                     // the source is inside
 	newSource                  // the only destination that its source tried so far
+	arrived                    // its source was not seen before
 	absorbed                   // part of a flood, and no attempt of its own
 )
 

@@ -127,7 +127,7 @@ func (d *Detector) arrive(pop *population, c contact, k sourceKey, kh uint64, m 
 	}
 	n := pop.newcomers.add(kh, k)
 	n.dst, n.time, n.at, n.frame = c.dst, c.now, c.at, d.frame
-	return m | newSource
+	return m | newSource | arrived
 }
 
 // glance notes a source at a port that is under no rule, so that the many
@@ -151,6 +151,25 @@ func (d *Detector) count(pop *population, s *source, c contact, ch uint64) {
 		pop.contacts.see(ch)
 	}
 	s.count(c.dst, c.now, d.frame)
+	if s.life == 0 {
+		d.accustom(s, c.now)
+	}
+}
+
+// accustom lets a new destination of a source count for what is usual.
+func (d *Detector) accustom(s *source, now tick) {
+	if s.key.kind != perPort || d.ports.class[s.key.port] != lateral {
+		return
+	}
+	c := d.customs[s.key.port]
+	if c == nil {
+		c = &custom{}
+		d.customs[s.key.port] = c
+	}
+	if s.tried == 2 { // the newcomer's first
+		c.note(s, now)
+	}
+	c.note(s, now)
 }
 
 // settleFirst lets the outcome of a newcomer's only attempt count.
@@ -198,8 +217,15 @@ func (d *Detector) exceeded(s *source, now tick) *volume {
 			return &v
 		}
 	}
+	usual := uint32(0)
+	if c := d.customs[s.key.port]; c != nil && s.key.kind == perPort {
+		usual = c.usual(s)
+	}
 	for _, v := range slow() {
-		if (!v.smb || smb(s.key.port)) && s.exceeds(&v, now, factor) {
+		if v.smb && !smb(s.key.port) || v.mixed() && max(v.tried, s.today) <= unusual*usual {
+			continue
+		}
+		if s.exceeds(&v, now, factor) {
 			return &v
 		}
 	}

@@ -18,6 +18,7 @@ type netCell struct {
 	start    tick
 	startAt  int64 // the same, Unix nanoseconds
 	fails    uint32
+	answers  uint32
 	sources  [netBits]uint64 // linear counting: a bit for a source
 	dests    [4]uint64       // a bit for an address, by its last byte
 	usual    uint32          // sources an hour, of the hours before; 0 when there was none
@@ -69,36 +70,50 @@ func (c *netCell) spread() uint32 {
 	return uint32(set) //nolint:gosec // G115: at most 256.
 }
 
-// judgeNet counts a failure for the network it happened in, and alarms when
-// many sources share a sweep of it.
+// judgeNet counts an outcome for the network inside that it happened in, and
+// alarms when many sources share a sweep of it, most of it in vain.
 func (d *Detector) judgeNet(a *attempt, now int64) {
-	if a.has(shadow) || d.ports.class[a.port] == ordinary || d.lives.scanning(a.src) {
+	if !a.has(first) || d.ports.class[a.port] == ordinary || d.lives.scanning(a.src) {
+		return
+	}
+	hd := a.dst.hash()
+	if d.roles.of(a.dst, hd) == isOutside {
 		return
 	}
 	net := a.dst.subnet()
 	c, found := d.nets.find(net, a.port)
-	if c == nil {
+	if c == nil || a.state == answered && !found {
 		return
 	}
 	t := d.tick(now)
 	if !found {
-		*c = netCell{net: net, port: a.port, used: true, start: t, startAt: now, firstDst: a.dst}
+		*c = netCell{net: net, port: a.port, used: true, start: t, startAt: a.time, firstDst: a.dst}
 	}
 	if t.since(c.start) >= hour {
 		c.turn(t, now)
 	}
-	c.fails++
-	h := a.src.hash()
-	c.sources[h/64%netBits] |= 1 << (h % 64)
-	last := a.dst.lo
-	if !a.dst.is4() {
-		last = a.dst.hash()
-	}
-	c.dests[last/64%4] |= 1 << (last % 64)
-	if c.fails%16 != 0 || c.fails < spreadSources || c.spread() < spreadTargets {
+	if a.state == answered {
+		c.answers++
 		return
 	}
-	d.judgeSpread(c, a, now)
+	c.fail(a.src.hash(), a.dst, hd)
+	if c.fails%spreadStep == 0 && c.fails >= spreadSources && c.spread() >= spreadTargets {
+		d.judgeSpread(c, a, now)
+	}
+}
+
+// spreadStep is how often a network is judged: once in so many failures.
+const spreadStep = 16
+
+// fail counts a failure.
+func (c *netCell) fail(src uint64, dst addr, hd uint64) {
+	c.fails++
+	c.sources[src/64%netBits] |= 1 << (src % 64)
+	last := hd
+	if dst.is4() {
+		last = dst.lo
+	}
+	c.dests[last/64%4] |= 1 << (last % 64)
 }
 
 func (d *Detector) judgeSpread(c *netCell, a *attempt, now int64) {
@@ -107,7 +122,7 @@ func (d *Detector) judgeSpread(c *netCell, a *attempt, now int64) {
 		d.lives.get(c.life).spreadOn(d, c, n, now)
 		return
 	}
-	if n < spreadSources || n < spreadTimes*c.usual {
+	if n < spreadSources || n < spreadTimes*c.usual || c.fails < spreadFailed*c.answers {
 		return
 	}
 	d.alarmNet(c, a, n, now)
@@ -118,7 +133,7 @@ func (c *netCell) turn(now tick, at int64) {
 	n := c.distinct()
 	c.hours = min(c.hours+1, 24)
 	c.usual = (c.usual*(c.hours-1) + n) / c.hours
-	c.start, c.startAt, c.fails = now, at, 0
+	c.start, c.startAt, c.fails, c.answers = now, at, 0, 0
 	c.sources, c.dests = [netBits]uint64{}, [4]uint64{}
 }
 
@@ -143,7 +158,7 @@ func (l *life) spreadOn(d *Detector, c *netCell, n uint32, now int64) {
 	l.last = now
 	l.sources = max(l.sources, uint64(n))
 	l.known = max(l.known, uint64(c.spread()))
-	l.attempts += 16 // judged once in so many
+	l.attempts += spreadStep
 	l.silent = l.attempts
 	if l.pace.Due(l.sources, now) {
 		d.say(l, alert.PhaseUpdate, now)

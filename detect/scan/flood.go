@@ -10,17 +10,43 @@ import (
 // A targetCell counts the sources never seen before that try one destination.
 type targetCell struct {
 	dst     addr
-	start   tick   // of the present count
-	startAt int64  // the same, Unix nanoseconds
-	sources uint32 // new sources since start
-	done    uint32 // handshakes completed since the cell became suspect
-	life    int32  // the open flood's place plus 1
-	port    uint16 // that the first of them tried
-	mixed   uint32 // sources that tried another
+	start   tick              // of the present count
+	startAt int64             // the same, Unix nanoseconds
+	seen    [floodBits]uint64 // a bit for a source, by its hash
+	sources uint32            // new sources since start: bits set, a little fewer than there were
+	done    uint32            // handshakes completed since the cell became suspect
+	life    int32             // the open flood's place plus 1
+	port    uint16            // that the first of them tried
+	mixed   uint32            // sources that tried another
 	used    bool
 }
 
+// floodBits are words of bits for sources: with floodSources of them, one in
+// eight or so falls on a bit that is taken.
+const floodBits = 16
+
+// add counts a source, and reports false where it was counted before.
+func (c *targetCell) add(hash uint64) bool {
+	word, bit := &c.seen[hash/64%floodBits], uint64(1)<<(hash%64)
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	c.sources++
+	return true
+}
+
 func (c *targetCell) suspect() bool { return c.sources >= floodSuspect && c.life == 0 }
+
+// flooded reports whether new sources came in such numbers, and completed so
+// few handshakes, that they must be spoofed. Unless they are very many, the
+// handshakes are given time.
+func (c *targetCell) flooded(now tick) bool {
+	if c.sources < floodSources || c.done*floodShare >= c.sources-floodSuspect {
+		return false
+	}
+	return c.sources >= floodMany || now.since(c.start) >= second
+}
 
 // targets holds the cells in a table of fixed size. Of the ways of a full set
 // the cell with the fewest new sources goes.
@@ -68,6 +94,7 @@ func (t *targets) restart(c *targetCell, now tick, at int64, port uint16) {
 		t.suspects--
 	}
 	c.start, c.startAt, c.sources, c.done, c.mixed = now, at, 0, 0, 0
+	c.seen = [floodBits]uint64{}
 	if c.life == 0 {
 		c.port = port
 	}
@@ -90,18 +117,21 @@ func (d *Detector) flooded(c *contact) bool {
 	if c.now.since(cell.start) > floodWithin {
 		d.targets.restart(cell, c.now, c.at, c.port)
 	}
-	cell.sources++
-	if cell.port != c.port {
+	isNew := cell.add(c.hs)
+	if isNew && cell.port != c.port {
 		cell.mixed++
 	}
 	if cell.life != 0 {
 		return d.lives.get(cell.life).absorb(d, c, cell)
 	}
+	if !isNew {
+		return false
+	}
 	if cell.sources == floodSuspect {
 		d.targets.suspects++
 		d.wonder()
 	}
-	if cell.sources >= floodSources && cell.done*floodShare < cell.sources-floodSuspect {
+	if cell.flooded(c.now) {
 		d.alarmFlood(c, cell)
 	}
 	return false

@@ -75,7 +75,7 @@ func (d *Detector) progress(p *packet.Packet) {
 		return
 	}
 	a.marks |= completed
-	if p.Flags&packet.RST == 0 { // spoofed sources answer SYN-ACKs so
+	if a.has(arrived) && p.Flags&packet.RST == 0 { // the true owners of spoofed sources send RST
 		d.targets.complete(a.dst)
 	}
 	if a.state == open || a.state == silent {

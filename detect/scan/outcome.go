@@ -106,9 +106,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 		}
 	}
 	d.judgePair(a, now)
-	if o != answered {
-		d.judgeNet(a, now)
-	}
+	d.judgeNet(a, now)
 	if a.has(first) {
 		d.conclude(a, a.key(), now)
 	}

@@ -56,10 +56,13 @@ type volume struct {
 	tried  uint32
 	dead   uint32 // of these, failures at destinations never seen alive
 	within tick
-	spread tick // time that each half took at least
 	smb    bool // on the ports of SMB only
 	name   string
 }
+
+// mixed reports whether a volume counts destinations that answered, so that
+// what is usual for the source and for the net must be known.
+func (v *volume) mixed() bool { return v.dead < v.tried }
 
 // Names of the rules, the value of alert.Alert.Name.
 const (
@@ -83,16 +86,15 @@ func fanOut() [3]volume {
 
 // slow are volumes with failures, for scans that the fan-out rule is too
 // short-sighted for and that too many answer for the sequential test. The
-// smaller the share of failures, the more destinations it takes. The fourth is
-// for worms that go slowly through a net full of SMB servers: a person or a
-// program with a list tries its twenty servers in minutes and leaves the rule
-// for fan-out to judge.
+// smaller the share of failures, the more destinations it takes, but on the
+// ports of SMB, where worms meet nets in which nearly every host answers and
+// honest hosts keep to a few servers.
 func slow() [5]volume {
 	return [...]volume{
 		{tried: 12, dead: 12, within: day, name: nameSlow},
 		{tried: 20, dead: 6, within: day, name: nameSlow},
 		{tried: 40, dead: 4, within: day, name: nameSlow},
-		{tried: 20, dead: 2, within: day, spread: 5 * minute, smb: true, name: nameSlow},
+		{tried: 20, dead: 1, within: day, smb: true, name: nameSlow},
 		{tried: 60, dead: 20, within: 7 * day, name: nameSlow},
 	}
 }
@@ -108,6 +110,7 @@ const (
 const (
 	floodSuspect = 64
 	floodSources = 256
+	floodMany    = 768
 	floodWithin  = 30 * second
 	floodShare   = 10 // one in so many may complete
 )
@@ -118,6 +121,7 @@ const (
 	spreadSources = 100
 	spreadTargets = 32
 	spreadTimes   = 4
+	spreadFailed  = 4 // failures to one answer
 )
 
 // Lives of alerts.

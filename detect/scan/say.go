@@ -74,6 +74,9 @@ func (d *Detector) start(l *life, s *source, now int64) {
 		return
 	}
 	s.life = place
+	if c := d.customs[s.key.port]; c != nil && s.key.kind == perPort {
+		c.leave(s)
+	}
 	for i := range s.nframes {
 		l.frames = append(l.frames, s.frames[i].ref())
 	}

@@ -103,6 +103,7 @@ type Detector struct {
 	nets     nets
 	tap      tap
 	lives    lives
+	customs  map[uint16]*custom // by lateral port
 	stats    counters
 }
 
@@ -126,6 +127,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		targets:  newTargets(),
 		nets:     newNets(),
 		lives:    newLives(),
+		customs:  map[uint16]*custom{},
 	}
 }
 
@@ -207,6 +209,7 @@ func (d *Detector) rewind(now int64) {
 	d.pairs.clear()
 	d.targets.clear()
 	d.nets.clear()
+	clear(d.customs)
 }
 
 // Tick lets time pass.

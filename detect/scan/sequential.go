@@ -59,7 +59,7 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 	if s.tried < n || s.dead < v.dead {
 		return false
 	}
-	if v.dead < v.tried && max(n, s.burst) <= 2*s.most {
+	if v.mixed() && max(n, s.burst) <= 2*s.most {
 		return false
 	}
 	oldest := s.times[(s.tried-n)%keepTried]
@@ -68,10 +68,6 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 	}
 	if v.dead > 0 && now.since(s.deaths[(s.dead-v.dead)%keepDead]) > v.within {
 		return false
-	}
-	if v.spread > 0 {
-		middle := s.times[(s.tried-n/2)%keepTried]
-		return middle.since(oldest) >= v.spread && now.since(middle) >= v.spread
 	}
 	return true
 }

@@ -60,6 +60,8 @@ type source struct {
 	most               uint32
 	burst, burstFailed uint32 // the same, of the present go
 
+	day, today uint32 // see custom
+
 	times   [keepTried]tick // ring, by tried
 	deaths  [keepDead]tick  // ring, by dead
 	targets [keepTargets]target
