@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -96,7 +97,7 @@ func (h *Host) Await(address string) {
 	h.net.t.Helper()
 	h.net.eventually(address+" accepts", func() error {
 		return h.inside(func() error {
-			c, err := net.DialTimeout("tcp", address, time.Second)
+			c, err := (&net.Dialer{Timeout: time.Second}).DialContext(h.net.t.Context(), "tcp", address)
 			if err != nil {
 				return err
 			}
@@ -111,7 +112,7 @@ func (h *Host) Accept(address string) {
 	h.net.t.Helper()
 	var l net.Listener
 	err := h.inside(func() (err error) {
-		l, err = net.Listen("tcp", address)
+		l, err = (&net.ListenConfig{}).Listen(h.net.t.Context(), "tcp", address)
 		return err
 	})
 	if err != nil {
@@ -145,7 +146,7 @@ func (h *Host) nudge(address string) (stop func()) {
 	h.net.t.Helper()
 	var c net.Conn
 	err := h.inside(func() (err error) {
-		c, err = net.Dial("udp", address)
+		c, err = (&net.Dialer{}).DialContext(h.net.t.Context(), "udp", address)
 		return err
 	})
 	if err != nil {
@@ -199,7 +200,7 @@ type Recording struct{ process *Process }
 func (n *Net) Record(path string, snaplen int) *Recording {
 	n.t.Helper()
 	sw := &Host{n, "switch"}
-	p := sw.Start("listening on", "tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", bridge, "-s", fmt.Sprint(snaplen), "-w", path)
+	p := sw.Start("listening on", "tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", bridge, "-s", strconv.Itoa(snaplen), "-w", path)
 	return &Recording{p}
 }
 

@@ -50,6 +50,7 @@ const swept = "10.10.2.0/24"
 // headers of each packet have.
 func sweep(tool string, args ...string) func(testing.TB, string) {
 	return func(t testing.TB, path string) {
+		t.Helper()
 		n := New(t)
 		scanner := n.Host("scanner", "10.10.1.23/24")
 		router := n.Host("router", "10.10.1.1/24")
@@ -101,58 +102,63 @@ remote-control:
 // configuration, over UDP and TCP, with and without EDNS cookies.
 func dig(line string) func(testing.TB, string) {
 	return func(t testing.TB, path string) {
+		t.Helper()
 		n := New(t)
 		client := n.Host("client", "10.10.1.23/16")
-		resolver := n.Host("resolver", "10.10.0.53/16")
-		unbound(t, resolver, "10.10.0.53", line)
+		resolver := n.Host("resolver", nearest+"/16")
+		unbound(t, resolver, nearest, line)
 		r := n.Record(path, 0)
 		for _, how := range [][]string{{}, {"+nocookie"}, {"+noedns"}, {"+tcp"}, {"+tcp", "+nocookie"}} {
-			client.ask("10.10.0.53", killSwitch, how...)
-			client.ask("10.10.0.53", "www.site1.example", how...)
+			client.ask(killSwitch, how...)
+			client.ask("www.site1.example", how...)
 		}
 		r.Stop()
 	}
 }
 
-// ask has a host ask a resolver for the addresses of a name, which must answer.
-func (h *Host) ask(resolver, name string, how ...string) string {
+// nearest is the resolver that clients ask.
+const nearest = "10.10.0.53"
+
+// ask has a host ask the resolver for the addresses of a name. It must answer.
+func (h *Host) ask(name string, how ...string) {
 	h.net.t.Helper()
-	args := append([]string{"@" + resolver, name, "A", "+tries=1", "+time=5"}, how...)
+	args := append([]string{"@" + nearest, name, "A", "+tries=1", "+time=5"}, how...)
 	out := h.Run(askLimit, "dig", args...)
 	if !strings.Contains(out, "status: ") {
 		h.net.t.Fatalf("dig %s has no answer: %s", name, out)
 	}
-	return out
 }
 
 // chain has three clients ask a resolver that forwards to another one.
 func chain(t testing.TB, path string) {
+	t.Helper()
 	n := New(t)
-	near, far := n.Host("near", "10.10.0.53/16"), n.Host("far", "192.0.2.153/24")
+	near, far := n.Host("near", nearest+"/16"), n.Host("far", "192.0.2.153/24")
 	near.Route("192.0.2.0/24", "")
 	far.Route("10.10.0.0/16", "")
 	unbound(t, far, "192.0.2.153", "local-zone: \"iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com.\" static\n"+
 		"  local-data: \"www.site2.example. A 192.0.2.202\"\n  local-data: \"www.site3.example. A 192.0.2.203\"")
-	unbound(t, near, "10.10.0.53", "do-not-query-localhost: no\nforward-zone:\n  name: \".\"\n  forward-addr: 192.0.2.153\nserver:")
-	var clients []*Host
-	for k := range 3 {
-		clients = append(clients, n.Host(fmt.Sprintf("client%d", k), fmt.Sprintf("10.10.1.%d/16", 21+k)))
+	unbound(t, near, nearest, "do-not-query-localhost: no\nforward-zone:\n  name: \".\"\n  forward-addr: 192.0.2.153\nserver:")
+	var clients [3]*Host
+	for k := range clients {
+		clients[k] = n.Host(fmt.Sprintf("client%d", k), fmt.Sprintf("10.10.1.%d/16", 21+k))
 	}
 	r := n.Record(path, 0)
-	clients[0].ask("10.10.0.53", "www.site2.example")
-	clients[1].ask("10.10.0.53", "www.site3.example")
-	clients[2].ask("10.10.0.53", killSwitch)
+	clients[0].ask("www.site2.example")
+	clients[1].ask("www.site3.example")
+	clients[2].ask(killSwitch)
 	r.Stop()
 }
 
 // share has a client read a file from Samba, with one version of SMB at the most.
 func share(version string) func(testing.TB, string) {
 	return func(t testing.TB, path string) {
+		t.Helper()
 		n := New(t)
 		server, client := n.Host("server", "10.10.0.20/16"), n.Host("client", "10.10.1.30/16")
 		samba(t, server)
 		r := n.Record(path, 0)
-		client.Run(askLimit, "smbclient", "-N", "-s", os.DevNull, "--option=client min protocol=NT1", "-m", version,
+		client.Run(askLimit, "smbclient", "-N", "-s", os.DevNull, "-U", "clerk", "--option=netbios name=WS30", "--option=client min protocol=NT1", "-m", version,
 			"//10.10.0.20/wards", "-c", "ls; get plan.txt "+filepath.Join(t.TempDir(), "got"))
 		r.Stop()
 	}

@@ -74,7 +74,9 @@ func (n *Net) namespace(name string) {
 	n.t.Helper()
 	n.must("ip", "netns", "add", n.prefix+name)
 	n.t.Cleanup(func() {
-		if out, err := exec.Command("ip", "netns", "del", n.prefix+name).CombinedOutput(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		defer cancel()
+		if out, err := exec.CommandContext(ctx, "ip", "netns", "del", n.prefix+name).CombinedOutput(); err != nil {
 			n.t.Errorf("remove namespace: %v: %s", err, out)
 		}
 	})

@@ -87,7 +87,7 @@ func (t *FloodTruth) plantScanners(n *story.Net) {
 func (t *FloodTruth) sweep(n *story.Net, src netip.Addr, isInside bool, when, gap time.Duration, targets int) {
 	s := &story.Scanner{IP: src, Inside: isInside, Port: 445, First: story.Start().Add(when), Targets: targets}
 	for k := range targets {
-		dst := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 4, byte(src.As4()[3]), byte(1 + k)}), 445)
+		dst := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 4, src.As4()[3], byte(1 + k)}), 445)
 		switch k % 10 {
 		case 4:
 			s.Answered++
