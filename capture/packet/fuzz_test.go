@@ -68,7 +68,7 @@ func consistent(t *testing.T, p *packet.Packet) {
 // are meant: gopacket reads less, or does not check that lengths fit.
 func explained(f *capture.Frame, p *packet.Packet, o packet.Outcome, s packet.Stats) bool {
 	for _, e := range []packet.Encap{
-		packet.LLC, packet.MPLS, packet.PPPoE, packet.Shim, packet.MACInMAC, packet.GRE, packet.ERSPAN, packet.EtherIP, packet.VXLAN,
+		packet.MPLS, packet.Shim, packet.MACInMAC, packet.GRE, packet.ERSPAN, packet.EtherIP, packet.VXLAN,
 		packet.Geneve, packet.GTPU, packet.L2TP, packet.Teredo, packet.MPLSoverUDP, packet.GREoverUDP,
 	} {
 		if s.Encaps[e] > 0 {

@@ -79,7 +79,7 @@ func innermost(row map[string][]string) (found tuple, ok bool) {
 	}
 	seen := map[string]int{}
 	family, transport := "", ""
-	for _, layer := range strings.Split(strings.Join(row["frame.protocols"], ","), ":") {
+	for layer := range strings.SplitSeq(strings.Join(row["frame.protocols"], ","), ":") {
 		if layer == "ip" || layer == "ipv6" {
 			family, transport = layer, ""
 		} else if transports[layer] != 0 {
@@ -155,6 +155,7 @@ var tsharkDeviations = map[string]struct {
 }
 
 func TestTshark(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("tshark"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
