@@ -12,11 +12,11 @@ import (
 //	note      unsigned varint, as in encoding/binary
 //	line      unsigned varint
 //
-// A record that was replaced has a name that begins with byte 0. A name thus costs its length and about five bytes, and none of them is seen by
-// the garbage collector. The zero value is empty.
+// A record that was replaced has a name that begins with byte 0. A name costs
+// its length and about five bytes, none of which the garbage collector looks
+// at. The zero value is empty.
 type arena struct {
 	chunks [][]byte
-	used   int // bytes of records, those that were replaced included
 }
 
 // A ref is the place of a record: chunk in the upper half, offset in the lower.
@@ -50,7 +50,6 @@ func (a *arena) add(name []byte, note uint32, line int) ref {
 	}
 	offset := len(a.chunks[last])
 	a.chunks[last] = append(a.chunks[last], b...)
-	a.used += len(b)
 	return ref(last<<16 | offset) //nolint:gosec // full was asked
 }
 

@@ -85,8 +85,8 @@ func (n *names) lookup(name []byte, exact func(ref) bool) (found ref, ok bool) {
 
 // index makes the filter, and the table as small as it can be.
 func (n *names) index() {
+	n.below = newFilter(n.countSuffixes(n.table.count))
 	n.table = newNameTable(n.table.count)
-	n.below = newFilter(n.countSuffixes())
 	n.arena.each(func(r ref, name []byte) {
 		s := n.secret.suffixes(name)
 		s.next()
@@ -97,11 +97,11 @@ func (n *names) index() {
 	})
 }
 
-// countSuffixes returns about how many different suffixes the names have,
+// countSuffixes returns about how many different suffixes so many names have,
 // counted by a bit each (Whang et al., "A Linear-Time Probabilistic Counting
 // Algorithm", 1990), uncorrected: up to a fifth too few.
-func (n *names) countSuffixes() int {
-	seen := make([]uint64, n.table.count/16+1)
+func (n *names) countSuffixes(names int) int {
+	seen := make([]uint64, names/16+1)
 	n.arena.each(func(_ ref, name []byte) {
 		s := n.secret.suffixes(name)
 		s.next()
