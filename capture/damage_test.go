@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -295,5 +296,37 @@ func TestUnknownLaterSection(t *testing.T) {
 	got, stats := readBytes(t, w.Bytes())
 	if len(got) != 1 || len(stats.Warnings) != 1 || stats.Warnings[0].Offset != int64(at) {
 		t.Errorf("%d frames, %v", len(got), stats.Warnings)
+	}
+}
+
+// TestBombs has little that unpacks to a lot: it is read in pieces.
+func TestBombs(t *testing.T) {
+	const size = 48 << 20
+	filler := bytes.Repeat([]byte{0xfe}, size)
+	p, g := pcapSample(20), &ngWriter{}
+	g.section()
+	for range 3 {
+		g.block(0x7777, make([]byte, 16<<20-12))
+	}
+	for name, data := range map[string][]byte{
+		"a pcap with garbage":       pack1(slices.Concat(p.data, filler, p.data[p.header:])),
+		"a pcapng with long blocks": pack1(g.Bytes()),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, stats := readBytes(t, data)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
+			t.Errorf("%s: %d bytes of memory for %d; %+v", name, used, len(data), stats)
+		}
+	}
+}
+
+// TestWindow has zstd data that would need 256 MiB to unpack.
+func TestWindow(t *testing.T) {
+	data := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 18 << 3, 1, 0, 0}
+	_, err := capture.Open([]string{"-"}, bytes.NewReader(data))
+	if err == nil || !strings.Contains(err.Error(), "standard input: the zstd data are damaged or cut short: window size exceeded") {
+		t.Errorf("error is %v", err)
 	}
 }

@@ -63,8 +63,8 @@ func newPcapng(s *stream) (*pcapng, error) {
 		return nil, shortHeader(s, "pcapng", size)
 	}
 	b := s.in.rest()[:size]
-	if size < minSection || p.u32(b[size-4:]) != uint32(size) {
-		return nil, fmt.Errorf("is no capture: begins as pcapng does, but with a section header of %d bytes that ends as one of %d", size, p.u32(b[size-4:]))
+	if last := int(p.u32(b[size-4:])); last != size || size < minSection {
+		return nil, fmt.Errorf("is no capture: begins as pcapng does, but with a section header of %d bytes that ends as one of %d", size, last)
 	}
 	if major := p.u16(b[12:]); major != 1 {
 		return nil, fmt.Errorf("is a pcapng file of version %d.%d, which is not known", major, p.u16(b[14:]))
@@ -158,7 +158,7 @@ func (p *pcapng) block() (kind uint32, b []byte, err error) {
 			return 0, nil, p.ended("block", from)
 		default:
 			b = p.in.rest()[:size:size]
-			if last := p.u32(b[size-4:]); last != uint32(size) {
+			if last := int(p.u32(b[size-4:])); last != size {
 				p.damaged(fmt.Sprintf("a block of %d bytes that ends as one of %d", size, last))
 				continue
 			}

@@ -98,16 +98,14 @@ func (r *Reader) Next(f *Frame) error {
 		if err == nil && !c.after(f, r.limit, r.limitOf) {
 			return nil
 		}
-		if err := r.park(f, err); err != nil {
-			return err
-		}
+		r.park(f, err)
 	}
 	return r.turn(f)
 }
 
 // park lets the current file wait, for which f is the next frame, or finishes
 // it if err says so.
-func (r *Reader) park(f *Frame, err error) error {
+func (r *Reader) park(f *Frame, err error) {
 	c := r.current
 	r.current = nil
 	switch {
@@ -119,7 +117,6 @@ func (r *Reader) park(f *Frame, err error) error {
 	default:
 		r.err = err
 	}
-	return r.err
 }
 
 // turn makes the file with the earliest frame the current one.

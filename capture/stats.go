@@ -58,7 +58,7 @@ type tally struct {
 func (t *tally) count(f *Frame) {
 	t.Frames++
 	t.Bytes += uint64(len(f.Data))
-	t.WireBytes += uint64(f.Len)
+	t.WireBytes += uint64(f.Len) //nolint:gosec // never negative
 	if len(f.Data) < f.Len {
 		t.Truncated++
 	}
@@ -97,9 +97,12 @@ func (s *Stats) gather(t *tally) {
 
 // newStats returns the sum of what the files and the search for them found.
 func newStats(search []Warning, files []*file) Stats {
-	s := Stats{Warnings: slices.Clone(search[:min(len(search), maxWarnings)])}
-	s.More = uint64(len(search) - len(s.Warnings))
-	s.Files = make([]FileStats, 0, len(files))
+	shown := min(len(search), maxWarnings)
+	s := Stats{
+		Files:    make([]FileStats, 0, len(files)),
+		Warnings: slices.Clone(search[:shown]),
+		More:     uint64(len(search[shown:])),
+	}
 	for _, f := range files {
 		s.gather(&f.tally)
 	}
