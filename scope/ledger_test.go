@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"wormscope/detect/alert"
 	"wormscope/ioc"
 	"wormscope/scope"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestOrderDoesNotMatter: what is said at one time, in whatever order, comes

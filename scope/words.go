@@ -103,7 +103,7 @@ func Predicate(a *alert.Alert) string {
 		return "was flooded" + onPort(e.Flood.Port) + " by about " + counted(e.Flood.Sources, "source")
 	case e.Exposure != nil:
 		x := e.Exposure
-		return exposedWords(x.Port, x.Clients, x.FromOutside, x.By)
+		return exposedWords(x.Port, x.Clients, x.FromOutside, x.By) + zoneWords(x.Zones)
 	default:
 		return "is the subject of the rule " + string(a.Rule)
 	}
@@ -132,6 +132,14 @@ func exposedWords(port uint16, clients uint64, outside bool, by netip.Addr) stri
 		s += ", also to outside (" + by.String() + ")"
 	}
 	return s
+}
+
+// zoneWords names the zones that clients were in, when there are several.
+func zoneWords(zones []string) string {
+	if len(zones) < 2 {
+		return ""
+	}
+	return ", in " + printable(strings.Join(zones, ", "))
 }
 
 // calledWords tells a contact that the indicator address began.
@@ -209,6 +217,8 @@ func contactWords(a *alert.Alert) string {
 	}
 	var s string
 	switch {
+	case c.Hosts > 0:
+		return "tried " + counted(c.Hosts, "host") + onPort(a.Resp.Port()) + " and got through to none" + source(a.Indicator)
 	case c.Initiator == initiatorPeer:
 		return calledWords(a, peer)
 	case c.Initiator == initiatorUnknown:
@@ -229,12 +239,19 @@ func contactWords(a *alert.Alert) string {
 	default:
 		s += ": no answer"
 	}
+	if c.OnBehalf {
+		s += "; as a resolver, for a client"
+	}
 	return s + source(a.Indicator)
 }
 
 func scanWords(a *alert.Alert) string {
 	s := a.Evidence.Scan
-	b := "scanned " + scannedPorts(s) + ": " + counted(s.Targets, "target")
+	b := "scanned " + scannedPorts(s) + ": "
+	if s.Estimated {
+		b += "about "
+	}
+	b += counted(s.Targets, "target")
 	b += ", " + grouped(s.Answered) + " answered, " + grouped(s.Refused) + " refused, " + grouped(s.Silent) + " silent"
 	if s.Rate >= 0.1 {
 		b += fmt.Sprintf(", %.1f/s", s.Rate)
@@ -326,8 +343,8 @@ func shortened(s string, n int) string {
 }
 
 // grouped writes a number with commas between the thousands.
-func grouped(n uint64) string {
-	s := strconv.FormatUint(n, 10)
+func grouped[N ~int | ~uint64](n N) string {
+	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}

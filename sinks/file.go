@@ -33,7 +33,7 @@ const (
 
 // ErrFull says that so many events wait for a file that can't be written, that
 // one more was given up. File.Stats counts them.
-var ErrFull = errors.New("too many events wait to be written, this one is lost") //nolint:gochecknoglobals // a sentinel error
+var ErrFull = errors.New("too many events wait to be written, this one is lost")
 
 // A File is a file of events, one JSON document a line. It is safe for use by
 // several goroutines.
@@ -88,8 +88,7 @@ func OpenFile(path string, o FileOptions) (*File, error) {
 	if err := f.open(); err != nil {
 		return nil, err
 	}
-	f.done.Add(1)
-	go f.flushNow()
+	f.done.Go(f.flushNow)
 	return f, nil
 }
 
@@ -206,7 +205,6 @@ func (f *File) Flush() error {
 
 // flushNow writes and rotates by the clock until the File is closed.
 func (f *File) flushNow() {
-	defer f.done.Done()
 	ticker := time.NewTicker(f.opts.flushEvery)
 	defer ticker.Stop()
 	for {
@@ -260,7 +258,9 @@ func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := errors.Join(f.write(), f.takeFailed())
-	f.stats.Lost += uint64(bytes.Count(f.pending, []byte("\n")))
+	for range bytes.Lines(f.pending) {
+		f.stats.Lost++
+	}
 	if f.file != nil {
 		err = errors.Join(err, f.file.Close())
 	}

@@ -55,9 +55,7 @@ func (f *File) rotate() error {
 	if !f.opts.Compress {
 		return f.prune()
 	}
-	f.done.Add(1)
-	go func() {
-		defer f.done.Done()
+	f.done.Go(func() {
 		f.compressing.Lock()
 		defer f.compressing.Unlock()
 		err := compress(name)
@@ -67,7 +65,7 @@ func (f *File) rotate() error {
 			f.stats.Errors++
 			f.failed = errors.Join(f.failed, fmt.Errorf("compressing event file: %w", err))
 		}
-	}()
+	})
 	return nil
 }
 

@@ -43,18 +43,19 @@ type ownIndicator struct {
 }
 
 type scanField struct {
-	Port     uint16   `json:"port"`
-	Ports    []uint16 `json:"ports,omitempty"`
-	Targets  uint64   `json:"targets"`
-	Answered uint64   `json:"answered"`
-	Refused  uint64   `json:"refused"`
-	Silent   uint64   `json:"silent"`
-	Rate     float64  `json:"rate"`
-	Rule     string   `json:"rule"`
-	Attempts uint64   `json:"attempts"`
-	LLR      float64  `json:"llr,omitempty"`
-	Sources  uint64   `json:"sources,omitempty"`
-	Sample   []string `json:"sample"`
+	Port      uint16   `json:"port"`
+	Ports     []uint16 `json:"ports,omitempty"`
+	Targets   uint64   `json:"targets"`
+	Estimated bool     `json:"estimated,omitempty"`
+	Answered  uint64   `json:"answered"`
+	Refused   uint64   `json:"refused"`
+	Silent    uint64   `json:"silent"`
+	Rate      float64  `json:"rate"`
+	Rule      string   `json:"rule"`
+	Attempts  uint64   `json:"attempts"`
+	LLR       float64  `json:"llr,omitempty"`
+	Sources   uint64   `json:"sources,omitempty"`
+	Sample    []string `json:"sample"`
 }
 
 type floodField struct {
@@ -80,13 +81,16 @@ type contactField struct {
 	Packets        uint64 `json:"packets"`
 	Refused        bool   `json:"refused"`
 	TransportGuess bool   `json:"transport_guess,omitempty"`
+	OnBehalf       bool   `json:"on_behalf,omitempty"`
+	Hosts          uint64 `json:"hosts,omitempty"`
 }
 
 type smbField struct {
-	Port        uint16 `json:"port"`
-	By          string `json:"by,omitempty"`
-	FromOutside bool   `json:"from_outside"`
-	Clients     uint64 `json:"clients"`
+	Port        uint16   `json:"port"`
+	By          string   `json:"by,omitempty"`
+	FromOutside bool     `json:"from_outside"`
+	Clients     uint64   `json:"clients"`
+	Zones       []string `json:"zones,omitempty"`
 }
 
 type frame struct {
@@ -99,7 +103,7 @@ func (o *own) evidence(a *alert.Alert) {
 	e := &a.Evidence
 	if s := e.Scan; s != nil {
 		o.Scan = &scanField{
-			Port: s.Port, Ports: s.Ports, Targets: s.Targets,
+			Port: s.Port, Ports: s.Ports, Targets: s.Targets, Estimated: s.Estimated,
 			Answered: s.Answered, Refused: s.Refused, Silent: s.Silent, Rate: s.Rate,
 			Rule: a.Name, Attempts: s.Attempts, LLR: s.LLR, Sources: s.Sources, Sample: texts(s.Sample),
 		}
@@ -117,10 +121,11 @@ func (o *own) evidence(a *alert.Alert) {
 		o.Contact = &contactField{
 			State: c.State, Initiator: c.Initiator, BytesOrig: c.BytesOrig, BytesResp: c.BytesResp,
 			Packets: c.Packets, Refused: c.Refused, TransportGuess: c.TransportGuess,
+			OnBehalf: c.OnBehalf, Hosts: c.Hosts,
 		}
 	}
 	if x := e.Exposure; x != nil {
-		o.SMB = &smbField{Port: x.Port, By: text(x.By), FromOutside: x.FromOutside, Clients: x.Clients}
+		o.SMB = &smbField{Port: x.Port, By: text(x.By), FromOutside: x.FromOutside, Clients: x.Clients, Zones: x.Zones}
 	}
 }
 

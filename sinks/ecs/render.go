@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
 	"wormscope/ioc"
 	"wormscope/scope"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // Options are the settings of a Renderer.

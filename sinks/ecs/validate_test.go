@@ -121,8 +121,8 @@ func TestValidatorFindsFaults(t *testing.T) {
 		prefix := "line " + itoa(i+1) + ": "
 		var got []string
 		for _, line := range found {
-			if strings.HasPrefix(line, prefix) {
-				got = append(got, strings.TrimPrefix(line, prefix))
+			if what, ok := strings.CutPrefix(line, prefix); ok {
+				got = append(got, what)
 			}
 		}
 		switch {
