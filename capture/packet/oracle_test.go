@@ -179,7 +179,7 @@ func compare(f *capture.Frame, p *packet.Packet, o packet.Outcome) string {
 }
 
 // deviations are the captures in which gopacket sees something else, and in
-// how many frames. Each was read by hand with tshark -V.
+// how many frames, each with the reason that tshark -V shows for a frame of it.
 var deviations = map[string]struct {
 	frames int
 	why    string
