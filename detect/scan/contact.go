@@ -31,9 +31,9 @@ func (d *Detector) try(p *packet.Packet) {
 		d.stats.allowed++
 	case isInside:
 		marks |= inside
-		marks |= d.meet(&d.inside, c, false)
+		marks |= d.meet(&d.inside, &c, false)
 	default:
-		marks |= d.meet(&d.outside, c, d.roles.of(dst, hd) != isOutside)
+		marks |= d.meet(&d.outside, &c, d.roles.of(dst, hd) != isOutside)
 	}
 	if marks&absorbed != 0 {
 		return
@@ -42,7 +42,7 @@ func (d *Detector) try(p *packet.Packet) {
 	a.src, a.dst, a.port, a.time, a.vlan = src, dst, port, p.Time, p.VLAN
 	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port(), p.Seq, p.Src.Port(), p.Seq
 	a.marks = marks
-	d.judgeContact(a)
+	d.judgeContact(a, &c)
 }
 
 // contact is one attempt on its way through the tables.
@@ -52,26 +52,33 @@ type contact struct {
 	hs, hd   uint64 // hashes of src and dst
 	now      tick
 	at       int64 // the same as now, Unix nanoseconds
+
+	source, net *source // that the destination was new to, and its /64; nil until the second one
+}
+
+// keyHash returns the hash of a key that the contact's source is tested under.
+func (c *contact) keyHash(k sourceKey) uint64 {
+	if k.addr != c.src {
+		return k.hash(k.addr.hash())
+	}
+	return k.hash(c.hs)
 }
 
 // meet takes note of an attempt in the table of its source, and returns the
 // marks that say how its outcome will count.
-func (d *Detector) meet(pop *population, c contact, fromOutside bool) mark {
+func (d *Detector) meet(pop *population, c *contact, fromOutside bool) mark {
 	if fromOutside {
 		k := sourceKey{addr: c.src.net64(), kind: allPorts}
-		if k.addr != c.src {
-			c.hs = k.addr.hash()
-		}
 		return d.note(pop, c, k, first|pooled)
 	}
 	k := sourceKey{addr: c.src, port: c.port}
-	if !d.tested(&c) {
+	if !d.tested(c) {
 		return d.glance(pop, c, k)
 	}
 	m := d.note(pop, c, k, first)
 	if m&newSource != 0 && m&absorbed == 0 && !c.src.is4() && d.ports.class[c.port] == lateral {
 		k = sourceKey{addr: c.src.net64(), port: c.port, kind: perNet}
-		c.hs = k.addr.hash()
+
 		m |= d.note(pop, c, k, firstNet) & firstNet
 	}
 	return m
@@ -92,11 +99,10 @@ func (d *Detector) tested(c *contact) bool {
 
 // note counts the destination if the source never contacted it within a week,
 // and then returns what to mark the attempt with.
-func (d *Detector) note(pop *population, c contact, k sourceKey, m mark) mark {
-	kh := k.hash(c.hs)
+func (d *Detector) note(pop *population, c *contact, k sourceKey, m mark) mark {
+	kh := c.keyHash(k)
 	ch := mix(kh, c.hd)
-	if pop.contacts.has(ch) {
-		pop.contacts.see(ch) // so that it is remembered from now on
+	if pop.contacts.renew(ch) {
 		return 0
 	}
 	s := pop.find(kh, k)
@@ -106,6 +112,9 @@ func (d *Detector) note(pop *population, c contact, k sourceKey, m mark) mark {
 		case n == nil:
 			return d.arrive(pop, c, k, kh, m)
 		case n.dst == c.dst:
+			if k.kind == allPorts && k.addr != c.src && d.flooded(c) { // spoofed within a /64
+				return absorbed
+			}
 			return newSource
 		}
 		dst := n.dst
@@ -121,8 +130,8 @@ func (d *Detector) note(pop *population, c contact, k sourceKey, m mark) mark {
 
 // arrive takes in a source that was not seen before, unless it is one of the
 // many of a flood.
-func (d *Detector) arrive(pop *population, c contact, k sourceKey, kh uint64, m mark) mark {
-	if k.kind != perNet && d.flooded(&c) {
+func (d *Detector) arrive(pop *population, c *contact, k sourceKey, kh uint64, m mark) mark {
+	if k.kind != perNet && d.flooded(c) {
 		return absorbed
 	}
 	n := pop.newcomers.add(kh, k)
@@ -132,8 +141,8 @@ func (d *Detector) arrive(pop *population, c contact, k sourceKey, kh uint64, m 
 
 // glance notes a source at a port that is under no rule, so that the many
 // sources of a flood are known to be new.
-func (d *Detector) glance(pop *population, c contact, k sourceKey) mark {
-	kh := k.hash(c.hs)
+func (d *Detector) glance(pop *population, c *contact, k sourceKey) mark {
+	kh := c.keyHash(k)
 	if pop.newcomers.find(kh, k) != nil {
 		return 0
 	}
@@ -141,7 +150,12 @@ func (d *Detector) glance(pop *population, c contact, k sourceKey) mark {
 }
 
 // count notes a new destination of a source.
-func (d *Detector) count(pop *population, s *source, c contact, ch uint64) {
+func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
+	if s.key.kind == perNet {
+		c.net = s
+	} else {
+		c.source = s
+	}
 	s.begin(c.now, c.at)
 	if s.life != 0 {
 		// A scanner's destinations would fill the memory of the honest: its
@@ -182,26 +196,24 @@ func (d *Detector) settleFirst(s *source, n *newcomer) {
 
 // judgeContact applies the rules that need no outcome to the source of an
 // attempt that has just begun.
-func (d *Detector) judgeContact(a *attempt) {
-	if a.has(pooled) || d.ports.class[a.port] != lateral {
+func (d *Detector) judgeContact(a *attempt, c *contact) {
+	if d.ports.class[a.port] != lateral {
 		return
 	}
-	if a.has(first) {
-		d.judgeVolumes(a, a.key(), d.now)
-	}
-	if a.has(firstNet) {
-		d.judgeVolumes(a, a.netKey(), d.now)
-	}
+	d.judgeVolumes(a, c.source)
+	d.judgeVolumes(a, c.net)
 }
 
-// judgeVolumes alarms if the source went beyond a volume of new destinations.
-func (d *Detector) judgeVolumes(a *attempt, k sourceKey, now int64) {
-	s := d.source(a, k)
-	if s == nil || s.life != 0 || s.tried < 12 {
+// fewestTried is the least that any volume asks for.
+const fewestTried = 12
+
+// judgeVolumes alarms if a source went beyond a volume of new destinations.
+func (d *Detector) judgeVolumes(a *attempt, s *source) {
+	if s == nil || s.life != 0 || s.tried < fewestTried || s.key.kind == allPorts {
 		return
 	}
-	if v := d.exceeded(s, d.tick(now)); v != nil {
-		d.alarm(s, a, v.name, now)
+	if v := d.exceeded(s, d.tick(d.now)); v != nil {
+		d.alarm(s, a, v.name, d.now)
 	}
 }
 

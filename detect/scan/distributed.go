@@ -72,11 +72,10 @@ func (c *netCell) spread() uint32 {
 
 // judgeNet counts an outcome for the network inside that it happened in, and
 // alarms when many sources share a sweep of it, most of it in vain.
-func (d *Detector) judgeNet(a *attempt, now int64) {
+func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 	if !a.has(first) || d.ports.class[a.port] == ordinary || d.lives.scanning(a.src) {
 		return
 	}
-	hd := a.dst.hash()
 	if d.roles.of(a.dst, hd) == isOutside {
 		return
 	}

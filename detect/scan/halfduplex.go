@@ -108,28 +108,20 @@ func (d *Detector) unasked(p *packet.Packet, client, server addr, hc, hs uint64)
 		pop = &d.inside
 	}
 	if d.ports.class[port] == lateral && role != isAllowed {
-		m |= d.noteUnasked(pop, c)
+		k := sourceKey{addr: client, port: port, kind: unasked}
+		m |= d.note(pop, &c, k, first) & first
 	}
 	a := d.attempts.push(pairHash(hc, hs, port))
 	a.src, a.dst, a.port, a.time, a.vlan, a.marks = client, server, port, p.Time, p.VLAN, m
 	a.sport, a.sport2, a.state = p.Dst.Port(), p.Dst.Port(), answered
 	if m&first != 0 {
-		d.judgeUnasked(a)
+		d.judgeUnasked(a, c.source)
 	}
-}
-
-// noteUnasked counts the server as a destination that the client must have
-// tried. Floods are none of this: what absorbs their sources stays out.
-func (d *Detector) noteUnasked(pop *population, c contact) mark {
-	k := sourceKey{addr: c.src, port: c.port, kind: unasked}
-	return d.note(pop, c, k, first) & first
 }
 
 // judgeUnasked alarms if a client inside was accepted by too many servers,
 // and the tap is one that shows the servers' half only.
-func (d *Detector) judgeUnasked(a *attempt) {
-	k := a.key()
-	s := d.source(a, k)
+func (d *Detector) judgeUnasked(a *attempt, s *source) {
 	if s == nil {
 		return
 	}

@@ -47,17 +47,28 @@ func (m *memory) has(hash uint64) bool {
 	return false
 }
 
-// see notes that h was seen now, and reports whether it was known before.
-func (m *memory) see(hash uint64) bool {
+// renew reports whether h was seen within a week, and if so notes that it was
+// seen now.
+func (m *memory) renew(hash uint64) bool {
 	h := hash32(hash)
 	fp := h &^ epochMask
 	for i, b := 0, m.bucket(h); i < bucketSize; i++ {
-		if b[i]&^epochMask == fp && b[i] != 0 {
-			b[i] = fp | m.epoch
+		if e := b[i]; e&^epochMask == fp && e != 0 {
+			if e&epochMask != m.epoch {
+				b[i] = fp | m.epoch
+			}
 			return true
 		}
 	}
-	m.put(h)
+	return false
+}
+
+// see notes that h was seen now, and reports whether it was known before.
+func (m *memory) see(hash uint64) bool {
+	if m.renew(hash) {
+		return true
+	}
+	m.put(hash32(hash))
 	return false
 }
 

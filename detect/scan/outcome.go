@@ -94,19 +94,23 @@ func (d *Detector) timeout(a *attempt) {
 
 // settle lets what an attempt came to count.
 func (d *Detector) settle(a *attempt, o outcome, now int64) {
-	hd := a.dst.hash()
 	a.state = o
-	if o == answered {
+	hd := a.dst.hash()
+	if a.has(first | firstNet) {
+		if o != answered {
+			a.weight = d.weight(hd, a.port)
+		}
+		d.judgeNet(a, hd, now)
+	}
+	switch o {
+	case answered:
 		d.alive.see(hd)
 		d.alive.see(portHash(hd, a.port))
-	} else {
-		a.weight = d.weight(hd, a.port)
-		if o == refused {
-			d.alive.see(hd)
-		}
+	case refused:
+		d.alive.see(hd)
+	case open, silent:
 	}
-	d.judgePair(a, now)
-	d.judgeNet(a, now)
+	d.judgePair(a, hd, now)
 	if a.has(first) {
 		d.conclude(a, a.key(), now)
 	}
@@ -142,12 +146,15 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 		}
 		return
 	}
-	t := d.tick(now)
-	d.weigh(s, a.dst, a.state, a.weight, t)
 	if s.life != 0 {
+		if a.state != answered {
+			s.burstFailed++
+		}
 		d.lives.get(s.life).outcome(d, a)
 		return
 	}
+	t := d.tick(now)
+	d.weigh(s, a.dst, a.state, a.weight, t)
 	if a.state == answered && a.has(inside) {
 		d.alive.see(a.src.hash())
 	}

@@ -1,9 +1,6 @@
 package scan
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // The sequential test compares two hypotheses about first contacts: a benign
 // host's succeed with probability .85, a scanner's with .25. (Jung, Paxson,
@@ -46,9 +43,11 @@ const (
 	watchedDead  = 12
 )
 
-// failStep and successStep are what one outcome adds to the ratio.
-func failStep() float64    { return math.Log((1 - scannerSuccess) / (1 - benignSuccess)) }
-func successStep() float64 { return math.Log(scannerSuccess / benignSuccess) }
+// What one outcome adds to the ratio.
+const (
+	failStep    = 1.6094379124341003  // ln((1-.25)/(1-.85))
+	successStep = -1.2237754316221157 // ln(.25/.85)
+)
 
 // A volume is a number of new destinations in a time that is too many on a
 // lateral port.

@@ -114,7 +114,10 @@ func (l *life) target(d *Detector, dst addr, hash uint64, port uint16) {
 	if l.kind == several {
 		hash = portHash(hash, port)
 	}
-	if l.targets.add(hash) && len(l.sample) < samplePart {
+	if !l.targets.add(hash) {
+		return
+	}
+	if len(l.sample) < samplePart {
 		l.sample = append(l.sample, dst.netip())
 	}
 	if l.pace.Due(l.count(), d.now) {

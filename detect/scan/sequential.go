@@ -15,15 +15,15 @@ func (s *source) fade(now tick) {
 func (s *source) step(o outcome, share float64, weight uint8, now tick) {
 	s.fade(now)
 	if o == answered {
-		s.llr = max(0, s.llr+share*successStep())
+		s.llr = max(0, s.llr+share*successStep)
 		return
 	}
-	s.llr += share * failStep() * float64(weight) / 10
+	s.llr += share * failStep * float64(weight) / 10
 }
 
 // unstep takes a failure back that a late answer disproved.
 func (s *source) unstep(share float64, weight uint8) {
-	s.llr = max(0, s.llr+share*(successStep()-failStep()*float64(weight)/10))
+	s.llr = max(0, s.llr+share*(successStep-failStep*float64(weight)/10))
 }
 
 // walk adds an outcome to the random walk of a source outside. At the lower

@@ -18,42 +18,66 @@ type pair struct {
 }
 
 // pairs holds pairs in a table of fixed size. Of the ways of a full set the
-// pair with the fewest failures goes.
-type pairs struct{ sets [][ways]pair }
+// pair with the fewest failures goes. Tags, a part of the pairs' hashes, tell
+// without a look at the pairs that one is not there, as most are not.
+type pairs struct {
+	tags [][ways]uint16
+	sets [][ways]pair
+}
 
 const pairSets = 1024
 
-func newPairs() pairs { return pairs{make([][ways]pair, pairSets)} }
+func newPairs() pairs {
+	return pairs{make([][ways]uint16, pairSets), make([][ways]pair, pairSets)}
+}
 
-func (t *pairs) clear() { clear(t.sets) }
+func (t *pairs) clear() {
+	clear(t.tags)
+	clear(t.sets)
+}
 
-// find returns the pair, or where it may go, and whether it was there.
-func (t *pairs) find(src, dst addr) (p *pair, found bool) {
-	set := &t.sets[mix(src.hash(), dst.hash())%pairSets]
-	p = &set[0]
-	for i := range set {
-		if set[i].src == src && set[i].dst == dst && set[i].used {
-			return &set[i], true
-		}
-		if set[i].failed < p.failed {
-			p = &set[i]
+// find returns the pair, nil when it is not there.
+func (t *pairs) find(h uint64, src, dst addr) *pair {
+	n, tag := h%pairSets, uint16(h>>48) //nolint:gosec // G115: the upper bits.
+	for i, other := range t.tags[n] {
+		if other == tag {
+			if p := &t.sets[n][i]; p.used && p.src == src && p.dst == dst {
+				return p
+			}
 		}
 	}
-	return p, false
+	return nil
+}
+
+// add makes room for a pair and returns it, empty but for its addresses.
+func (t *pairs) add(h uint64, src, dst addr) *pair {
+	n, tag := h%pairSets, uint16(h>>48) //nolint:gosec // G115: the upper bits.
+	set, way := &t.sets[n], 0
+	for i := range set {
+		if set[i].failed < set[way].failed {
+			way = i
+		}
+	}
+	t.tags[n][way] = tag
+	set[way] = pair{src: src, dst: dst, used: true}
+	return &set[way]
 }
 
 // judgePair counts a failed port of a destination, and alarms when a source
 // failed at too many.
-func (d *Detector) judgePair(a *attempt, now int64) {
-	if a.has(shadow) || d.roles.of(a.src, a.src.hash()) == isAllowed {
+func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
+	hs := a.src.hash()
+	if a.has(shadow) || d.roles.of(a.src, hs) == isAllowed {
 		return
 	}
-	p, found := d.pairs.find(a.src, a.dst)
-	if !found {
+	h := pairHash(hs, hd, 0)
+	p := d.pairs.find(h, a.src, a.dst)
+	if p == nil {
 		if a.state == answered {
 			return
 		}
-		*p = pair{src: a.src, dst: a.dst, first: a.time, frame: d.frame, used: true}
+		p = d.pairs.add(h, a.src, a.dst)
+		p.first, p.frame = a.time, d.frame
 	}
 	if a.state == answered {
 		p.answered++
