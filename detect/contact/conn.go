@@ -159,7 +159,7 @@ func (c *conn) datagram(p *packet.Packet, from end) uint64 {
 		n = max(0, n-c.fragment)
 		c.fragment = 0
 	}
-	return uint64(n) //nolint:gosec // never negative
+	return uint64(n)
 }
 
 // decide notes who began.

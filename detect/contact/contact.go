@@ -189,8 +189,7 @@ func (d *Detector) packet(p *packet.Packet, m ioc.Match, from end) {
 		return
 	}
 	c, isNew := d.conn(k, p, from)
-	change := c.take(p, from)
-	d.report(k, m, p, c, isNew, change)
+	d.report(k, m, p, c, isNew, c.take(p, from))
 }
 
 // isHost reports whether an address can be one end of a contact.

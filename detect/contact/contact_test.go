@@ -32,15 +32,16 @@ func (r *recorder) Fact(alert.Fact)     {}
 func line(a alert.Alert) string {
 	c := a.Evidence.Contact
 	s := fmt.Sprintf("%s %v %s by %s n=%d sev=%d %v>%v %d/%d", a.Phase, a.Host, c.State, c.Initiator, a.Count, a.Severity, a.Orig, a.Resp, c.BytesOrig, c.BytesResp)
+	words := []string{s}
 	for _, f := range []struct {
 		set  bool
 		word string
-	}{{c.Refused, " refused"}, {c.TransportGuess, " guessed"}, {c.OnBehalf, " behalf"}, {c.Hosts > 0, fmt.Sprintf(" hosts=%d", c.Hosts)}} {
+	}{{c.Refused, "refused"}, {c.TransportGuess, "guessed"}, {c.OnBehalf, "behalf"}} {
 		if f.set {
-			s += f.word
+			words = append(words, f.word)
 		}
 	}
-	return s
+	return strings.Join(words, " ")
 }
 
 type bench struct {

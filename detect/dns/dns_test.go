@@ -35,8 +35,8 @@ func (r *recorder) Fact(f alert.Fact)   { r.facts = append(r.facts, f) }
 func line(a alert.Alert) string {
 	d := a.Evidence.DNS
 	s := fmt.Sprintf("%s %v %s n=%d sev=%d %s/%s %s", a.Phase, a.Host, a.Indicator.Value, a.Count, a.Severity, d.Question, d.Type, cmp.Or(d.ResponseCode, "unanswered"))
-	for _, addr := range d.Resolved {
-		s += " " + addr.String()
+	if len(d.Resolved) > 0 {
+		s += " " + strings.Trim(fmt.Sprint(d.Resolved), "[]")
 	}
 	if d.OnBehalf {
 		s += " behalf"
@@ -362,12 +362,7 @@ func TestManyIndicators(t *testing.T) {
 	b.Close(b.now)
 	open := map[string]int{}
 	for _, a := range b.alerts {
-		switch a.Phase {
-		case alert.PhaseStart:
-			open[a.ID]++
-		case alert.PhaseEnd:
-			open[a.ID]--
-		}
+		open[a.ID] += map[alert.Phase]int{alert.PhaseStart: 1, alert.PhaseEnd: -1}[a.Phase]
 		if a.Name == ManyIndicators && a.Phase == alert.PhaseEnd && a.Count != 990 {
 			t.Errorf("%d lookups beyond the limit", a.Count)
 		}
@@ -553,6 +548,7 @@ func BenchmarkResponse(b *testing.B) {
 }
 
 func benchmark(b *testing.B, src, dst netip.AddrPort, payload []byte) {
+	b.Helper()
 	x := newBench(b, Config{})
 	p := x.packet(src, dst, payload)
 	b.ReportAllocs()

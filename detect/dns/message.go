@@ -126,15 +126,24 @@ func (d *Detector) readRecords() {
 		if addr, ok := rec.Addr(); ok && len(r.addrs) < maxAddrs {
 			r.addrs = append(r.addrs, addr)
 		}
-		if r.targets < maxTargets {
-			if !r.asked && p.Owner(rec, &r.name) {
-				d.look(&r.name)
-			}
-			if p.Target(rec, &r.name) {
-				d.look(&r.name)
-				r.targets++
-			}
-		}
+		d.readNames()
+	}
+}
+
+// readNames looks up the names of an answer: where an alias leads, and whose
+// answer it is when the message does not hold the question.
+func (d *Detector) readNames() {
+	p, rec, r := &d.parser, &d.record, &d.reading
+	if r.targets >= maxTargets {
+		return
+	}
+	if !r.asked && p.Owner(rec, &r.name) {
+		d.look(&r.name)
+		r.targets++
+	}
+	if p.Target(rec, &r.name) {
+		d.look(&r.name)
+		r.targets++
 	}
 }
 

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"wormscope/detect/alert"
@@ -56,10 +57,8 @@ func (d *Detector) learn(m *message) {
 		r.table.Touch(e)
 		return
 	}
-	for _, c := range v.clients[:v.n] {
-		if c == client {
-			return
-		}
+	if slices.Contains(v.clients[:v.n], client) {
+		return
 	}
 	v.clients[v.n] = client
 	if v.n++; v.n < enoughClients {

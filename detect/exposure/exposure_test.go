@@ -162,6 +162,7 @@ func BenchmarkOtherPort(b *testing.B) { benchmark(b, "10.2.0.1:443") }
 func BenchmarkSMBData(b *testing.B)   { benchmark(b, "10.2.0.1:445") }
 
 func benchmark(b *testing.B, src string) {
+	b.Helper()
 	x := newBench(b, Config{})
 	p := packet.Packet{
 		Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort("10.1.0.1:5000"),
