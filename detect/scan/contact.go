@@ -191,6 +191,7 @@ func (d *Detector) settleFirst(s *source, n *newcomer) {
 	if n.state == open {
 		return
 	}
+	s.resolve()
 	d.weigh(s, n.dst, n.state, n.weight, n.time)
 }
 

@@ -125,6 +125,7 @@ func (d *Detector) judgeUnasked(a *attempt, s *source) {
 	if s == nil {
 		return
 	}
+	s.resolve()
 	s.answered++
 	s.settle(a.dst, answered)
 	if s.life != 0 {

@@ -78,7 +78,11 @@ func nth(a string, n int) netip.Addr {
 	return at.netip()
 }
 
-func (b *bed) wait(d time.Duration) { b.now += d }
+// wait lets time pass, as it does while others talk.
+func (b *bed) wait(d time.Duration) {
+	b.now += d
+	b.engine.Packet(&packet.Packet{Time: begin.Add(b.now).UnixNano(), Proto: packet.ProtoUDP})
+}
 
 // send lets the detector see a TCP segment.
 func (b *bed) send(src, dst netip.AddrPort, flags packet.Flags, seq, ack uint32) {

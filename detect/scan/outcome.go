@@ -87,9 +87,24 @@ func (d *Detector) timeout(a *attempt) {
 	}
 	if a.has(stealth|shadow) || d.tap.clientOnly() {
 		d.stats.unknown++
+		d.release(a)
 		return
 	}
 	d.settle(a, silent, a.time+silentAfter)
+}
+
+// release lets go of an attempt whose outcome stays unknown.
+func (d *Detector) release(a *attempt) {
+	if a.has(first) {
+		if s := d.source(a, a.key()); s != nil {
+			s.resolve()
+		}
+	}
+	if a.has(firstNet) {
+		if s := d.source(a, a.netKey()); s != nil {
+			s.resolve()
+		}
+	}
 }
 
 // settle lets what an attempt came to count.
@@ -146,6 +161,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 		}
 		return
 	}
+	s.resolve()
 	if s.life != 0 {
 		if a.state != answered {
 			s.burstFailed++

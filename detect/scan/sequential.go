@@ -12,13 +12,19 @@ func (s *source) fade(now tick) {
 
 // step adds an outcome to the sequential test of one port. share is what the
 // port weighs, weight what a failure at this destination does, in tenths.
+//
+// Answers come at once and silence takes five seconds to be sure of. So that
+// the answers among a burst of attempts are not lost at the lower bound before
+// the silence among them counts, the bound lies as far below zero as the
+// attempts still open could add.
 func (s *source) step(o outcome, share float64, weight uint8, now tick) {
 	s.fade(now)
 	if o == answered {
-		s.llr = max(0, s.llr+share*successStep)
-		return
+		s.llr += share * successStep
+	} else {
+		s.llr += share * failStep * float64(weight) / 10
 	}
-	s.llr += share * failStep * float64(weight) / 10
+	s.llr = max(s.llr, -share*failStep*float64(s.pending))
 }
 
 // unstep takes a failure back that a late answer disproved.
@@ -27,16 +33,23 @@ func (s *source) unstep(share float64, weight uint8) {
 }
 
 // walk adds an outcome to the random walk of a source outside. At the lower
-// threshold the source is found benign and the walk begins again.
+// threshold the source is found benign, and when nothing of it is open any
+// more, the walk begins again.
 func (s *source) walk(o outcome) {
 	if o != answered {
 		s.llr += trwStep
 		return
 	}
 	if s.llr -= trwStep; s.llr <= -trwAlarm {
-		s.llr = 0
+		s.llr = -trwAlarm
+		if s.pending == 0 {
+			s.llr = 0
+		}
 	}
 }
+
+// resolve notes that an attempt is no longer open.
+func (s *source) resolve() { s.pending -= min(s.pending, 1) }
 
 // fail counts a failure; one at a destination never seen alive is remembered
 // with its time.
@@ -59,7 +72,8 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 	if s.tried < n || s.dead < v.dead {
 		return false
 	}
-	if v.mixed() && max(n, s.burst) <= 2*s.most {
+	// Many dead among very many is what a management server meets, too.
+	if (v.mixed() || s.dead*4 < s.tried) && max(n, s.burst) <= 2*s.most {
 		return false
 	}
 	oldest := s.times[(s.tried-n)%keepTried]
@@ -80,7 +94,7 @@ func (s *source) begin(now tick, at int64) {
 		return
 	}
 	s.learn()
-	s.burst, s.burstFailed = 0, 0
+	s.burst, s.burstFailed, s.pending = 0, 0, 0
 	if gap > forgetAfter && s.life == 0 {
 		s.restart(now, at)
 	}
@@ -99,6 +113,6 @@ func (s *source) learn() {
 func (s *source) restart(now tick, at int64) {
 	s.first, s.firstAt = now, at
 	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
-	s.next, s.nframes, s.burst, s.burstFailed = 0, 0, 0, 0
+	s.next, s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0, 0
 	s.targets = [keepTargets]target{}
 }

@@ -55,6 +55,8 @@ type source struct {
 	// Of the new destinations since first:
 	tried, answered, refused, silent, failed, dead uint32
 
+	pending uint32 // attempts whose outcome is open
+
 	// most is the greatest number of new destinations that the source tried
 	// in one go while hardly any failed: what a management server may do.
 	most               uint32
@@ -174,6 +176,7 @@ func (p *population) clear() {
 func (s *source) count(dst addr, now tick, f frame) {
 	s.times[s.tried%keepTried] = now
 	s.tried++
+	s.pending++
 	s.burst++
 	s.last = now
 	s.targets[s.next%keepTargets] = target{addr: dst}
