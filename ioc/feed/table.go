@@ -195,8 +195,8 @@ func (t *table) fits(rest string, by Columns) bool {
 		if row = strings.TrimSpace(row); row == "" || row[0] == '#' {
 			continue
 		}
-		fields, closed := splitFields(row, t.delimiter, nil)
-		return len(fields) == t.width || !closed || by != (Columns{}) && len(fields) > 1
+		fields, state := splitFields(row, t.delimiter, nil)
+		return len(fields) == t.width || state == rowOpen || by != (Columns{}) && len(fields) > 1
 	}
 	return true
 }
