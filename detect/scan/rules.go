@@ -14,10 +14,11 @@ const (
 	llrAlarm = 9.21
 	// llrHalfLife is how long it takes for half of a suspicion to fade. With
 	// 1800 s, scans slower than one attempt in 8 minutes are left to the slow
-	// rules, at 12 attempts; with six hours those of up to one in 40 minutes
-	// are found after 7, and a benign host's few first contacts a day still
-	// fade faster than they add up (measured: docs/detection.md).
-	llrHalfLife = 6 * hour
+	// rules, at 12 attempts; with four hours those of up to one in half an
+	// hour are found after 6 to 8, and a benign host's few first contacts a
+	// day still fade faster than they add up. From six hours on they do not
+	// (measured both ways: docs/detection.md).
+	llrHalfLife = 4 * hour
 )
 
 // TRW as published, for sources outside: success .8 and .2, detection .99,
@@ -88,13 +89,12 @@ func fanOut() [3]volume {
 // smaller the share of failures, the more destinations it takes, but on the
 // ports of SMB, where worms meet nets in which nearly every host answers and
 // honest hosts keep to a few servers.
-func slow() [5]volume {
+func slow() [4]volume {
 	return [...]volume{
 		{tried: 12, dead: 12, within: day, name: nameSlow},
 		{tried: 20, dead: 6, within: day, name: nameSlow},
 		{tried: 40, dead: 4, within: day, name: nameSlow},
 		{tried: 20, dead: 1, within: day, smb: true, name: nameSlow},
-		{tried: 60, dead: 20, within: 7 * day, name: nameSlow},
 	}
 }
 

@@ -25,9 +25,12 @@ const (
 // add counts a hash, and reports whether it was new, as far as that is known:
 // beyond exactMost it is false for most that are.
 func (s *sketch) add(h uint64) bool {
-	h |= 1 // zero is an empty cell
+	h = spread(h) | 1 // zero is an empty cell
 	if s.registers != nil {
 		return s.estimate(h)
+	}
+	if s.holds(h) {
+		return false
 	}
 	if s.n*2 >= len(s.exact) {
 		if s.n >= exactMost {
@@ -37,6 +40,32 @@ func (s *sketch) add(h uint64) bool {
 		s.grow()
 	}
 	return s.insert(h)
+}
+
+// spread mixes the bits of a hash once more: an estimate needs each of them to
+// be as good as random. (The finalizer of MurmurHash3.)
+func spread(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// holds reports whether a hash is among the exact ones.
+func (s *sketch) holds(h uint64) bool {
+	if len(s.exact) == 0 {
+		return false
+	}
+	mask := uint64(len(s.exact) - 1)
+	for i := h >> 32; ; i++ {
+		switch s.exact[i&mask] {
+		case 0:
+			return false
+		case h:
+			return true
+		}
+	}
 }
 
 func (s *sketch) insert(h uint64) bool {
