@@ -65,10 +65,9 @@ func (s *source) fail(weight uint8, now tick) {
 // exceeds reports whether the source went beyond a volume by now, and beyond
 // twice what it is used to.
 func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
-	n := v.tried * factor
-	if n > keepTried { // the ring remembers no more
-		n = keepTried
-	}
+	n := min(v.tried*factor,
+		// the ring remembers no more
+		keepTried)
 	if s.tried < n || s.dead < v.dead {
 		return false
 	}

@@ -152,7 +152,7 @@ func (p *population) room(now tick) int {
 		}
 	}
 	if victim >= 0 {
-		p.index.remove(p.at(victim).hash, uint32(victim)) //nolint:gosec // G115: tables are far smaller.
+		p.index.remove(p.at(victim).hash, uint32(victim))
 		p.evicted++
 	}
 	return victim
