@@ -113,5 +113,5 @@ func (s *source) restart(now tick, at int64) {
 	s.first, s.firstAt = now, at
 	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
 	s.next, s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0, 0
-	s.targets = [keepTargets]target{}
+	s.targets = [keepTargets]addr{}
 }
