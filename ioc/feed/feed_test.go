@@ -326,10 +326,13 @@ func TestBuiltin(t *testing.T) {
 			t.Errorf("%s is %+v", name, i)
 		}
 	}
+	if i, ok := find(s, "lazarusse.suiche.sdfjhgosurijfaqwqwqrgwea.com"); !ok || i.Confidence != ioc.MediumConfidence {
+		t.Errorf("the name that one source has is %+v", i)
+	}
 	if i, ok := find(s, "gx7ekbenv2riucmf.onion"); !ok || i.Class != ioc.Malicious {
 		t.Errorf("the hidden service is %+v", i)
 	}
-	if c := s.Counts(); c.KillSwitch != 6 || c.Names != 11 {
+	if c := s.Counts(); c.KillSwitch != 7 || c.Names != 12 {
 		t.Errorf("%+v", c)
 	}
 	// A block list that has a kill switch does not take its meaning from it.
