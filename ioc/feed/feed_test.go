@@ -299,10 +299,10 @@ func TestWriteText(t *testing.T) {
            line 14: 10.0.0.1.[2J
            and 2 more
 (built in)
-  entries  11 names, 0 addresses, 0 networks
+  entries  12 names, 0 addresses, 0 networks
 /feeds/broken
   error    no usable entry
-3 files: 13 names, 1 address, 0 networks (of these 1 duplicate)
+3 files: 14 names, 1 address, 0 networks (of these 1 duplicate)
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
