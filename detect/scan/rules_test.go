@@ -488,7 +488,7 @@ func TestBegins(t *testing.T) {
 	if early := start.Sub(a.First); early < 0 || early > 20*time.Millisecond {
 		t.Errorf("the scan began at %v, the alert says %v", start, a.First)
 	}
-	if s := a.Evidence.Scan; s.Targets != s.Attempts || s.Sample[0] != ip("10.9.0.1") || s.Answered+s.Refused != s.Targets {
+	if s := a.Evidence.Scan; s.Targets != s.Attempts || s.Sample[0] != ip("10.9.0.1") || s.Answered+s.Refused+1 != s.Targets {
 		t.Errorf("%s, sample %v", summary(&a), s.Sample)
 	}
 	end := b.rec.alerts[len(b.rec.alerts)-1]

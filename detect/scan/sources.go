@@ -40,7 +40,7 @@ const (
 	keepFrames  = 4
 )
 
-// A source is one that tried two destinations or more. It is about 1 kB and
+// A source is one that tried two destinations or more. It is about 1.4 kB and
 // holds no pointer.
 type source struct {
 	key  sourceKey
@@ -222,7 +222,8 @@ type span struct {
 
 // recent returns the run of attempts that the latest belongs to: back to a gap
 // that is much longer than those after it. A client of three file servers that
-// is infected in the afternoon does not scan since the morning.
+// is infected in the afternoon does not scan since the morning. nowAt is when
+// the tick now began; the run's beginning is known to a tick, rounded down.
 func (s *source) recent(now tick, nowAt int64) span {
 	all := span{s.tried, s.answered, s.refused, s.silent, s.firstAt}
 	limit := min(s.tried, keepTried)
