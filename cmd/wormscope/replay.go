@@ -119,13 +119,18 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	for _, w := range about.Warnings {
 		fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
 	}
-	doc := p.ledger.Document(about)
-	if s.Scope != "" {
+	quiet := s.Scope == "-" || s.Alerts.File == "-"
+	var doc scope.Document
+	switch {
+	case s.Scope != "":
+		doc = p.ledger.Document(about)
 		if err := writeScope(s.Scope, &doc, std.out); err != nil {
 			return err
 		}
+	case !quiet:
+		doc = p.ledger.Digest(about)
 	}
-	if s.Scope == "-" || s.Alerts.File == "-" {
+	if quiet {
 		return nil
 	}
 	return scope.WriteText(std.out, &doc)
