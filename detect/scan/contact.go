@@ -41,6 +41,9 @@ func (d *Detector) try(p *packet.Packet) {
 	a := d.attempts.push(h)
 	a.src, a.dst, a.port, a.time, a.vlan = src, dst, port, p.Time, p.VLAN
 	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port(), p.Seq, p.Src.Port(), p.Seq
+	if c.swept {
+		marks |= swept
+	}
 	a.marks = marks
 	d.judgeContact(a, &c)
 }
@@ -53,6 +56,7 @@ type contact struct {
 	now      tick
 	at       int64 // the same as now, Unix nanoseconds
 
+	swept       bool    // the source has an alert open for a sweep of this port
 	source, net *source // that the destination was new to, and its /64; nil until the second one
 }
 
@@ -160,7 +164,9 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	if s.life != 0 {
 		// A scanner's destinations would fill the memory of the honest: its
 		// alert remembers them.
-		d.lives.get(s.life).target(d, c.dst, c.hd, c.port)
+		l := d.lives.get(s.life)
+		c.swept = s.key.kind == perPort && l.kind == sweep
+		l.target(d, c.dst, c.hd, c.port)
 	} else {
 		pop.contacts.see(ch)
 	}
