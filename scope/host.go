@@ -66,6 +66,9 @@ func (h *host) put(f fact) bool {
 			return known.merge(f)
 		}
 	}
+	if h.facts == nil {
+		h.facts = make([]fact, 0, 2) // most hosts of a sweep are exposed and targeted
+	}
 	h.facts = append(h.facts, f)
 	return h.limit(f.kind)
 }
