@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,6 +14,7 @@ import (
 
 	"wormscope/capture"
 	"wormscope/scope"
+	"wormscope/scope/report"
 )
 
 // errStopped says that a signal ended a replay early.
@@ -65,10 +68,8 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-	if s.Scope != "" && s.Scope != "-" {
-		if err := writable(s.Scope); err != nil {
-			return err
-		}
+	if err := cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
+		return err
 	}
 	p, err := newPipeline(s, set, out, source.Name)
 	if err != nil {
@@ -108,7 +109,8 @@ func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std stream
 	})
 }
 
-// conclude writes the scope: as text, and as a document if that is asked for.
+// conclude writes the scope: as text, and as a document and a report if that is
+// asked for.
 func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, std streams) error {
 	about := p.summary(source)
 	if stopped != nil {
@@ -119,11 +121,18 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	}
 	doc := p.ledger.Document(about)
 	if s.Scope != "" {
-		if err := writeScope(s.Scope, &doc, std.out); err != nil {
+		if err := writeWhole("scope", s.Scope, std.out, doc.WriteJSON); err != nil {
 			return err
 		}
 	}
-	if s.Scope == "-" || s.Alerts.File == "-" {
+	if s.Report != "" {
+		if err := writeWhole("report", s.Report, std.out, func(w io.Writer) error {
+			return report.Write(w, &doc, report.Options{Version: version()})
+		}); err != nil {
+			return err
+		}
+	}
+	if s.stdoutTaken() {
 		return nil
 	}
 	return scope.WriteText(std.out, &doc)
