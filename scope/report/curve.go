@@ -26,7 +26,7 @@ type curve struct {
 	Counts        []tick
 	Infected      uint64
 	Suspected     uint64
-	Growth        []string // what the curve says, in sentences
+	Growth        []figure // how fast
 }
 
 // newCurve returns the growth curve, nil when no host is infected or suspected.
@@ -40,7 +40,7 @@ func newCurve(doc *scope.Document) *curve {
 		Infected: uint64(len(infected)), Suspected: uint64(len(both) - len(infected)),
 	}
 	first, last := both[0], both[len(both)-1]
-	if doc.Capture.First != nil {
+	if doc.Capture.First != nil && doc.Capture.Last != nil {
 		first, last = earliest(first, *doc.Capture.First), latest(last, *doc.Capture.Last)
 	}
 	x := newAxis(first, last, c.Left, c.Right)
@@ -99,37 +99,32 @@ func stairs(times []time.Time, x axis, y func(int) float64) string {
 // coord writes a coordinate.
 func coord(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
+// A figure is a number with what it is.
+type figure struct{ Value, Label string }
+
 // enoughToDouble is from how many infected hosts on a doubling time means
 // anything.
 const enoughToDouble = 4
 
-// growth says in sentences how fast the number of infected hosts grew until
-// the end of the capture.
-func growth(infected []time.Time, end time.Time) []string {
+// growth says how fast the number of infected hosts grew until the end of the
+// capture.
+func growth(infected []time.Time, end time.Time) []figure {
 	n := len(infected)
 	if n == 0 {
 		return nil
 	}
-	var said []string
-	first, last := infected[0], infected[n-1]
-	if d := last.Sub(first); n >= enoughToDouble && d > 0 {
-		said = append(said, fmt.Sprintf("Doubled every %s on average: from 1 to %s hosts in %s.",
-			span(doubling(infected)), grouped(uint64(n)), span(d)))
-		half := n / 2
-		if n%2 == 0 {
-			said = append(said, fmt.Sprintf("The last doubling, from %s to %s, took %s.",
-				grouped(uint64(half)), grouped(uint64(n)), span(last.Sub(infected[half-1]))))
-		} else {
-			said = append(said, fmt.Sprintf("The last doubling, to %s, took %s.",
-				grouped(uint64(n)), span(last.Sub(infected[half]))))
-		}
-	} else {
-		said = append(said, "Too few infected hosts for a doubling time.")
+	var list []figure
+	grew := infected[n-1].Sub(infected[0])
+	if n >= enoughToDouble && grew > 0 {
+		even := n - n%2
+		list = append(list,
+			figure{span(doubling(infected)), fmt.Sprintf("doubling time, on average: from 1 to %s hosts in %s", grouped(uint64(n)), span(grew))},
+			figure{span(infected[even-1].Sub(infected[even/2-1])), fmt.Sprintf("for the last doubling, from %s to %s", grouped(uint64(even/2)), grouped(uint64(even)))})
 	}
-	if quiet := end.Sub(last); quiet > last.Sub(first)/10 && quiet >= time.Minute {
-		said = append(said, "In the last "+span(quiet)+" of the capture none was added.")
+	if quiet := end.Sub(infected[n-1]); quiet > grew/10 && quiet >= time.Minute {
+		list = append(list, figure{span(quiet), "without another one, until the end of the capture"})
 	}
-	return said
+	return list
 }
 
 // doubling returns the mean time in which the number doubled, from the first

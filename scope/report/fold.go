@@ -79,8 +79,11 @@ func (f *forest) foldBranches() int {
 		}
 	}
 	for _, n := range all {
-		if n.depth == last && len(n.kids) > 0 {
-			n.kids = []*node{group(n, walk(n.kids))}
+		if n.depth != last {
+			continue
+		}
+		if below := walk(n.kids); len(below) > 1 {
+			n.kids = []*node{group(n, below)}
 		}
 	}
 	return rows

@@ -28,9 +28,7 @@ type matrixRow struct {
 // there are none.
 type matrixCell struct {
 	scope.ZoneAttack
-	To    string
-	Heat  int  // 0 to 4, by the number of targets
-	Cross bool // from another zone
+	Heat int // 0 to 4, by the number of targets
 }
 
 // newMatrix returns the matrix, nil when nobody was attacked.
@@ -53,7 +51,7 @@ func newMatrix(doc *scope.Document) *matrix {
 		row := matrixRow{From: clean(f)}
 		for _, t := range to {
 			a := byPath[[2]string{f, t}]
-			row.Cells = append(row.Cells, matrixCell{ZoneAttack: a, To: clean(t), Heat: heat(a.Targets, most), Cross: f != t})
+			row.Cells = append(row.Cells, matrixCell{ZoneAttack: a, Heat: heat(a.Targets, most)})
 		}
 		m.Rows = append(m.Rows, row)
 	}

@@ -36,6 +36,8 @@ type page struct {
 	Hosts     []scope.HostEntry // those that show without a script
 	HostCount int               // in the document
 	InTable   int               // hosts that the table can show
+	AnyPatch  bool              // the patch state of one of these is known
+	AnySource bool              // the source of one of these is known
 	Data      *hostData
 
 	External     []scope.Scanner // the first rows
@@ -82,13 +84,17 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 	for _, f := range doc.Capture.Files {
 		p.Files = append(p.Files, clean(f))
 	}
-	if doc.Capture.First != nil {
+	if doc.Capture.First != nil && doc.Capture.Last != nil {
 		p.Period = span(doc.Capture.Last.Sub(*doc.Capture.First))
 	}
 	if len(doc.Zones) > 1 {
 		p.Zones = doc.Zones
 	}
 	p.Hosts = doc.Hosts[:min(len(doc.Hosts), staticHosts)]
+	for i := range p.InTable {
+		p.AnyPatch = p.AnyPatch || doc.Hosts[i].Patch != "unknown"
+		p.AnySource = p.AnySource || len(doc.Hosts[i].InfectedBy) > 0
+	}
 	p.Data = newHostData(doc.Hosts[:p.InTable])
 	if len(p.Files) == 1 {
 		p.Data.File = p.Files[0]

@@ -47,18 +47,18 @@ func counted(n uint64, noun string) string {
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
 // percent writes a confidence, which is never certainty.
-func percent(c float64) int { return max(0, min(99, int(math.Round(c*100)))) }
+func percent(c float64) int { return int(math.Round(max(0, min(99, c*100)))) }
 
 // size writes a number of bytes in decimal units.
 func size(n uint64) string {
 	v, unit := float64(n), "B"
-	for _, next := range []string{"kB", "MB", "GB", "TB"} {
+	for _, next := range []string{"kB", "MB", "GB", "TB", "PB", "EB"} {
 		if v < 999.5 {
 			break
 		}
 		v, unit = v/1000, next
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)[:min(4, len(strconv.FormatFloat(v, 'f', -1, 64)))] + " " + unit
+	return strconv.FormatFloat(v, 'g', 3, 64) + " " + unit
 }
 
 // span writes a duration as people say it.

@@ -80,7 +80,7 @@
     const [IP, RANK, ZONE, STATE, SURE, SINCE, FIRST, LAST, PATCH, KILL, ROLES, SOURCES, ZERO, LEFT, MAIN, FACTS] = Array(16).keys();
     const [KIND, F_SURE, F_FIRST, F_LASTED, COUNT, PEER, PORT, FRAMES, FILES, RULE, ALERT, INDICATOR, FEED, DETAIL, OWN] = Array(15).keys();
     const text = (i) => data.strings[i];
-    const worst = ['infected', 'suspected', 'targeted', 'exposed'];
+    const worst = ['infected', 'suspected', 'targeted', 'exposed', 'seen'];
     const chunk = 200; // rows shown at once, and more at the end of the page
 
     const all = data.hosts; // worst first
@@ -365,6 +365,9 @@
 
     filters();
     refresh();
-    follow();
+    // Only after it has loaded the page the browser stops to look for the
+    // fragment itself.
+    if (document.readyState === 'complete') follow();
+    else addEventListener('load', follow);
   }
 })();

@@ -85,7 +85,7 @@ func (o *outbreak) sick(i, infected int) {
 		h.State, h.Confidence, h.KillSwitch = scope.Suspected, .6, ""
 		h.Facts = h.Facts[1:]
 		h.Facts[0].Confidence = .6
-		since = at(600 + 60*float64(i-infected))
+		since = at(600 + float64((i-infected)*61%3600))
 		*h.Since, h.FirstSeen, h.LastSeen = since, since, since.Add(5*time.Minute)
 	} else if i > 0 {
 		source := o.random.IntN(max(1, i*2/3))
@@ -246,4 +246,31 @@ func readBack(t testing.TB, doc *scope.Document) *scope.Document {
 		t.Fatal(err)
 	}
 	return &again
+}
+
+// hostileDocument has a hostile name wherever a stranger chooses it.
+func hostileDocument() *scope.Document {
+	doc := outbreakOf(3, 1, 4)
+	doc.Capture.Files = []string{hostile, "b.pcap"}
+	doc.Capture.Warnings = append(doc.Capture.Warnings, hostile)
+	doc.Capture.Undecoded[hostile] = 7
+	for i := range doc.Zones {
+		doc.Zones[i].Name = hostile
+	}
+	for i := range doc.Matrix {
+		doc.Matrix[i].From, doc.Matrix[i].To = hostile, hostile
+	}
+	for i := range doc.Hosts {
+		h := &doc.Hosts[i]
+		h.Zone, h.Patch, h.Role, h.KillSwitch = hostile, hostile, []string{hostile}, hostile
+		h.InfectedBy = append(h.InfectedBy, scope.Source{IP: hostile, Confidence: .5})
+		for j := range h.Facts {
+			f := &h.Facts[j]
+			f.Fact, f.Peer, f.Rule, f.Alert, f.Indicator, f.Feed, f.Detail = hostile, hostile, hostile, hostile, hostile, hostile, hostile
+			f.FrameFiles = slices.Repeat([]string{hostile}, len(f.Frames))
+		}
+	}
+	doc.External[0].IP, doc.External[0].Indicator = hostile, hostile
+	doc.Attacks[0].Kind, doc.Attacks[0].Target, doc.Attacks[0].Zone = hostile, hostile, hostile
+	return doc
 }

@@ -130,12 +130,12 @@ func newRow(n *node, y float64, x axis) treeRow {
 	case len(n.members) > 0:
 		r.fillGroup(n, x)
 	case n.host == nil:
-		r.Name, r.Zone, r.State = n.name, "not in this report", "unknown"
-		r.Title = n.name + ": the source of others, itself not listed"
+		r.Name, r.Zone, r.State = clean(n.name), "not in this report", "unknown"
+		r.Title = r.Name + ": the source of others, itself not listed"
 	default:
-		r.Name, r.Zone, r.Link = n.name, clean(n.host.Zone), "#"+hostID(n.name)
+		r.Name, r.Zone, r.Link = clean(n.name), clean(n.host.Zone), "#"+hostID(n.name)
 		r.Candidate = n.host.PatientZero
-		r.Title = fmt.Sprintf("%s, %s since %s", n.name, n.state, clock(n.from))
+		r.Title = fmt.Sprintf("%s, %s since %s", r.Name, n.state, clock(n.from))
 		if n.parent != nil {
 			r.Title += fmt.Sprintf("; infected by %s (%d %% sure)", n.parent.label(), percent(n.sure))
 		}
@@ -154,10 +154,12 @@ const (
 // there is none for it.
 func (r *treeRow) fit() {
 	room := treeGutter - 20 - r.Indent
-	if most := int(room / nameChar); len(r.Name) > most {
-		r.Name = r.Name[:most-1] + "…"
+	name := []rune(r.Name)
+	if most := int(room / nameChar); len(name) > most {
+		name = append(name[:most-1], '…')
+		r.Name = string(name)
 	}
-	left := room - nameChar*float64(len(r.Name)) - 10
+	left := room - nameChar*float64(len(name)) - 10
 	zone := []rune(r.Zone)
 	switch most := int(left / zoneChar); {
 	case len(zone) <= most:
@@ -173,7 +175,7 @@ func (n *node) label() string {
 	if n.name == "" {
 		return counted(uint64(n.size()), "host")
 	}
-	return n.name
+	return clean(n.name)
 }
 
 // titleNames is how many hosts of a group its title names.
@@ -192,7 +194,7 @@ func (r *treeRow) fillGroup(n *node, x axis) {
 			zones[m.host.Zone]++
 		}
 		if len(names) < titleNames {
-			names = append(names, m.name)
+			names = append(names, clean(m.name))
 		}
 	}
 	r.Name = counted(uint64(len(n.members)), "host")
