@@ -68,7 +68,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-	if err := cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
+	if err = cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
 		return err
 	}
 	p, err := newPipeline(s, set, out, source.Name)

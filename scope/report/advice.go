@@ -65,8 +65,8 @@ func advice(doc *scope.Document) []step {
 	}
 	if len(doc.External) > 0 {
 		steps = append(steps, step{
-			Title: "Block the " + counted(uint64(len(doc.External)), "outside scanner") + " at the border",
-			Why:   "Those that got answers come first. Sinkholes and kill-switch names are not in this list and must not be blocked.",
+			Title: "Block the " + counted(len(doc.External), "outside scanner") + " at the border",
+			Why:   "Those that got answers come first.",
 			Lists: []addressList{listOf("Outside scanners", scannerList(doc))},
 		})
 	}
@@ -133,7 +133,7 @@ func patch(doc *scope.Document) (step, bool) {
 		return step{}, false
 	}
 	s := step{
-		Title: "Install MS17-010 and switch SMBv1 off on " + counted(uint64(total), "host"),
+		Title: "Install MS17-010 and switch SMBv1 off on " + counted(total, "host"),
 		Why:   "Take off the net what the internet reaches until it is done.",
 	}
 	for _, l := range []addressList{

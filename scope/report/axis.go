@@ -70,8 +70,7 @@ func stepFor(d time.Duration, most int) time.Duration {
 			return s
 		}
 	}
-	whole := (d/time.Duration(most))/oneDay + 1
-	return whole * oneDay
+	return (d/time.Duration(most) + oneDay).Truncate(oneDay)
 }
 
 // clockFor returns the layout that tells ticks of a step apart.
@@ -88,9 +87,9 @@ func clockFor(step time.Duration) string {
 
 // roundStep returns a step of 1, 2 or 5 times a power of ten, and at least 1,
 // of which at most so many fit into n.
-func roundStep(n uint64, most uint64) uint64 {
-	for power := uint64(1); ; power *= 10 {
-		for _, f := range []uint64{1, 2, 5} {
+func roundStep(n, most int) int {
+	for power := 1; ; power *= 10 {
+		for _, f := range []int{1, 2, 5} {
 			if n/(f*power) <= most {
 				return f * power
 			}

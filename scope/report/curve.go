@@ -24,8 +24,8 @@ type curve struct {
 	Both          string // infected and suspected together; empty when there are no suspected
 	Times         []tick
 	Counts        []tick
-	Infected      uint64
-	Suspected     uint64
+	Infected      int
+	Suspected     int
 	Growth        []figure // how fast
 }
 
@@ -37,19 +37,19 @@ func newCurve(doc *scope.Document) *curve {
 	}
 	c := &curve{
 		Width: 760, Height: 280, Left: 52, Right: 724, Top: 16, Bottom: 232, TickEnd: 238, TickText: 254, DayText: 272,
-		Infected: uint64(len(infected)), Suspected: uint64(len(both) - len(infected)),
+		Infected: len(infected), Suspected: len(both) - len(infected),
 	}
 	first, last := both[0], both[len(both)-1]
 	if doc.Capture.First != nil && doc.Capture.Last != nil {
 		first, last = earliest(first, *doc.Capture.First), latest(last, *doc.Capture.Last)
 	}
 	x := newAxis(first, last, c.Left, c.Right)
-	step := roundStep(uint64(len(both)), 5)
-	top := (uint64(len(both))/step + 1) * step
+	step := roundStep(len(both), 5)
+	top := (len(both)/step + 1) * step
 	y := func(n int) float64 { return tenth(c.Bottom - (c.Bottom-c.Top)*float64(n)/float64(top)) }
 	c.Times = x.ticks(7)
-	for n := uint64(0); n <= top; n += step {
-		c.Counts = append(c.Counts, tick{At: y(int(n)), Label: grouped(n)})
+	for n := 0; n <= top; n += step {
+		c.Counts = append(c.Counts, tick{At: y(n), Label: grouped(n)})
 	}
 	if len(infected) > 0 {
 		c.Line = stairs(infected, x, y)
@@ -118,8 +118,8 @@ func growth(infected []time.Time, end time.Time) []figure {
 	if n >= enoughToDouble && grew > 0 {
 		even := n - n%2
 		list = append(list,
-			figure{span(doubling(infected)), fmt.Sprintf("doubling time, on average: from 1 to %s hosts in %s", grouped(uint64(n)), span(grew))},
-			figure{span(infected[even-1].Sub(infected[even/2-1])), fmt.Sprintf("for the last doubling, from %s to %s", grouped(uint64(even/2)), grouped(uint64(even)))})
+			figure{span(doubling(infected)), fmt.Sprintf("doubling time, on average: from 1 to %s hosts in %s", grouped(n), span(grew))},
+			figure{span(infected[even-1].Sub(infected[even/2-1])), fmt.Sprintf("for the last doubling, from %s to %s", grouped(even/2), grouped(even))})
 	}
 	if quiet := end.Sub(infected[n-1]); quiet > grew/10 && quiet >= time.Minute {
 		list = append(list, figure{span(quiet), "without another one, until the end of the capture"})

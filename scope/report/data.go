@@ -81,13 +81,21 @@ func compareWeight(a, b *scope.FactItem) int {
 	return cmp.Compare(b.Confidence, a.Confidence)
 }
 
-// mainFact returns the fact that tells best what is wrong with a host, nil
-// when there is none.
+// mainFact returns the fact that tells best why a host is in its state, nil
+// when it has none.
 func mainFact(h *scope.HostEntry) *scope.FactItem {
-	if list := strongest(h.Facts, 1); len(list) > 0 {
-		return list[0]
+	var best *scope.FactItem
+	decides := func(f *scope.FactItem) bool { return f.Counts || f.Fact == h.State.String() }
+	for i := range h.Facts {
+		f := &h.Facts[i]
+		switch {
+		case best == nil, decides(f) && !decides(best):
+			best = f
+		case decides(f) == decides(best) && compareWeight(f, best) < 0:
+			best = f
+		}
 	}
-	return nil
+	return best
 }
 
 // addressRanks returns the place of each host in the order of addresses, so
@@ -140,9 +148,9 @@ func (w *dataWriter) host(h *scope.HostEntry, rank int) []any {
 	for _, s := range h.InfectedBy {
 		sources = append(sources, []any{clean(s.IP), percent(s.Confidence)})
 	}
-	var main any
+	main := ""
 	if f := mainFact(h); f != nil {
-		main = slices.Index(facts, f)
+		main = clean(f.Detail)
 	}
 	return []any{
 		clean(h.IP), rank, w.text(h.Zone), w.text(h.State.String()), percent(h.Confidence), millis(h.Since),

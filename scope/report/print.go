@@ -22,8 +22,8 @@ func clean(s string) string {
 }
 
 // grouped writes a number with commas between the thousands.
-func grouped(n uint64) string {
-	s := strconv.FormatUint(n, 10)
+func grouped[N int | uint64](n N) string {
+	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
@@ -31,7 +31,7 @@ func grouped(n uint64) string {
 }
 
 // plural returns the singular for one, and the plural else.
-func plural(n uint64, one, many string) string {
+func plural[N int | uint64](n N, one, many string) string {
 	if n == 1 {
 		return one
 	}
@@ -39,7 +39,7 @@ func plural(n uint64, one, many string) string {
 }
 
 // counted writes a number with its noun.
-func counted(n uint64, noun string) string {
+func counted[N int | uint64](n N, noun string) string {
 	return grouped(n) + " " + plural(n, noun, noun+"s")
 }
 

@@ -40,7 +40,7 @@ func Write(w io.Writer, doc *scope.Document, o Options) error {
 		return errors.New("report: no scope document")
 	}
 	t, err := template.New("page.gohtml").Funcs(template.FuncMap{
-		"number": grouped, "clock": clock, "clean": clean, "percent": percent, "plural": plural,
+		"number": grouped[uint64], "count": grouped[int], "clock": clock, "clean": clean, "percent": percent, "plural": plural[uint64],
 	}).ParseFS(files, "page.gohtml", "parts.gohtml")
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

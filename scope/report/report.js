@@ -249,7 +249,6 @@
       toggle.setAttribute('aria-expanded', open.has(h[IP]));
       toggle.setAttribute('aria-label', h[IP] + ', evidence');
       const since = h[SINCE] ? clock(h[SINCE]) : make('span', 'soft', clock(h[FIRST]));
-      const why = h[MAIN] === null ? '' : h[FACTS][h[MAIN]][DETAIL];
       const patch = text(h[PATCH]);
       tr.append(
         cell('', toggle, make('span', 'narrow-only soft', text(h[ZONE]))),
@@ -259,7 +258,7 @@
         cell('time', since),
         cell('wide-only', patch === 'unknown' ? make('span', 'soft', patch) : patch),
         cell('wide-only', h[SOURCES].length ? hostLink(h[SOURCES][0][0]) : none()),
-        cell('why', why));
+        cell('why', h[MAIN]));
       tr.addEventListener('click', (event) => {
         if (event.target.closest('a') || String(getSelection())) return;
         unfold(tr, h, !open.has(h[IP]));

@@ -18,8 +18,6 @@ var start = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
 
 func at(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
 
-func ptr(t time.Time) *time.Time { return &t }
-
 // hostile is a name as an attacker would choose it.
 const hostile = "</script><img src=x onerror=alert(1)>\u202e'\"`{{.}}"
 
@@ -43,7 +41,7 @@ func outbreakOf(infected, suspected, others int) *scope.Document {
 		doc: &scope.Document{
 			Version: 1,
 			Capture: scope.CaptureSummary{
-				First: ptr(start), Last: ptr(at(5400)), Packets: 48_201_977, Bytes: 31_456_789_012, Dropped: 612_400,
+				First: new(start), Last: new(at(5400)), Packets: 48_201_977, Bytes: 31_456_789_012, Dropped: 612_400,
 				Undecoded: map[string]uint64{"truncated IPv4 header": 3},
 				Warnings:  []string{"one direction is missing: the tap sees what clients send and not what servers answer"},
 				Files:     []string{"core-span.pcapng"},
@@ -138,7 +136,7 @@ func (o *outbreak) targeted(h *scope.HostEntry, peer, from string, when time.Tim
 	}
 	cell.Targets++
 	cell.Attempts += 3
-	cell.Sources = min(cell.Targets, cell.Sources+uint64(o.random.IntN(2))+uint64(1-min(1, cell.Sources)))
+	cell.Sources = min(cell.Targets, cell.Sources+uint64(o.random.IntN(2))+1-min(1, cell.Sources))
 	if h.State >= scope.Suspected {
 		cell.Affected++
 	}

@@ -173,7 +173,7 @@ func (r *treeRow) fit() {
 // label names a node in a sentence.
 func (n *node) label() string {
 	if n.name == "" {
-		return counted(uint64(n.size()), "host")
+		return counted(n.size(), "host")
 	}
 	return clean(n.name)
 }
@@ -197,7 +197,7 @@ func (r *treeRow) fillGroup(n *node, x axis) {
 			names = append(names, clean(m.name))
 		}
 	}
-	r.Name = counted(uint64(len(n.members)), "host")
+	r.Name = counted(len(n.members), "host")
 	r.Zone = fmt.Sprintf("%d zones", len(zones))
 	for zone := range zones {
 		if len(zones) == 1 {
@@ -218,7 +218,7 @@ func (t *tree) connect(n *node, row int, rowOf map[*node]int) {
 			t.Drops = append(t.Drops, drop{X: to.From, From: t.Rows[from].Y, To: to.Y, Title: to.Title})
 		}
 	}
-	if n.other == nil {
+	if n.other == nil || t.Folded { // too many to tell them apart
 		return
 	}
 	if from, ok := rowOf[n.other]; ok {

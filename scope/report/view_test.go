@@ -242,15 +242,15 @@ func TestScreenshots(t *testing.T) {
 	}
 	b := openBrowser(t)
 	for _, p := range []struct {
-		theme, from string
-		height      float64
-	}{{"light", ".verdict", 1480}, {"dark", "#spread", 1480}} {
+		theme, from   string
+		above, height float64
+	}{{"light", ".verdict", 84, 1480}, {"dark", "#spread", 24, 1480}} {
 		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: p.theme}},
 		})
 		b.open(outbreakOf(24, 6, 60), "")
-		top := eval[float64](b, fmt.Sprintf(`Math.round(document.querySelector(%q).getBoundingClientRect().top + scrollY - 84)`, p.from))
-		shot := b.shot(max(0, top), 1280, p.height)
+		top := eval[float64](b, fmt.Sprintf(`Math.round(document.querySelector(%q).getBoundingClientRect().top + scrollY)`, p.from))
+		shot := b.shot(max(0, top-p.above), 1280, p.height)
 		if len(shot) > 400_000 {
 			t.Errorf("%s: %d bytes", p.theme, len(shot))
 		}
