@@ -96,8 +96,10 @@ func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std stream
 	defer signal.Stop(reopen)
 	bar := newProgress(std.err, source.Size())
 	defer bar.close()
+	memory := newCollector()
 	return p.run(source, func() error {
 		bar.show(source.Read())
+		memory.adjust()
 		select {
 		case <-ctx.Done():
 			return errStopped
@@ -119,21 +121,33 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	for _, w := range about.Warnings {
 		fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
 	}
-	doc := p.ledger.Document(about)
-	if s.Scope != "" {
-		if err := writeWhole("scope", s.Scope, std.out, doc.WriteJSON); err != nil {
-			return err
-		}
+	var doc scope.Document
+	switch {
+	case s.Scope != "" || s.Report != "":
+		doc = p.ledger.Document(about)
+	case !s.stdoutTaken():
+		doc = p.ledger.Digest(about)
 	}
-	if s.Report != "" {
-		if err := writeWhole("report", s.Report, std.out, func(w io.Writer) error {
-			return report.Write(w, &doc, report.Options{Version: version()})
-		}); err != nil {
-			return err
-		}
+	if err := writeDocument(s, &doc, std.out); err != nil {
+		return err
 	}
 	if s.stdoutTaken() {
 		return nil
 	}
 	return scope.WriteText(std.out, &doc)
+}
+
+// writeDocument writes the scope document and the report, if they are asked for.
+func writeDocument(s *settings, doc *scope.Document, stdout io.Writer) error {
+	if s.Scope != "" {
+		if err := writeWhole("scope", s.Scope, stdout, doc.WriteJSON); err != nil {
+			return err
+		}
+	}
+	if s.Report == "" {
+		return nil
+	}
+	return writeWhole("report", s.Report, stdout, func(w io.Writer) error {
+		return report.Write(w, doc, report.Options{Version: version()})
+	})
 }

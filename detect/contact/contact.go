@@ -142,7 +142,7 @@ func (d *Detector) Packet(p *packet.Packet) {
 	if m, ok := d.set.Address(p.Dst); ok {
 		d.packet(p, m, host)
 	}
-	if p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6 {
+	if icmpError(p) {
 		d.unreachable(p)
 	}
 }
@@ -182,14 +182,20 @@ func (d *Detector) packet(p *packet.Packet, m ioc.Match, from end) {
 	case !d.set.Active(m, p.Time):
 		d.stats.Expired++
 		return
-	case !d.isHost(k.host.Addr()) || !d.isHost(k.peer.Addr()) || p.ICMP.HasInner && p.Proto != packet.ProtoTCP:
+	case !d.isHost(k.host.Addr()) || !d.isHost(k.peer.Addr()) || icmpError(p):
 		return
-	case !p.Reassembled && d.copies.Seen(identity(p), p.Time):
+	case !p.Reassembled && d.copies.Seen(identity(p).Uint64(uint64(from)), p.Time):
 		d.stats.Copies++
 		return
 	}
 	c, isNew := d.conn(k, p, from)
 	d.report(k, m, p, c, isNew, c.take(p, from))
+}
+
+// icmpError reports whether a packet is an ICMP error that quotes another
+// packet. The ICMP part of a packet of another protocol means nothing.
+func icmpError(p *packet.Packet) bool {
+	return (p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6) && p.ICMP.HasInner
 }
 
 // isHost reports whether an address can be one end of a contact.
@@ -224,7 +230,7 @@ func (d *Detector) conn(k connKey, p *packet.Packet, from end) (c *conn, isNew b
 
 // unreachable notes that an attempt was refused, by whoever says so.
 func (d *Detector) unreachable(p *packet.Packet) {
-	if !p.ICMP.HasInner || !p.Unreachable() {
+	if !p.Unreachable() {
 		return
 	}
 	e := d.conns.Get(connKey{host: p.ICMP.InnerSrc, peer: p.ICMP.InnerDst, proto: p.ICMP.InnerProto})

@@ -277,6 +277,20 @@ func TestContacts(t *testing.T) {
 		}, `
 			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
 			end 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0`},
+		{"both ends are indicators", func(b *bench) {
+			b.tcp(ap("203.0.113.66:5000"), ap("203.0.113.67:4444"), syn, 1, 0)
+		}, `
+			start 203.0.113.67 attempted by peer n=1 sev=25 203.0.113.66:5000>203.0.113.67:4444 0/0
+			start 203.0.113.66 attempted by host n=1 sev=50 203.0.113.66:5000>203.0.113.67:4444 0/0
+			end 203.0.113.67 attempted by peer n=1 sev=25 203.0.113.66:5000>203.0.113.67:4444 0/0
+			end 203.0.113.66 attempted by host n=1 sev=50 203.0.113.66:5000>203.0.113.67:4444 0/0`},
+		{"what is left of an ICMP message in the packet", func(b *bench) {
+			p := b.packet(packet.ProtoUDP, us, bad, 5)
+			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: us, InnerDst: bad}
+			b.Packet(p)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0`},
 		{"multicast", func(b *bench) { b.udp(bad, ap("224.0.0.1:5"), 5); b.udp(bad, ap("255.255.255.255:5"), 5) }, ""},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -35,7 +35,12 @@ func TestCorpusAgainstTshark(t *testing.T) {
 	total := 0
 	for _, file := range files {
 		want := tshark(t, file)
-		got := asked(t, file, want)
+		set := indicators(t, want)
+		alerts := run(t, file, set, 1)
+		got := asked(alerts)
+		if once, twice := totals(alerts), totals(run(t, file, set, 2)); !maps.Equal(once, twice) {
+			t.Errorf("%s: lookups %v, with every packet twice %v", filepath.Base(file), once, twice)
+		}
 		for _, pair := range slices.Sorted(maps.Keys(want)) {
 			if _, ok := got[pair]; !ok {
 				t.Errorf("%s: tshark finds %s", filepath.Base(file), pair)
@@ -97,33 +102,60 @@ func plain(name string) bool {
 	return true
 }
 
-// asked runs the detector over a capture with the wanted names as indicators,
-// and returns who asked for what, false where an alias led there first.
-func asked(t *testing.T, file string, want map[string]bool) map[string]bool {
+// indicators makes the names of "asker name" pairs indicators, and takes pairs
+// away whose name can't be one.
+func indicators(t *testing.T, pairs map[string]bool) *ioc.Set {
 	t.Helper()
 	b := ioc.NewBuilder()
-	for pair := range want {
-		asker, name, _ := strings.Cut(pair, " ")
+	for pair := range pairs {
+		_, name, _ := strings.Cut(pair, " ")
 		if err := b.Add(ioc.Indicator{Type: ioc.Domain, Value: name, Exact: true, Feed: "t"}); err != nil {
-			t.Logf("%s %s: %v", asker, name, err)
-			delete(want, pair)
+			t.Logf("%s: %v", pair, err)
+			delete(pairs, pair)
 		}
 	}
+	return b.Build()
+}
+
+// run runs the detector over a capture in which every packet is there so many
+// times, as behind a span port that mirrors both ways.
+func run(t *testing.T, file string, set *ioc.Set, copies int) []alert.Alert {
+	t.Helper()
 	var r recorder
-	d := New(&r, &zone.Map{}, b.Build(), Config{MaxPerHost: 1 << 20, MaxFindings: 1 << 20})
+	d := New(&r, &zone.Map{}, set, Config{MaxPerHost: 1 << 20, MaxFindings: 1 << 20})
 	e := detect.NewEngine(d)
 	each(t, file, func(p *packet.Packet) {
 		d.asked = lru.New[askedKey, int64](1) // every asker counts here
-		e.Packet(p)
+		for i := range copies {
+			p.TTL -= uint8(i)
+			e.Packet(p)
+		}
 	})
 	e.Close()
+	return r.alerts
+}
+
+// asked returns who asked for what, as "asker name", false where an alias led
+// there first.
+func asked(alerts []alert.Alert) map[string]bool {
 	found := map[string]bool{}
-	for _, a := range r.alerts {
+	for _, a := range alerts {
 		if dns := a.Evidence.DNS; a.Phase == alert.PhaseStart {
 			found[fmt.Sprintf("%v %s", a.Host, a.Indicator.Value)] = dns.Matched == dns.Question
 		}
 	}
 	return found
+}
+
+// totals returns how many lookups each alert counted.
+func totals(alerts []alert.Alert) map[string]uint64 {
+	count := map[string]uint64{}
+	for _, a := range alerts {
+		if a.Phase == alert.PhaseEnd {
+			count[fmt.Sprintf("%v %s", a.Host, a.Indicator.Value)] += a.Count
+		}
+	}
+	return count
 }
 
 // each decodes the packets of a capture.

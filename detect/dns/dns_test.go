@@ -401,13 +401,16 @@ func (b *bench) syn(src, dst netip.AddrPort, seq uint32) {
 // TestTCPAnyCut cuts a stream of three messages at every two places.
 func TestTCPAnyCut(t *testing.T) {
 	stream := framed(wire(t, query(1, "bad.example", dns.TypeA)), wire(t, query(2, "good.example", dns.TypeA)), wire(t, query(3, "tor.example", dns.TypeA)))
+	b := newBench(t, Config{})
 	for i := 0; i <= len(stream); i++ {
 		for j := i; j <= len(stream); j++ {
-			b := newBench(t, Config{})
-			b.syn(client, resolver, 99)
-			b.tcp(client, resolver, 100, stream[:i], stream[i:j], stream[j:])
-			if s := b.Stats(); s.Queries != 3 || len(b.alerts) != 2 || b.buffered != 0 {
-				t.Fatalf("cut at %d and %d: %d queries, %d alerts, %d bytes held", i, j, s.Queries, len(b.alerts), b.buffered)
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(j)}), 40000)
+			queries, alerts := b.Stats().Queries, len(b.alerts)
+			b.syn(from, resolver, 99)
+			b.tcp(from, resolver, 100, stream[:i], stream[i:j], stream[j:])
+			queries, alerts = b.Stats().Queries-queries, len(b.alerts)-alerts
+			if queries != 3 || alerts != 2 || b.buffered != 0 {
+				t.Fatalf("cut at %d and %d: %d queries, %d alerts, %d bytes held", i, j, queries, alerts, b.buffered)
 			}
 		}
 	}

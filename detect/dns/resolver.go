@@ -10,35 +10,38 @@ import (
 )
 
 const (
-	maxResolvers = 65536
+	maxResolvers  = 4096
+	maxCandidates = 65536
 	// enoughClients is how many hosts someone must have answered to be a
 	// resolver. One is any server; a host that resolves for itself and its
 	// containers has few.
 	enoughClients = 3
 )
 
-// resolvers learns who resolves. What answers but has too few clients is
-// forgotten first when the table is full.
+// resolvers learns who resolves. Candidates stand apart from those who are
+// known, so that a flood of forged answers makes it forget none of these.
 type resolvers struct {
-	table *lru.Table[netip.Addr, answerer]
-	last  netip.Addr // a known resolver, who answered last
+	known      *lru.Table[netip.Addr, struct{}]
+	candidates *lru.Table[netip.Addr, candidate]
+	last       netip.Addr // who is known and answered last
 }
 
-// answerer is someone who answers queries with RA set.
-type answerer struct {
+// candidate is someone who answers queries with RA set, for too few clients
+// yet to be a resolver.
+type candidate struct {
 	clients [enoughClients]netip.Addr
 	n       int
 }
 
 func newResolvers() resolvers {
-	return resolvers{table: lru.New[netip.Addr, answerer](maxResolvers)}
+	return resolvers{
+		known:      lru.New[netip.Addr, struct{}](maxResolvers),
+		candidates: lru.New[netip.Addr, candidate](maxCandidates),
+	}
 }
 
 // Resolver reports whether a host is known to resolve for others.
-func (d *Detector) Resolver(a netip.Addr) bool {
-	e := d.resolvers.table.Get(a)
-	return e != nil && e.Value.n == enoughClients
-}
+func (d *Detector) Resolver(a netip.Addr) bool { return d.resolvers.known.Get(a) != nil }
 
 // learn notes an answer of someone who may be a resolver.
 func (d *Detector) learn(m *message) {
@@ -47,16 +50,16 @@ func (d *Detector) learn(m *message) {
 	if host == r.last || client.IsMulticast() {
 		return
 	}
-	e := r.table.Get(host)
-	if e == nil {
-		e = r.table.Add(host)
-	}
-	v := &e.Value
-	if v.n == enoughClients {
+	if known := r.known.Get(host); known != nil {
 		r.last = host
-		r.table.Touch(e)
+		r.known.Touch(known)
 		return
 	}
+	e := r.candidates.Get(host)
+	if e == nil {
+		e = r.candidates.Add(host)
+	}
+	v := &e.Value
 	if slices.Contains(v.clients[:v.n], client) {
 		return
 	}
@@ -64,7 +67,8 @@ func (d *Detector) learn(m *message) {
 	if v.n++; v.n < enoughClients {
 		return
 	}
-	r.table.Touch(e)
+	r.candidates.Remove(e)
+	r.known.Add(host)
 	d.stats.Resolvers++
 	d.emit.Fact(alert.Fact{
 		Kind: alert.FactResolver, Host: host, Peer: client, Port: port,

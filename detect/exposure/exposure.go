@@ -43,7 +43,8 @@ type Config struct {
 	// Ports are the lateral ports. Default DefaultPorts.
 	Ports []uint16
 	// MaxHosts is how many pairs of host and port are kept; at the limit the
-	// one that answered longest ago is ended. Default 131,072, at most 150 MB.
+	// one that answered longest ago is ended. Default 65,536, about 60 MB, and
+	// twice that when each has dozens of clients.
 	MaxHosts int
 }
 
@@ -79,7 +80,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		cfg.Ports = DefaultPorts()
 	}
 	if cfg.MaxHosts == 0 {
-		cfg.MaxHosts = 131072
+		cfg.MaxHosts = 65536
 	}
 	d := &Detector{
 		emit: emit, zones: zones,

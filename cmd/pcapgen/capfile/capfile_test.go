@@ -71,7 +71,8 @@ func TestPcapngIsAsPcapgoReadsIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i, err := r.Interface(0); err != nil || i.Name != "span0" {
+			i, err := r.Interface(0)
+			if err != nil || i.Name != "span0" {
 				t.Errorf("interface %+v, %v", i, err)
 			}
 			data, info, err := r.ReadPacketData()

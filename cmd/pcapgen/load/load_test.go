@@ -117,7 +117,7 @@ func question(message []byte) string {
 }
 
 func TestMixIsAsPromised(t *testing.T) {
-	const packets = 400_000
+	const packets = 200_000
 	names := lines(t, func(w io.Writer) error { return load.WriteNames(w, 30_000) })
 	addresses := lines(t, func(w io.Writer) error { return load.WriteAddresses(w, 30_000) })
 	if len(names) != 30_000 || len(addresses) != 30_000 {
