@@ -42,10 +42,12 @@ func (a axis) ticks(most int) []tick {
 	step := stepFor(a.to.Sub(a.from), most)
 	var list []tick
 	day := ""
-	for t := a.from.Truncate(step); !t.After(a.to); t = t.Add(step) {
-		if t.Before(a.from) {
-			continue
-		}
+	t := a.from.Truncate(step)
+	if t.Before(a.from) {
+		t = t.Add(step)
+	}
+	// Counted, since a time too far away to be a Duration would not end it.
+	for ; len(list) < most && !t.After(a.to); t = t.Add(step) {
 		k := tick{At: a.x(t), Label: t.Format(clockFor(step))}
 		if d := t.Format("2 Jan 2006"); d != day {
 			k.Day, day = d, d

@@ -246,29 +246,29 @@ func readBack(t testing.TB, doc *scope.Document) *scope.Document {
 	return &again
 }
 
-// hostileDocument has a hostile name wherever a stranger chooses it.
-func hostileDocument() *scope.Document {
+// hostileDocument has a name wherever a stranger chooses it.
+func hostileDocument(name string) *scope.Document {
 	doc := outbreakOf(3, 1, 4)
-	doc.Capture.Files = []string{hostile, "b.pcap"}
-	doc.Capture.Warnings = append(doc.Capture.Warnings, hostile)
-	doc.Capture.Undecoded[hostile] = 7
+	doc.Capture.Files = []string{name, "b.pcap"}
+	doc.Capture.Warnings = append(doc.Capture.Warnings, name)
+	doc.Capture.Undecoded[name] = 7
 	for i := range doc.Zones {
-		doc.Zones[i].Name = hostile
+		doc.Zones[i].Name = name
 	}
 	for i := range doc.Matrix {
-		doc.Matrix[i].From, doc.Matrix[i].To = hostile, hostile
+		doc.Matrix[i].From, doc.Matrix[i].To = name, name
 	}
 	for i := range doc.Hosts {
 		h := &doc.Hosts[i]
-		h.Zone, h.Patch, h.Role, h.KillSwitch = hostile, hostile, []string{hostile}, hostile
-		h.InfectedBy = append(h.InfectedBy, scope.Source{IP: hostile, Confidence: .5})
+		h.Zone, h.Patch, h.Role, h.KillSwitch = name, name, []string{name}, name
+		h.InfectedBy = append(h.InfectedBy, scope.Source{IP: name, Confidence: .5})
 		for j := range h.Facts {
 			f := &h.Facts[j]
-			f.Fact, f.Peer, f.Rule, f.Alert, f.Indicator, f.Feed, f.Detail = hostile, hostile, hostile, hostile, hostile, hostile, hostile
-			f.FrameFiles = slices.Repeat([]string{hostile}, len(f.Frames))
+			f.Fact, f.Peer, f.Rule, f.Alert, f.Indicator, f.Feed, f.Detail = name, name, name, name, name, name, name
+			f.FrameFiles = slices.Repeat([]string{name}, len(f.Frames))
 		}
 	}
-	doc.External[0].IP, doc.External[0].Indicator = hostile, hostile
-	doc.Attacks[0].Kind, doc.Attacks[0].Target, doc.Attacks[0].Zone = hostile, hostile, hostile
+	doc.External[0].IP, doc.External[0].Indicator = name, name
+	doc.Attacks[0].Kind, doc.Attacks[0].Target, doc.Attacks[0].Zone = name, name, name
 	return doc
 }

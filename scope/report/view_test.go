@@ -158,7 +158,7 @@ func TestBrowserCopiesAndSwitchesColours(t *testing.T) {
 
 func TestBrowserShowsHostileNames(t *testing.T) {
 	b := openBrowser(t)
-	doc := hostileDocument()
+	doc := hostileDocument(hostile)
 	address := b.open(doc, "host-"+doc.Hosts[0].IP)
 	if n := eval[int](b, `document.images.length`); n != 0 {
 		t.Errorf("%d images", n)
