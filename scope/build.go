@@ -25,7 +25,9 @@ func (l *Ledger) Document(c Capture) Document {
 		list = append(list, h)
 	}
 	slices.SortFunc(list, judged.compare)
-	return l.document(c, zones, list)
+	d := l.document(c, zones, list)
+	d.Matrix = l.matrix(list)
+	return d
 }
 
 // document writes down the hosts of a list, with the counts of all.
@@ -152,7 +154,7 @@ func (h *host) item(f *fact, files []string) FactItem {
 	i := FactItem{
 		Fact: f.kind.String(), Confidence: rounded(h.weight(f)),
 		First: time.Unix(0, f.first).UTC(), Last: time.Unix(0, f.last).UTC(), Count: f.count,
-		Port: f.port, Alert: f.id, Detail: f.words(), counts: h.speaksAgainst(f), outside: f.outside,
+		Port: f.port, Alert: f.id, Detail: f.words(), Counts: h.speaksAgainst(f), Outside: f.outside,
 	}
 	if f.peer.IsValid() {
 		i.Peer = f.peer.String()
@@ -164,6 +166,7 @@ func (h *host) item(f *fact, files []string) FactItem {
 		i.Rule = string(f.alert.Rule)
 		if f.alert.Indicator != nil {
 			i.Indicator, i.Feed = f.alert.Indicator.Value, f.alert.Indicator.Feed
+			i.Class = f.alert.Indicator.Class.String()
 		}
 	}
 	i.Frames, i.FrameFiles = frameList(f.frames, files)

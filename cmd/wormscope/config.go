@@ -27,6 +27,7 @@ type settings struct {
 	Allow    allowSetting   `yaml:"allow"`         // what never alarms
 	Alerts   eventSetting   `yaml:"alerts"`        // where events go
 	Scope    string         `yaml:"scope"`         // where the scope document goes
+	Report   string         `yaml:"report"`        // where the incident report goes
 }
 
 // feedSetting is one feed, by path or with what the path does not say.
@@ -125,7 +126,8 @@ func flatten(err error) string {
 
 // flagValues are the flags of a command as they were given.
 type flagValues struct {
-	config, alerts, scope  string
+	config, alerts         string
+	scope, report          string
 	feeds, internal, zones []string
 	noBuiltin              bool
 }
@@ -140,6 +142,7 @@ func (v *flagValues) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
 	f.StringVar(&v.alerts, "alerts", "", "write events to `FILE`, one ECS JSON document a line; - for standard output")
 	f.StringVar(&v.scope, "scope", "", "write the scope document (JSON) to `FILE`; - for standard output")
+	f.StringVar(&v.report, "report", "", "write the incident report to `FILE`, one HTML page that needs no network; - for standard output")
 }
 
 // settings returns the settings that the configuration file and the flags make.
@@ -153,10 +156,26 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
-	if s.Alerts.File == "-" && s.Scope == "-" {
-		return s, usagef("--alerts and --scope can't both go to standard output")
+	return s, s.checkStdout()
+}
+
+// checkStdout refuses settings that send more than one thing to standard output.
+func (s *settings) checkStdout() error {
+	var there []string
+	for _, o := range []struct{ flag, file string }{{"--alerts", s.Alerts.File}, {"--scope", s.Scope}, {"--report", s.Report}} {
+		if o.file == "-" {
+			there = append(there, o.flag)
+		}
 	}
-	return s, nil
+	if len(there) > 1 {
+		return usagef("%s can't both go to standard output", strings.Join(there[:2], " and "))
+	}
+	return nil
+}
+
+// stdoutTaken reports whether something else than text goes to standard output.
+func (s *settings) stdoutTaken() bool {
+	return s.Alerts.File == "-" || s.Scope == "-" || s.Report == "-"
 }
 
 // override puts what the flags say over s. Lists that a flag gives replace
@@ -173,6 +192,9 @@ func (v *flagValues) override(s *settings) error {
 	}
 	if v.scope != "" {
 		s.Scope = v.scope
+	}
+	if v.report != "" {
+		s.Report = v.report
 	}
 	if len(v.internal) > 0 {
 		inside, err := parsePrefixes("--internal", strings.Join(v.internal, ","))

@@ -88,22 +88,22 @@ func (e *events) close() error {
 	return e.file.Close()
 }
 
-// writeScope writes the scope document to a file, or to standard output for
-// "-". A file is replaced whole: nobody ever reads half a document.
-func writeScope(path string, doc *scope.Document, stdout io.Writer) (err error) {
+// writeWhole writes a file, or to standard output for "-". A file is replaced
+// whole: nobody ever reads half a document. What names it in errors.
+func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error) (err error) {
 	if path == "-" {
-		return doc.WriteJSON(stdout)
+		return write(stdout)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("scope: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("scope: %w", err), os.Remove(f.Name()))
+			err = errors.Join(fmt.Errorf("%s: %w", what, err), os.Remove(f.Name()))
 		}
 	}()
-	if err = doc.WriteJSON(f); err == nil {
+	if err = write(f); err == nil {
 		err = f.Chmod(0o644)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -113,14 +113,17 @@ func writeScope(path string, doc *scope.Document, stdout io.Writer) (err error) 
 }
 
 // writable checks that a file can be made where path says, before an hour of
-// work ends with the news that it can't.
-func writable(path string) error {
+// work ends with the news that it can't. No path, or "-", needs no file.
+func writable(what, path string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("scope: %s is a folder", path)
+		return fmt.Errorf("%s: %s is a folder", what, path)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("scope: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,6 +13,7 @@ import (
 
 	"wormscope/capture"
 	"wormscope/scope"
+	"wormscope/scope/report"
 )
 
 // errStopped says that a signal ended a replay early.
@@ -64,10 +67,8 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-	if s.Scope != "" && s.Scope != "-" {
-		if err = writable(s.Scope); err != nil {
-			return err
-		}
+	if err = cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
+		return err
 	}
 	p, err := newPipeline(s, set, out, source.Name)
 	if err != nil {
@@ -109,7 +110,8 @@ func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std stream
 	})
 }
 
-// conclude writes the scope: as text, and as a document if that is asked for.
+// conclude writes the scope: as text, and as a document and a report if that is
+// asked for.
 func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, std streams) error {
 	about := p.summary(source)
 	if stopped != nil {
@@ -118,19 +120,33 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	for _, w := range about.Warnings {
 		std.report("warning: %s", w)
 	}
-	quiet := s.Scope == "-" || s.Alerts.File == "-"
 	var doc scope.Document
 	switch {
-	case s.Scope != "":
+	case s.Scope != "" || s.Report != "":
 		doc = p.ledger.Document(about)
-		if err := writeScope(s.Scope, &doc, std.out); err != nil {
-			return err
-		}
-	case !quiet:
+	case !s.stdoutTaken():
 		doc = p.ledger.Digest(about)
 	}
-	if quiet {
+	if err := writeDocument(s, &doc, std.out); err != nil {
+		return err
+	}
+	if s.stdoutTaken() {
 		return nil
 	}
 	return scope.WriteText(std.out, &doc)
+}
+
+// writeDocument writes the scope document and the report, if they are asked for.
+func writeDocument(s *settings, doc *scope.Document, stdout io.Writer) error {
+	if s.Scope != "" {
+		if err := writeWhole("scope", s.Scope, stdout, doc.WriteJSON); err != nil {
+			return err
+		}
+	}
+	if s.Report == "" {
+		return nil
+	}
+	return writeWhole("report", s.Report, stdout, func(w io.Writer) error {
+		return report.Write(w, doc, report.Options{Version: version()})
+	})
 }

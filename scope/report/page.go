@@ -1,0 +1,173 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+
+	"wormscope/scope"
+)
+
+// A page is everything that the template shows.
+type page struct {
+	Style   template.CSS
+	Script  template.JS
+	Policy  string // Content-Security-Policy
+	Version string
+
+	Level   string // the worst state, "clear", or "nothing" when there was nothing to judge
+	Verdict string // the answer
+	Also    string // what else matters
+	Capture *scope.CaptureSummary
+	Files   []string
+	Period  string // how long the capture is
+	Size    string
+	First   *scope.HostEntry // the first sign of the worm
+	Tiles   []tile
+	Steps   []step
+	Curve   *curve
+	Tree    *tree
+	Zones   []scope.ZoneSummary
+	Matrix  *matrix
+
+	Hosts     []scope.HostEntry // those that show without a script
+	HostCount int               // in the document
+	InTable   int               // hosts that the table can show
+	AnyPatch  bool              // the patch state of one of these is known
+	AnySource bool              // the source of one of these is known
+	Data      *hostData
+
+	External     []scope.Scanner // the first rows
+	ExternalMore int
+	Attacks      []scope.Attack
+	AttacksMore  int
+	Blind        []string
+}
+
+// A tile is one number that sums up.
+type tile struct {
+	Number uint64
+	Label  string
+	State  string // its colour; empty for none
+	Note   string
+}
+
+// How many rows show without the script, and of what only has a table.
+const (
+	staticHosts = 200
+	staticRows  = 200
+	staticFacts = 6 // of one host
+)
+
+// newPage works out the page.
+func newPage(doc *scope.Document, o Options) (*page, error) {
+	style, script, policy, err := readEmbedded()
+	if err != nil {
+		return nil, err
+	}
+	p := &page{
+		Style: style, Script: script, Policy: policy, Version: o.Version,
+		Level: level(doc), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: firstSign(doc),
+		Tiles: tiles(&doc.Totals), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
+		Matrix: newMatrix(doc), Blind: doc.BlindSpots(),
+		HostCount: len(doc.Hosts), InTable: min(len(doc.Hosts), maxHosts),
+		External: doc.External[:min(len(doc.External), staticRows)], ExternalMore: max(0, len(doc.External)-staticRows),
+		Attacks: doc.Attacks[:min(len(doc.Attacks), staticRows)], AttacksMore: max(0, len(doc.Attacks)-staticRows),
+	}
+	p.Verdict, p.Also, _ = strings.Cut(doc.Verdict(), " Also: ")
+	if p.Also != "" {
+		p.Also = "Also: " + p.Also
+	}
+	for _, f := range doc.Capture.Files {
+		p.Files = append(p.Files, clean(f))
+	}
+	if doc.Capture.First != nil && doc.Capture.Last != nil {
+		p.Period = span(doc.Capture.Last.Sub(*doc.Capture.First))
+	}
+	if len(doc.Zones) > 1 {
+		p.Zones = doc.Zones
+	}
+	p.Hosts = doc.Hosts[:min(len(doc.Hosts), staticHosts)]
+	for i := range p.InTable {
+		p.AnyPatch = p.AnyPatch || doc.Hosts[i].Patch != "unknown"
+		p.AnySource = p.AnySource || len(doc.Hosts[i].InfectedBy) > 0
+	}
+	p.Data = newHostData(doc.Hosts[:p.InTable])
+	if len(p.Files) == 1 {
+		p.Data.File = p.Files[0]
+	}
+	return p, nil
+}
+
+// level names the worst that there is.
+func level(doc *scope.Document) string {
+	switch n := &doc.Totals; {
+	case n.Infected > 0:
+		return "infected"
+	case n.Suspected > 0:
+		return "suspected"
+	case doc.Capture.Packets == 0:
+		return "nothing"
+	default:
+		return "clear"
+	}
+}
+
+// tiles sums up.
+func tiles(n *scope.Totals) []tile {
+	return []tile{
+		{n.Infected, "infected", "infected", "isolate now"},
+		{n.Suspected, "suspected", "suspected", "examine"},
+		{n.Targeted, "targeted", "targeted", "tried, no sign of their own"},
+		{n.SMBExposed, plural(n.SMBExposed, "answers", "answer") + " on SMB", "exposed", "TCP 445 or 139"},
+		{n.FromInternet, plural(n.FromInternet, "answers", "answer") + " the internet", "exposed", "on SMB: take off the net"},
+		{n.External, "outside " + plural(n.External, "scanner", "scanners"), "", "block at the border"},
+	}
+}
+
+// A factList is the facts of a host that show without the script.
+type factList struct {
+	Facts []*scope.FactItem
+	More  int // that it leaves out
+}
+
+// With returns the facts of a host.
+func (*page) With(h scope.HostEntry) factList {
+	list := strongest(h.Facts, staticFacts)
+	return factList{list, h.LeftOut + len(h.Facts) - len(list)}
+}
+
+// Ports writes a few ports.
+func (*page) Ports(list []uint16) string {
+	const most = 6
+	told := make([]string, 0, most)
+	for _, p := range list[:min(len(list), most)] {
+		told = append(told, strconv.Itoa(int(p)))
+	}
+	if len(list) > most {
+		told = append(told, fmt.Sprintf("%d more", len(list)-most))
+	}
+	return cmp.Or(strings.Join(told, ", "), "many")
+}
+
+// Main returns what tells best what is wrong with a host.
+func (*page) Main(h scope.HostEntry) string {
+	if f := mainFact(&h); f != nil {
+		return clean(f.Detail)
+	}
+	return ""
+}
+
+// HostID is the id of a host's row.
+func (*page) HostID(ip string) string { return hostID(ip) }
+
+// Lasted returns how long something lasted, empty when it was a moment.
+func (*page) Lasted(first, last time.Time) string {
+	if d := last.Sub(first); d >= time.Second {
+		return span(d)
+	}
+	return ""
+}

@@ -1,0 +1,303 @@
+package report_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+
+	"wormscope/scope"
+	"wormscope/scope/report"
+)
+
+// parse parses a report.
+func parse(t testing.TB, page string) *html.Node {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// elements returns the elements of a name, all of them for none.
+func elements(root *html.Node, name string) []*html.Node {
+	var out []*html.Node
+	for n := range root.Descendants() {
+		if n.Type == html.ElementNode && (name == "" || n.Data == name) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// attribute returns an attribute, empty when there is none.
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// text returns the text in an element, its white space made even.
+func text(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data + " ")
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// outline returns what a reader finds on the page, a line for each heading,
+// paragraph, row and label, without what is only shape.
+func outline(root *html.Node) string {
+	var b strings.Builder
+	var walk func(*html.Node)
+	walk = func(n *html.Node) {
+		if n.Type == html.ElementNode {
+			switch n.Data {
+			case "head", "script", "pre", "nav":
+				return
+			case "h1", "h2", "h3", "p", "dt", "dd", "caption", "tr", "text", "title", "summary":
+				if n.Data == "tr" && strings.Contains(attribute(n, "class"), "evidence") {
+					break
+				}
+				fmt.Fprintf(&b, "%-7s %s\n", n.Data, text(n))
+				return
+			case "circle", "path":
+				fmt.Fprintf(&b, "%-7s %s\n", n.Data, attribute(n, "class"))
+			case "li":
+				if attribute(n.Parent, "class") == "tiles" {
+					fmt.Fprintf(&b, "%-7s %s\n", "tile", text(n))
+					return
+				}
+				if attribute(n.Parent, "class") == "blind" {
+					fmt.Fprintf(&b, "%-7s %s\n", "li", text(n))
+					return
+				}
+			}
+		}
+		for c := range n.ChildNodes() {
+			walk(c)
+		}
+	}
+	walk(root)
+	return b.String()
+}
+
+// quiet is a document on a capture in which nothing happened.
+func quiet() *scope.Document {
+	doc := outbreakOf(0, 0, 0)
+	doc.External, doc.Attacks, doc.Totals = nil, nil, scope.Totals{}
+	doc.Capture.Dropped, doc.Capture.Undecoded, doc.Capture.Warnings = 0, nil, nil
+	return doc
+}
+
+func TestOutlineGolden(t *testing.T) {
+	for name, doc := range map[string]*scope.Document{
+		"outbreak": outbreakOf(5, 2, 6), "quiet": quiet(), "empty": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := outline(parse(t, render(t, doc)))
+			path := filepath.Join("testdata", name+".txt")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s differs (-want +got):\n%s", path, diff)
+			}
+		})
+	}
+}
+
+// sound checks what must hold of every report, whatever is in it.
+func sound(t *testing.T, page string) {
+	t.Helper()
+	root := parse(t, page)
+	ids, links := map[string]bool{}, map[string]bool{}
+	for _, n := range elements(root, "") {
+		for _, a := range n.Attr {
+			switch {
+			case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "src":
+				t.Errorf("<%s %s=%q>", n.Data, a.Key, a.Val)
+			case a.Key == "id" && ids[a.Val]:
+				t.Errorf("two elements have the id %q", a.Val)
+			case a.Key == "id":
+				ids[a.Val] = true
+			case a.Key == "href" && !strings.HasPrefix(a.Val, "#") && a.Val != "data:,":
+				t.Errorf("a link leads out of the page: %q", a.Val)
+			case a.Key == "href" && n.Data == "a":
+				links[a.Val] = true
+			}
+		}
+		switch n.Data {
+		case "img", "iframe", "object", "embed", "form", "base", "audio", "video":
+			t.Errorf("<%s> in the page", n.Data)
+		}
+	}
+	scripts, styles := elements(root, "script"), elements(root, "style")
+	own := scripts[len(scripts)-1]
+	if len(scripts) > 2 || len(styles) != 1 {
+		t.Fatalf("%d scripts and %d style sheets", len(scripts), len(styles))
+	}
+	policy := attribute(elements(root, "meta")[1], "content")
+	for _, want := range []string{"default-src 'none'", "style-src " + hash(styles[0]), "script-src " + hash(own)} {
+		if !strings.Contains(policy, want+";") {
+			t.Errorf("the policy %q lacks %q", policy, want)
+		}
+	}
+	if strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy allows too much: %s", policy)
+	}
+	if len(scripts) == 2 && !json.Valid([]byte(scripts[0].FirstChild.Data)) {
+		t.Error("the data are no JSON")
+	}
+}
+
+// hash returns the source expression of an element's text.
+func hash(n *html.Node) string {
+	sum := sha256.Sum256([]byte(n.FirstChild.Data))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+func TestSound(t *testing.T) {
+	for name, doc := range map[string]*scope.Document{
+		"outbreak": outbreakOf(24, 6, 60), "one": outbreakOf(1, 0, 0), "suspected": outbreakOf(0, 3, 1),
+		"quiet": quiet(), "empty": {}, "half": {Capture: scope.CaptureSummary{First: new(start), Packets: 1}}, "hostile": hostileDocument(hostile), "many": outbreakOf(600, 100, 100),
+	} {
+		t.Run(name, func(t *testing.T) { sound(t, render(t, doc)) })
+	}
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	root := parse(t, render(t, outbreakOf(24, 6, 60)))
+	ids := map[string]bool{}
+	for _, n := range elements(root, "") {
+		ids[attribute(n, "id")] = true
+	}
+	links := 0
+	for _, a := range elements(root, "a") {
+		links++
+		if target := strings.TrimPrefix(attribute(a, "href"), "#"); !ids[target] {
+			t.Errorf("the link %q leads nowhere", target)
+		}
+	}
+	if links < 30 {
+		t.Errorf("only %d links: those of the tree are missing", links)
+	}
+}
+
+func TestHostileNamesStayText(t *testing.T) {
+	page := render(t, hostileDocument(hostile))
+	if strings.Contains(page, "<img") || strings.Contains(page, "\u202e") {
+		t.Error("a name became markup, or turns the text around")
+	}
+	if n := len(elements(parse(t, page), "script")); n != 2 {
+		t.Errorf("%d scripts, want the data and our own", n)
+	}
+}
+
+// TestReadBack checks that the report rests on what the JSON form holds.
+func TestReadBack(t *testing.T) {
+	doc := outbreakOf(40, 6, 60)
+	if once, again := render(t, doc), render(t, readBack(t, doc)); once != again {
+		t.Errorf("a document that was read back gives another report:\n%s", cmp.Diff(strings.Split(once, "\n"), strings.Split(again, "\n")))
+	}
+}
+
+func TestSameDocumentSameBytes(t *testing.T) {
+	doc := outbreakOf(1, 60, 60) // hosts without relations, in several zones
+	first := render(t, doc)
+	for range 20 {
+		if render(t, doc) != first {
+			t.Fatal("the same document gave other bytes")
+		}
+	}
+}
+
+func TestSizeIsBounded(t *testing.T) {
+	doc := outbreakOf(1500, 500, 3000)
+	if n := len(render(t, doc)); n > 10_000_000 {
+		t.Errorf("a report on 5,000 hosts takes %d bytes", n)
+	}
+	for i := range doc.Hosts { // as many facts as the ledger keeps
+		for range 64 {
+			doc.Hosts[i].Facts = append(doc.Hosts[i].Facts, doc.Hosts[i].Facts[0])
+		}
+	}
+	page := render(t, doc)
+	if n := len(page); n > 10_000_000 {
+		t.Errorf("a report on 5,000 hosts with all facts takes %d bytes", n)
+	}
+	if !strings.Contains(page, "more in the scope document") {
+		t.Error("the report does not say that it leaves facts out")
+	}
+	for len(doc.Hosts) < 200_000 {
+		doc.Hosts = append(doc.Hosts, doc.Hosts[:5000]...)
+	}
+	if n := len(render(t, doc)); n > 20_000_000 {
+		t.Errorf("a report on 200,000 hosts takes %d bytes", n)
+	}
+}
+
+func TestWriteFails(t *testing.T) {
+	full := errors.New("no space")
+	if err := report.Write(failing{full}, outbreakOf(3, 1, 4), report.Options{}); !errors.Is(err, full) {
+		t.Errorf("error %v, want %v", err, full)
+	}
+	if err := report.Write(&bytes.Buffer{}, nil, report.Options{}); err == nil {
+		t.Error("no document and no error")
+	}
+}
+
+// failing is a writer that fails.
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// FuzzWrite writes a report on hosts with any name, at any time, infected by
+// any of each other.
+func FuzzWrite(f *testing.F) {
+	f.Add(hostile, int64(1_767_600_000), int64(60), .9, uint64(0x0123456789abcdef))
+	f.Add("", int64(-62_135_596_800), int64(1<<40), 1e300, uint64(0))
+	f.Add("<!--<script>", int64(1<<61), int64(-5), -1.0, ^uint64(0))
+	at := func(second int64) time.Time { // in the years that a document can hold
+		return time.Unix(max(-62_167_219_200, min(253_402_300_799, second)), 0).UTC()
+	}
+	f.Fuzz(func(t *testing.T, name string, second, apart int64, confidence float64, sources uint64) {
+		doc := hostileDocument(name)
+		for i := range doc.Hosts {
+			h := &doc.Hosts[i]
+			if i%3 < 2 {
+				h.Since = new(at(second + int64(i)*apart))
+			}
+			h.FirstSeen, h.LastSeen = at(second-apart), at(second)
+			h.IP = fmt.Sprintf("10.0.0.%d", i)
+			h.InfectedBy = nil
+			for bits := sources >> (8 * i); bits&3 != 0; bits >>= 2 {
+				h.InfectedBy = append(h.InfectedBy, scope.Source{IP: fmt.Sprintf("10.0.0.%d", bits&15), Confidence: confidence})
+			}
+		}
+		sound(t, render(t, doc))
+	})
+}

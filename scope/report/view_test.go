@@ -1,0 +1,261 @@
+package report_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the screenshots anew")
+
+// column returns the text of a column of the table.
+func (b *browser) column(n int) []string {
+	b.t.Helper()
+	return eval[[]string](b, fmt.Sprintf(`[...document.querySelectorAll('#rows .host')].map(r => r.cells[%d].innerText.trim())`, n))
+}
+
+// count returns what the page says of how many hosts show.
+func (b *browser) count() string {
+	b.t.Helper()
+	return eval[string](b, `document.getElementById('count').textContent`)
+}
+
+// sortBy presses the heading of a column by key, and returns what the column
+// then says of its order.
+func (b *browser) sortBy(name string) string {
+	b.t.Helper()
+	b.js(fmt.Sprintf(`document.querySelector('th[data-sort=%s] button').focus()`, name))
+	b.do(chromedp.KeyEvent("\r"))
+	return eval[string](b, fmt.Sprintf(`document.querySelector('th[data-sort=%s]').getAttribute('aria-sort')`, name))
+}
+
+func TestBrowserSorts(t *testing.T) {
+	b := openBrowser(t)
+	address := b.open(outbreakOf(24, 6, 60), "")
+	if got := b.count(); got != "90 hosts, the worst first." {
+		t.Errorf("at first: %q", got)
+	}
+	first := b.column(0)
+	if order := b.sortBy("ip"); order != "ascending" {
+		t.Errorf("aria-sort is %q", order)
+	}
+	up := b.column(0)
+	if !slices.IsSortedFunc(up, compareAddresses) || len(up) != 90 {
+		t.Errorf("by address: %v", up)
+	}
+	if order := b.sortBy("ip"); order != "descending" {
+		t.Errorf("aria-sort is %q", order)
+	}
+	down := b.column(0)
+	slices.Reverse(down)
+	if !slices.Equal(up, down) {
+		t.Errorf("by address, downwards: %v", down)
+	}
+	if order := b.sortBy("ip"); order != "none" || !slices.Equal(b.column(0), first) {
+		t.Errorf("the third time is not the order of the beginning, and aria-sort is %q", order)
+	}
+	b.sortBy("ip")
+	b.sortBy("since")
+	if got := b.column(4); !slices.IsSorted(got[:30]) { // those with an act of their own
+		t.Errorf("by time: %v", got)
+	}
+	if n := eval[int](b, `document.querySelectorAll('th:not([aria-sort=none])[aria-sort]').length`); n != 1 {
+		t.Errorf("%d columns say that they are sorted", n)
+	}
+	b.clean(address)
+}
+
+// compareAddresses compares IPv4 addresses by their numbers.
+func compareAddresses(a, b string) int {
+	var x, y [4]int
+	fmt.Sscanf(a, "%d.%d.%d.%d", &x[0], &x[1], &x[2], &x[3])
+	fmt.Sscanf(b, "%d.%d.%d.%d", &y[0], &y[1], &y[2], &y[3])
+	return slices.Compare(x[:], y[:])
+}
+
+func TestBrowserFilters(t *testing.T) {
+	b := openBrowser(t)
+	address := b.open(outbreakOf(24, 6, 60), "")
+	b.js(`document.querySelector('#states input[value=infected]').click()`)
+	if got := b.count(); got != "66 of 90 hosts, the worst first." {
+		t.Errorf("without infected: %q", got)
+	}
+	if slices.Contains(b.column(2), "infected") {
+		t.Error("infected hosts among those that are not")
+	}
+	b.do(chromedp.Click(chromedp.CSS("#reset")))
+	b.js(`const z = document.getElementById('zone'); z.value = 'clinic'; z.dispatchEvent(new Event('change'))`)
+	zones := b.column(1)
+	slices.Sort(zones)
+	if zones = slices.Compact(zones); !slices.Equal(zones, []string{"clinic"}) {
+		t.Errorf("zones of clinic: %v", zones)
+	}
+	b.do(chromedp.Click(chromedp.CSS("#reset")), chromedp.SendKeys(chromedp.CSS("#find"), "kill-switch infected"))
+	b.until(`document.querySelectorAll('#rows .host').length === 24`)
+	b.do(chromedp.SendKeys(chromedp.CSS("#find"), " nowhere"))
+	b.until(`document.querySelectorAll('#rows .host').length === 0`)
+	b.clean(address)
+}
+
+func TestBrowserFollowsHostToItsEvidence(t *testing.T) {
+	b := openBrowser(t)
+	doc := outbreakOf(24, 6, 60)
+	host := doc.Hosts[7]
+	address := b.open(doc, "host-"+host.IP)
+	evidence := eval[string](b, `document.querySelector('tr.evidence').textContent`)
+	frames := host.Facts[2].Frames
+	for _, want := range []string{
+		fmt.Sprintf("frames %d, %d of core-span.pcapng", frames[0], frames[1]),
+		host.Facts[1].Detail, host.Facts[1].Alert, "Infected by " + host.InfectedBy[0].IP, "Kill switch not reached",
+	} {
+		if !strings.Contains(evidence, want) {
+			t.Errorf("the evidence does not say %q:\n%s", want, evidence)
+		}
+	}
+	if got := eval[string](b, `document.activeElement.innerText`); got != host.IP {
+		t.Errorf("the focus is on %q, not on the host", got)
+	}
+	// From the evidence to the source, and from the tree to a host.
+	b.do(chromedp.Click(chromedp.CSS(`tr.evidence .known a`)))
+	b.until(fmt.Sprintf(`document.activeElement.innerText === %q`, host.InfectedBy[0].IP))
+	b.js(`document.querySelector('svg.tree a').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))`)
+	b.until(`'#host-' + document.activeElement.innerText === document.querySelector('svg.tree a').getAttribute('href')`)
+	// The keyboard closes a host and opens it again.
+	for _, want := range []string{"false", "true"} {
+		b.do(chromedp.KeyEvent("\r"))
+		if got := eval[string](b, `document.activeElement.getAttribute('aria-expanded')`); got != want {
+			t.Errorf("after Enter the host is expanded: %s, want %s", got, want)
+		}
+	}
+	b.clean(address)
+}
+
+func TestBrowserCopiesAndSwitchesColours(t *testing.T) {
+	b := openBrowser(t)
+	address := b.open(outbreakOf(24, 6, 60), "")
+	b.js(`navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve() }`)
+	b.do(chromedp.Click(chromedp.CSS(`.list .copy`)))
+	b.until(`document.querySelector('.list .copy').textContent === 'Copied'`)
+	if lines := strings.Count(eval[string](b, `window.copied`), "\n") + 1; lines != 24 {
+		t.Errorf("%d addresses copied, want 24", lines)
+	}
+	ground := `getComputedStyle(document.body).backgroundColor`
+	light := eval[string](b, ground)
+	b.do(chromedp.Click(chromedp.CSS(`#theme`)))
+	if dark := eval[string](b, ground); dark == light {
+		t.Errorf("the ground stays %s", dark)
+	}
+	b.clean(address)
+}
+
+func TestBrowserShowsHostileNames(t *testing.T) {
+	b := openBrowser(t)
+	doc := hostileDocument(hostile)
+	address := b.open(doc, "host-"+doc.Hosts[0].IP)
+	if n := eval[int](b, `document.images.length`); n != 0 {
+		t.Errorf("%d images", n)
+	}
+	if n := eval[int](b, `document.scripts.length`); n != 2 {
+		t.Errorf("%d scripts, want the data and our own", n)
+	}
+	if n := strings.Count(eval[string](b, `document.body.innerText`), "onerror=alert(1)"); n < 20 {
+		t.Errorf("the hostile name shows %d times as text", n)
+	}
+	b.clean(address)
+}
+
+// usable is how long a report on 5,000 hosts may take to be usable. It is
+// generous, since machines differ: what is measured is logged.
+const usable = 15 * time.Second
+
+func TestBrowserFiveThousandHosts(t *testing.T) {
+	b := openBrowser(t)
+	doc := outbreakOf(1500, 500, 3000)
+	begin := time.Now()
+	address := b.open(doc, "")
+	took := time.Since(begin)
+	inside := eval[float64](b, `performance.getEntriesByType('navigation')[0].loadEventEnd`)
+	sorting := eval[float64](b, `(() => {
+		const begin = performance.now();
+		document.querySelector('th[data-sort=ip] button').click();
+		document.body.offsetHeight;
+		return performance.now() - begin;
+	})()`)
+	t.Logf("5,000 hosts: usable after %v (%.0f ms of it in the browser), sorted in %.0f ms", took.Round(time.Millisecond), inside, sorting)
+	if took > usable {
+		t.Errorf("usable after %v", took)
+	}
+	if n := eval[int](b, `document.querySelectorAll('#rows .host').length`); n != 200 {
+		t.Errorf("%d rows, want 200 of many", n)
+	}
+	last := doc.Hosts[len(doc.Hosts)-1]
+	b.js(fmt.Sprintf(`location.hash = %q`, "host-"+last.IP))
+	b.until(`document.querySelector('tr.evidence') !== null`)
+	if text := eval[string](b, `document.querySelector('tr.evidence').textContent`); !strings.Contains(text, last.Facts[0].Detail) {
+		t.Errorf("the evidence of the last host: %s", text)
+	}
+	b.clean(address)
+}
+
+func TestBrowserWithoutScript(t *testing.T) {
+	b := openBrowser(t)
+	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	address := b.open(outbreakOf(1500, 500, 3000), "")
+	if rows := eval[int](b, `document.querySelectorAll('#rows .host').length`); rows != 200 {
+		t.Errorf("%d rows, want 200", rows)
+	}
+	if high := eval[int](b, `document.getElementById('filters').offsetHeight + document.getElementById('theme').offsetHeight`); high != 0 {
+		t.Errorf("what needs the script shows, %d pixels high", high)
+	}
+	if text := eval[string](b, `document.querySelector('tr.evidence').textContent`); !strings.Contains(text, "frame 688") {
+		t.Errorf("the evidence is missing: %s", text)
+	}
+	b.clean(address)
+}
+
+// TestBrowserFitsTheScreen opens the report on a phone, a tablet and a desk:
+// only tables and charts may be wider, in boxes of their own.
+func TestBrowserFitsTheScreen(t *testing.T) {
+	b := openBrowser(t)
+	for _, width := range []int64{360, 768, 1280} {
+		b.screen(width, 800)
+		b.open(outbreakOf(24, 6, 60), "")
+		b.js(`document.querySelector('#rows .toggle').click()`)
+		if got := eval[int64](b, `document.documentElement.scrollWidth`); got > width {
+			t.Errorf("the page is %d pixels wide on a screen of %d", got, width)
+		}
+	}
+}
+
+// TestScreenshots writes the pictures in docs/.
+func TestScreenshots(t *testing.T) {
+	if !*update {
+		t.Skip("only with -update")
+	}
+	b := openBrowser(t)
+	for _, p := range []struct {
+		theme, from   string
+		above, height float64
+	}{{"light", ".verdict", 84, 1480}, {"dark", "#spread", 24, 1480}} {
+		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: p.theme}},
+		})
+		b.open(outbreakOf(24, 6, 60), "")
+		top := eval[float64](b, fmt.Sprintf(`Math.round(document.querySelector(%q).getBoundingClientRect().top + scrollY)`, p.from))
+		shot := b.shot(max(0, top-p.above), 1280, p.height)
+		if len(shot) > 400_000 {
+			t.Errorf("%s: %d bytes", p.theme, len(shot))
+		}
+		if err := os.WriteFile(filepath.Join("..", "..", "docs", "report-"+p.theme+".png"), shot, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
