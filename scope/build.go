@@ -34,6 +34,7 @@ func (l *Ledger) Document(c Capture) Document {
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
+	d.Marks = l.markItems()
 	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
 	return d
 }
@@ -109,7 +110,7 @@ func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
 		IP: h.addr.String(), Zone: l.zones.Name(h.addr),
 		State: v.state, Confidence: rounded(v.confidence),
 		Patch: "unknown", KillSwitch: h.killSwitch().String(),
-		Role: h.roles(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
+		Role: h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
 		InfectedBy: []Source{},
 	}
 	e.FirstSeen, e.LastSeen = h.span()

@@ -16,6 +16,8 @@ type Document struct {
 	Hosts    []HostEntry    `json:"hosts"`    // inside, worst first
 	External []Scanner      `json:"external"` // outside scanners: what to block
 	Attacks  []Attack       `json:"attacks"`  // floods and distributed scans
+	// Marks is what analysts said of hosts, listed or not; absent when nothing.
+	Marks []MarkItem `json:"marks,omitempty"`
 }
 
 // Capture is what the ledger can't know of the traffic it was told about.
@@ -92,6 +94,7 @@ type HostEntry struct {
 	Patch      string     `json:"patch"`                 // vulnerable, patched or unknown
 	KillSwitch string     `json:"kill_switch,omitempty"` // reached, not reached or unknown; absent when not asked for
 	Role       []string   `json:"role"`
+	Marks      []MarkKind `json:"marks,omitempty"` // absent when there is none
 	Facts      []FactItem `json:"facts"`
 	LeftOut    int        `json:"facts_left_out,omitempty"` // facts beyond the limit per host
 	InfectedBy []Source   `json:"infected_by"`

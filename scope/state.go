@@ -134,9 +134,10 @@ func (h *host) judge() verdict {
 }
 
 // weight is a fact's confidence for this host. What a resolver asks, or whom
-// it calls on port 53, is its clients' doing and weighs nothing.
+// it calls on port 53, is its clients' doing and weighs nothing, nor does what an
+// analyst has explained.
 func (h *host) weight(f *fact) float64 {
-	if h.resolver && f.viaDNS {
+	if h.resolver && f.viaDNS || h.excused(f) {
 		return 0
 	}
 	return f.confidence

@@ -74,6 +74,9 @@ func (h *host) why(from State, v verdict) string {
 	if v.state < from && h.resolver {
 		return "it is a DNS resolver and asks for its clients"
 	}
+	if v.state < from && len(h.marks) > 0 {
+		return "an analyst marked it " + h.marks[len(h.marks)-1].Kind.words()
+	}
 	if len(v.because) == 0 {
 		return "nothing speaks against it any more"
 	}

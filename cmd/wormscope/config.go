@@ -27,6 +27,10 @@ type settings struct {
 	Allow    allowSetting   `yaml:"allow"`         // what never alarms
 	Alerts   eventSetting   `yaml:"alerts"`        // where events go
 	Scope    string         `yaml:"scope"`         // where the scope document goes
+	State    string         `yaml:"state"`         // folder that keeps the ledger between runs
+	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
+
+	ownNetwork bool // inside or zones were given, rather than left to the default
 }
 
 // feedSetting is one feed, by path or with what the path does not say.
@@ -97,7 +101,7 @@ func (z *zoneList) UnmarshalYAML(n *yaml.Node) error {
 
 // defaults are the settings of a run that is told nothing.
 func defaults() settings {
-	return settings{Internal: zone.DefaultInside(), Builtin: true}
+	return settings{Builtin: true}
 }
 
 // readConfig reads a configuration file over s. An unknown key is an error.
@@ -126,6 +130,7 @@ func flatten(err error) string {
 // flagValues are the flags of a command as they were given.
 type flagValues struct {
 	config, alerts, scope  string
+	state                  string
 	feeds, internal, zones []string
 	noBuiltin              bool
 }
@@ -139,6 +144,7 @@ func (v *flagValues) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
 	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
 	f.StringVar(&v.alerts, "alerts", "", "write events to `FILE`, one ECS JSON document a line; - for standard output")
+	f.StringVar(&v.state, "state", "", "keep the ledger in folder `DIR`: several runs add up")
 	f.StringVar(&v.scope, "scope", "", "write the scope document (JSON) to `FILE`; - for standard output")
 }
 
@@ -152,6 +158,10 @@ func (v *flagValues) settings() (settings, error) {
 	}
 	if err := v.override(&s); err != nil {
 		return s, err
+	}
+	s.ownNetwork = s.Internal != nil || s.Zones != nil
+	if s.Internal == nil {
+		s.Internal = zone.DefaultInside()
 	}
 	if s.Alerts.File == "-" && s.Scope == "-" {
 		return s, usagef("--alerts and --scope can't both go to standard output")
@@ -173,6 +183,9 @@ func (v *flagValues) override(s *settings) error {
 	}
 	if v.scope != "" {
 		s.Scope = v.scope
+	}
+	if v.state != "" {
+		s.State = v.state
 	}
 	if len(v.internal) > 0 {
 		inside, err := parsePrefixes("--internal", strings.Join(v.internal, ","))

@@ -70,7 +70,12 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 			return err
 		}
 	}
-	p, err := newPipeline(s, set, out, source.Name)
+	keep, err := openState(s, std.err)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, keep.close()) }()
+	p, err := newPipeline(s, set, out, keep, source.Name)
 	if err != nil {
 		return err
 	}
@@ -117,14 +122,39 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	for _, w := range about.Warnings {
 		fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
 	}
-	doc := p.ledger.Document(about)
+	doc, err := p.document(source, about)
+	if err != nil {
+		return err
+	}
+	for i := range doc.Marks {
+		if w := doc.Marks[i].Warning; w != "" {
+			fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
+		}
+	}
+	return present(s, &doc, std)
+}
+
+// document returns the scope of what was read, and of all earlier runs where
+// they are kept: the same that the report command makes of the folder.
+func (p *pipeline) document(source *capture.Reader, about scope.Capture) (scope.Document, error) {
+	if p.state == nil {
+		return p.ledger.Document(about), nil
+	}
+	if err := p.state.finish(source, about.Warnings); err != nil {
+		return scope.Document{}, err
+	}
+	return storedScope(p.state.store, p.zones)
+}
+
+// present writes the scope where the settings say.
+func present(s *settings, doc *scope.Document, std streams) error {
 	if s.Scope != "" {
-		if err := writeScope(s.Scope, &doc, std.out); err != nil {
+		if err := writeScope(s.Scope, doc, std.out); err != nil {
 			return err
 		}
 	}
 	if s.Scope == "-" || s.Alerts.File == "-" {
 		return nil
 	}
-	return scope.WriteText(std.out, &doc)
+	return scope.WriteText(std.out, doc)
 }

@@ -1,0 +1,4 @@
+package main
+
+// policySetting is what must be closed between zones.
+type policySetting struct{}

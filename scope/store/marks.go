@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"wormscope/scope"
+)
+
+// Mark notes what an analyst says of a host, in the place of an earlier word
+// of the same kind.
+func (s *Store) Mark(m scope.Mark) error {
+	return s.update(func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.Background(), "REPLACE INTO mark VALUES (?, ?, ?, ?)",
+			m.Host.String(), string(m.Kind), m.Time.UnixNano(), m.Note)
+		return err
+	})
+}
+
+// Unmark takes a mark back, and reports whether there was one.
+func (s *Store) Unmark(host netip.Addr, k scope.MarkKind) (found bool, err error) {
+	err = s.update(func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(context.Background(), "DELETE FROM mark WHERE host = ? AND kind = ?", host.String(), string(k))
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		found = n > 0
+		return err
+	})
+	return found, err
+}
+
+// Marks returns all marks by time.
+func (s *Store) Marks() ([]scope.Mark, error) {
+	rows, err := s.db.QueryContext(context.Background(), "SELECT host, kind, time, note FROM mark ORDER BY time, host, kind")
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	defer rows.Close()
+	var list []scope.Mark
+	for rows.Next() {
+		var m scope.Mark
+		var host string
+		var at int64
+		if err := rows.Scan(&host, (*string)(&m.Kind), &at, &m.Note); err != nil {
+			return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
+		}
+		if m.Host, err = netip.ParseAddr(host); err != nil {
+			return nil, fmt.Errorf("state %s: %w: mark: %w", s.dir, ErrDamaged, err)
+		}
+		m.Time = time.Unix(0, at).UTC()
+		list = append(list, m)
+	}
+	return list, judged(rows.Err())
+}
+
+// Remember keeps a setting, as JSON.
+func (s *Store) Remember(key string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return s.update(func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.Background(), "REPLACE INTO meta VALUES (?, ?)", "setting "+key, string(text))
+		return err
+	})
+}
+
+// Recall reads a setting back into value, and reports whether it was kept.
+func (s *Store) Recall(key string, value any) (bool, error) {
+	var text []byte
+	err := s.db.QueryRowContext(context.Background(), "SELECT value FROM meta WHERE key = ?", "setting "+key).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, value)
+	}
+	if err != nil {
+		return false, fmt.Errorf("state %s: setting %s: %w", s.dir, key, judged(err))
+	}
+	return true, nil
+}

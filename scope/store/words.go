@@ -1,0 +1,274 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// enough is how many words and facts wait before they are written unasked.
+const enough = 4096
+
+// Begin says what the capture files of a run are called, by the index that
+// frames have, and what is to be done before each time that words and facts
+// are written: when that fails they are not. It is to be called before the
+// first Alert or Fact.
+func (s *Store) Begin(fileName func(int) string, before func() error) {
+	s.fileName, s.before = fileName, before
+}
+
+// Alert implements alert.Emitter. It keeps what the alert points to until
+// Flush, and changes none of it.
+func (s *Store) Alert(a alert.Alert) {
+	s.words = append(s.words, a)
+	s.flushMany()
+}
+
+// Fact implements alert.Emitter.
+func (s *Store) Fact(f alert.Fact) {
+	s.facts = append(s.facts, f)
+	s.flushMany()
+}
+
+func (s *Store) flushMany() {
+	if len(s.words)+len(s.facts) >= enough {
+		s.err = s.Flush()
+	}
+}
+
+// Flush writes what waits, in one transaction: all of it or nothing. After a
+// failure nothing more is taken, and the failure is returned each time.
+func (s *Store) Flush() error {
+	if s.err == nil && len(s.words)+len(s.facts) > 0 {
+		if s.before != nil {
+			s.err = s.before()
+		}
+		if s.err == nil {
+			s.err = s.update(s.write)
+		}
+		s.rows.alerts += len(s.words)
+		s.rows.facts += len(s.facts)
+		if s.err == nil {
+			s.err = s.countRows()
+		}
+	}
+	s.words, s.facts = s.words[:0], s.facts[:0]
+	return s.err
+}
+
+// write writes the words and facts that wait. Of an alert two words are kept.
+// Of two with the same number the one with more in it wins, so that the order
+// in which captures are replayed does not matter.
+func (s *Store) write(tx *sql.Tx) error {
+	const columns = "INSERT INTO alert (id, latest, seq, count, last, time, body, frames) "
+	first, err := tx.PrepareContext(context.Background(), columns+
+		`SELECT ?1, 0, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT ?8 OR EXISTS (SELECT 1 FROM alert WHERE id = ?1)
+		ON CONFLICT DO UPDATE SET seq = excluded.seq, count = excluded.count, last = excluded.last,
+			time = excluded.time, body = excluded.body, frames = excluded.frames
+		WHERE excluded.seq < seq OR excluded.seq = seq AND
+			(excluded.count, excluded.last, excluded.time, excluded.body) > (count, last, time, body)`)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	latest, err := tx.PrepareContext(context.Background(), columns+
+		`SELECT ?1, 1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM alert WHERE id = ?1)
+		ON CONFLICT DO UPDATE SET seq = excluded.seq, count = excluded.count, last = excluded.last,
+			time = excluded.time, body = excluded.body, frames = excluded.frames
+		WHERE (excluded.seq, excluded.count, excluded.last, excluded.time, excluded.body) > (seq, count, last, time, body)`)
+	if err != nil {
+		return err
+	}
+	defer latest.Close()
+	for i := range s.words {
+		if err := s.writeWord(tx, first, latest, &s.words[i]); err != nil {
+			return err
+		}
+	}
+	return s.writeFacts(tx)
+}
+
+// writeWord writes one word of an alert.
+func (s *Store) writeWord(tx *sql.Tx, first, latest *sql.Stmt, a *alert.Alert) error {
+	frames, err := s.frames(tx, a.Frames)
+	if err != nil {
+		return err
+	}
+	bare := *a
+	bare.Frames = nil
+	body, err := json.Marshal(&bare)
+	if err != nil {
+		return fmt.Errorf("alert %s: %w", a.ID, err)
+	}
+	args := []any{a.ID, a.Seq, clamped(a.Count), a.Last.UnixNano(), a.Time.UnixNano(), string(body), frames}
+	if _, err := first.ExecContext(context.Background(), append(args, s.full.alerts)...); err != nil || a.Seq == 0 {
+		return err
+	}
+	_, err = latest.ExecContext(context.Background(), args...)
+	return err
+}
+
+// clamped makes a count fit an SQLite integer.
+func clamped(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // G115: it fits
+
+// frames writes frames as pairs of a file's id and a number.
+func (s *Store) frames(tx *sql.Tx, refs []alert.FrameRef) (string, error) {
+	pairs := make([][2]uint64, 0, len(refs))
+	for _, r := range refs {
+		id, err := s.fileID(tx, r)
+		if err != nil {
+			return "", err
+		}
+		pairs = append(pairs, [2]uint64{uint64(id), r.Number}) //nolint:gosec // G115: ids are positive
+	}
+	text, err := json.Marshal(pairs)
+	return string(text), err
+}
+
+// fileID returns the id of a frame's file, 0 for no frame.
+func (s *Store) fileID(tx *sql.Tx, r alert.FrameRef) (int64, error) {
+	if r.Number == 0 || s.fileName == nil {
+		return 0, nil
+	}
+	return s.nameID(tx, s.fileName(r.File))
+}
+
+// nameID returns the id of a file's name, and gives it one if it has none.
+func (s *Store) nameID(tx *sql.Tx, name string) (int64, error) {
+	if id, ok := s.files[name]; ok {
+		return id, nil
+	}
+	var id int64
+	err := tx.QueryRowContext(context.Background(),
+		"INSERT INTO file (name) VALUES (?) ON CONFLICT DO UPDATE SET name = name RETURNING id", name).Scan(&id)
+	if err == nil {
+		s.files[name] = id
+	}
+	return id, err
+}
+
+// writeFacts writes the facts that wait.
+func (s *Store) writeFacts(tx *sql.Tx) error {
+	if len(s.facts) == 0 || s.full.facts {
+		return nil
+	}
+	insert, err := tx.PrepareContext(context.Background(),
+		"INSERT OR IGNORE INTO fact (kind, host, peer, port, time, number, file) VALUES (?, ?, ?, ?, ?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for i := range s.facts {
+		f := &s.facts[i]
+		id, err := s.fileID(tx, f.Frame)
+		if err != nil {
+			return err
+		}
+		peer := ""
+		if f.Peer.IsValid() {
+			peer = f.Peer.String()
+		}
+		_, err = insert.ExecContext(context.Background(),
+			string(f.Kind), f.Host.String(), peer, f.Port, f.Time.UnixNano(), clamped(f.Frame.Number), id)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Load tells everything that is stored, in the order of packet time. Frames
+// refer to Capture's Files. What waits is written first.
+func (s *Store) Load(to alert.Emitter) error {
+	if err := s.Flush(); err != nil {
+		return err
+	}
+	facts, err := s.loadFacts()
+	if err != nil {
+		return judged(err)
+	}
+	rows, err := s.db.QueryContext(context.Background(), "SELECT body, frames FROM alert ORDER BY time, id, seq, latest")
+	if err != nil {
+		return judged(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body, frames string
+		if err := rows.Scan(&body, &frames); err != nil {
+			return judged(err)
+		}
+		a, err := read(body, frames)
+		if err != nil {
+			return fmt.Errorf("state %s: %w: %w", s.dir, ErrDamaged, err)
+		}
+		for len(facts) > 0 && facts[0].Time.Before(a.Time) {
+			to.Fact(facts[0])
+			facts = facts[1:]
+		}
+		to.Alert(a)
+	}
+	for _, f := range facts {
+		to.Fact(f)
+	}
+	return judged(rows.Err())
+}
+
+// read reads a word of an alert.
+func read(body, frames string) (alert.Alert, error) {
+	var a alert.Alert
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		return a, err
+	}
+	var pairs [][2]uint64
+	if err := json.Unmarshal([]byte(frames), &pairs); err != nil {
+		return a, err
+	}
+	for _, p := range pairs {
+		a.Frames = append(a.Frames, frameRef(int64(p[0]), p[1])) //nolint:gosec // G115: it was written so
+	}
+	return a, nil
+}
+
+// frameRef makes a reference of a file's id, which is one more than its index
+// in Capture's Files.
+func frameRef(id int64, number uint64) alert.FrameRef {
+	if id == 0 {
+		return alert.FrameRef{Number: number}
+	}
+	return alert.FrameRef{File: int(id) - 1, Number: number}
+}
+
+// loadFacts reads the facts in the order of time.
+func (s *Store) loadFacts() ([]alert.Fact, error) {
+	rows, err := s.db.QueryContext(context.Background(),
+		"SELECT kind, host, peer, port, time, number, file FROM fact ORDER BY time, kind, host, peer, port, number")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var facts []alert.Fact
+	for rows.Next() {
+		var f alert.Fact
+		var host, peer string
+		var at, id int64
+		var number uint64
+		if err := rows.Scan((*string)(&f.Kind), &host, &peer, &f.Port, &at, &number, &id); err != nil {
+			return nil, err
+		}
+		if f.Host, err = netip.ParseAddr(host); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if f.Peer, err = netip.ParseAddr(peer); err != nil && peer != "" {
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		f.Time, f.Frame = time.Unix(0, at).UTC(), frameRef(id, number)
+		facts = append(facts, f)
+	}
+	return facts, rows.Err()
+}
