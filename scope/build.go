@@ -13,13 +13,13 @@ import (
 	"wormscope/detect/zone"
 )
 
-// documentVersion is the version of the scope document's format.
-const documentVersion = 1
+// DocumentVersion is the version of the scope document's format.
+const DocumentVersion = 1
 
 // Document returns the scope as it stands. It shares nothing with the ledger.
 func (l *Ledger) Document(c Capture) Document {
 	d := Document{
-		Version:  documentVersion,
+		Version:  DocumentVersion,
 		Capture:  c.summary(),
 		Hosts:    []HostEntry{},
 		External: l.scanners(),
@@ -146,8 +146,13 @@ func (h *host) item(f *fact, files []string) FactItem {
 	}
 	if f.alert != nil {
 		i.Rule = string(f.alert.Rule)
-		if f.alert.Indicator != nil {
-			i.Indicator, i.Feed = f.alert.Indicator.Value, f.alert.Indicator.Feed
+		if by := f.alert.Indicator; by != nil {
+			i.Indicator, i.Feed, i.Class, i.Exact = by.Value, by.Feed, by.Class.String(), by.Exact
+		}
+		if d := f.alert.Evidence.DNS; d != nil {
+			for _, a := range d.Resolved {
+				i.Resolved = append(i.Resolved, a.String())
+			}
 		}
 	}
 	i.Frames, i.FrameFiles = frameList(f.frames, files)

@@ -124,7 +124,10 @@ type FactItem struct {
 	Alert      string    `json:"alert,omitempty"`       // wormscope.alert.id of the alert
 	Indicator  string    `json:"indicator,omitempty"`
 	Feed       string    `json:"feed,omitempty"`
-	Detail     string    `json:"detail"` // the fact in words
+	Class      string    `json:"class,omitempty"`    // of the indicator: malicious, kill-switch, sinkhole or anonymizer
+	Exact      bool      `json:"exact,omitempty"`    // the indicator is this name, and not what is below it
+	Resolved   []string  `json:"resolved,omitempty"` // addresses that a lookup led to
+	Detail     string    `json:"detail"`             // the fact in words
 
 	counts  bool // speaks against the host
 	outside bool // exposed: reached from outside

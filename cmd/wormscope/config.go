@@ -138,14 +138,20 @@ type flagValues struct {
 // addFlags adds the flags that every command which looks at traffic has.
 func (v *flagValues) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
+	v.addStateFlags(cmd)
 	f.StringArrayVar(&v.feeds, "feed", nil, "indicator file or folder `PATH`, repeatable; the format is recognised from the content")
 	f.BoolVar(&v.noBuiltin, "no-builtin", false, "leave out the built-in WannaCry indicators")
+	f.StringVar(&v.alerts, "alerts", "", "write events to `FILE`, one ECS JSON document a line; - for standard output")
+	f.StringVar(&v.scope, "scope", "", "write the scope document (JSON) to `FILE`; - for standard output")
+}
+
+// addStateFlags adds the flags that every command which looks at a ledger has.
+func (v *flagValues) addStateFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
+	f.StringVar(&v.state, "state", "", "folder `DIR` that keeps the ledger between runs")
 	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
 	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
-	f.StringVar(&v.alerts, "alerts", "", "write events to `FILE`, one ECS JSON document a line; - for standard output")
-	f.StringVar(&v.state, "state", "", "keep the ledger in folder `DIR`: several runs add up")
-	f.StringVar(&v.scope, "scope", "", "write the scope document (JSON) to `FILE`; - for standard output")
 }
 
 // settings returns the settings that the configuration file and the flags make.

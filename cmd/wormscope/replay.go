@@ -126,12 +126,7 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	if err != nil {
 		return err
 	}
-	for i := range doc.Marks {
-		if w := doc.Marks[i].Warning; w != "" {
-			fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
-		}
-	}
-	return present(s, &doc, std)
+	return conclude(s, &doc, std)
 }
 
 // document returns the scope of what was read, and of all earlier runs where
@@ -144,17 +139,4 @@ func (p *pipeline) document(source *capture.Reader, about scope.Capture) (scope.
 		return scope.Document{}, err
 	}
 	return storedScope(p.state.store, p.zones)
-}
-
-// present writes the scope where the settings say.
-func present(s *settings, doc *scope.Document, std streams) error {
-	if s.Scope != "" {
-		if err := writeScope(s.Scope, doc, std.out); err != nil {
-			return err
-		}
-	}
-	if s.Scope == "-" || s.Alerts.File == "-" {
-		return nil
-	}
-	return scope.WriteText(std.out, doc)
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"wormscope/detect/zone"
+	"wormscope/scope"
+	"wormscope/scope/store"
+)
+
+func newReport(std streams) *cobra.Command {
+	var flags flagValues
+	cmd := &cobra.Command{
+		Use:   "report --state DIR [flags]",
+		Short: "Say what a state folder knows",
+		Long: `Report prints the scope of everything that was replayed with --state DIR, as
+replay does. It can be run while a replay adds to the folder.`,
+		Example: `  wormscope report --state incident
+  wormscope report --state incident --scope scope.json`,
+		Args: noFurther,
+		RunE: func(_ *cobra.Command, _ []string) error {
+			s, err := flags.settings()
+			if err != nil {
+				return err
+			}
+			return report(&s, std)
+		},
+	}
+	flags.addStateFlags(cmd)
+	cmd.Flags().StringVar(&flags.scope, "scope", "", "write the scope document (JSON) to `FILE`; - for standard output")
+	return cmd
+}
+
+// noFurther refuses arguments to a command that takes flags only.
+func noFurther(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unexpected argument %q (see %s --help)", args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// report writes the scope of a state folder.
+func report(s *settings, std streams) (err error) {
+	db, zones, err := attachState(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	doc, err := storedScope(db, zones)
+	if err != nil {
+		return err
+	}
+	return conclude(s, &doc, std)
+}
+
+// attachState opens the state folder that the settings name, beside a run that
+// may be adding to it, and tells inside from outside as the folder remembers
+// unless the settings say otherwise.
+func attachState(s *settings) (*store.Store, *zone.Map, error) {
+	if s.State == "" {
+		return nil, nil, usagef("--state DIR is missing: which state folder?")
+	}
+	db, err := store.Attach(s.State)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = s.recall(db)
+	var zones *zone.Map
+	if err == nil {
+		zones, err = zone.New(s.Internal, s.Zones)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, zones, nil
+}
+
+// conclude warns of what contradicts analysts' marks and writes the scope
+// where the settings say.
+func conclude(s *settings, doc *scope.Document, std streams) error {
+	for i := range doc.Marks {
+		if w := doc.Marks[i].Warning; w != "" {
+			fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
+		}
+	}
+	if s.Scope != "" {
+		if err := writeScope(s.Scope, doc, std.out); err != nil {
+			return err
+		}
+	}
+	if s.Scope == "-" || s.Alerts.File == "-" {
+		return nil
+	}
+	return scope.WriteText(std.out, doc)
+}
