@@ -34,6 +34,7 @@ func (l *Ledger) Document(c Capture) Document {
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
+	d.Borders = l.borderList()
 	d.Marks = l.markItems()
 	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
 	return d
@@ -72,6 +73,9 @@ func (l *Ledger) warnings() []string {
 	}
 	if l.lost > 0 {
 		w = append(w, fmt.Sprintf("floods and distributed scans: only the first %s are listed", grouped(maxAttacks)))
+	}
+	if l.bordersLost > 0 {
+		w = append(w, fmt.Sprintf("closed borders: only the first %s findings are counted", grouped(maxBorders)))
 	}
 	return w
 }

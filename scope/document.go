@@ -16,6 +16,8 @@ type Document struct {
 	Hosts    []HostEntry    `json:"hosts"`    // inside, worst first
 	External []Scanner      `json:"external"` // outside scanners: what to block
 	Attacks  []Attack       `json:"attacks"`  // floods and distributed scans
+	// Borders is what was seen of borders that policy closes; absent when nothing.
+	Borders []Border `json:"borders,omitempty"`
 	// Marks is what analysts said of hosts, listed or not; absent when nothing.
 	Marks []MarkItem `json:"marks,omitempty"`
 }

@@ -59,12 +59,13 @@ const (
 	kindTargeted              // was tried
 	kindBeaconing             // asked for, or called on, an indicator
 	kindScanning              // scans
+	kindCrossing              // went over a border that policy closes
 )
 
-const kindCount = 4
+const kindCount = 5
 
 func (k kind) String() string {
-	return [kindCount]string{"exposed", "targeted", "beaconing", "scanning"}[k]
+	return [kindCount]string{"exposed", "targeted", "beaconing", "scanning", "crossing"}[k]
 }
 
 // A family is a group of kinds whose facts may tell the same story: the lookup
@@ -88,6 +89,7 @@ func (k kind) family() family {
 		kindTargeted:  harmless,
 		kindBeaconing: beaconing,
 		kindScanning:  scanning,
+		kindCrossing:  harmless, // a hole in the border, whoever uses it
 	}[k]
 }
 

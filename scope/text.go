@@ -34,6 +34,7 @@ func WriteText(w io.Writer, d *Document) error {
 	t.attacks()
 	t.targeted()
 	t.exposed()
+	t.borders()
 	t.zones()
 	t.blindSpots()
 	t.advice()
@@ -136,6 +137,9 @@ func (t *text) answer() string {
 	var also []string
 	if n := t.doc.Contradicted(Isolated); n > 0 {
 		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
+	}
+	if n := t.doc.openBorders(); n > 0 {
+		also = append(also, counted(n, "closed border")+verb(n, " does", " do")+" not hold")
 	}
 	if n.Targeted > 0 {
 		also = append(also, grouped(n.Targeted)+" more were targeted")

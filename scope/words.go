@@ -102,6 +102,8 @@ func Predicate(a *alert.Alert) string {
 		return scanWords(a)
 	case e.Flood != nil:
 		return "was flooded" + onPort(e.Flood.Port) + " by about " + counted(e.Flood.Sources, "source")
+	case e.Crossing != nil:
+		return crossingWords(a)
 	case e.Exposure != nil:
 		x := e.Exposure
 		return exposedWords(x.Port, x.Clients, x.FromOutside, x.By) + zoneWords(x.Zones)

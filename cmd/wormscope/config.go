@@ -165,6 +165,9 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
+	if err := s.checkPolicy(); err != nil {
+		return s, err
+	}
 	s.ownNetwork = s.Internal != nil || s.Zones != nil
 	if s.Internal == nil {
 		s.Internal = zone.DefaultInside()

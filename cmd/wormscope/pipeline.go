@@ -10,6 +10,7 @@ import (
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/contact"
+	"wormscope/detect/crossing"
 	"wormscope/detect/dns"
 	"wormscope/detect/exposure"
 	"wormscope/detect/scan"
@@ -59,12 +60,16 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	voice := voice{out, p.ledger, keep}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
-	p.engine = detect.NewEngine(
+	detectors := []detect.Detector{
 		p.lookups,
 		contact.New(voice, zones, set, p.lookups.Resolver, contact.Config{}),
 		exposure.New(voice, zones, exposure.Config{}),
 		p.scans,
-	)
+	}
+	if len(s.Policy.Closed) > 0 {
+		detectors = append(detectors, crossing.New(voice, zones, s.crossings()))
+	}
+	p.engine = detect.NewEngine(detectors...)
 	return p, nil
 }
 

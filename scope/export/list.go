@@ -87,11 +87,9 @@ func hostEntry(h *scope.HostEntry, addr netip.Addr) Entry {
 	for _, m := range h.Marks {
 		e.Marks = append(e.Marks, string(m))
 	}
-	// What speaks most against the host, or else what there is.
 	best := -1
 	for i := range h.Facts {
-		if f := &h.Facts[i]; best < 0 || f.Confidence > h.Facts[best].Confidence && f.Fact != "exposed" && f.Fact != "targeted" ||
-			h.Facts[best].Fact == "exposed" && f.Fact != "exposed" {
+		if best < 0 || weighs(&h.Facts[i]) > weighs(&h.Facts[best]) {
 			best = i
 		}
 	}
@@ -100,6 +98,15 @@ func hostEntry(h *scope.HostEntry, addr netip.Addr) Entry {
 		e.Reason += ": " + oneLine(h.Facts[best].Detail)
 	}
 	return e
+}
+
+// weighs orders facts by how much they speak against their host: its own acts
+// first.
+func weighs(f *scope.FactItem) float64 {
+	if f.Fact == "exposed" || f.Fact == "targeted" || f.Fact == "crossing" {
+		return f.Confidence - 1
+	}
+	return f.Confidence
 }
 
 // A builder makes a list without anything twice.
