@@ -100,9 +100,12 @@ func (l *List) comments(w io.Writer, sign string) {
 	if l.Purpose == ToBlock {
 		what = "outside addresses and names to block"
 	}
-	fmt.Fprintf(w, "%s wormscope: %s, as of %s: %d\n", sign, what, stamp(l.At), len(l.Entries))
+	if !l.At.IsZero() {
+		what += ", as of " + stamp(l.At)
+	}
+	fmt.Fprintf(w, "%s wormscope: %s: %d\n", sign, what, len(l.Entries))
 	for i := range l.LeftOut {
-		fmt.Fprintf(w, "%s left out: %s %s\n", sign, oneLine(l.LeftOut[i].Value), oneLine(l.LeftOut[i].Reason))
+		fmt.Fprintf(w, "%s left out: %s %s\n", sign, ascii(l.LeftOut[i].Value, maxComment), ascii(l.LeftOut[i].Reason, maxComment))
 	}
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -62,56 +63,98 @@ func (s *Store) Flush() error {
 	return s.err
 }
 
-// write writes the words and facts that wait. Of an alert two words are kept.
-// Of two with the same number the one with more in it wins, so that the order
-// in which captures are replayed does not matter.
+// write writes the words and facts that wait.
 func (s *Store) write(tx *sql.Tx) error {
-	const columns = "INSERT INTO alert (id, latest, seq, count, last, time, body, frames) "
-	first, err := tx.PrepareContext(context.Background(), columns+
-		`SELECT ?1, 0, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT ?8 OR EXISTS (SELECT 1 FROM alert WHERE id = ?1)
-		ON CONFLICT DO UPDATE SET seq = excluded.seq, count = excluded.count, last = excluded.last,
-			time = excluded.time, body = excluded.body, frames = excluded.frames
-		WHERE excluded.seq < seq OR excluded.seq = seq AND
-			(excluded.count, excluded.last, excluded.time, excluded.body) > (count, last, time, body)`)
+	known, err := tx.PrepareContext(context.Background(), "SELECT latest, seq, count, last, time, body FROM alert WHERE id = ?")
 	if err != nil {
 		return err
 	}
-	defer first.Close()
-	latest, err := tx.PrepareContext(context.Background(), columns+
-		`SELECT ?1, 1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM alert WHERE id = ?1)
-		ON CONFLICT DO UPDATE SET seq = excluded.seq, count = excluded.count, last = excluded.last,
-			time = excluded.time, body = excluded.body, frames = excluded.frames
-		WHERE (excluded.seq, excluded.count, excluded.last, excluded.time, excluded.body) > (seq, count, last, time, body)`)
+	defer known.Close()
+	put, err := tx.PrepareContext(context.Background(), "REPLACE INTO alert (id, latest, seq, count, last, time, body, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
 	if err != nil {
 		return err
 	}
-	defer latest.Close()
+	defer put.Close()
 	for i := range s.words {
-		if err := s.writeWord(tx, first, latest, &s.words[i]); err != nil {
+		if err := s.writeWord(tx, known, put, &s.words[i]); err != nil {
 			return err
 		}
 	}
 	return s.writeFacts(tx)
 }
 
-// writeWord writes one word of an alert.
-func (s *Store) writeWord(tx *sql.Tx, first, latest *sql.Stmt, a *alert.Alert) error {
-	frames, err := s.frames(tx, a.Frames)
-	if err != nil {
-		return err
-	}
+// A word is what one word of an alert is compared by.
+type word struct {
+	seq, count, last, time int64
+	body                   string
+}
+
+// compare orders words by how much is in them, so that of two the same one
+// wins in whatever order they come.
+func (w *word) compare(other *word) int {
+	return cmp.Or(
+		cmp.Compare(w.count, other.count),
+		cmp.Compare(w.last, other.last),
+		cmp.Compare(w.time, other.time),
+		cmp.Compare(w.body, other.body),
+	)
+}
+
+// writeWord writes one word of an alert. The first word and the latest are
+// kept, and of two with the same number the one with more in it, as when a
+// capture was cut short and is whole now. What changes nothing leaves no trace,
+// not even the name of the file that it was found in.
+func (s *Store) writeWord(tx *sql.Tx, known, put *sql.Stmt, a *alert.Alert) error {
 	bare := *a
 	bare.Frames = nil
 	body, err := json.Marshal(&bare)
 	if err != nil {
 		return fmt.Errorf("alert %s: %w", a.ID, err)
 	}
-	args := []any{a.ID, a.Seq, clamped(a.Count), a.Last.UnixNano(), a.Time.UnixNano(), string(body), frames}
-	if _, err := first.ExecContext(context.Background(), append(args, s.full.alerts)...); err != nil || a.Seq == 0 {
+	w := word{int64(a.Seq), clamped(a.Count), a.Last.UnixNano(), a.Time.UnixNano(), string(body)}
+	first, latest, err := knownWords(known, a.ID)
+	if err != nil || first == nil && s.full.alerts {
 		return err
 	}
-	_, err = latest.ExecContext(context.Background(), args...)
-	return err
+	var frames string
+	for at, changes := range [2]bool{
+		first == nil || w.seq < first.seq || w.seq == first.seq && w.compare(first) > 0,
+		w.seq > 0 && (latest == nil || w.seq > latest.seq || w.seq == latest.seq && w.compare(latest) > 0),
+	} {
+		if !changes {
+			continue
+		}
+		if frames, err = s.frames(tx, a.Frames); err != nil {
+			return err
+		}
+		if _, err := put.ExecContext(context.Background(), a.ID, at, w.seq, w.count, w.last, w.time, w.body, frames); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownWords returns the first and the latest word of an alert, nil where there
+// is none.
+func knownWords(known *sql.Stmt, id string) (first, latest *word, err error) {
+	rows, err := known.QueryContext(context.Background(), id)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var isLatest bool
+		w := new(word)
+		if err := rows.Scan(&isLatest, &w.seq, &w.count, &w.last, &w.time, &w.body); err != nil {
+			return nil, nil, err
+		}
+		if isLatest {
+			latest = w
+		} else {
+			first = w
+		}
+	}
+	return first, latest, rows.Err()
 }
 
 // clamped makes a count fit an SQLite integer.
@@ -153,34 +196,52 @@ func (s *Store) nameID(tx *sql.Tx, name string) (int64, error) {
 	return id, err
 }
 
-// writeFacts writes the facts that wait.
+// writeFacts writes the facts that wait and are not known.
 func (s *Store) writeFacts(tx *sql.Tx) error {
 	if len(s.facts) == 0 || s.full.facts {
 		return nil
 	}
+	// A file is named only by the first fact that needs it, hence two steps.
 	insert, err := tx.PrepareContext(context.Background(),
-		"INSERT OR IGNORE INTO fact (kind, host, peer, port, time, number, file) VALUES (?, ?, ?, ?, ?, ?, ?)")
+		"INSERT OR IGNORE INTO fact (kind, host, peer, port, time, number, file) VALUES (?, ?, ?, ?, ?, ?, 0)")
 	if err != nil {
 		return err
 	}
 	defer insert.Close()
+	locate, err := tx.PrepareContext(context.Background(),
+		"UPDATE fact SET file = ?7 WHERE kind = ?1 AND host = ?2 AND peer = ?3 AND port = ?4 AND time = ?5 AND number = ?6")
+	if err != nil {
+		return err
+	}
+	defer locate.Close()
 	for i := range s.facts {
-		f := &s.facts[i]
-		id, err := s.fileID(tx, f.Frame)
-		if err != nil {
-			return err
-		}
-		peer := ""
-		if f.Peer.IsValid() {
-			peer = f.Peer.String()
-		}
-		_, err = insert.ExecContext(context.Background(),
-			string(f.Kind), f.Host.String(), peer, f.Port, f.Time.UnixNano(), clamped(f.Frame.Number), id)
-		if err != nil {
+		if err := s.writeFact(tx, insert, locate, &s.facts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeFact writes one fact.
+func (s *Store) writeFact(tx *sql.Tx, insert, locate *sql.Stmt, f *alert.Fact) error {
+	peer := ""
+	if f.Peer.IsValid() {
+		peer = f.Peer.String()
+	}
+	key := []any{string(f.Kind), f.Host.String(), peer, f.Port, f.Time.UnixNano(), clamped(f.Frame.Number)}
+	result, err := insert.ExecContext(context.Background(), key...)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 || f.Frame.Number == 0 {
+		return err
+	}
+	id, err := s.fileID(tx, f.Frame)
+	if err != nil {
+		return err
+	}
+	_, err = locate.ExecContext(context.Background(), append(key, id)...)
+	return err
 }
 
 // Load tells everything that is stored, in the order of packet time. Frames
