@@ -138,6 +138,7 @@ func foreignBytes(data []byte) ([]record, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.SetSnaplen(262_144) // or it allocates whatever a record claims, up to 4 GiB
 		return foreignFrames(r, func(gopacket.CaptureInfo) layers.LinkType { return r.LinkType() })
 	}
 	r, err := pcapgo.NewNgReader(bytes.NewReader(data), pcapgo.NgReaderOptions{WantMixedLinkType: true})

@@ -30,13 +30,13 @@ const (
 // read is. A Reader is used from one goroutine, but for Read and Size.
 type Reader struct {
 	files    []*file
-	search   []Warning
-	current  *file // whose frame was delivered last
-	waiting  queue // all others that have a frame left
-	limit    int64 // current may go on up to this time,
-	limitOf  int   // which is that of a frame of this file
-	open     int
-	free     [][]byte
+	leftOut  []Warning // about what is among the paths and not read
+	current  *file     // whose frame was delivered last
+	waiting  queue     // all others that have a frame left
+	limit    int64     // current may go on up to this time,
+	limitOf  int       // which is that of a frame of this file
+	open     int       // files
+	free     [][]byte  // memory of files that are done with
 	consumed atomic.Int64
 	size     int64
 	err      error // what Next returns from now on
@@ -59,7 +59,7 @@ func Open(paths []string, stdin io.Reader) (*Reader, error) {
 	if err := r.lookInto(found, stdin); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	r.search = found.warnings
+	r.leftOut = found.warnings
 	r.size = totalSize(r.files)
 	return r, nil
 }
@@ -204,7 +204,7 @@ func (r *Reader) Name(file int) string {
 
 // Stats returns what has been read so far. With several files it counts the
 // next frame of each that is open already. Each call makes new slices.
-func (r *Reader) Stats() Stats { return newStats(r.search, r.files) }
+func (r *Reader) Stats() Stats { return newStats(r.leftOut, r.files) }
 
 // Read returns how many bytes of the files, as they are on the disk, are
 // consumed. It may be called from any goroutine.

@@ -125,6 +125,9 @@ func TestFolder(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "b", "2.pcap"), filepath.Join(dir, "latest")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink(filepath.Join(dir, "gone"), filepath.Join(dir, "dangling")); err != nil {
+		t.Fatal(err)
+	}
 	r, err := capture.Open([]string{dir}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +141,8 @@ func TestFolder(t *testing.T) {
 		t.Errorf("frames of %q, want %q", names, want)
 	}
 	warnings := strings.ReplaceAll(strings.Join(texts(r.Stats()), "\n"), dir, "DIR")
-	want := "DIR/latest: the same file as another one; read once\n" +
+	want := "DIR/dangling: no such file or directory; left out\n" +
+		"DIR/latest: the same file as another one; read once\n" +
 		"DIR: 2 files are no captures and left out, the first: DIR/notes.txt: is no capture: begins with 54 65 78 74 (text)"
 	if warnings != want {
 		t.Errorf("warnings are\n%s", warnings)

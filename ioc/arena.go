@@ -40,7 +40,7 @@ func (a *arena) full() bool {
 // add appends a record.
 func (a *arena) add(name []byte, note uint32, line int) ref {
 	var record [maxRecord]byte
-	b := append(record[:0], byte(len(name)))
+	b := append(record[:0], byte(len(name))) //nolint:gosec // at most maxName
 	b = append(b, name...)
 	b = appendNote(b, note, line)
 	last := len(a.chunks) - 1

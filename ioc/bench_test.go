@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func cpu(b *testing.B) time.Duration {
 // BenchmarkAddressMiss looks up addresses that no feed has.
 func BenchmarkAddressMiss(b *testing.B) {
 	for _, n := range []int{1e6, 1e7} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			s, heap := bigSet(b, 0, n)
 			addrs := make([]netip.AddrPort, 1<<16)
 			r := rand.New(rand.NewPCG(2, 2))
@@ -86,7 +87,7 @@ func BenchmarkAddressMiss(b *testing.B) {
 // BenchmarkNameClean looks up names that no feed has.
 func BenchmarkNameClean(b *testing.B) {
 	for _, n := range []int{1e6, 1e7} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			s, heap := bigSet(b, n, 0)
 			names := make([][]byte, 1<<16)
 			r := rand.New(rand.NewPCG(3, 3))

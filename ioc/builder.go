@@ -198,7 +198,7 @@ func (b *Builder) room() bool {
 
 // lineNumber returns a line as it is kept.
 func lineNumber(line int) uint32 {
-	return uint32(max(0, min(line, math.MaxInt32))) //nolint:gosec // in range
+	return uint32(max(0, min(line, math.MaxInt32)))
 }
 
 // Build makes the Set. The Builder is empty afterwards: it must not be used

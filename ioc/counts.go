@@ -66,7 +66,7 @@ func (s *Set) count() {
 	}
 	// Texts are numbered in the order they were first seen.
 	for text := range s.notes.texts {
-		if c := feeds[uint32(text)]; c != nil { //nolint:gosec // bounded by Builder.room
+		if c := feeds[uint32(text)]; c != nil {
 			s.counts.Feeds = append(s.counts.Feeds, *c)
 		}
 	}

@@ -26,7 +26,8 @@ type Set struct {
 }
 
 // A Match says which indicator of a Set something is. It is comparable: the
-// same indicator of the same Set gives the same Match.
+// same indicator of the same Set gives the same Match, and none gives the zero
+// Match.
 type Match struct {
 	kind  matchKind
 	class Class
@@ -37,7 +38,7 @@ type Match struct {
 type matchKind uint8
 
 const (
-	inNames matchKind = iota
+	inNames matchKind = iota + 1
 	inV4
 	inV6
 	inNetworks

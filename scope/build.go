@@ -3,6 +3,7 @@ package scope
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"net/netip"
@@ -18,19 +19,26 @@ const DocumentVersion = 1
 
 // Document returns the scope as it stands. It shares nothing with the ledger.
 func (l *Ledger) Document(c Capture) Document {
+	zones := newZoneCounter(l.zones)
+	var list []judged
+	for h := range l.judgedHosts(zones) {
+		list = append(list, h)
+	}
+	slices.SortFunc(list, judged.compare)
+	return l.document(c, zones, list)
+}
+
+// document writes down the hosts of a list, with the counts of all.
+func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document {
 	d := Document{
 		Version:  DocumentVersion,
 		Capture:  c.summary(),
-		Hosts:    []HostEntry{},
+		Hosts:    make([]HostEntry, 0, len(list)),
 		External: l.scanners(),
 		Attacks:  l.attackList(),
 	}
-	listed := l.listed()
-	zones := newZoneCounter(l.zones)
-	for _, h := range listed {
+	for _, h := range list {
 		d.Hosts = append(d.Hosts, l.entry(h.host, h.verdict, c.Files))
-		smb, fromInternet := h.exposure()
-		zones.add(d.Hosts[len(d.Hosts)-1].Zone, h.verdict.state, smb, fromInternet)
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
@@ -84,28 +92,36 @@ func (l *Ledger) warnings() []string {
 type judged struct {
 	*host
 	verdict
-	first time.Time
+	first             int64 // Unix nanoseconds
+	smb, fromInternet bool  // answers on an SMB port, and to outside
 }
 
-// listed returns the hosts of the document, worst first.
-func (l *Ledger) listed() []judged {
-	list := make([]judged, 0, len(l.hosts.hosts))
-	for _, h := range l.hosts.hosts {
-		if h.state == Seen {
-			continue
+// compare orders hosts as the document lists them, worst first.
+func (h judged) compare(g judged) int {
+	return cmp.Or(
+		cmp.Compare(g.verdict.state, h.verdict.state),
+		cmp.Compare(g.confidence, h.confidence),
+		cmp.Compare(h.first, g.first),
+		h.addr.Compare(g.addr),
+	)
+}
+
+// judgedHosts yields the hosts that are listed, in no order, and counts them.
+func (l *Ledger) judgedHosts(zones *zoneCounter) iter.Seq[judged] {
+	return func(yield func(judged) bool) {
+		for _, h := range l.hosts.hosts {
+			if h.state == Seen {
+				continue
+			}
+			j := judged{host: h, verdict: h.judge()}
+			j.first, _ = h.span()
+			j.smb, j.fromInternet = h.exposure()
+			zones.add(l.zones.Name(h.addr), j.verdict.state, j.smb, j.fromInternet)
+			if !yield(j) {
+				return
+			}
 		}
-		first, _ := h.span()
-		list = append(list, judged{h, h.judge(), first})
 	}
-	slices.SortFunc(list, func(a, b judged) int {
-		return cmp.Or(
-			cmp.Compare(b.verdict.state, a.verdict.state),
-			cmp.Compare(b.confidence, a.confidence),
-			a.first.Compare(b.first),
-			a.addr.Compare(b.addr),
-		)
-	})
-	return list
 }
 
 // entry writes one host down.
@@ -117,7 +133,8 @@ func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
 		Role: h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
 		InfectedBy: []Source{},
 	}
-	e.FirstSeen, e.LastSeen = h.span()
+	first, last := h.span()
+	e.FirstSeen, e.LastSeen = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	if v.state >= Suspected {
 		since := h.since()
 		e.Since = &since
@@ -274,7 +291,8 @@ func (l *Ledger) scanners() []Scanner {
 // scanner writes one outside scanner down.
 func (h *host) scanner() Scanner {
 	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
-	s.First, s.Last = h.span()
+	first, last := h.span()
+	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
 	for i := range h.facts {
 		s.add(h.facts[i].alert)

@@ -124,8 +124,12 @@ func (f *exportFlags) document(s *settings) (*scope.Document, *zone.Map, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, err := storedScope(db, zones)
-	return &doc, zones, errors.Join(err, db.Close())
+	ledger, about, err := storedLedger(db, zones)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, nil, err
+	}
+	doc := ledger.Document(about)
+	return &doc, zones, nil
 }
 
 // readScope reads a scope document.

@@ -52,7 +52,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 		return nil, err
 	}
 	p := &pipeline{zones: zones, decoder: packet.NewDecoder(), events: out, state: keep}
-	p.ledger = scope.New(zones, scope.Options{OnChange: p.changed})
+	p.ledger = scope.New(zones, scope.Options{OnChange: keep.unlessOld(out.onChange())})
 	out.prepare(zones, fileName)
 	if err := keep.begin(p.ledger, fileName, out.flush); err != nil {
 		return nil, err
@@ -92,13 +92,6 @@ func (v voice) Alert(a alert.Alert) {
 func (v voice) Fact(f alert.Fact) {
 	v.ledger.Fact(f)
 	v.state.fact(f)
-}
-
-// changed writes a change of a host's state, unless it is of an earlier run.
-func (p *pipeline) changed(c scope.Change) {
-	if !p.state.quiet() {
-		p.events.change(c)
-	}
 }
 
 // batchSize is how many frames go through between two looks at anything else.

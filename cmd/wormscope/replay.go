@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"wormscope/capture"
-	"wormscope/scope"
 )
 
 // errStopped says that a signal ended a replay early.
@@ -100,8 +99,10 @@ func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std stream
 	defer signal.Stop(reopen)
 	bar := newProgress(std.err, source.Size())
 	defer bar.close()
+	memory := newCollector()
 	return p.run(source, func() error {
 		bar.show(source.Read())
+		memory.adjust()
 		select {
 		case <-ctx.Done():
 			return errStopped
@@ -122,21 +123,17 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	for _, w := range about.Warnings {
 		fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
 	}
-	doc, err := p.document(source, about)
+	if p.state == nil {
+		return conclude(s, p.ledger, about, std)
+	}
+	// What is told is what the state folder knows: the same that the report
+	// command makes of it.
+	if err := p.state.finish(source, about.Warnings); err != nil {
+		return err
+	}
+	ledger, all, err := storedLedger(p.state.store, p.zones)
 	if err != nil {
 		return err
 	}
-	return conclude(s, &doc, std)
-}
-
-// document returns the scope of what was read, and of all earlier runs where
-// they are kept: the same that the report command makes of the folder.
-func (p *pipeline) document(source *capture.Reader, about scope.Capture) (scope.Document, error) {
-	if p.state == nil {
-		return p.ledger.Document(about), nil
-	}
-	if err := p.state.finish(source, about.Warnings); err != nil {
-		return scope.Document{}, err
-	}
-	return storedScope(p.state.store, p.zones)
+	return conclude(s, ledger, all, std)
 }

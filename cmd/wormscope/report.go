@@ -49,11 +49,11 @@ func report(s *settings, std streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	doc, err := storedScope(db, zones)
+	ledger, about, err := storedLedger(db, zones)
 	if err != nil {
 		return err
 	}
-	return conclude(s, &doc, std)
+	return conclude(s, ledger, about, std)
 }
 
 // attachState opens the state folder that the settings name, beside a run that
@@ -78,21 +78,29 @@ func attachState(s *settings) (*store.Store, *zone.Map, error) {
 	return db, zones, nil
 }
 
-// conclude warns of what contradicts analysts' marks and writes the scope
-// where the settings say.
-func conclude(s *settings, doc *scope.Document, std streams) error {
+// conclude writes the scope: as text, and as a document if that is asked for.
+func conclude(s *settings, ledger *scope.Ledger, about scope.Capture, std streams) error {
+	var doc scope.Document
+	switch {
+	case s.Scope != "":
+		doc = ledger.Document(about)
+	case s.Alerts.File == "-" && s.State == "":
+		return nil // nobody wants it, and without a state folder there are no marks
+	default:
+		doc = ledger.Digest(about)
+	}
 	for i := range doc.Marks {
 		if w := doc.Marks[i].Warning; w != "" {
 			fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
 		}
 	}
 	if s.Scope != "" {
-		if err := writeScope(s.Scope, doc, std.out); err != nil {
+		if err := writeScope(s.Scope, &doc, std.out); err != nil {
 			return err
 		}
 	}
 	if s.Scope == "-" || s.Alerts.File == "-" {
 		return nil
 	}
-	return scope.WriteText(std.out, doc)
+	return scope.WriteText(std.out, &doc)
 }

@@ -119,17 +119,15 @@ func tell(db *store.Store, l *scope.Ledger) error {
 	return db.Load(l)
 }
 
-// storedScope returns the scope of all that a state folder knows.
-func storedScope(db *store.Store, zones *zone.Map) (scope.Document, error) {
+// storedLedger returns a ledger of all that a state folder knows, and what it
+// was that was looked at.
+func storedLedger(db *store.Store, zones *zone.Map) (*scope.Ledger, scope.Capture, error) {
 	l := scope.New(zones, scope.Options{})
 	if err := tell(db, l); err != nil {
-		return scope.Document{}, err
+		return nil, scope.Capture{}, err
 	}
 	about, err := db.Capture()
-	if err != nil {
-		return scope.Document{}, err
-	}
-	return l.Document(about), nil
+	return l, about, err
 }
 
 func (k *state) alert(a alert.Alert) {
@@ -144,8 +142,18 @@ func (k *state) fact(f alert.Fact) {
 	}
 }
 
-// quiet reports whether changes of the ledger's mind are old news.
-func (k *state) quiet() bool { return k != nil && k.loading }
+// unlessOld passes changes of the ledger's mind on, unless they are of an
+// earlier run. It is nil when nobody listens.
+func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
+	if k == nil || listen == nil {
+		return listen
+	}
+	return func(c scope.Change) {
+		if !k.loading {
+			listen(c)
+		}
+	}
+}
 
 // frame notes a frame before it is decoded.
 func (k *state) frame(f *capture.Frame) {

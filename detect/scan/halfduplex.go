@@ -61,7 +61,11 @@ func (d *Detector) wonder() { d.curious = !d.tap.settled() || d.targets.suspects
 // originator sends after its SYN. It tells that a handshake was completed, and
 // whether the tap saw the other half of it.
 func (d *Detector) progress(p *packet.Packet) {
-	src, dst, port := addrOf(p.Src.Addr()), addrOf(p.Dst.Addr()), p.Dst.Port()
+	dst := addrOf(p.Dst.Addr())
+	if d.tap.settled() && !d.targets.watches(dst) {
+		return
+	}
+	src, port := addrOf(p.Src.Addr()), p.Dst.Port()
 	a := d.attempts.find(pairHash(src.hash(), dst.hash(), port), src, dst, port)
 	if a == nil || a.has(completed|stealth) || a.sport != p.Src.Port() && a.sport2 != p.Src.Port() {
 		return
@@ -126,7 +130,6 @@ func (d *Detector) judgeUnasked(a *attempt, s *source) {
 		return
 	}
 	s.resolve()
-	s.answered++
 	s.settle(a.dst, answered)
 	if s.life != 0 {
 		d.lives.get(s.life).outcome(d, a)

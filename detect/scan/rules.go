@@ -8,16 +8,17 @@ import "time"
 // Testing, 2004, with the log-likelihood held at 0 from below, so that a host
 // that turned bad is not excused by its good past.)
 const (
-	benignSuccess  = .85
-	scannerSuccess = .25
+	failStep    = 1.6094379124341003  // ln((1-.25)/(1-.85)): what a failure adds
+	successStep = -1.2237754316221157 // ln(.25/.85): what an answer adds
 	// llrAlarm is ln 10⁴: odds of 10,000 to 1 on a scanner.
 	llrAlarm = 9.21
 	// llrHalfLife is how long it takes for half of a suspicion to fade. With
 	// 1800 s, scans slower than one attempt in 8 minutes are left to the slow
-	// rules, at 12 attempts; with six hours those of up to one in 40 minutes
-	// are found after 7, and a benign host's few first contacts a day still
-	// fade faster than they add up (measured: docs/detection.md).
-	llrHalfLife = 6 * hour
+	// rules, at 12 attempts; with four hours those of up to one in half an
+	// hour are found after 6 to 8, and a benign host's few first contacts a
+	// day still fade faster than they add up. From six hours on they do not
+	// (measured both ways: docs/detection.md).
+	llrHalfLife = 4 * hour
 )
 
 // TRW as published, for sources outside: success .8 and .2, detection .99,
@@ -43,18 +44,13 @@ const (
 	watchedDead  = 12
 )
 
-// What one outcome adds to the ratio.
-const (
-	failStep    = 1.6094379124341003  // ln((1-.25)/(1-.85))
-	successStep = -1.2237754316221157 // ln(.25/.85)
-)
-
 // A volume is a number of new destinations in a time that is too many on a
 // lateral port.
 type volume struct {
 	tried  uint32
 	dead   uint32 // of these, failures at destinations never seen alive
 	within tick
+	spread tick // time that each half took at least
 	smb    bool // on the ports of SMB only
 	name   string
 }
@@ -85,16 +81,16 @@ func fanOut() [3]volume {
 
 // slow are volumes with failures, for scans that the fan-out rule is too
 // short-sighted for and that too many answer for the sequential test. The
-// smaller the share of failures, the more destinations it takes, but on the
-// ports of SMB, where worms meet nets in which nearly every host answers and
-// honest hosts keep to a few servers.
-func slow() [5]volume {
+// smaller the share of failures, the more destinations it takes. The fourth is
+// for worms that go slowly through a net in which nearly every host answers on
+// SMB, where honest hosts keep to a few servers: a server that pushes to its
+// clients is through with twenty in minutes, and fan-out judges it.
+func slow() [4]volume {
 	return [...]volume{
 		{tried: 12, dead: 12, within: day, name: nameSlow},
 		{tried: 20, dead: 6, within: day, name: nameSlow},
 		{tried: 40, dead: 4, within: day, name: nameSlow},
-		{tried: 20, dead: 1, within: day, smb: true, name: nameSlow},
-		{tried: 60, dead: 20, within: 7 * day, name: nameSlow},
+		{tried: 20, dead: 1, within: day, spread: 5 * minute, smb: true, name: nameSlow},
 	}
 }
 

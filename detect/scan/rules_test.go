@@ -22,6 +22,7 @@ type scenario struct {
 }
 
 func (s scenario) test(t *testing.T) {
+	t.Helper()
 	t.Run(s.name, func(t *testing.T) {
 		b := newBed(t, s.cfg)
 		b.whole()
@@ -33,7 +34,7 @@ func (s scenario) test(t *testing.T) {
 			if a.Rule == alert.RuleFlood {
 				name = "flood"
 			}
-			port := uint16(0)
+			var port uint16
 			if a.Evidence.Scan != nil {
 				port = a.Evidence.Scan.Port
 			} else {
@@ -71,8 +72,10 @@ func every(n int, o outcome) func(int) outcome {
 
 func TestInside(t *testing.T) {
 	for _, s := range []scenario{
-		{name: "six refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 6, 445, time.Second, always(refused)) },
-			want: []string{"sequential 10.1.0.66 445"}},
+		{
+			name: "six refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 6, 445, time.Second, always(refused)) },
+			want: []string{"sequential 10.1.0.66 445"},
+		},
 		{name: "five refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 5, 445, time.Second, always(refused)) }},
 		{name: "six silent", run: func(b *bed) {
 			b.sweep(worm, "10.9.0.1", 6, 445, 10*time.Second, always(silent))
@@ -99,6 +102,9 @@ func TestInside(t *testing.T) {
 		}, want: []string{"fan-out 10.1.0.66 445"}},
 		{name: "a push to 30 clients in a minute", run: func(b *bed) {
 			b.sweep("10.1.0.9", "10.9.0.1", 30, 22, 2*time.Second, always(answered))
+		}},
+		{name: "a push over SMB, one in 7 s, some off", run: func(b *bed) {
+			b.sweep("10.1.0.9", "10.9.0.1", 60, 445, 7*time.Second, every(20, silent))
 		}},
 		{name: "20 in 10 s", run: func(b *bed) {
 			b.sweep(worm, "10.9.0.1", 20, 3389, 500*time.Millisecond, always(answered))
@@ -168,8 +174,10 @@ func TestInside(t *testing.T) {
 func TestOutside(t *testing.T) {
 	const scanner = "198.51.100.7"
 	for _, s := range []scenario{
-		{name: "four refusals", run: func(b *bed) { b.sweep(scanner, "10.9.0.1", 4, 445, time.Second, always(refused)) },
-			want: []string{"external 198.51.100.7 445"}},
+		{
+			name: "four refusals", run: func(b *bed) { b.sweep(scanner, "10.9.0.1", 4, 445, time.Second, always(refused)) },
+			want: []string{"external 198.51.100.7 445"},
+		},
 		{name: "ports are pooled", run: func(b *bed) {
 			for i, p := range []uint16{22, 445, 3389, 8080} {
 				b.try(ip(scanner), nth("10.9.0.1", i), p, refused)
@@ -464,4 +472,27 @@ func TestManagementServer(t *testing.T) {
 	}
 	b.engine.Close()
 	b.one()
+}
+
+// TestBegins shows that an alert begins with the scan, and not with what the
+// host did in the morning.
+func TestBegins(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	b.sweep(worm, "10.9.5.1", 3, 445, time.Minute, always(answered))
+	b.wait(10 * time.Minute)
+	start := begin.Add(b.now)
+	b.sweep(worm, "10.9.0.1", 30, 445, 100*time.Millisecond, every(2, refused))
+	b.engine.Close()
+	a := b.one()
+	if early := start.Sub(a.First); early < 0 || early > 20*time.Millisecond {
+		t.Errorf("the scan began at %v, the alert says %v", start, a.First)
+	}
+	if s := a.Evidence.Scan; s.Targets != s.Attempts || s.Sample[0] != ip("10.9.0.1") || s.Answered+s.Refused+1 != s.Targets {
+		t.Errorf("%s, sample %v", summary(&a), s.Sample)
+	}
+	end := b.rec.alerts[len(b.rec.alerts)-1]
+	if s := end.Evidence.Scan; s.Targets != 30 || s.Answered != 15 || s.Refused != 15 {
+		t.Errorf("%s", summary(&end))
+	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // sketch counts distinct things by their hashes: exactly up to exactMost, then
-// by HyperLogLog with 4096 registers, to within 1.6 % (standard error).
+// by HyperLogLog with 8192 registers, to within 1.2 % (standard error).
 // (Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007.)
 type sketch struct {
 	exact     []uint64 // open addressing; nil when empty or estimated
@@ -18,16 +18,19 @@ type sketch struct {
 
 const (
 	exactMost    = 1024
-	registerBits = 12
+	registerBits = 13
 	registers    = 1 << registerBits
 )
 
 // add counts a hash, and reports whether it was new, as far as that is known:
 // beyond exactMost it is false for most that are.
 func (s *sketch) add(h uint64) bool {
-	h |= 1 // zero is an empty cell
+	h = spread(h) | 1 // zero is an empty cell
 	if s.registers != nil {
 		return s.estimate(h)
+	}
+	if s.holds(h) {
+		return false
 	}
 	if s.n*2 >= len(s.exact) {
 		if s.n >= exactMost {
@@ -39,8 +42,34 @@ func (s *sketch) add(h uint64) bool {
 	return s.insert(h)
 }
 
+// spread mixes the bits of a hash once more: an estimate needs each of them to
+// be as good as random. (The finalizer of MurmurHash3.)
+func spread(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// holds reports whether a hash is among the exact ones.
+func (s *sketch) holds(h uint64) bool {
+	if len(s.exact) == 0 {
+		return false
+	}
+	mask := uint64(len(s.exact) - 1) //nolint:gosec // G115: never empty.
+	for i := h >> 32; ; i++ {
+		switch s.exact[i&mask] {
+		case 0:
+			return false
+		case h:
+			return true
+		}
+	}
+}
+
 func (s *sketch) insert(h uint64) bool {
-	mask := uint64(len(s.exact) - 1)
+	mask := uint64(len(s.exact) - 1) //nolint:gosec // G115: never empty.
 	for i := h >> 32; ; i++ {
 		switch s.exact[i&mask] {
 		case 0:

@@ -88,7 +88,7 @@ func splitFields(row string, delimiter byte, fields []string) ([]string, rowStat
 	for {
 		row = strings.TrimLeft(row, " ")
 		var field string
-		if quoted := strings.HasPrefix(row, `"`); quoted {
+		if strings.HasPrefix(row, `"`) {
 			var ok bool
 			if field, row, ok = cutQuoted(row[1:]); !ok {
 				return fields, rowOpen
@@ -157,7 +157,7 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 		return nil
 	}
 	if detect := t.get(fields, roleDetect); detect == "0" || strings.EqualFold(detect, "false") {
-		c.skip(reasonNotForIDS, l)
+		c.skip(reasonUndetected, l)
 		return nil
 	}
 	said := c.base

@@ -57,7 +57,9 @@ func FuzzPlain(f *testing.F) {
 	fuzzFormat(f, Plain, "evil.example # x\n192.0.2.0/24\n0.0.0.0 a.example b.example\nhxxp://a[.]b/", "\ufeff[2001:db8::1]:443\r\n||x.example^")
 }
 
-func FuzzCSV(f *testing.F) { fuzzFormat(f, CSV, threatFox, urlHaus, feodo, "domain;ip\na.example;192.0.2.1") }
+func FuzzCSV(f *testing.F) {
+	fuzzFormat(f, CSV, threatFox, urlHaus, feodo, "domain;ip\na.example;192.0.2.1")
+}
 
 func FuzzZeek(f *testing.F) { fuzzFormat(f, Zeek, zeekIntel) }
 
