@@ -19,7 +19,7 @@ type Border struct {
 	Holds       bool       `json:"holds"`       // no connection was accepted
 	Connections uint64     `json:"connections"` // accepted
 	Pairs       []Crossing `json:"pairs"`       // of hosts that were connected, the first 32
-	Left        int        `json:"pairs_left_out,omitempty"`
+	Left        uint64     `json:"pairs_left_out,omitempty"`
 	Refused     uint64     `json:"refused"` // attempts answered by RST, of a host or a firewall
 	Silent      uint64     `json:"silent"`  // attempts that nothing answered
 	First       time.Time  `json:"first"`
@@ -81,7 +81,10 @@ func (l *Ledger) borderList() []Border {
 		}
 		byKey[k].add(a)
 	}
-	var list []Border
+	if len(byKey) == 0 {
+		return nil
+	}
+	list := make([]Border, 0, len(byKey))
 	for _, b := range byKey {
 		list = append(list, *b)
 	}
@@ -176,7 +179,7 @@ func (t *text) borders() {
 			continue
 		}
 		t.wrapped(lead, fmt.Sprintf("OPEN: %s accepted between %s of hosts; besides, %s",
-			counted(b.Connections, "connection"), counted(uint64(len(b.Pairs)+b.Left), "pair"), tried))
+			counted(b.Connections, "connection"), counted(uint64(len(b.Pairs))+b.Left, "pair"), tried))
 		for _, c := range b.Pairs[:min(len(b.Pairs), textFacts)] {
 			t.wrapped("    - ", fmt.Sprintf("%s to %s %s, %s", c.From, c.To, times(c.Count), period(c.First, c.Last)))
 		}

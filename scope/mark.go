@@ -175,7 +175,10 @@ func (l *Ledger) markItem(h *host, m *Mark) MarkItem {
 
 // markKinds returns the kinds of a host's marks, by their time.
 func (h *host) markKinds() []MarkKind {
-	var kinds []MarkKind
+	if len(h.marks) == 0 {
+		return nil
+	}
+	kinds := make([]MarkKind, 0, len(h.marks))
 	for i := range h.marks {
 		kinds = append(kinds, h.marks[i].Kind)
 	}

@@ -41,15 +41,28 @@ func TestMarks(t *testing.T) {
 		warning string // that one of the marks has
 	}{
 		{"isolated and quiet", []said{asked}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", ""},
-		{"isolated and scans", []said{asked, sweep}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected",
-			"10.1.0.14 was marked isolated at 2026-01-05 08:01:40 and was active at 2026-01-05 08:05:00: it scanned port 445"},
+		{
+			"isolated and scans",
+			[]said{asked, sweep},
+			[]scope.Mark{mark(host, scope.Isolated, 100)},
+			"infected",
+			"10.1.0.14 was marked isolated at 2026-01-05 08:01:40 and was active at 2026-01-05 08:05:00: it scanned port 445",
+		},
 		{"isolated and answers", []said{asked, answers}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", "it answers on port 445"},
 		{"isolated and tried", []said{asked, factOf(targeted(host, "10.1.0.9", 300, 4))}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", "it was tried"},
-		{"isolated, called, silent", []said{alertOf(contact(host, badAddr, 445, alert.Contact{State: "attempted", Initiator: "peer"}, 160, 1600))},
-			[]scope.Mark{mark(host, scope.Isolated, 100)}, "targeted", ""},
+		{
+			"isolated, called, silent",
+			[]said{alertOf(contact(host, badAddr, 445, alert.Contact{State: "attempted", Initiator: "peer"}, 160, 1600))},
+			[]scope.Mark{mark(host, scope.Isolated, 100)},
+			"targeted", "",
+		},
 		{"isolated while at it", []said{going}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", "was active at 2026-01-05 08:06:40"},
-		{"isolated, cleaned, back at work", []said{asked, answers},
-			[]scope.Mark{mark(host, scope.Isolated, 100), mark(host, scope.Cleaned, 150)}, "exposed", ""},
+		{
+			"isolated, cleaned, back at work",
+			[]said{asked, answers},
+			[]scope.Mark{mark(host, scope.Isolated, 100), mark(host, scope.Cleaned, 150)},
+			"exposed", "",
+		},
 		{"cleaned", []said{asked}, []scope.Mark{mark(host, scope.Cleaned, 100)}, "", ""},
 		{"cleaned too early", []said{asked}, []scope.Mark{mark(host, scope.Cleaned, 60)}, "infected", "was marked cleaned"},
 		{"cleaned and again", []said{asked, sweep}, []scope.Mark{mark(host, scope.Cleaned, 100)}, "suspected", "it scanned port 445"},
@@ -72,15 +85,17 @@ func TestMarks(t *testing.T) {
 			if a, b := jsonOf(t, d), jsonOf(t, early); a != b {
 				t.Errorf("marks before the facts say something else than after them:\n%s\n%s", a, b)
 			}
-			state, warnings := "", ""
+			state := ""
+			var told strings.Builder
 			for _, h := range d.Hosts {
 				if h.IP == host {
 					state = h.State.String()
 				}
 			}
 			for _, m := range d.Marks {
-				warnings += m.Warning
+				told.WriteString(m.Warning)
 			}
+			warnings := told.String()
 			if state != c.state {
 				t.Errorf("state %q, want %q", state, c.state)
 			}

@@ -118,7 +118,9 @@ func mark(s *settings, args []string, at time.Time, note string, std streams) (e
 		if err := db.Mark(m); err != nil {
 			return err
 		}
-		fmt.Fprintf(std.out, "%s is marked %s since %s\n", host, m.Kind, at.UTC().Format(time.RFC3339))
+		if _, err := fmt.Fprintf(std.out, "%s is marked %s since %s\n", host, m.Kind, at.UTC().Format(time.RFC3339)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -138,7 +140,9 @@ func unmark(s *settings, args []string, std streams) (err error) {
 		if !found {
 			return fmt.Errorf("%s is not marked %s", host, args[0])
 		}
-		fmt.Fprintf(std.out, "%s is no longer marked %s\n", host, args[0])
+		if _, err := fmt.Fprintf(std.out, "%s is no longer marked %s\n", host, args[0]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

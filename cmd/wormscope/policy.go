@@ -27,7 +27,8 @@ type closedSetting struct {
 // checkPolicy checks that the policy is about zones that there are: a border
 // that is misspelt would be watched by nobody.
 func (s *settings) checkPolicy() error {
-	known := []string{crossing.Any, zone.Internal, zone.Internet}
+	known := make([]string, 0, 3+len(s.Zones))
+	known = append(known, crossing.Any, zone.Internal, zone.Internet)
 	for _, z := range s.Zones {
 		known = append(known, z.Name)
 	}

@@ -173,7 +173,7 @@ func (k *state) frame(f *capture.Frame) {
 	binary.BigEndian.PutUint64(head[:], uint64(f.Time))        //nolint:gosec // G115: any bits will do
 	binary.BigEndian.PutUint64(head[8:], uint64(f.Len))        //nolint:gosec // G115: never negative
 	binary.BigEndian.PutUint32(head[16:], uint32(len(f.Data))) //nolint:gosec // G115: at most 256 KiB
-	binary.BigEndian.PutUint16(head[20:], uint16(f.Link))      //nolint:gosec // G115: link types are that small
+	binary.BigEndian.PutUint16(head[20:], uint16(f.Link))
 	c.print.Write(head[:])
 	c.print.Write(f.Data)
 }
@@ -224,7 +224,7 @@ func (k *state) finish(source *capture.Reader, warnings []string) error {
 	for i, stats := range source.Stats().Files {
 		c := k.capture(i)
 		if c.frames == 0 {
-			io.WriteString(c.print, source.Name(i)) //nolint:errcheck // a hash takes all
+			c.print.Write([]byte(source.Name(i)))
 		}
 		about := store.Capture{
 			Print: hex.EncodeToString(c.print.Sum(nil)), Name: source.Name(i),

@@ -1,14 +1,14 @@
 package export
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 )
 
 // writeNFTables writes commands for nft -f, which applies a file as a whole or
 // not at all. Loaded again it replaces what was there. It makes the sets only:
 // which rules use them is the administrator's business.
-func (l *List) writeNFTables(w io.Writer) {
+func (l *List) writeNFTables(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
 	fmt.Fprint(w, "add table inet wormscope\n")
@@ -17,7 +17,7 @@ func (l *List) writeNFTables(w io.Writer) {
 }
 
 // nftSet writes one set.
-func (l *List) nftSet(w io.Writer, family, addrType string, entries []*Entry) {
+func (l *List) nftSet(w *bytes.Buffer, family, addrType string, entries []*Entry) {
 	name := string(l.Purpose) + family
 	fmt.Fprintf(w, "add set inet wormscope %s { type %s; }\nflush set inet wormscope %s\n", name, addrType, name)
 	if len(entries) == 0 {
@@ -38,7 +38,7 @@ const leastElements = 65536
 
 // writeIPSet writes commands for ipset restore -exist. Loaded again it
 // replaces what was there.
-func (l *List) writeIPSet(w io.Writer) {
+func (l *List) writeIPSet(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
 	l.ipSet(w, "4", "inet", v4)
@@ -48,7 +48,7 @@ func (l *List) writeIPSet(w io.Writer) {
 // ipSet writes one set. It is filled under another name and swapped in, so
 // that no packet meets half a set, and the size of an older one does not
 // matter.
-func (l *List) ipSet(w io.Writer, suffix, family string, entries []*Entry) {
+func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
 	name := "wormscope-" + string(l.Purpose) + suffix
 	filling := name + "-new"
 	room := leastElements
@@ -65,7 +65,7 @@ func (l *List) ipSet(w io.Writer, suffix, family string, entries []*Entry) {
 
 // writeCisco writes named access lists for IOS, one a family. Each denies both
 // directions and permits the rest.
-func (l *List) writeCisco(w io.Writer) {
+func (l *List) writeCisco(w *bytes.Buffer) {
 	l.comments(w, "!")
 	name := "WORMSCOPE-BLOCK"
 	if l.Purpose == ToIsolate {
@@ -83,7 +83,7 @@ func (l *List) writeCisco(w io.Writer) {
 const maxRemark = 100
 
 // accessList writes the lines of one list.
-func accessList(w io.Writer, protocol string, entries []*Entry) {
+func accessList(w *bytes.Buffer, protocol string, entries []*Entry) {
 	for _, e := range entries {
 		fmt.Fprintf(w, " remark %s\n deny %s host %s any\n deny %s any host %s\n",
 			ascii(e.Reason, maxRemark), protocol, e.Addr, protocol, e.Addr)

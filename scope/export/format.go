@@ -1,7 +1,7 @@
 package export
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -69,7 +69,7 @@ func (e *Entry) unfit(f Format) string {
 // that have comments say in them why each entry is there, and what was left
 // out.
 func (l *List) Write(w io.Writer, f Format) error {
-	out := bufio.NewWriter(w)
+	out := new(bytes.Buffer)
 	var err error
 	switch f {
 	case CSV:
@@ -90,12 +90,13 @@ func (l *List) Write(w io.Writer, f Format) error {
 	if err != nil {
 		return err
 	}
-	return out.Flush()
+	_, err = out.WriteTo(w)
+	return err
 }
 
 // comments writes what the list is, and what is not in it, after a sign that
 // begins a comment.
-func (l *List) comments(w io.Writer, sign string) {
+func (l *List) comments(w *bytes.Buffer, sign string) {
 	what := "inside hosts to isolate"
 	if l.Purpose == ToBlock {
 		what = "outside addresses and names to block"
@@ -110,7 +111,7 @@ func (l *List) comments(w io.Writer, sign string) {
 }
 
 // writeCSV writes RFC 4180 with a header line.
-func (l *List) writeCSV(w io.Writer) error {
+func (l *List) writeCSV(w *bytes.Buffer) error {
 	c := csv.NewWriter(w)
 	head := []string{"type", "value", "state", "confidence", "zone", "first_seen", "last_seen", "marks", "reason"}
 	if err := c.Write(head); err != nil {
@@ -167,7 +168,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 }
 
 // writeJSON writes one document.
-func (l *List) writeJSON(w io.Writer) error {
+func (l *List) writeJSON(w *bytes.Buffer) error {
 	type list List
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -226,5 +227,5 @@ func (l *List) split() (v4, v6 []*Entry) {
 // serial returns a zone's serial number (RFC 1912): the time of the list, so
 // that a later list has a higher one.
 func (l *List) serial() uint32 {
-	return uint32(min(max(l.At.Unix(), 1), math.MaxUint32)) //nolint:gosec // G115: it fits
+	return uint32(min(max(l.At.Unix(), 1), math.MaxUint32))
 }

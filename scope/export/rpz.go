@@ -1,9 +1,10 @@
 package export
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,7 +17,7 @@ const maxZoneName = 180
 // Unbound, Knot and PowerDNS read it), without the zone's name, which the name
 // server's configuration gives. Names do not exist for those who ask; answers
 // that hold a listed address, and queries of a host to isolate, likewise.
-func (l *List) writeRPZ(w io.Writer) {
+func (l *List) writeRPZ(w *bytes.Buffer) {
 	l.comments(w, ";")
 	fmt.Fprintf(w, "$TTL 300\n@ IN SOA localhost. root.localhost. ( %d 3600 600 86400 300 )\n@ IN NS localhost.\n", l.serial())
 	trigger := "rpz-ip"
@@ -53,14 +54,13 @@ func reversed(a netip.Addr) string {
 		}
 	}
 	parts := strings.Split(text, separator)
-	out := strconv.Itoa(a.BitLen())
-	for i := len(parts) - 1; i >= 0; i-- {
+	slices.Reverse(parts)
+	for i := range parts {
 		if parts[i] == "" {
 			parts[i] = none
 		}
-		out += "." + parts[i]
 	}
-	return out
+	return strconv.Itoa(a.BitLen()) + "." + strings.Join(parts, ".")
 }
 
 // zoneName escapes what has a meaning in a zone file (RFC 1035, chapter 5.1).

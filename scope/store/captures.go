@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -85,7 +86,7 @@ func writeWarnings(tx *sql.Tx, prints, warnings []string) error {
 			return nil
 		}
 		if containsAll(prints, r.prints) && !slices.Equal(prints, r.prints) {
-			if _, err := tx.ExecContext(context.Background(), "DELETE FROM run WHERE id = ?", r.id); err != nil {
+			if _, err = tx.ExecContext(context.Background(), "DELETE FROM run WHERE id = ?", r.id); err != nil {
 				return err
 			}
 		}
@@ -120,23 +121,20 @@ func runs(db querier) ([]knownRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	var list []knownRun
-	for rows.Next() {
+	err = each(rows, func() error {
 		var r knownRun
 		var prints, warnings []byte
-		if err := rows.Scan(&r.id, &prints, &warnings); err != nil {
-			return nil, err
+		if failed := rows.Scan(&r.id, &prints, &warnings); failed != nil {
+			return failed
 		}
-		if err := json.Unmarshal(prints, &r.prints); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		if err := json.Unmarshal(warnings, &r.warnings); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		if failed := errors.Join(json.Unmarshal(prints, &r.prints), json.Unmarshal(warnings, &r.warnings)); failed != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, failed)
 		}
 		list = append(list, r)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 func containsAll(all, some []string) bool {
@@ -165,8 +163,7 @@ func (s *Store) sumCaptures(c *scope.Capture) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
+	return each(rows, func() error {
 		var first, last int64
 		var packets, bytes, dropped uint64
 		var text []byte
@@ -187,8 +184,8 @@ func (s *Store) sumCaptures(c *scope.Capture) error {
 		if to := time.Unix(0, last).UTC(); packets > 0 && to.After(c.Last) {
 			c.Last = to
 		}
-	}
-	return rows.Err()
+		return nil
+	})
 }
 
 // fileNames lists the names of files by their ids, which begin at 1 and have
@@ -198,15 +195,12 @@ func (s *Store) fileNames(c *scope.Capture) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
+	return each(rows, func() error {
 		var name string
-		if err := rows.Scan(&name); err != nil {
-			return err
-		}
+		err := rows.Scan(&name)
 		c.Files = append(c.Files, name)
-	}
-	return rows.Err()
+		return err
+	})
 }
 
 // allWarnings lists the warnings of all runs, each once, and those about the

@@ -25,13 +25,13 @@ func (s *Store) Mark(m scope.Mark) error {
 // Unmark takes a mark back, and reports whether there was one.
 func (s *Store) Unmark(host netip.Addr, k scope.MarkKind) (found bool, err error) {
 	err = s.update(func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(context.Background(), "DELETE FROM mark WHERE host = ? AND kind = ?", host.String(), string(k))
-		if err != nil {
-			return err
+		result, failed := tx.ExecContext(context.Background(), "DELETE FROM mark WHERE host = ? AND kind = ?", host.String(), string(k))
+		if failed != nil {
+			return failed
 		}
-		n, err := result.RowsAffected()
+		n, failed := result.RowsAffected()
 		found = n > 0
-		return err
+		return failed
 	})
 	return found, err
 }
@@ -42,22 +42,26 @@ func (s *Store) Marks() ([]scope.Mark, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
 	}
-	defer rows.Close()
 	var list []scope.Mark
-	for rows.Next() {
+	err = each(rows, func() error {
 		var m scope.Mark
 		var host string
 		var at int64
-		if err := rows.Scan(&host, (*string)(&m.Kind), &at, &m.Note); err != nil {
-			return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
+		scanned := rows.Scan(&host, (*string)(&m.Kind), &at, &m.Note)
+		if scanned != nil {
+			return scanned
 		}
-		if m.Host, err = netip.ParseAddr(host); err != nil {
-			return nil, fmt.Errorf("state %s: %w: mark: %w", s.dir, ErrDamaged, err)
+		if m.Host, scanned = netip.ParseAddr(host); scanned != nil {
+			return fmt.Errorf("%w: mark: %w", ErrDamaged, scanned)
 		}
 		m.Time = time.Unix(0, at).UTC()
 		list = append(list, m)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
 	}
-	return list, judged(rows.Err())
+	return list, nil
 }
 
 // Remember keeps a setting, as JSON.

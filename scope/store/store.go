@@ -24,11 +24,11 @@ const FileName = "state.db"
 
 // The errors of opening that callers may want to tell apart.
 var (
-	ErrLocked  = errors.New("in use by another wormscope")               //nolint:gochecknoglobals // a sentinel
-	ErrNewer   = errors.New("written by a newer version of wormscope")   //nolint:gochecknoglobals // a sentinel
-	ErrForeign = errors.New("no state of wormscope, but another's data") //nolint:gochecknoglobals // a sentinel
-	ErrDamaged = errors.New("damaged")                                   //nolint:gochecknoglobals // a sentinel
-	ErrMissing = errors.New("no state here")                             //nolint:gochecknoglobals // a sentinel
+	ErrLocked  = errors.New("in use by another wormscope")
+	ErrNewer   = errors.New("written by a newer version of wormscope")
+	ErrForeign = errors.New("no state of wormscope, but another's data")
+	ErrDamaged = errors.New("damaged")
+	ErrMissing = errors.New("no state here")
 )
 
 // Options are the settings of a Store. The zero value of a field means its
@@ -186,6 +186,16 @@ func (s *Store) Close() error {
 		err = errors.Join(err, s.lock.Close())
 	}
 	return err
+}
+
+// each calls visit at each row, and closes the rows.
+func each(rows *sql.Rows, visit func() error) error {
+	for rows.Next() {
+		if err := visit(); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 // update runs change in one transaction.

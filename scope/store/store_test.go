@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,8 +53,8 @@ type told struct {
 	facts  []alert.Fact
 }
 
-func (r *told) Alert(a alert.Alert) { r.alerts = append(r.alerts, a) }
-func (r *told) Fact(f alert.Fact)   { r.facts = append(r.facts, f) }
+func (w *told) Alert(a alert.Alert) { w.alerts = append(w.alerts, a) }
+func (w *told) Fact(f alert.Fact)   { w.facts = append(w.facts, f) }
 
 func load(t testing.TB, s *Store) *told {
 	t.Helper()
@@ -84,8 +85,8 @@ func fill(v reflect.Value, n *int) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(field, n)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
@@ -178,7 +179,7 @@ func document(t testing.TB, s *Store) string {
 		t.Fatal(err)
 	}
 	l := scope.New(zones, scope.Options{})
-	if err := s.Load(l); err != nil {
+	if err = s.Load(l); err != nil {
 		t.Fatal(err)
 	}
 	c, err := s.Capture()
@@ -283,9 +284,9 @@ func TestFileNamesSurvive(t *testing.T) {
 	}
 }
 
-func capture(print, name string, from, packets int) Capture {
+func capture(id, name string, from, packets int) Capture {
 	return Capture{
-		Print: print, Name: name, First: at(from), Last: at(from + 10), Packets: uint64(packets), Bytes: uint64(100 * packets),
+		Print: id, Name: name, First: at(from), Last: at(from + 10), Packets: uint64(packets), Bytes: uint64(100 * packets),
 		Undecoded: map[string]uint64{"bad IPv4 header": 1},
 	}
 }
@@ -399,7 +400,7 @@ func TestTheLimitHolds(t *testing.T) {
 	defer shut(t, s)
 	for round := range 2 {
 		for i := range 5 {
-			s.Alert(alert.Alert{ID: fmt.Sprint(i), Seq: round, Time: at(i), Host: addr("10.0.0.1")})
+			s.Alert(alert.Alert{ID: strconv.Itoa(i), Seq: round, Time: at(i), Host: addr("10.0.0.1")})
 			s.Fact(alert.Fact{Kind: alert.FactResolver, Host: addr("10.0.0.1"), Time: at(i)})
 			if err := s.Flush(); err != nil {
 				t.Fatal(err)

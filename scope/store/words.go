@@ -63,18 +63,17 @@ func (s *Store) Flush() error {
 	return s.err
 }
 
-// write writes the words and facts that wait.
+// write writes the words and facts that wait. The transaction closes its
+// statements.
 func (s *Store) write(tx *sql.Tx) error {
 	known, err := tx.PrepareContext(context.Background(), "SELECT latest, seq, count, last, time, body FROM alert WHERE id = ?")
 	if err != nil {
 		return err
 	}
-	defer known.Close()
 	put, err := tx.PrepareContext(context.Background(), "REPLACE INTO alert (id, latest, seq, count, last, time, body, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
 	if err != nil {
 		return err
 	}
-	defer put.Close()
 	for i := range s.words {
 		if err := s.writeWord(tx, known, put, &s.words[i]); err != nil {
 			return err
@@ -141,24 +140,22 @@ func knownWords(known *sql.Stmt, id string) (first, latest *word, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
+	err = each(rows, func() error {
 		var isLatest bool
 		w := new(word)
-		if err := rows.Scan(&isLatest, &w.seq, &w.count, &w.last, &w.time, &w.body); err != nil {
-			return nil, nil, err
-		}
+		scanned := rows.Scan(&isLatest, &w.seq, &w.count, &w.last, &w.time, &w.body)
 		if isLatest {
 			latest = w
 		} else {
 			first = w
 		}
-	}
-	return first, latest, rows.Err()
+		return scanned
+	})
+	return first, latest, err
 }
 
 // clamped makes a count fit an SQLite integer.
-func clamped(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // G115: it fits
+func clamped(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // frames writes frames as pairs of a file's id and a number.
 func (s *Store) frames(tx *sql.Tx, refs []alert.FrameRef) (string, error) {
@@ -207,13 +204,11 @@ func (s *Store) writeFacts(tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	defer insert.Close()
 	locate, err := tx.PrepareContext(context.Background(),
 		"UPDATE fact SET file = ?7 WHERE kind = ?1 AND host = ?2 AND peer = ?3 AND port = ?4 AND time = ?5 AND number = ?6")
 	if err != nil {
 		return err
 	}
-	defer locate.Close()
 	for i := range s.facts {
 		if err := s.writeFact(tx, insert, locate, &s.facts[i]); err != nil {
 			return err
@@ -233,7 +228,8 @@ func (s *Store) writeFact(tx *sql.Tx, insert, locate *sql.Stmt, f *alert.Fact) e
 	if err != nil {
 		return err
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 || f.Frame.Number == 0 {
+	n, err := result.RowsAffected()
+	if err != nil || n == 0 || f.Frame.Number == 0 {
 		return err
 	}
 	id, err := s.fileID(tx, f.Frame)
@@ -252,32 +248,35 @@ func (s *Store) Load(to alert.Emitter) error {
 	}
 	facts, err := s.loadFacts()
 	if err != nil {
-		return judged(err)
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
 	}
 	rows, err := s.db.QueryContext(context.Background(), "SELECT body, frames FROM alert ORDER BY time, id, seq, latest")
 	if err != nil {
-		return judged(err)
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
 	}
-	defer rows.Close()
-	for rows.Next() {
+	err = each(rows, func() error {
 		var body, frames string
-		if err := rows.Scan(&body, &frames); err != nil {
-			return judged(err)
+		if failed := rows.Scan(&body, &frames); failed != nil {
+			return failed
 		}
-		a, err := read(body, frames)
-		if err != nil {
-			return fmt.Errorf("state %s: %w: %w", s.dir, ErrDamaged, err)
+		a, failed := read(body, frames)
+		if failed != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, failed)
 		}
 		for len(facts) > 0 && facts[0].Time.Before(a.Time) {
 			to.Fact(facts[0])
 			facts = facts[1:]
 		}
 		to.Alert(a)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
 	}
 	for _, f := range facts {
 		to.Fact(f)
 	}
-	return judged(rows.Err())
+	return nil
 }
 
 // read reads a word of an alert.
@@ -312,24 +311,31 @@ func (s *Store) loadFacts() ([]alert.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	var facts []alert.Fact
-	for rows.Next() {
-		var f alert.Fact
-		var host, peer string
-		var at, id int64
-		var number uint64
-		if err := rows.Scan((*string)(&f.Kind), &host, &peer, &f.Port, &at, &number, &id); err != nil {
-			return nil, err
-		}
-		if f.Host, err = netip.ParseAddr(host); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		if f.Peer, err = netip.ParseAddr(peer); err != nil && peer != "" {
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		f.Time, f.Frame = time.Unix(0, at).UTC(), frameRef(id, number)
+	err = each(rows, func() error {
+		f, failed := readFact(rows)
 		facts = append(facts, f)
+		return failed
+	})
+	return facts, err
+}
+
+// readFact reads the fact of one row.
+func readFact(rows *sql.Rows) (alert.Fact, error) {
+	var f alert.Fact
+	var host, peer string
+	var at, id int64
+	var number uint64
+	err := rows.Scan((*string)(&f.Kind), &host, &peer, &f.Port, &at, &number, &id)
+	if err != nil {
+		return f, err
 	}
-	return facts, rows.Err()
+	if f.Host, err = netip.ParseAddr(host); err != nil {
+		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if f.Peer, err = netip.ParseAddr(peer); err != nil && peer != "" {
+		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	f.Time, f.Frame = time.Unix(0, at).UTC(), frameRef(id, number)
+	return f, nil
 }
