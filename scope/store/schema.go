@@ -17,7 +17,9 @@ type step string
 func steps() []step {
 	return []step{
 		// Version 1. Times are Unix nanoseconds. body is alert.Alert as JSON
-		// without its frames, which are pairs of a file's id and a number.
+		// without its frames, which are pairs of a file's id and a number; of a
+		// fact it is alert.Fact without what has a column, empty where there is
+		// nothing else.
 		`CREATE TABLE file (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 		CREATE TABLE capture (
 			print TEXT PRIMARY KEY, file INTEGER NOT NULL REFERENCES file (id),
@@ -32,8 +34,8 @@ func steps() []step {
 		) WITHOUT ROWID;
 		CREATE TABLE fact (
 			kind TEXT NOT NULL, host TEXT NOT NULL, peer TEXT NOT NULL, port INTEGER NOT NULL,
-			time INTEGER NOT NULL, number INTEGER NOT NULL, file INTEGER NOT NULL,
-			PRIMARY KEY (kind, host, peer, port, time, number)
+			time INTEGER NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL, file INTEGER NOT NULL,
+			PRIMARY KEY (kind, host, peer, port, time, number, body)
 		) WITHOUT ROWID;
 		CREATE TABLE mark (
 			host TEXT NOT NULL, kind TEXT NOT NULL, time INTEGER NOT NULL, note TEXT NOT NULL,

@@ -135,6 +135,29 @@ func TestAnAlertComesBackWhole(t *testing.T) {
 	}
 }
 
+// TestAFactComesBackWhole: a field that a fact gets later must survive, too.
+func TestAFactComesBackWhole(t *testing.T) {
+	var f alert.Fact
+	n := 0
+	fill(reflect.ValueOf(&f).Elem(), &n)
+	f.Frame.File = 0 // named anew
+	other := f
+	other.Kind = "other"
+	s := open(t, t.TempDir(), Options{})
+	defer shut(t, s)
+	for range 2 {
+		s.Fact(f)
+		s.Fact(other)
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameAddr := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	if diff := cmp.Diff([]alert.Fact{other, f}, load(t, s).facts, sameAddr); diff != "" {
+		t.Errorf("stored (-) and read (+):\n%s", diff)
+	}
+}
+
 // words is a story: alerts that grow, and facts.
 func words(r *rand.Rand, n int) *told {
 	var w told

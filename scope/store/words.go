@@ -200,12 +200,12 @@ func (s *Store) writeFacts(tx *sql.Tx) error {
 	}
 	// A file is named only by the first fact that needs it, hence two steps.
 	insert, err := tx.PrepareContext(context.Background(),
-		"INSERT OR IGNORE INTO fact (kind, host, peer, port, time, number, file) VALUES (?, ?, ?, ?, ?, ?, 0)")
+		"INSERT OR IGNORE INTO fact (kind, host, peer, port, time, number, body, file) VALUES (?, ?, ?, ?, ?, ?, ?, 0)")
 	if err != nil {
 		return err
 	}
 	locate, err := tx.PrepareContext(context.Background(),
-		"UPDATE fact SET file = ?7 WHERE kind = ?1 AND host = ?2 AND peer = ?3 AND port = ?4 AND time = ?5 AND number = ?6")
+		"UPDATE fact SET file = ?8 WHERE (kind, host, peer, port, time, number, body) = (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,11 @@ func (s *Store) writeFact(tx *sql.Tx, insert, locate *sql.Stmt, f *alert.Fact) e
 	if f.Peer.IsValid() {
 		peer = f.Peer.String()
 	}
-	key := []any{string(f.Kind), f.Host.String(), peer, f.Port, f.Time.UnixNano(), clamped(f.Frame.Number)}
+	body, err := factBody(*f)
+	if err != nil {
+		return err
+	}
+	key := []any{string(f.Kind), f.Host.String(), peer, f.Port, f.Time.UnixNano(), clamped(f.Frame.Number), body}
 	result, err := insert.ExecContext(context.Background(), key...)
 	if err != nil {
 		return err
@@ -238,6 +242,16 @@ func (s *Store) writeFact(tx *sql.Tx, insert, locate *sql.Stmt, f *alert.Fact) e
 	}
 	_, err = locate.ExecContext(context.Background(), append(key, id)...)
 	return err
+}
+
+// factBody is what a fact says beside what has a column, empty when nothing.
+func factBody(f alert.Fact) (string, error) {
+	f.Kind, f.Host, f.Peer, f.Port, f.Time, f.Frame = "", netip.Addr{}, netip.Addr{}, 0, time.Time{}, alert.FrameRef{}
+	if f == (alert.Fact{}) {
+		return "", nil
+	}
+	body, err := json.Marshal(&f)
+	return string(body), err
 }
 
 // Load tells everything that is stored, in the order of packet time. Frames
@@ -307,7 +321,7 @@ func frameRef(id int64, number uint64) alert.FrameRef {
 // loadFacts reads the facts in the order of time.
 func (s *Store) loadFacts() ([]alert.Fact, error) {
 	rows, err := s.db.QueryContext(context.Background(),
-		"SELECT kind, host, peer, port, time, number, file FROM fact ORDER BY time, kind, host, peer, port, number")
+		"SELECT kind, host, peer, port, time, number, body, file FROM fact ORDER BY time, kind, host, peer, port, number, body")
 	if err != nil {
 		return nil, err
 	}
@@ -323,13 +337,20 @@ func (s *Store) loadFacts() ([]alert.Fact, error) {
 // readFact reads the fact of one row.
 func readFact(rows *sql.Rows) (alert.Fact, error) {
 	var f alert.Fact
-	var host, peer string
+	var kind, host, peer, body string
+	var port uint16
 	var at, id int64
 	var number uint64
-	err := rows.Scan((*string)(&f.Kind), &host, &peer, &f.Port, &at, &number, &id)
+	err := rows.Scan(&kind, &host, &peer, &port, &at, &number, &body, &id)
 	if err != nil {
 		return f, err
 	}
+	if body != "" {
+		if err = json.Unmarshal([]byte(body), &f); err != nil {
+			return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	f.Kind, f.Port = alert.FactKind(kind), port
 	if f.Host, err = netip.ParseAddr(host); err != nil {
 		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
