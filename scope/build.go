@@ -14,8 +14,8 @@ import (
 	"wormscope/detect/zone"
 )
 
-// documentVersion is the version of the scope document's format.
-const documentVersion = 1
+// DocumentVersion is the version of the scope document's format.
+const DocumentVersion = 1
 
 // Document returns the scope as it stands. It shares nothing with the ledger.
 func (l *Ledger) Document(c Capture) Document {
@@ -33,7 +33,7 @@ func (l *Ledger) Document(c Capture) Document {
 // document writes down the hosts of a list, with the counts of all.
 func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document {
 	d := Document{
-		Version:  documentVersion,
+		Version:  DocumentVersion,
 		Capture:  c.summary(),
 		Hosts:    make([]HostEntry, 0, len(list)),
 		External: l.scanners(),
@@ -44,6 +44,8 @@ func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
+	d.Borders = l.borderList()
+	d.Marks = l.markItems()
 	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
 	return d
 }
@@ -81,6 +83,9 @@ func (l *Ledger) warnings() []string {
 	}
 	if l.lost > 0 {
 		w = append(w, fmt.Sprintf("floods and distributed scans: only the first %s are listed", grouped(maxAttacks)))
+	}
+	if l.bordersLost > 0 {
+		w = append(w, fmt.Sprintf("closed borders: only the first %s findings are counted", grouped(maxBorders)))
 	}
 	return w
 }
@@ -127,7 +132,7 @@ func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
 		IP: h.addr.String(), Zone: l.zones.Name(h.addr),
 		State: v.state, Confidence: rounded(v.confidence),
 		Patch: "unknown", KillSwitch: h.killSwitch().String(),
-		Role: h.roles(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
+		Role: h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
 		InfectedBy: []Source{},
 	}
 	first, last := h.span()
@@ -164,9 +169,13 @@ func (h *host) item(f *fact, files []string) FactItem {
 	}
 	if f.alert != nil {
 		i.Rule = string(f.alert.Rule)
-		if f.alert.Indicator != nil {
-			i.Indicator, i.Feed = f.alert.Indicator.Value, f.alert.Indicator.Feed
-			i.Class = f.alert.Indicator.Class.String()
+		if by := f.alert.Indicator; by != nil {
+			i.Indicator, i.Feed, i.Class, i.Exact = by.Value, by.Feed, by.Class.String(), by.Exact
+		}
+		if d := f.alert.Evidence.DNS; d != nil {
+			for _, a := range d.Resolved {
+				i.Resolved = append(i.Resolved, a.String())
+			}
 		}
 	}
 	i.Frames, i.FrameFiles = frameList(f.frames, files)

@@ -17,6 +17,10 @@ type Document struct {
 	External []Scanner      `json:"external"` // outside scanners: what to block
 	Attacks  []Attack       `json:"attacks"`  // floods and distributed scans
 	Matrix   []ZoneAttack   `json:"matrix"`   // who attacked whom, by zone
+	// Borders is what was seen of borders that policy closes; absent when nothing.
+	Borders []Border `json:"borders,omitempty"`
+	// Marks is what analysts said of hosts, listed or not; absent when nothing.
+	Marks []MarkItem `json:"marks,omitempty"`
 }
 
 // Capture is what the ledger can't know of the traffic it was told about.
@@ -93,6 +97,7 @@ type HostEntry struct {
 	Patch      string     `json:"patch"`                 // vulnerable, patched or unknown
 	KillSwitch string     `json:"kill_switch,omitempty"` // reached, not reached or unknown; absent when not asked for
 	Role       []string   `json:"role"`
+	Marks      []MarkKind `json:"marks,omitempty"` // absent when there is none
 	Facts      []FactItem `json:"facts"`
 	LeftOut    int        `json:"facts_left_out,omitempty"` // facts beyond the limit per host
 	InfectedBy []Source   `json:"infected_by"`
@@ -123,10 +128,12 @@ type FactItem struct {
 	Indicator  string    `json:"indicator,omitempty"`
 	Feed       string    `json:"feed,omitempty"`
 	// Class is the indicator's: malicious, kill-switch, sinkhole or anonymizer.
-	Class   string `json:"indicator_class,omitempty"`
-	Detail  string `json:"detail"`                   // the fact in words
-	Counts  bool   `json:"speaks_against,omitempty"` // it makes the host suspicious
-	Outside bool   `json:"from_outside,omitempty"`   // exposed: reached from outside
+	Class    string   `json:"indicator_class,omitempty"`
+	Exact    bool     `json:"exact,omitempty"`          // the indicator is this name, and not what is below it
+	Resolved []string `json:"resolved,omitempty"`       // addresses that a lookup led to
+	Detail   string   `json:"detail"`                   // the fact in words
+	Counts   bool     `json:"speaks_against,omitempty"` // it makes the host suspicious
+	Outside  bool     `json:"from_outside,omitempty"`   // exposed: reached from outside
 }
 
 // Scanner is an outside host that scans the institution.

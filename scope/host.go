@@ -15,9 +15,10 @@ type host struct {
 	resolver bool // answers DNS for others
 	state    State
 	facts    []fact
-	left     int // facts not kept, because of maxFacts
-	changes  int // how often the state changed, numbers the changes
-	level    int // the list it is in, see table
+	left     int    // facts not kept, because of maxFacts
+	changes  int    // how often the state changed, numbers the changes
+	level    int    // the list it is in, see table
+	marks    []Mark // what analysts say, by time
 	prev     *host
 	next     *host
 }

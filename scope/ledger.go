@@ -45,6 +45,9 @@ type Ledger struct {
 	external table
 	attacks  map[string]*alert.Alert // floods and distributed scans, by alert id
 	lost     uint64                  // attacks not kept
+	borders  map[string]*alert.Alert // over closed borders, by alert id
+	// bordersLost counts words of alerts about borders that were not kept.
+	bordersLost uint64
 }
 
 // A Change says that the ledger changed its mind about an inside host.
@@ -73,6 +76,7 @@ func New(zones *zone.Map, o Options) *Ledger {
 		hosts:    newTable(o.MaxHosts),
 		external: newTable(o.MaxExternal),
 		attacks:  make(map[string]*alert.Alert),
+		borders:  make(map[string]*alert.Alert),
 	}
 }
 
@@ -93,6 +97,8 @@ func (l *Ledger) Alert(a alert.Alert) {
 		l.scan(&kept)
 	case a.Rule == alert.RuleFlood && a.Evidence.Flood != nil:
 		l.attack(&kept)
+	case a.Rule == alert.RuleCrossing && a.Evidence.Crossing != nil:
+		l.crossing(&kept)
 	}
 }
 

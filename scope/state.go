@@ -59,12 +59,13 @@ const (
 	kindTargeted              // was tried
 	kindBeaconing             // asked for, or called on, an indicator
 	kindScanning              // scans
+	kindCrossing              // went over a border that policy closes
 )
 
-const kindCount = 4
+const kindCount = 5
 
 func (k kind) String() string {
-	return [kindCount]string{"exposed", "targeted", "beaconing", "scanning"}[k]
+	return [kindCount]string{"exposed", "targeted", "beaconing", "scanning", "crossing"}[k]
 }
 
 // A family is a group of kinds whose facts may tell the same story: the lookup
@@ -88,6 +89,7 @@ func (k kind) family() family {
 		kindTargeted:  harmless,
 		kindBeaconing: beaconing,
 		kindScanning:  scanning,
+		kindCrossing:  harmless, // a hole in the border, whoever uses it
 	}[k]
 }
 
@@ -134,9 +136,10 @@ func (h *host) judge() verdict {
 }
 
 // weight is a fact's confidence for this host. What a resolver asks, or whom
-// it calls on port 53, is its clients' doing and weighs nothing.
+// it calls on port 53, is its clients' doing and weighs nothing, nor does what an
+// analyst has explained.
 func (h *host) weight(f *fact) float64 {
-	if h.resolver && f.viaDNS {
+	if h.resolver && f.viaDNS || h.excused(f) {
 		return 0
 	}
 	return f.confidence

@@ -12,17 +12,18 @@ type table struct {
 	hosts   map[netip.Addr]*host
 	ends    [levels]struct{ oldest, newest *host }
 	evicted [levels]uint64
+	marks   map[netip.Addr][]Mark // outlive the host
 }
 
 func newTable(limit int) table {
-	return table{limit: limit, hosts: make(map[netip.Addr]*host)}
+	return table{limit: limit, hosts: make(map[netip.Addr]*host), marks: make(map[netip.Addr][]Mark)}
 }
 
 // get returns the host of an address, new at level 0 if it was not known.
 func (t *table) get(a netip.Addr) *host {
 	h := t.hosts[a]
 	if h == nil {
-		h = &host{addr: a}
+		h = &host{addr: a, marks: t.marks[a]}
 		t.hosts[a] = h
 		t.link(h)
 	}

@@ -29,10 +29,12 @@ func WriteText(w io.Writer, d *Document) error {
 	t.verdict()
 	t.hosts(Infected, "INFECTED")
 	t.hosts(Suspected, "SUSPECTED")
+	t.marks()
 	t.scanners()
 	t.attacks()
 	t.targeted()
 	t.exposed()
+	t.borders()
 	t.zones()
 	t.blindSpots()
 	t.advice()
@@ -137,6 +139,12 @@ func (t *text) answer() string {
 		s = "No sign of a worm in " + counted(t.doc.Capture.Packets, "packet")
 	}
 	var also []string
+	if n := t.doc.Contradicted(Isolated); n > 0 {
+		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
+	}
+	if n := t.doc.openBorders(); n > 0 {
+		also = append(also, counted(n, "closed border")+verb(n, " does", " do")+" not hold")
+	}
 	if n.Targeted > 0 {
 		also = append(also, grouped(n.Targeted)+" more were targeted")
 	}

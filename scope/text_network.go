@@ -149,6 +149,9 @@ func share(n, all uint64) string {
 func (t *text) advice() {
 	n := &t.doc.Totals
 	var steps []string
+	if n := t.doc.Contradicted(Isolated); n > 0 {
+		steps = append(steps, "Find "+counted(n, "host")+" that should be isolated and "+verb(n, "is", "are")+" still active.")
+	}
 	if n.Infected > 0 {
 		steps = append(steps, "Isolate the "+counted(n.Infected, "infected host")+" now: pull the cable or shut the switch port; do not reboot them.")
 	}
@@ -157,6 +160,9 @@ func (t *text) advice() {
 	}
 	if n.Infected+n.Suspected+n.Targeted+n.SMBExposed > 0 {
 		steps = append(steps, "Close TCP 445 and 139 between zones, and to and from the internet.")
+	}
+	if n := t.doc.openBorders(); n > 0 {
+		steps = append(steps, "Close the "+counted(n, "border")+" between zones that "+verb(n, "does", "do")+" not hold.")
 	}
 	if n.External > 0 {
 		steps = append(steps, "Block the "+counted(n.External, "outside scanner")+" at the border.")

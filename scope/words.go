@@ -74,6 +74,9 @@ func (h *host) why(from State, v verdict) string {
 	if v.state < from && h.resolver {
 		return "it is a DNS resolver and asks for its clients"
 	}
+	if v.state < from && len(h.marks) > 0 {
+		return "an analyst marked it " + h.marks[len(h.marks)-1].Kind.words()
+	}
 	if len(v.because) == 0 {
 		return "nothing speaks against it any more"
 	}
@@ -99,6 +102,8 @@ func Predicate(a *alert.Alert) string {
 		return scanWords(a)
 	case e.Flood != nil:
 		return "was flooded" + onPort(e.Flood.Port) + " by about " + counted(e.Flood.Sources, "source")
+	case e.Crossing != nil:
+		return crossingWords(a)
 	case e.Exposure != nil:
 		x := e.Exposure
 		return exposedWords(x.Port, x.Clients, x.FromOutside, x.By) + zoneWords(x.Zones)

@@ -28,6 +28,10 @@ type settings struct {
 	Alerts   eventSetting   `yaml:"alerts"`        // where events go
 	Scope    string         `yaml:"scope"`         // where the scope document goes
 	Report   string         `yaml:"report"`        // where the incident report goes
+	State    string         `yaml:"state"`         // folder that keeps the ledger between runs
+	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
+
+	ownNetwork bool // inside or zones were given, rather than left to the default
 }
 
 // feedSetting is one feed, by path or with what the path does not say.
@@ -98,7 +102,7 @@ func (z *zoneList) UnmarshalYAML(n *yaml.Node) error {
 
 // defaults are the settings of a run that is told nothing.
 func defaults() settings {
-	return settings{Internal: zone.DefaultInside(), Builtin: true}
+	return settings{Builtin: true}
 }
 
 // readConfig reads a configuration file over s. An unknown key is an error.
@@ -126,7 +130,7 @@ func flatten(err error) string {
 
 // flagValues are the flags of a command as they were given.
 type flagValues struct {
-	config, alerts         string
+	config, alerts, state  string
 	scope, report          string
 	feeds, internal, zones []string
 	noBuiltin              bool
@@ -135,14 +139,27 @@ type flagValues struct {
 // addFlags adds the flags that every command which looks at traffic has.
 func (v *flagValues) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
+	v.addStateFlags(cmd)
 	f.StringArrayVar(&v.feeds, "feed", nil, "indicator file or folder `PATH`, repeatable; the format is recognised from the content")
 	f.BoolVar(&v.noBuiltin, "no-builtin", false, "leave out the built-in WannaCry indicators")
-	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
-	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
 	f.StringVar(&v.alerts, "alerts", "", "write events to `FILE`, one ECS JSON document a line; - for standard output")
+	v.addDocumentFlags(cmd)
+}
+
+// addDocumentFlags adds the flags that say where the whole scope goes.
+func (v *flagValues) addDocumentFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&v.scope, "scope", "", "write the scope document (JSON) to `FILE`; - for standard output")
 	f.StringVar(&v.report, "report", "", "write the incident report to `FILE`, one HTML page that needs no network; - for standard output")
+}
+
+// addStateFlags adds the flags that every command which looks at a ledger has.
+func (v *flagValues) addStateFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
+	f.StringVar(&v.state, "state", "", "folder `DIR` that keeps the ledger between runs")
+	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
+	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
 }
 
 // settings returns the settings that the configuration file and the flags make.
@@ -155,6 +172,13 @@ func (v *flagValues) settings() (settings, error) {
 	}
 	if err := v.override(&s); err != nil {
 		return s, err
+	}
+	if err := s.checkPolicy(); err != nil {
+		return s, err
+	}
+	s.ownNetwork = s.Internal != nil || s.Zones != nil
+	if s.Internal == nil {
+		s.Internal = zone.DefaultInside()
 	}
 	return s, s.checkStdout()
 }
@@ -195,6 +219,9 @@ func (v *flagValues) override(s *settings) error {
 	}
 	if v.report != "" {
 		s.Report = v.report
+	}
+	if v.state != "" {
+		s.State = v.state
 	}
 	if len(v.internal) > 0 {
 		inside, err := parsePrefixes("--internal", strings.Join(v.internal, ","))

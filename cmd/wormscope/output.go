@@ -80,6 +80,14 @@ func (e *events) reopen() error {
 	return e.file.Reopen()
 }
 
+// flush writes what waits.
+func (e *events) flush() error {
+	if e.file == nil {
+		return nil
+	}
+	return e.file.Flush()
+}
+
 // close writes what waits and closes the file.
 func (e *events) close() error {
 	if e.file == nil {

@@ -10,6 +10,7 @@ import (
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/contact"
+	"wormscope/detect/crossing"
 	"wormscope/detect/dns"
 	"wormscope/detect/exposure"
 	"wormscope/detect/scan"
@@ -28,6 +29,7 @@ type pipeline struct {
 	lookups *dns.Detector
 	ledger  *scope.Ledger
 	events  *events
+	state   *state // nil where nothing is kept
 	traffic traffic
 	frame   capture.Frame
 	packet  packet.Packet
@@ -42,24 +44,32 @@ type traffic struct {
 	panicAt     string // what the first of them said, and where
 }
 
-// newPipeline builds everything between a source and the sinks.
-func newPipeline(s *settings, set *ioc.Set, out *events, fileName func(int) string) (*pipeline, error) {
+// newPipeline builds everything between a source and the sinks. keep is nil
+// where nothing is kept between runs.
+func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName func(int) string) (*pipeline, error) {
 	zones, err := zone.New(s.Internal, s.Zones)
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{zones: zones, decoder: packet.NewDecoder(), events: out}
-	p.ledger = scope.New(zones, scope.Options{OnChange: out.onChange()})
+	p := &pipeline{zones: zones, decoder: packet.NewDecoder(), events: out, state: keep}
+	p.ledger = scope.New(zones, scope.Options{OnChange: keep.unlessOld(out.onChange())})
 	out.prepare(zones, fileName)
-	voice := voice{out, p.ledger}
+	if err := keep.begin(p.ledger, fileName, out.flush); err != nil {
+		return nil, err
+	}
+	voice := voice{out, p.ledger, keep}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
-	p.engine = detect.NewEngine(
+	detectors := []detect.Detector{
 		p.lookups,
 		contact.New(voice, zones, set, p.lookups.Resolver, contact.Config{}),
 		exposure.New(voice, zones, exposure.Config{}),
 		p.scans,
-	)
+	}
+	if len(s.Policy.Closed) > 0 {
+		detectors = append(detectors, crossing.New(voice, zones, s.crossings()))
+	}
+	p.engine = detect.NewEngine(detectors...)
 	return p, nil
 }
 
@@ -68,16 +78,21 @@ func newPipeline(s *settings, set *ioc.Set, out *events, fileName func(int) stri
 type voice struct {
 	events *events
 	ledger *scope.Ledger
+	state  *state // nil where nothing is kept
 }
 
 // Alert implements alert.Emitter.
 func (v voice) Alert(a alert.Alert) {
 	v.events.alert(&a)
 	v.ledger.Alert(a)
+	v.state.alert(a)
 }
 
 // Fact implements alert.Emitter.
-func (v voice) Fact(f alert.Fact) { v.ledger.Fact(f) }
+func (v voice) Fact(f alert.Fact) {
+	v.ledger.Fact(f)
+	v.state.fact(f)
+}
 
 // batchSize is how many frames go through between two looks at anything else.
 const batchSize = 4096
@@ -95,7 +110,9 @@ func (p *pipeline) batch(source *capture.Reader) (err error) {
 			return err
 		}
 		p.note(&p.frame)
-		if p.decoder.Decode(&p.frame, &p.packet) != packet.OK {
+		p.state.frame(&p.frame)
+		if o := p.decoder.Decode(&p.frame, &p.packet); o != packet.OK {
+			p.state.outcome(&p.frame, o)
 			continue
 		}
 		if !p.traffic.inside {
@@ -132,6 +149,7 @@ func (p *pipeline) panicked(source *capture.Reader, reason any) {
 		p.traffic.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, p.frame.Number, source.Name(p.frame.File))
 	}
 	p.traffic.panics++
+	p.state.panicked(p.frame.File)
 }
 
 // run takes everything that the source has through, calling between once in a
@@ -147,6 +165,9 @@ func (p *pipeline) run(source *capture.Reader, between func() error) error {
 		}
 		if err == nil {
 			err = p.events.err
+		}
+		if err == nil {
+			err = p.state.flush()
 		}
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"wormscope/capture"
-	"wormscope/scope"
-	"wormscope/scope/report"
 )
 
 // errStopped says that a signal ended a replay early.
@@ -70,7 +67,12 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if err = cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
 		return err
 	}
-	p, err := newPipeline(s, set, out, source.Name)
+	keep, err := openState(s, std.err)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, keep.close()) }()
+	p, err := newPipeline(s, set, out, keep, source.Name)
 	if err != nil {
 		return err
 	}
@@ -120,33 +122,17 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	for _, w := range about.Warnings {
 		std.report("warning: %s", w)
 	}
-	var doc scope.Document
-	switch {
-	case s.Scope != "" || s.Report != "":
-		doc = p.ledger.Document(about)
-	case !s.stdoutTaken():
-		doc = p.ledger.Digest(about)
+	if p.state == nil {
+		return conclude(s, p.ledger, about, std)
 	}
-	if err := writeDocument(s, &doc, std.out); err != nil {
+	// What is told is what the state folder knows: the same that the report
+	// command makes of it.
+	if err := p.state.finish(source, about.Warnings); err != nil {
 		return err
 	}
-	if s.stdoutTaken() {
-		return nil
+	ledger, all, err := storedLedger(p.state.store, p.zones)
+	if err != nil {
+		return err
 	}
-	return scope.WriteText(std.out, &doc)
-}
-
-// writeDocument writes the scope document and the report, if they are asked for.
-func writeDocument(s *settings, doc *scope.Document, stdout io.Writer) error {
-	if s.Scope != "" {
-		if err := writeWhole("scope", s.Scope, stdout, doc.WriteJSON); err != nil {
-			return err
-		}
-	}
-	if s.Report == "" {
-		return nil
-	}
-	return writeWhole("report", s.Report, stdout, func(w io.Writer) error {
-		return report.Write(w, doc, report.Options{Version: version()})
-	})
+	return conclude(s, ledger, all, std)
 }

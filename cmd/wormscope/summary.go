@@ -9,6 +9,10 @@ import (
 	"wormscope/scope"
 )
 
+// internalError is the reason for which a frame was not examined when this
+// program made a mistake.
+const internalError = "internal error"
+
 // summary says what was looked at and what weakens the conclusions.
 func (p *pipeline) summary(source *capture.Reader) scope.Capture {
 	stats, decoded, scans := source.Stats(), p.decoder.Stats(), p.scans.Stats()
@@ -26,7 +30,7 @@ func (p *pipeline) summary(source *capture.Reader) scope.Capture {
 	}
 	maps.Insert(c.Undecoded, decoded.Undecoded())
 	if p.traffic.panics > 0 {
-		c.Undecoded["internal error"] = p.traffic.panics
+		c.Undecoded[internalError] = p.traffic.panics
 	}
 	c.Warnings = append(c.Warnings, readWarnings(source, &stats)...)
 	c.Warnings = append(c.Warnings, p.sightWarnings(&stats, &c)...)

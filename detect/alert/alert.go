@@ -42,6 +42,7 @@ type Evidence struct {
 	DNS      *DNS
 	Contact  *Contact
 	Exposure *Exposure
+	Crossing *Crossing
 }
 
 // A FrameRef names a frame as an analyst would look for it.
@@ -60,6 +61,9 @@ const (
 	RuleScan     Rule = "scan"        // the host scans
 	RuleFlood    Rule = "flood"       // many sources, one target
 	RuleExposure Rule = "smb-exposed" // the host answers on a lateral port
+	// RuleCrossing: the host went, or tried to go, between zones that policy
+	// closes to each other.
+	RuleCrossing Rule = "zone-crossing"
 )
 
 // Phase is where in its life an alert is.
@@ -151,6 +155,19 @@ type Exposure struct {
 	// Zones are those that the clients were in, in the order of their first,
 	// up to a bound.
 	Zones []string
+}
+
+// Crossing is the evidence of connections, or attempts, between zones that
+// policy closes to each other.
+type Crossing struct {
+	Port             uint16
+	FromZone, ToZone string
+	// Open says that a connection was accepted: the border does not hold. Else
+	// the alert is about attempts alone, and Targets says on how many hosts.
+	Open    bool
+	Targets uint64 // distinct destinations, 1 when Open
+	Refused uint64 // attempts answered by RST, by the host or by a firewall
+	Silent  uint64 // attempts that nothing answered
 }
 
 // Identify returns the id of an alert: the first 128 bits, in hexadecimal, of

@@ -19,6 +19,7 @@ type own struct {
 	DNS       *ownDNS       `json:"dns,omitempty"`
 	Contact   *contactField `json:"contact,omitempty"`
 	SMB       *smbField     `json:"smb,omitempty"`
+	Crossing  *crossField   `json:"crossing,omitempty"`
 	Frames    []frame       `json:"frames"`
 }
 
@@ -93,6 +94,16 @@ type smbField struct {
 	Zones       []string `json:"zones,omitempty"`
 }
 
+type crossField struct {
+	Port     uint16 `json:"port"`
+	FromZone string `json:"from_zone"`
+	ToZone   string `json:"to_zone"`
+	State    string `json:"state"` // open or blocked
+	Targets  uint64 `json:"targets"`
+	Refused  uint64 `json:"refused"`
+	Silent   uint64 `json:"silent"`
+}
+
 type frame struct {
 	File   string `json:"file,omitempty"`
 	Number uint64 `json:"number"`
@@ -122,6 +133,12 @@ func (o *own) evidence(a *alert.Alert) {
 			State: c.State, Initiator: c.Initiator, BytesOrig: c.BytesOrig, BytesResp: c.BytesResp,
 			Packets: c.Packets, Refused: c.Refused, TransportGuess: c.TransportGuess,
 			OnBehalf: c.OnBehalf, Hosts: c.Hosts,
+		}
+	}
+	if x := e.Crossing; x != nil {
+		o.Crossing = &crossField{
+			Port: x.Port, FromZone: x.FromZone, ToZone: x.ToZone, State: a.Name,
+			Targets: x.Targets, Refused: x.Refused, Silent: x.Silent,
 		}
 	}
 	if x := e.Exposure; x != nil {

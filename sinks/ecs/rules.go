@@ -53,6 +53,12 @@ func traitsOf(r alert.Rule) traits {
 			technique: technique{ID: []string{"T1210"}, Name: []string{"Exploitation of Remote Services"}},
 			tactic:    named{[]string{"TA0008"}, []string{"Lateral Movement"}},
 		}
+	case alert.RuleCrossing:
+		return traits{
+			name: "Closed border", group: "policy", category: both,
+			technique: technique{ID: []string{"T1021"}, Name: []string{"Remote Services"}},
+			tactic:    named{[]string{"TA0008"}, []string{"Lateral Movement"}},
+		}
 	default:
 		return traits{name: string(r), group: "other", category: []string{"network"}}
 	}

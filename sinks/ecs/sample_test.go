@@ -117,6 +117,16 @@ func samples() []sample {
 			Resp:     netip.MustParseAddrPort("10.1.0.80:80"),
 			Evidence: alert.Evidence{Flood: &alert.Flood{Port: 80, Sources: 1950000, Packets: 2000000, Rate: 50000}},
 		})},
+		sample{name: "zone-crossing", alert: base(alert.Alert{
+			Rule: alert.RuleCrossing, Name: "open", Severity: alert.High, Proto: 6, Count: 3,
+			Orig: netip.MustParseAddrPort("10.1.0.14:50003"), Resp: netip.MustParseAddrPort("10.2.0.9:445"),
+			Evidence: alert.Evidence{Crossing: &alert.Crossing{Port: 445, FromZone: "office", ToZone: "plant", Open: true, Targets: 1}},
+		})},
+		sample{name: "zone-crossing-blocked", alert: base(alert.Alert{
+			Rule: alert.RuleCrossing, Name: "blocked", Severity: alert.Low, Proto: 6, Count: 40, Phase: alert.PhaseEnd, Seq: 2,
+			Orig: netip.MustParseAddrPort("10.1.0.14:50003"), Resp: netip.MustParseAddrPort("10.2.0.1:445"),
+			Evidence: alert.Evidence{Crossing: &alert.Crossing{Port: 445, FromZone: "office", ToZone: "plant", Targets: 38, Refused: 2, Silent: 38}},
+		})},
 		sample{name: "smb-exposed", alert: base(alert.Alert{
 			Rule: alert.RuleExposure, Severity: alert.High, Host: addr("10.1.0.20"), Proto: 6,
 			Orig: netip.MustParseAddrPort("203.0.113.5:41000"), Resp: netip.MustParseAddrPort("10.1.0.20:445"),

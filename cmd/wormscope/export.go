@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"wormscope/detect/zone"
+	"wormscope/ioc"
+	"wormscope/ioc/feed"
+	"wormscope/scope"
+	"wormscope/scope/export"
+)
+
+// exportFlags are the flags of an export.
+type exportFlags struct {
+	flagValues
+	scopeFile string
+	format    string
+	minState  string
+}
+
+func newExport(std streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write lists of whom to isolate and what to block",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newExportIsolate(std), newExportBlock(std))
+	return cmd
+}
+
+func newExportIsolate(std streams) *cobra.Command {
+	var flags exportFlags
+	cmd := &cobra.Command{
+		Use:     "isolate --state DIR|--scope-file FILE [flags]",
+		Short:   "List inside hosts that are infected or suspected",
+		Example: "  wormscope export isolate --state incident --min-state infected --format cisco",
+		Args:    noFurther,
+		RunE:    func(_ *cobra.Command, _ []string) error { return flags.run(export.ToIsolate, std) },
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&flags.minState, "min-state", "suspected", "list hosts of at least this `STATE`: infected, suspected, targeted or exposed")
+	return cmd
+}
+
+func newExportBlock(std streams) *cobra.Command {
+	var flags exportFlags
+	cmd := &cobra.Command{
+		Use:   "block --state DIR|--scope-file FILE [flags]",
+		Short: "List outside scanners and the indicators that hosts had to do with",
+		Long: `Block lists outside scanners, and the indicator addresses and names that hosts
+inside had to do with. Kill switches and where they lead, resolvers, inside
+addresses and what the configuration allows are never in it; what was left out
+is said on standard error, and in the list where its format has comments.`,
+		Example: `  wormscope export block --state incident --format nftables | nft -f -
+  wormscope export block --scope-file scope.json --format rpz > db.rpz`,
+		Args: noFurther,
+		RunE: func(_ *cobra.Command, _ []string) error { return flags.run(export.ToBlock, std) },
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+// add adds the flags that both lists have.
+func (f *exportFlags) add(cmd *cobra.Command) {
+	f.addStateFlags(cmd)
+	cmd.Flags().StringVar(&f.scopeFile, "scope-file", "", "make the list of a scope document, `FILE`, rather than of a state folder")
+	cmd.Flags().StringVar(&f.format, "format", "csv", "`FORMAT`: csv, json, nftables, ipset, rpz or cisco")
+}
+
+// run makes the list and writes it.
+func (f *exportFlags) run(purpose export.Purpose, std streams) error {
+	format := export.Format(f.format)
+	if !slices.Contains(export.Formats(), format) {
+		return usagef("--format %q: csv, json, nftables, ipset, rpz or cisco", f.format)
+	}
+	s, err := f.settings()
+	if err != nil {
+		return err
+	}
+	doc, zones, err := f.document(&s)
+	if err != nil {
+		return err
+	}
+	var list export.List
+	if purpose == export.ToIsolate {
+		list, err = isolate(doc, f.minState)
+	} else {
+		list, err = block(doc, &s, zones)
+	}
+	if err != nil {
+		return err
+	}
+	list = list.For(format)
+	tellLeftOut(&list, std.err)
+	return list.Write(std.out, format)
+}
+
+// document returns the scope document to make a list of, and what is inside.
+func (f *exportFlags) document(s *settings) (*scope.Document, *zone.Map, error) {
+	switch {
+	case s.State != "" && f.scopeFile != "" && f.state != "":
+		return nil, nil, usagef("--state and --scope-file can't both be the source of the list")
+	case f.scopeFile != "":
+		zones, err := zone.New(s.Internal, s.Zones)
+		if err != nil {
+			return nil, nil, err
+		}
+		doc, err := readScope(f.scopeFile)
+		return doc, zones, err
+	case s.State == "":
+		return nil, nil, usagef("--state DIR or --scope-file FILE is missing: what to make the list of?")
+	}
+	db, zones, err := attachState(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	ledger, about, err := storedLedger(db, zones)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, nil, err
+	}
+	doc := ledger.Document(about)
+	return &doc, zones, nil
+}
+
+// readScope reads a scope document.
+func readScope(path string) (*scope.Document, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, fmt.Errorf("scope document: %w", err)
+	}
+	var doc scope.Document
+	if err := json.Unmarshal(bytes.TrimSpace(text), &doc); err != nil {
+		return nil, fmt.Errorf("scope document %s: %w", path, err)
+	}
+	if doc.Version != scope.DocumentVersion {
+		return nil, fmt.Errorf("scope document %s: version %d, want %d", path, doc.Version, scope.DocumentVersion)
+	}
+	return &doc, nil
+}
+
+// isolate lists the hosts of at least a state.
+func isolate(doc *scope.Document, least string) (export.List, error) {
+	var state scope.State
+	if err := state.UnmarshalText([]byte(least)); err != nil || state == scope.Seen {
+		return export.List{}, usagef("--min-state %q: infected, suspected, targeted or exposed", least)
+	}
+	return export.Isolate(doc, state), nil
+}
+
+// block lists what to block, guarded by what is inside, what the configuration
+// allows and the kill switches that are built in.
+func block(doc *scope.Document, s *settings, zones *zone.Map) (export.List, error) {
+	b := ioc.NewBuilder()
+	if _, err := feed.AddBuiltin(b); err != nil {
+		return export.List{}, err
+	}
+	known := b.Build()
+	allowed := slices.Clone(s.Allow.Indicators)
+	for _, p := range s.Allow.Scanners {
+		allowed = append(allowed, p.String())
+	}
+	return export.Block(doc, export.Guards{
+		Inside:  zones.Inside,
+		Allowed: allowed,
+		KillSwitch: func(name string) bool {
+			m, ok := known.Name([]byte(strings.ToLower(name)))
+			return ok && m.Class() == ioc.KillSwitch
+		},
+	})
+}
+
+// mostTold is how many things left out are told one by one.
+const mostTold = 100
+
+// tellLeftOut says what is not in the list, and why.
+func tellLeftOut(l *export.List, w io.Writer) {
+	for i := range l.LeftOut[:min(len(l.LeftOut), mostTold)] {
+		fmt.Fprintf(w, "wormscope: left out: %s %s\n", l.LeftOut[i].Value, l.LeftOut[i].Reason)
+	}
+	if n := len(l.LeftOut) - mostTold; n > 0 {
+		fmt.Fprintf(w, "wormscope: left out: %d more (--format json lists all)\n", n)
+	}
+	if len(l.Entries) == 0 {
+		fmt.Fprintf(w, "wormscope: nothing to %s\n", l.Purpose)
+	}
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/netip"
+	"time"
+
+	"wormscope/capture"
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+	"wormscope/scope"
+	"wormscope/scope/store"
+)
+
+// A state keeps what a run finds in a state folder. A nil one keeps nothing.
+type state struct {
+	store    *store.Store
+	captures []captureNotes // by the index that frames have
+	loading  bool           // the ledger is told what is known already
+	flushed  time.Time
+}
+
+// captureNotes are what a run notes of one capture file.
+type captureNotes struct {
+	frames      int // that are in print
+	print       hash.Hash
+	first, last int64
+	undecoded   map[string]uint64
+}
+
+// printFrames is how many frames tell one capture from another.
+const printFrames = 100
+
+// flushEvery is how long what was found waits before it is written to the
+// state folder: as much is lost when the power fails.
+const flushEvery = time.Second
+
+// network is the settings that a state folder remembers, so that whoever reads
+// it later judges alike.
+type network struct {
+	Internal []netip.Prefix `json:"internal"`
+	Zones    []zone.Zone    `json:"zones"`
+	Allow    allowSetting   `json:"allow"`
+}
+
+const settingNetwork = "network"
+
+// openState opens the state folder that the settings name for a run, nil when
+// they name none. What counts as inside is taken from the folder when the
+// settings leave it open, and remembered there.
+func openState(s *settings, warnings io.Writer) (*state, error) {
+	if s.State == "" {
+		return nil, nil //nolint:nilnil // a nil state keeps nothing
+	}
+	db, err := store.Open(s.State, time.Now(), store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if aside := db.SetAside(); aside != "" {
+		fmt.Fprintf(warnings, "wormscope: warning: the state was damaged: it is now %s, and what it knew is missing here\n", aside)
+	}
+	err = s.recall(db)
+	if err == nil {
+		err = db.Remember(settingNetwork, network{s.Internal, s.Zones, s.Allow})
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &state{store: db}, nil
+}
+
+// recall takes from a state folder what the settings leave open.
+func (s *settings) recall(db *store.Store) error {
+	var known network
+	found, err := db.Recall(settingNetwork, &known)
+	if err != nil || !found {
+		return err
+	}
+	if !s.ownNetwork {
+		s.Internal, s.Zones = known.Internal, known.Zones
+	}
+	if s.Allow.Scanners == nil {
+		s.Allow.Scanners = known.Allow.Scanners
+	}
+	if s.Allow.Indicators == nil {
+		s.Allow.Indicators = known.Allow.Indicators
+	}
+	return nil
+}
+
+// begin tells the ledger what is known, and says what is to be done before
+// anything is written.
+func (k *state) begin(l *scope.Ledger, fileName func(int) string, before func() error) error {
+	if k == nil {
+		return nil
+	}
+	k.loading = true
+	defer func() { k.loading = false }()
+	k.store.Begin(fileName, before)
+	return tell(k.store, l)
+}
+
+// tell tells a ledger everything that a state folder knows.
+func tell(db *store.Store, l *scope.Ledger) error {
+	marks, err := db.Marks()
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		l.Mark(m)
+	}
+	return db.Load(l)
+}
+
+// storedLedger returns a ledger of all that a state folder knows, and what it
+// was that was looked at.
+func storedLedger(db *store.Store, zones *zone.Map) (*scope.Ledger, scope.Capture, error) {
+	l := scope.New(zones, scope.Options{})
+	if err := tell(db, l); err != nil {
+		return nil, scope.Capture{}, err
+	}
+	about, err := db.Capture()
+	return l, about, err
+}
+
+func (k *state) alert(a alert.Alert) {
+	if k != nil {
+		k.store.Alert(a)
+	}
+}
+
+func (k *state) fact(f alert.Fact) {
+	if k != nil {
+		k.store.Fact(f)
+	}
+}
+
+// unlessOld passes changes of the ledger's mind on, unless they are of an
+// earlier run. It is nil when nobody listens.
+func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
+	if k == nil || listen == nil {
+		return listen
+	}
+	return func(c scope.Change) {
+		if !k.loading {
+			listen(c)
+		}
+	}
+}
+
+// frame notes a frame before it is decoded.
+func (k *state) frame(f *capture.Frame) {
+	if k == nil {
+		return
+	}
+	c := k.capture(f.File)
+	if c.frames == 0 {
+		c.first, c.last = f.Time, f.Time
+	}
+	c.first, c.last = min(c.first, f.Time), max(c.last, f.Time)
+	if c.frames >= printFrames {
+		return
+	}
+	c.frames++
+	var head [24]byte
+	binary.BigEndian.PutUint64(head[:], uint64(f.Time))        //nolint:gosec // G115: any bits will do
+	binary.BigEndian.PutUint64(head[8:], uint64(f.Len))        //nolint:gosec // G115: never negative
+	binary.BigEndian.PutUint32(head[16:], uint32(len(f.Data))) //nolint:gosec // G115: at most 256 KiB
+	binary.BigEndian.PutUint16(head[20:], uint16(f.Link))
+	c.print.Write(head[:])
+	c.print.Write(f.Data)
+}
+
+// capture returns the notes of a file.
+func (k *state) capture(file int) *captureNotes {
+	for len(k.captures) <= file {
+		k.captures = append(k.captures, captureNotes{print: sha256.New(), undecoded: map[string]uint64{}})
+	}
+	return &k.captures[file]
+}
+
+// outcome notes what became of a frame that has no packet to look at.
+func (k *state) outcome(f *capture.Frame, o packet.Outcome) {
+	if k == nil || !o.Failure() {
+		return
+	}
+	reason := o.String()
+	if o == packet.UnsupportedLink {
+		reason += " " + f.Link.String() // as packet.Stats names it
+	}
+	k.capture(f.File).undecoded[reason]++
+}
+
+// panicked notes a frame that this program failed on.
+func (k *state) panicked(file int) {
+	if k != nil {
+		k.capture(file).undecoded[internalError]++
+	}
+}
+
+// flush writes what was found, when it has waited for long enough.
+func (k *state) flush() error {
+	if k == nil {
+		return nil
+	}
+	now := time.Now()
+	if now.Sub(k.flushed) < flushEvery {
+		return nil
+	}
+	k.flushed = now
+	return k.store.Flush()
+}
+
+// finish notes what the run looked at.
+func (k *state) finish(source *capture.Reader, warnings []string) error {
+	run := store.Run{Warnings: warnings}
+	for i, stats := range source.Stats().Files {
+		c := k.capture(i)
+		if c.frames == 0 {
+			c.print.Write([]byte(source.Name(i)))
+		}
+		about := store.Capture{
+			Print: hex.EncodeToString(c.print.Sum(nil)), Name: source.Name(i),
+			Packets: stats.Frames, Bytes: stats.WireBytes, Dropped: stats.Dropped, Undecoded: c.undecoded,
+		}
+		if c.frames > 0 {
+			about.First, about.Last = time.Unix(0, c.first).UTC(), time.Unix(0, c.last).UTC()
+		}
+		run.Captures = append(run.Captures, about)
+	}
+	return k.store.Finish(run)
+}
+
+// close writes what waits and closes the folder.
+func (k *state) close() error {
+	if k == nil {
+		return nil
+	}
+	return k.store.Close()
+}

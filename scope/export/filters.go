@@ -1,0 +1,92 @@
+package export
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// writeNFTables writes commands for nft -f, which applies a file as a whole or
+// not at all. Loaded again it replaces what was there. It makes the sets only:
+// which rules use them is the administrator's business.
+func (l *List) writeNFTables(w *bytes.Buffer) {
+	l.comments(w, "#")
+	v4, v6 := l.split()
+	fmt.Fprint(w, "add table inet wormscope\n")
+	l.nftSet(w, "4", "ipv4_addr", v4)
+	l.nftSet(w, "6", "ipv6_addr", v6)
+}
+
+// nftSet writes one set.
+func (l *List) nftSet(w *bytes.Buffer, family, addrType string, entries []*Entry) {
+	name := string(l.Purpose) + family
+	fmt.Fprintf(w, "add set inet wormscope %s { type %s; }\nflush set inet wormscope %s\n", name, addrType, name)
+	if len(entries) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "add element inet wormscope %s {\n", name)
+	for _, e := range entries {
+		fmt.Fprintf(w, "\t%s, # %s\n", e.Addr, ascii(e.Reason, maxComment))
+	}
+	fmt.Fprint(w, "}\n")
+}
+
+// maxComment is how long a comment on an entry gets, in bytes.
+const maxComment = 200
+
+// leastElements is how many elements an ipset has room for at the least.
+const leastElements = 65536
+
+// writeIPSet writes commands for ipset restore -exist. Loaded again it
+// replaces what was there.
+func (l *List) writeIPSet(w *bytes.Buffer) {
+	l.comments(w, "#")
+	v4, v6 := l.split()
+	l.ipSet(w, "4", "inet", v4)
+	l.ipSet(w, "6", "inet6", v6)
+}
+
+// ipSet writes one set. It is filled under another name and swapped in, so
+// that no packet meets half a set, and the size of an older one does not
+// matter.
+func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
+	name := "wormscope-" + string(l.Purpose) + suffix
+	filling := name + "-new"
+	room := leastElements
+	for room < len(entries) {
+		room *= 2
+	}
+	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\n", name, family, leastElements)
+	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d\n", filling, family, room)
+	for _, e := range entries {
+		fmt.Fprintf(w, "# %s\nadd %s %s\n", ascii(e.Reason, maxComment), filling, e.Addr)
+	}
+	fmt.Fprintf(w, "swap %s %s\ndestroy %s\n", filling, name, filling)
+}
+
+// writeCisco writes named access lists for IOS, one a family. Each denies both
+// directions and permits the rest.
+func (l *List) writeCisco(w *bytes.Buffer) {
+	l.comments(w, "!")
+	name := "WORMSCOPE-BLOCK"
+	if l.Purpose == ToIsolate {
+		name = "WORMSCOPE-ISOLATE"
+	}
+	v4, v6 := l.split()
+	fmt.Fprintf(w, "no ip access-list extended %s\nip access-list extended %s\n", name, name)
+	accessList(w, "ip", v4)
+	fmt.Fprintf(w, "no ipv6 access-list %s-V6\nipv6 access-list %s-V6\n", name, name)
+	accessList(w, "ipv6", v6)
+	fmt.Fprint(w, "end\n")
+}
+
+// maxRemark is how long a remark gets: IOS takes 100 characters.
+const maxRemark = 100
+
+// accessList writes the lines of one list.
+func accessList(w *bytes.Buffer, protocol string, entries []*Entry) {
+	for _, e := range entries {
+		fmt.Fprintf(w, " remark %s\n deny %s host %s any\n deny %s any host %s\n",
+			ascii(e.Reason, maxRemark), protocol, e.Addr, protocol, e.Addr)
+	}
+	fmt.Fprintf(w, " permit %s any any\n", protocol)
+}

@@ -1,0 +1,148 @@
+package export_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"wormscope/scope/export"
+)
+
+// need skips the test where it lacks a tool, or root; where CI is set it fails
+// instead.
+func need(t *testing.T, root bool, tools ...string) {
+	t.Helper()
+	giveUp := t.Skipf
+	if os.Getenv("CI") != "" {
+		giveUp = t.Fatalf
+	}
+	if root && os.Geteuid() != 0 {
+		giveUp("needs root, to make a network namespace")
+	}
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			giveUp("needs %s: .ci/deps installs it", tool)
+		}
+	}
+}
+
+// shell runs a script in a folder.
+func shell(t *testing.T, dir, script string) string {
+	t.Helper()
+	cmd := exec.Command("sh", "-euc", script)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}
+
+// files writes every list in a format, and returns the folder.
+func files(t *testing.T, f export.Format) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, l := range lists(t) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(written(t, l, f)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestNFT: nft takes the sets, again and again, and a later list replaces an
+// earlier one.
+func TestNFT(t *testing.T) {
+	need(t, true, "nft", "unshare")
+	dir := files(t, export.NFTables)
+	out := shell(t, dir, `unshare -n sh -euc '
+		for f in block isolate empty; do nft -c -f $f; done
+		nft -f block; nft -f block; nft -f isolate
+		nft list ruleset; echo ====; nft -f empty; nft list ruleset'`)
+	before, after, _ := strings.Cut(out, "====")
+	for _, a := range []string{"198.51.100.7", "203.0.113.99", "2001:db8::7", "2001:db8:0:1::9", "10.1.0.14", "fd00::7"} {
+		if !strings.Contains(before, a) {
+			t.Errorf("nft does not have %s:\n%s", a, before)
+		}
+	}
+	if strings.Contains(after, "198.51.100.7") || !strings.Contains(after, "10.1.0.14") {
+		t.Errorf("the empty block list does not replace the other, or more than that:\n%s", after)
+	}
+}
+
+func TestIPSet(t *testing.T) {
+	need(t, true, "ipset", "unshare")
+	dir := files(t, export.IPSet)
+	out := shell(t, dir, `unshare -n sh -euc '
+		ipset restore <block; ipset restore <block; ipset restore <isolate
+		ipset list; echo ====; ipset restore <empty; ipset list'`)
+	before, after, _ := strings.Cut(out, "====")
+	for _, a := range []string{"198.51.100.7", "203.0.113.99", "2001:db8::7", "2001:db8:0:1::9", "10.1.0.14", "fd00::7"} {
+		if !strings.Contains(before, "\n"+a+"\n") {
+			t.Errorf("ipset does not have %s:\n%s", a, before)
+		}
+	}
+	if strings.Contains(before, "-new") {
+		t.Errorf("a set is left over:\n%s", before)
+	}
+	if strings.Contains(after, "198.51.100.7") || !strings.Contains(after, "10.1.0.14") {
+		t.Errorf("the empty block list does not replace the other, or more than that:\n%s", after)
+	}
+}
+
+// TestRPZ: BIND takes the zone without a warning, and reads the names that were
+// meant.
+func TestRPZ(t *testing.T) {
+	need(t, false, "named-checkzone")
+	dir := files(t, export.RPZ)
+	for name := range lists(t) {
+		out := shell(t, dir, "named-checkzone -D -i full -k fail -n fail -m fail rpz.wormscope.example "+name)
+		if strings.Contains(out, "warning") || !strings.Contains(out, "OK") {
+			t.Errorf("%s: %s", name, out)
+		}
+		if name != "block" {
+			continue
+		}
+		for _, owner := range []string{
+			"evil.example", `\*.evil.example`, "only.example", "=cmd.example", `weird_name!\\;\\".example`,
+			"32.7.100.51.198.rpz-ip", "128.7.zz.db8.2001.rpz-ip", "128.zz.db8.2001.rpz-ip",
+		} {
+			if !regexp.MustCompile(`(?m)^` + owner + `\.rpz\.wormscope\.example\.\s.*CNAME\s+\.$`).MatchString(out) {
+				t.Errorf("no rule for %s:\n%s", owner, out)
+			}
+		}
+		if strings.Contains(out, "*.only.example") {
+			t.Error("an exact name has a wildcard")
+		}
+	}
+}
+
+// TestCisco holds the access lists against the grammar of IOS for these lines.
+func TestCisco(t *testing.T) {
+	v4 := `\d{1,3}(\.\d{1,3}){3}`
+	v6 := `[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}`
+	grammar := regexp.MustCompile(`^(?:` + strings.Join([]string{
+		`! [ -~]*`,
+		`(no )?ip access-list extended WORMSCOPE-(BLOCK|ISOLATE)`,
+		`(no )?ipv6 access-list WORMSCOPE-(BLOCK|ISOLATE)-V6`,
+		` remark [ -~]{1,100}`,
+		` deny ip (host ` + v4 + ` any|any host ` + v4 + `)`,
+		` deny ipv6 (host ` + v6 + ` any|any host ` + v6 + `)`,
+		` permit ip any any`, ` permit ipv6 any any`, `end`,
+	}, "|") + `)\n$`)
+	for name, l := range lists(t) {
+		text := written(t, l, export.Cisco)
+		for line := range strings.Lines(text) {
+			if !grammar.MatchString(line) || strings.Contains(line, "?") { // a ? asks IOS for help
+				t.Errorf("%s: IOS would not take %q", name, line)
+			}
+		}
+		if !strings.HasSuffix(text, " permit ipv6 any any\nend\n") {
+			t.Errorf("%s does not end as it must", name)
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package scope
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// A Mark is what an analyst says of an inside host.
+type Mark struct {
+	Host netip.Addr
+	Kind MarkKind
+	Time time.Time // since when it holds
+	Note string    // who, why, the ticket; may be empty
+}
+
+// MarkKind is a kind of mark, as the scope document names it.
+type MarkKind string
+
+// The kinds of marks. docs/scope.md says what each changes.
+const (
+	// Isolated: the host was taken off the network. Its state stays, and
+	// whatever it does later is a warning.
+	Isolated MarkKind = "isolated"
+	// Cleaned: the host was made anew. What it did before counts no more.
+	Cleaned MarkKind = "cleaned"
+	// FalsePositive: the host was looked at and is well. What had begun by then
+	// counts no more, even where it goes on.
+	FalsePositive MarkKind = "false-positive"
+)
+
+// MarkKinds returns all kinds of marks.
+func MarkKinds() []MarkKind { return []MarkKind{Isolated, Cleaned, FalsePositive} }
+
+// words tells a kind in a sentence.
+func (k MarkKind) words() string {
+	if k == FalsePositive {
+		return "a false positive"
+	}
+	return string(k)
+}
+
+// MarkItem is a mark as the scope document lists it.
+type MarkItem struct {
+	IP   string    `json:"ip"`
+	Zone string    `json:"zone"`
+	Mark MarkKind  `json:"mark"`
+	At   time.Time `json:"at"`
+	Note string    `json:"note,omitempty"`
+	// ActiveAt is the first known act of the host that contradicts the mark, nil
+	// when there is none; Warning says it in a sentence, without a full stop.
+	ActiveAt *time.Time `json:"active_at,omitempty"`
+	Warning  string     `json:"warning,omitempty"`
+}
+
+// Mark takes what an analyst says of a host. A later word of the same kind
+// takes the place of the earlier one. What is not inside can't be marked.
+func (l *Ledger) Mark(m Mark) {
+	if !l.zones.Inside(m.Host) {
+		return
+	}
+	h := l.hosts.get(m.Host)
+	marks := slices.DeleteFunc(slices.Clone(h.marks), func(other Mark) bool { return other.Kind == m.Kind })
+	marks = append(marks, m)
+	slices.SortFunc(marks, func(a, b Mark) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Kind, b.Kind))
+	})
+	h.marks = marks
+	l.hosts.marks[m.Host] = marks
+	l.review(h, m.Time, alert.FrameRef{})
+}
+
+// excused reports whether a mark says that a fact counts no more.
+func (h *host) excused(f *fact) bool {
+	for i := range h.marks {
+		at := h.marks[i].Time.UnixNano()
+		switch h.marks[i].Kind {
+		case Cleaned:
+			if f.last <= at {
+				return true
+			}
+		case FalsePositive:
+			if f.first <= at {
+				return true
+			}
+		case Isolated:
+		}
+	}
+	return false
+}
+
+// still reports whether no later mark has overtaken one: a host that was
+// cleaned goes back to work.
+func (h *host) still(m *Mark) bool {
+	return !slices.ContainsFunc(h.marks, func(other Mark) bool {
+		return other.Kind != m.Kind && other.Time.After(m.Time)
+	})
+}
+
+// contradiction returns the first sign that a host did what its mark rules
+// out, and when; nil when there is none.
+func (h *host) contradiction(m *Mark) (sign *fact, when int64) {
+	if !h.still(m) {
+		return nil, 0
+	}
+	at := m.Time.UnixNano()
+	for i := range h.facts {
+		f := &h.facts[i]
+		if f.last <= at || !h.contradicts(f, m.Kind) {
+			continue
+		}
+		t := f.last
+		if f.first > at {
+			t = f.first
+		}
+		if sign == nil || t < when || t == when && earlier(f, sign) {
+			sign, when = f, t
+		}
+	}
+	return sign, when
+}
+
+// contradicts reports whether a fact of after the mark speaks against it. An
+// isolated host must not even answer; of the others only their own acts count.
+func (h *host) contradicts(f *fact, k MarkKind) bool {
+	if h.speaksAgainst(f) {
+		return true
+	}
+	if k != Isolated {
+		return false
+	}
+	calledUpon := f.kind == kindTargeted && f.alert != nil // and may have kept silent
+	return !calledUpon
+}
+
+// markItems lists the marks of all hosts: those that are contradicted first,
+// then by time.
+func (l *Ledger) markItems() []MarkItem {
+	var list []MarkItem
+	for addr := range l.hosts.marks {
+		h := l.hosts.hosts[addr]
+		if h == nil { // dropped for want of room
+			h = &host{addr: addr, marks: l.hosts.marks[addr]}
+		}
+		for i := range h.marks {
+			list = append(list, l.markItem(h, &h.marks[i]))
+		}
+	}
+	slices.SortFunc(list, func(a, b MarkItem) int {
+		return cmp.Or(
+			cmp.Compare(min(1, len(b.Warning)), min(1, len(a.Warning))),
+			a.At.Compare(b.At),
+			netip.MustParseAddr(a.IP).Compare(netip.MustParseAddr(b.IP)),
+			cmp.Compare(a.Mark, b.Mark),
+		)
+	})
+	return list
+}
+
+// markItem writes one mark down.
+func (l *Ledger) markItem(h *host, m *Mark) MarkItem {
+	item := MarkItem{IP: h.addr.String(), Zone: l.zones.Name(h.addr), Mark: m.Kind, At: m.Time.UTC(), Note: m.Note}
+	if sign, when := h.contradiction(m); sign != nil {
+		at := time.Unix(0, when).UTC()
+		item.ActiveAt = &at
+		item.Warning = fmt.Sprintf("%s was marked %s at %s and was active at %s: it %s",
+			item.IP, m.Kind.words(), clock(m.Time), clock(at), sign.words())
+	}
+	return item
+}
+
+// markKinds returns the kinds of a host's marks, by their time.
+func (h *host) markKinds() []MarkKind {
+	if len(h.marks) == 0 {
+		return nil
+	}
+	kinds := make([]MarkKind, 0, len(h.marks))
+	for i := range h.marks {
+		kinds = append(kinds, h.marks[i].Kind)
+	}
+	return kinds
+}
+
+// marks writes what analysts said, and what contradicts it.
+func (t *text) marks() {
+	list := t.doc.Marks
+	if len(list) == 0 {
+		return
+	}
+	t.heading(fmt.Sprintf("MARKED BY ANALYSTS (%s)", grouped(uint64(len(list)))))
+	for i := range list[:min(len(list), textHosts)] {
+		m := &list[i]
+		words := "marked " + m.Mark.words() + " at " + clock(m.At)
+		if m.Note != "" {
+			words += ": " + shortened(printable(m.Note), 200)
+		}
+		t.hostLine(&HostEntry{IP: m.IP, Zone: m.Zone}, words)
+		if m.Warning != "" {
+			t.wrapped("    ! ", printable("WARNING: "+m.Warning))
+		}
+	}
+	t.more(uint64(len(list)), textHosts)
+}
+
+// Contradicted counts the marks of one kind that a host's acts contradict.
+func (d *Document) Contradicted(k MarkKind) uint64 {
+	var n uint64
+	for i := range d.Marks {
+		if d.Marks[i].Mark == k && d.Marks[i].Warning != "" {
+			n++
+		}
+	}
+	return n
+}

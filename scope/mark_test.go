@@ -1,0 +1,157 @@
+package scope_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"wormscope/detect/alert"
+	"wormscope/scope"
+)
+
+func mark(host string, k scope.MarkKind, when int) scope.Mark {
+	return scope.Mark{Host: addr(host), Kind: k, Time: at(when), Note: "ticket 4711"}
+}
+
+// marked returns the scope of some words and marks.
+func marked(t *testing.T, words []said, marks ...scope.Mark) (scope.Document, []scope.Change) {
+	t.Helper()
+	l, changes := ledgerOf(t, words)
+	for _, m := range marks {
+		l.Mark(m)
+	}
+	return l.Document(capture()), *changes
+}
+
+func TestMarks(t *testing.T) {
+	const host = "10.1.0.14"
+	asked := alertOf(lookup(host, killSwitch, "NXDOMAIN", 61, 688))
+	sweep := alertOf(scan(host, "sequential", alert.Scan{Port: 445, Targets: 254, Silent: 254}, 300, 720))
+	answers := alertOf(exposed(host, 445, "10.1.0.9", 1, false, 200, 9))
+	going := func() said { // a lookup that goes on from 61 to 400
+		a := lookup(host, killSwitch, "NXDOMAIN", 61, 688)
+		a.Seq, a.Last, a.Count = 1, at(400), 2
+		return alertOf(a)
+	}()
+	for _, c := range []struct {
+		what    string
+		words   []said
+		marks   []scope.Mark
+		state   string // of the host; empty when it is not listed
+		warning string // that one of the marks has
+	}{
+		{"isolated and quiet", []said{asked}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", ""},
+		{
+			"isolated and scans",
+			[]said{asked, sweep},
+			[]scope.Mark{mark(host, scope.Isolated, 100)},
+			"infected",
+			"10.1.0.14 was marked isolated at 2026-01-05 08:01:40 and was active at 2026-01-05 08:05:00: it scanned port 445",
+		},
+		{"isolated and answers", []said{asked, answers}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", "it answers on port 445"},
+		{"isolated and tried", []said{asked, factOf(targeted(host, "10.1.0.9", 300, 4))}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", "it was tried"},
+		{
+			"isolated, called, silent",
+			[]said{alertOf(contact(host, badAddr, 445, alert.Contact{State: "attempted", Initiator: "peer"}, 160, 1600))},
+			[]scope.Mark{mark(host, scope.Isolated, 100)},
+			"targeted", "",
+		},
+		{"isolated while at it", []said{going}, []scope.Mark{mark(host, scope.Isolated, 100)}, "infected", "was active at 2026-01-05 08:06:40"},
+		{
+			"isolated, cleaned, back at work",
+			[]said{asked, answers},
+			[]scope.Mark{mark(host, scope.Isolated, 100), mark(host, scope.Cleaned, 150)},
+			"exposed", "",
+		},
+		{"cleaned", []said{asked}, []scope.Mark{mark(host, scope.Cleaned, 100)}, "", ""},
+		{"cleaned too early", []said{asked}, []scope.Mark{mark(host, scope.Cleaned, 60)}, "infected", "was marked cleaned"},
+		{"cleaned and again", []said{asked, sweep}, []scope.Mark{mark(host, scope.Cleaned, 100)}, "suspected", "it scanned port 445"},
+		{"cleaned while it went on", []said{going}, []scope.Mark{mark(host, scope.Cleaned, 100)}, "infected", "was marked cleaned"},
+		{"false positive", []said{asked}, []scope.Mark{mark(host, scope.FalsePositive, 100)}, "", ""},
+		{"false positive goes on", []said{going}, []scope.Mark{mark(host, scope.FalsePositive, 100)}, "", ""},
+		{"false positive does more", []said{asked, sweep}, []scope.Mark{mark(host, scope.FalsePositive, 100)}, "suspected", "a false positive"},
+		{"outside", []said{asked}, []scope.Mark{mark("203.0.113.9", scope.Isolated, 100)}, "infected", ""},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			d, _ := marked(t, c.words, c.marks...)
+			l, _ := ledgerOf(t, nil)
+			for _, m := range c.marks {
+				l.Mark(m)
+			}
+			for _, w := range c.words {
+				w.to(l)
+			}
+			early := l.Document(capture())
+			if a, b := jsonOf(t, d), jsonOf(t, early); a != b {
+				t.Errorf("marks before the facts say something else than after them:\n%s\n%s", a, b)
+			}
+			state := ""
+			var told strings.Builder
+			for _, h := range d.Hosts {
+				if h.IP == host {
+					state = h.State.String()
+				}
+			}
+			for _, m := range d.Marks {
+				told.WriteString(m.Warning)
+			}
+			warnings := told.String()
+			if state != c.state {
+				t.Errorf("state %q, want %q", state, c.state)
+			}
+			if !strings.Contains(warnings, c.warning) || c.warning == "" && warnings != "" {
+				t.Errorf("warning %q, want %q", warnings, c.warning)
+			}
+			if text := textOf(t, d); (c.warning != "") != strings.Contains(text, "WARNING: ") {
+				t.Errorf("the text does not warn as it should:\n%s", text)
+			}
+		})
+	}
+}
+
+func TestMarkSaysWhyTheStateChanged(t *testing.T) {
+	_, changes := marked(t, []said{alertOf(lookup("10.1.0.14", killSwitch, "NXDOMAIN", 61, 688))}, mark("10.1.0.14", scope.FalsePositive, 100))
+	last := changes[len(changes)-1]
+	if last.To != scope.Seen || last.Why != "an analyst marked it a false positive" {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestMarksOutliveTheirHosts(t *testing.T) {
+	l := scope.New(zones(t), scope.Options{MaxHosts: 1})
+	l.Mark(mark("10.1.0.14", scope.Isolated, 10))
+	l.Alert(lookup("10.1.0.15", killSwitch, "NXDOMAIN", 61, 688)) // pushes the other out
+	if d := l.Document(capture()); len(d.Marks) != 1 || d.Marks[0].IP != "10.1.0.14" {
+		t.Errorf("marks %+v", d.Marks)
+	}
+	l.Alert(lookup("10.1.0.14", killSwitch, "NXDOMAIN", 62, 689))
+	if d := l.Document(capture()); len(d.Marks) != 1 {
+		t.Errorf("marks %+v", d.Marks)
+	}
+}
+
+func crossing(from, to, toZone string, x alert.Crossing, n uint64, when int) alert.Alert {
+	x.Port, x.FromZone, x.ToZone = 445, "office", toZone
+	name := "blocked"
+	if x.Open {
+		name = "open"
+	}
+	a := word(alert.Alert{
+		Rule: alert.RuleCrossing, Name: name, Host: addr(from), Proto: 6, Count: n,
+		Resp: netip.AddrPortFrom(addr(to), 445), Evidence: alert.Evidence{Crossing: &x},
+	}, when, uint64(when), to, name)
+	return a
+}
+
+func TestBorders(t *testing.T) {
+	l, _ := ledgerOf(t, []said{
+		alertOf(crossing("10.1.0.14", "10.2.0.1", "plant", alert.Crossing{Targets: 40, Silent: 38, Refused: 2}, 40, 5)),
+		alertOf(crossing("10.1.0.15", "10.2.0.2", "plant", alert.Crossing{Targets: 1, Silent: 1}, 1, 6)),
+		alertOf(crossing("10.1.0.14", "10.3.0.1", "servers", alert.Crossing{Targets: 1, Open: true}, 3, 7)),
+		alertOf(crossing("10.1.0.15", "10.3.0.1", "servers", alert.Crossing{Targets: 1, Open: true}, 1, 8)),
+		alertOf(crossing("10.1.0.15", "10.3.0.2", "servers", alert.Crossing{Targets: 1, Silent: 1}, 1, 9)),
+	})
+	d := l.Document(capture())
+	golden(t, "borders.json", jsonOf(t, d))
+	golden(t, "borders.txt", textOf(t, d))
+}

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"wormscope/scope"
+)
+
+// Mark notes what an analyst says of a host, in the place of an earlier word
+// of the same kind.
+func (s *Store) Mark(m scope.Mark) error {
+	return s.update(func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.Background(), "REPLACE INTO mark VALUES (?, ?, ?, ?)",
+			m.Host.String(), string(m.Kind), m.Time.UnixNano(), m.Note)
+		return err
+	})
+}
+
+// Unmark takes a mark back, and reports whether there was one.
+func (s *Store) Unmark(host netip.Addr, k scope.MarkKind) (found bool, err error) {
+	err = s.update(func(tx *sql.Tx) error {
+		result, failed := tx.ExecContext(context.Background(), "DELETE FROM mark WHERE host = ? AND kind = ?", host.String(), string(k))
+		if failed != nil {
+			return failed
+		}
+		n, failed := result.RowsAffected()
+		found = n > 0
+		return failed
+	})
+	return found, err
+}
+
+// Marks returns all marks by time.
+func (s *Store) Marks() ([]scope.Mark, error) {
+	rows, err := s.db.QueryContext(context.Background(), "SELECT host, kind, time, note FROM mark ORDER BY time, host, kind")
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	var list []scope.Mark
+	err = each(rows, func() error {
+		var m scope.Mark
+		var host string
+		var at int64
+		scanned := rows.Scan(&host, (*string)(&m.Kind), &at, &m.Note)
+		if scanned != nil {
+			return scanned
+		}
+		if m.Host, scanned = netip.ParseAddr(host); scanned != nil {
+			return fmt.Errorf("%w: mark: %w", ErrDamaged, scanned)
+		}
+		m.Time = time.Unix(0, at).UTC()
+		list = append(list, m)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	return list, nil
+}
+
+// Remember keeps a setting, as JSON.
+func (s *Store) Remember(key string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return s.update(func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.Background(), "REPLACE INTO meta VALUES (?, ?)", "setting "+key, string(text))
+		return err
+	})
+}
+
+// Recall reads a setting back into value, and reports whether it was kept.
+func (s *Store) Recall(key string, value any) (bool, error) {
+	var text []byte
+	err := s.db.QueryRowContext(context.Background(), "SELECT value FROM meta WHERE key = ?", "setting "+key).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, value)
+	}
+	if err != nil {
+		return false, fmt.Errorf("state %s: setting %s: %w", s.dir, key, judged(err))
+	}
+	return true, nil
+}

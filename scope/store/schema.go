@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// A step brings the schema from one version to the next.
+type step string
+
+// steps returns the steps from an empty database on: the schema's version is
+// how many of them were taken. A step that was released is never changed; a
+// new version appends one.
+func steps() []step {
+	return []step{
+		// Version 1. Times are Unix nanoseconds. body is alert.Alert as JSON
+		// without its frames, which are pairs of a file's id and a number; of a
+		// fact it is alert.Fact without what has a column, empty where there is
+		// nothing else.
+		`CREATE TABLE file (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+		CREATE TABLE capture (
+			print TEXT PRIMARY KEY, file INTEGER NOT NULL REFERENCES file (id),
+			first INTEGER NOT NULL, last INTEGER NOT NULL,
+			packets INTEGER NOT NULL, bytes INTEGER NOT NULL, dropped INTEGER NOT NULL, undecoded TEXT NOT NULL
+		);
+		CREATE TABLE run (id INTEGER PRIMARY KEY, captures TEXT NOT NULL UNIQUE, warnings TEXT NOT NULL);
+		CREATE TABLE alert (
+			id TEXT NOT NULL, latest INTEGER NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL,
+			last INTEGER NOT NULL, time INTEGER NOT NULL, body TEXT NOT NULL, frames TEXT NOT NULL,
+			PRIMARY KEY (id, latest)
+		) WITHOUT ROWID;
+		CREATE TABLE fact (
+			kind TEXT NOT NULL, host TEXT NOT NULL, peer TEXT NOT NULL, port INTEGER NOT NULL,
+			time INTEGER NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL, file INTEGER NOT NULL,
+			PRIMARY KEY (kind, host, peer, port, time, number, body)
+		) WITHOUT ROWID;
+		CREATE TABLE mark (
+			host TEXT NOT NULL, kind TEXT NOT NULL, time INTEGER NOT NULL, note TEXT NOT NULL,
+			PRIMARY KEY (host, kind)
+		) WITHOUT ROWID;`,
+	}
+}
+
+// metaSchema is the key of the schema's version in the table meta.
+const metaSchema = "schema"
+
+// migrate takes the steps that the database lacks, each in a transaction.
+func migrate(db *sql.DB, all []step) error {
+	version, err := schemaVersion(db)
+	if err != nil {
+		return err
+	}
+	if version > len(all) {
+		return fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewer, version, len(all))
+	}
+	for ; version < len(all); version++ {
+		if err := take(db, all[version], version+1); err != nil {
+			return fmt.Errorf("schema %d: %w", version+1, err)
+		}
+	}
+	return nil
+}
+
+// take takes one step, unless another process was faster.
+func take(db *sql.DB, change step, to int) (err error) {
+	ctx := context.Background()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}()
+	if to == 1 {
+		const meta = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+		if _, err = tx.ExecContext(ctx, meta); err != nil {
+			return err
+		}
+	}
+	var version string
+	err = tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = ?", metaSchema).Scan(&version)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if n, _ := strconv.Atoi(version); n < to {
+		if _, err = tx.ExecContext(ctx, string(change)); err != nil {
+			return err
+		}
+		if _, err = tx.ExecContext(ctx, "REPLACE INTO meta VALUES (?, ?)", metaSchema, strconv.Itoa(to)); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// schemaVersion reads the version, 0 for a database without any table.
+func schemaVersion(db *sql.DB) (int, error) {
+	ctx := context.Background()
+	var tables, meta int
+	err := db.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE name = 'meta') FROM sqlite_schema WHERE type = 'table'").Scan(&tables, &meta)
+	switch {
+	case err != nil || tables == 0:
+		return 0, err
+	case meta == 0:
+		return 0, ErrForeign
+	}
+	var text string
+	err = db.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = ?", metaSchema).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrForeign
+	}
+	if err != nil {
+		return 0, err
+	}
+	version, err := strconv.Atoi(text)
+	if err != nil || version < 1 {
+		return 0, fmt.Errorf("%w: schema version %q", ErrDamaged, text)
+	}
+	return version, nil
+}
+
+// countRows notes which tables are at their limit. Counting takes time, so it
+// is done when they may be for all that is known.
+func (s *Store) countRows() error {
+	alertsDue := s.rows.alerts >= s.opts.MaxAlerts && !s.full.alerts
+	factsDue := s.rows.facts >= s.opts.MaxFacts && !s.full.facts
+	if !alertsDue && !factsDue {
+		return nil
+	}
+	err := s.db.QueryRowContext(context.Background(),
+		"SELECT (SELECT count(*) FROM alert WHERE latest = 0), (SELECT count(*) FROM fact)").Scan(&s.rows.alerts, &s.rows.facts)
+	s.full.alerts, s.full.facts = s.rows.alerts >= s.opts.MaxAlerts, s.rows.facts >= s.opts.MaxFacts
+	return err
+}

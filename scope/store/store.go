@@ -1,0 +1,216 @@
+// Package store keeps the ledger between runs, in a folder with one SQLite
+// database. It holds what the ledger was told, not what the ledger made of it:
+// the first and the latest word of each alert, each fact, and analysts' marks.
+// All of these have keys of their own, so that telling them again changes
+// nothing, whatever the order. docs/state.md says what follows from that.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"wormscope/detect/alert"
+
+	"modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// FileName is the database's name in the state folder.
+const FileName = "state.db"
+
+// The errors of opening that callers may want to tell apart.
+var (
+	ErrLocked  = errors.New("in use by another wormscope")
+	ErrNewer   = errors.New("written by a newer version of wormscope")
+	ErrForeign = errors.New("no state of wormscope, but another's data")
+	ErrDamaged = errors.New("damaged")
+	ErrMissing = errors.New("no state here")
+)
+
+// Options are the settings of a Store. The zero value of a field means its
+// default.
+type Options struct {
+	// MaxAlerts and MaxFacts are how many alerts and facts are kept, by default
+	// DefaultMaxAlerts and DefaultMaxFacts. At the limit what is new is left out,
+	// and Capture says so; what is known is still brought up to date.
+	MaxAlerts, MaxFacts int
+}
+
+// The limits that hold when none is given. An alert takes about 2 kB, a fact
+// about 100 bytes.
+const (
+	DefaultMaxAlerts = 1_000_000
+	DefaultMaxFacts  = 4_000_000
+)
+
+// A Store is an open state folder. It implements alert.Emitter. It is not safe
+// for use by several goroutines. What it is told waits in memory until Flush,
+// or until there are many; the first failure stays and is returned by Flush.
+type Store struct {
+	dir      string
+	db       *sql.DB
+	lock     *os.File // nil when opened by Attach
+	opts     Options
+	aside    string
+	fileName func(int) string
+	before   func() error
+	files    map[string]int64            // ids of names, as far as they were looked up
+	words    []alert.Alert               // that wait
+	facts    []alert.Fact                // that wait
+	rows     struct{ alerts, facts int } // at most so many
+	full     struct{ alerts, facts bool }
+	err      error
+}
+
+// Open opens the state folder for a run that adds to it, and makes it if it is
+// not there. Only one process can: for another it fails with ErrLocked. A
+// damaged database is set aside under a name with the time now, see SetAside,
+// and an empty one begun in its place.
+func Open(dir string, now time.Time, o Options) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", dir, err)
+	}
+	s, err := attach(dir, o)
+	if errors.Is(err, ErrDamaged) {
+		aside, asideErr := setAside(dir, now)
+		if asideErr != nil {
+			return nil, errors.Join(fmt.Errorf("state %s: %w, and can't be set aside: %w", dir, err, asideErr), lock.Close())
+		}
+		if s, err = attach(dir, o); err == nil {
+			s.aside = aside
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("state %s: %w", dir, err), lock.Close())
+	}
+	s.lock = lock
+	return s, nil
+}
+
+// Attach opens a state folder that exists, to read it or to note marks, beside
+// a run that may be adding to it. It never makes or sets aside a database: the
+// error is ErrMissing, or ErrDamaged.
+func Attach(dir string) (*Store, error) {
+	if _, err := os.Stat(filepath.Join(dir, FileName)); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("state %s: %w: replay captures with --state first", dir, ErrMissing)
+	}
+	s, err := attach(dir, Options{})
+	if errors.Is(err, ErrDamaged) {
+		return nil, fmt.Errorf("state %s: %w: the next replay sets it aside and begins anew", dir, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// attach opens the database, checks it and brings it to this version's schema.
+func attach(dir string, o Options) (*Store, error) {
+	if o.MaxAlerts <= 0 {
+		o.MaxAlerts = DefaultMaxAlerts
+	}
+	if o.MaxFacts <= 0 {
+		o.MaxFacts = DefaultMaxFacts
+	}
+	// The log lets others read while a run writes. Without a sync for each
+	// transaction a loss of power may cost the last of them, and no more.
+	const settings = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_txlock=immediate"
+	db, err := sql.Open("sqlite", "file:"+escapePath(filepath.Join(dir, FileName))+settings)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	s := &Store{dir: dir, db: db, opts: o, files: make(map[string]int64)}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// prepare checks the database and brings it to this version's schema.
+func (s *Store) prepare() error {
+	if err := s.check(); err != nil {
+		return judged(err)
+	}
+	if err := migrate(s.db, steps()); err != nil {
+		return judged(err)
+	}
+	s.rows.alerts, s.rows.facts = s.opts.MaxAlerts, s.opts.MaxFacts // not known yet
+	return judged(s.countRows())
+}
+
+// check asks SQLite whether the database is whole.
+func (s *Store) check() error {
+	var verdict string
+	if err := s.db.QueryRowContext(context.Background(), "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, verdict)
+	}
+	return nil
+}
+
+// Result codes of SQLite (https://sqlite.org/rescode.html).
+const (
+	codeCorrupt = 11
+	codeNotADB  = 26
+)
+
+// judged makes an ErrDamaged of what SQLite says of a broken file.
+func judged(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		if code := e.Code() & 0xff; code == codeCorrupt || code == codeNotADB {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	return err
+}
+
+// SetAside returns where a damaged database was moved when the Store was
+// opened, empty when there was none.
+func (s *Store) SetAside() string { return s.aside }
+
+// Close writes what waits and closes the folder.
+func (s *Store) Close() error {
+	err := errors.Join(s.Flush(), s.db.Close())
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}
+
+// each calls visit at each row, and closes the rows.
+func each(rows *sql.Rows, visit func() error) error {
+	for rows.Next() {
+		if err := visit(); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// update runs change in one transaction.
+func (s *Store) update(change func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(context.Background(), nil)
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, err)
+	}
+	if err = change(tx); err == nil {
+		err = tx.Commit()
+	} else {
+		err = errors.Join(err, tx.Rollback())
+	}
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, err)
+	}
+	return nil
+}

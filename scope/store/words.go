@@ -1,0 +1,362 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// enough is how many words and facts wait before they are written unasked.
+const enough = 4096
+
+// Begin says what the capture files of a run are called, by the index that
+// frames have, and what is to be done before each time that words and facts
+// are written: when that fails they are not. It is to be called before the
+// first Alert or Fact.
+func (s *Store) Begin(fileName func(int) string, before func() error) {
+	s.fileName, s.before = fileName, before
+}
+
+// Alert implements alert.Emitter. It keeps what the alert points to until
+// Flush, and changes none of it.
+func (s *Store) Alert(a alert.Alert) {
+	s.words = append(s.words, a)
+	s.flushMany()
+}
+
+// Fact implements alert.Emitter.
+func (s *Store) Fact(f alert.Fact) {
+	s.facts = append(s.facts, f)
+	s.flushMany()
+}
+
+func (s *Store) flushMany() {
+	if len(s.words)+len(s.facts) >= enough {
+		s.err = s.Flush()
+	}
+}
+
+// Flush writes what waits, in one transaction: all of it or nothing. After a
+// failure nothing more is taken, and the failure is returned each time.
+func (s *Store) Flush() error {
+	if s.err == nil && len(s.words)+len(s.facts) > 0 {
+		if s.before != nil {
+			s.err = s.before()
+		}
+		if s.err == nil {
+			s.err = s.update(s.write)
+		}
+		s.rows.alerts += len(s.words)
+		s.rows.facts += len(s.facts)
+		if s.err == nil {
+			s.err = s.countRows()
+		}
+	}
+	s.words, s.facts = s.words[:0], s.facts[:0]
+	return s.err
+}
+
+// write writes the words and facts that wait. The transaction closes its
+// statements.
+func (s *Store) write(tx *sql.Tx) error {
+	known, err := tx.PrepareContext(context.Background(), "SELECT latest, seq, count, last, time, body FROM alert WHERE id = ?")
+	if err != nil {
+		return err
+	}
+	put, err := tx.PrepareContext(context.Background(), "REPLACE INTO alert (id, latest, seq, count, last, time, body, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	for i := range s.words {
+		if err := s.writeWord(tx, known, put, &s.words[i]); err != nil {
+			return err
+		}
+	}
+	return s.writeFacts(tx)
+}
+
+// A word is what one word of an alert is compared by.
+type word struct {
+	seq, count, last, time int64
+	body                   string
+}
+
+// compare orders words by how much is in them, so that of two the same one
+// wins in whatever order they come.
+func (w *word) compare(other *word) int {
+	return cmp.Or(
+		cmp.Compare(w.count, other.count),
+		cmp.Compare(w.last, other.last),
+		cmp.Compare(w.time, other.time),
+		cmp.Compare(w.body, other.body),
+	)
+}
+
+// writeWord writes one word of an alert. The first word and the latest are
+// kept, and of two with the same number the one with more in it, as when a
+// capture was cut short and is whole now. What changes nothing leaves no trace,
+// not even the name of the file that it was found in.
+func (s *Store) writeWord(tx *sql.Tx, known, put *sql.Stmt, a *alert.Alert) error {
+	bare := *a
+	bare.Frames = nil
+	body, err := json.Marshal(&bare)
+	if err != nil {
+		return fmt.Errorf("alert %s: %w", a.ID, err)
+	}
+	w := word{int64(a.Seq), clamped(a.Count), a.Last.UnixNano(), a.Time.UnixNano(), string(body)}
+	first, latest, err := knownWords(known, a.ID)
+	if err != nil || first == nil && s.full.alerts {
+		return err
+	}
+	var frames string
+	for at, changes := range [2]bool{
+		first == nil || w.seq < first.seq || w.seq == first.seq && w.compare(first) > 0,
+		w.seq > 0 && (latest == nil || w.seq > latest.seq || w.seq == latest.seq && w.compare(latest) > 0),
+	} {
+		if !changes {
+			continue
+		}
+		if frames, err = s.frames(tx, a.Frames); err != nil {
+			return err
+		}
+		if _, err := put.ExecContext(context.Background(), a.ID, at, w.seq, w.count, w.last, w.time, w.body, frames); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownWords returns the first and the latest word of an alert, nil where there
+// is none.
+func knownWords(known *sql.Stmt, id string) (first, latest *word, err error) {
+	rows, err := known.QueryContext(context.Background(), id)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = each(rows, func() error {
+		var isLatest bool
+		w := new(word)
+		scanned := rows.Scan(&isLatest, &w.seq, &w.count, &w.last, &w.time, &w.body)
+		if isLatest {
+			latest = w
+		} else {
+			first = w
+		}
+		return scanned
+	})
+	return first, latest, err
+}
+
+// clamped makes a count fit an SQLite integer.
+func clamped(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// frames writes frames as pairs of a file's id and a number.
+func (s *Store) frames(tx *sql.Tx, refs []alert.FrameRef) (string, error) {
+	pairs := make([][2]uint64, 0, len(refs))
+	for _, r := range refs {
+		id, err := s.fileID(tx, r)
+		if err != nil {
+			return "", err
+		}
+		pairs = append(pairs, [2]uint64{uint64(id), r.Number}) //nolint:gosec // G115: ids are positive
+	}
+	text, err := json.Marshal(pairs)
+	return string(text), err
+}
+
+// fileID returns the id of a frame's file, 0 for no frame.
+func (s *Store) fileID(tx *sql.Tx, r alert.FrameRef) (int64, error) {
+	if r.Number == 0 || s.fileName == nil {
+		return 0, nil
+	}
+	return s.nameID(tx, s.fileName(r.File))
+}
+
+// nameID returns the id of a file's name, and gives it one if it has none.
+func (s *Store) nameID(tx *sql.Tx, name string) (int64, error) {
+	if id, ok := s.files[name]; ok {
+		return id, nil
+	}
+	var id int64
+	err := tx.QueryRowContext(context.Background(),
+		"INSERT INTO file (name) VALUES (?) ON CONFLICT DO UPDATE SET name = name RETURNING id", name).Scan(&id)
+	if err == nil {
+		s.files[name] = id
+	}
+	return id, err
+}
+
+// writeFacts writes the facts that wait and are not known.
+func (s *Store) writeFacts(tx *sql.Tx) error {
+	if len(s.facts) == 0 || s.full.facts {
+		return nil
+	}
+	// A file is named only by the first fact that needs it, hence two steps.
+	insert, err := tx.PrepareContext(context.Background(),
+		"INSERT OR IGNORE INTO fact (kind, host, peer, port, time, number, body, file) VALUES (?, ?, ?, ?, ?, ?, ?, 0)")
+	if err != nil {
+		return err
+	}
+	locate, err := tx.PrepareContext(context.Background(),
+		"UPDATE fact SET file = ?8 WHERE (kind, host, peer, port, time, number, body) = (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+	if err != nil {
+		return err
+	}
+	for i := range s.facts {
+		if err := s.writeFact(tx, insert, locate, &s.facts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFact writes one fact.
+func (s *Store) writeFact(tx *sql.Tx, insert, locate *sql.Stmt, f *alert.Fact) error {
+	peer := ""
+	if f.Peer.IsValid() {
+		peer = f.Peer.String()
+	}
+	body, err := factBody(*f)
+	if err != nil {
+		return err
+	}
+	key := []any{string(f.Kind), f.Host.String(), peer, f.Port, f.Time.UnixNano(), clamped(f.Frame.Number), body}
+	result, err := insert.ExecContext(context.Background(), key...)
+	if err != nil {
+		return err
+	}
+	n, err := result.RowsAffected()
+	if err != nil || n == 0 || f.Frame.Number == 0 {
+		return err
+	}
+	id, err := s.fileID(tx, f.Frame)
+	if err != nil {
+		return err
+	}
+	_, err = locate.ExecContext(context.Background(), append(key, id)...)
+	return err
+}
+
+// factBody is what a fact says beside what has a column, empty when nothing.
+func factBody(f alert.Fact) (string, error) {
+	f.Kind, f.Host, f.Peer, f.Port, f.Time, f.Frame = "", netip.Addr{}, netip.Addr{}, 0, time.Time{}, alert.FrameRef{}
+	if f == (alert.Fact{}) {
+		return "", nil
+	}
+	body, err := json.Marshal(&f)
+	return string(body), err
+}
+
+// Load tells everything that is stored, in the order of packet time. Frames
+// refer to Capture's Files. What waits is written first.
+func (s *Store) Load(to alert.Emitter) error {
+	if err := s.Flush(); err != nil {
+		return err
+	}
+	facts, err := s.loadFacts()
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	rows, err := s.db.QueryContext(context.Background(), "SELECT body, frames FROM alert ORDER BY time, id, seq, latest")
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	err = each(rows, func() error {
+		var body, frames string
+		if failed := rows.Scan(&body, &frames); failed != nil {
+			return failed
+		}
+		a, failed := read(body, frames)
+		if failed != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, failed)
+		}
+		for len(facts) > 0 && facts[0].Time.Before(a.Time) {
+			to.Fact(facts[0])
+			facts = facts[1:]
+		}
+		to.Alert(a)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	for _, f := range facts {
+		to.Fact(f)
+	}
+	return nil
+}
+
+// read reads a word of an alert.
+func read(body, frames string) (alert.Alert, error) {
+	var a alert.Alert
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		return a, err
+	}
+	var pairs [][2]uint64
+	if err := json.Unmarshal([]byte(frames), &pairs); err != nil {
+		return a, err
+	}
+	for _, p := range pairs {
+		a.Frames = append(a.Frames, frameRef(int64(p[0]), p[1])) //nolint:gosec // G115: it was written so
+	}
+	return a, nil
+}
+
+// frameRef makes a reference of a file's id, which is one more than its index
+// in Capture's Files.
+func frameRef(id int64, number uint64) alert.FrameRef {
+	if id == 0 {
+		return alert.FrameRef{Number: number}
+	}
+	return alert.FrameRef{File: int(id) - 1, Number: number}
+}
+
+// loadFacts reads the facts in the order of time.
+func (s *Store) loadFacts() ([]alert.Fact, error) {
+	rows, err := s.db.QueryContext(context.Background(),
+		"SELECT kind, host, peer, port, time, number, body, file FROM fact ORDER BY time, kind, host, peer, port, number, body")
+	if err != nil {
+		return nil, err
+	}
+	var facts []alert.Fact
+	err = each(rows, func() error {
+		f, failed := readFact(rows)
+		facts = append(facts, f)
+		return failed
+	})
+	return facts, err
+}
+
+// readFact reads the fact of one row.
+func readFact(rows *sql.Rows) (alert.Fact, error) {
+	var f alert.Fact
+	var kind, host, peer, body string
+	var port uint16
+	var at, id int64
+	var number uint64
+	err := rows.Scan(&kind, &host, &peer, &port, &at, &number, &body, &id)
+	if err != nil {
+		return f, err
+	}
+	if body != "" {
+		if err = json.Unmarshal([]byte(body), &f); err != nil {
+			return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	f.Kind, f.Port = alert.FactKind(kind), port
+	if f.Host, err = netip.ParseAddr(host); err != nil {
+		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if f.Peer, err = netip.ParseAddr(peer); err != nil && peer != "" {
+		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	f.Time, f.Frame = time.Unix(0, at).UTC(), frameRef(id, number)
+	return f, nil
+}
