@@ -1,6 +1,10 @@
 // Package ioc matches what is seen on the wire against indicators of
 // compromise: names, addresses and networks from feeds. It imports nothing of
 // the house.
+//
+// A [Builder] takes indicators, from package feed or by hand, and makes a
+// [Set] of them: immutable, so that any number of goroutines may ask it, and
+// small enough for a million names in less than 40 MB.
 package ioc
 
 import "time"
@@ -14,13 +18,19 @@ type Indicator struct {
 	Class       Class
 	Exact       bool       // a name that matches itself only, not what is below it
 	Feed        string     // name of the feed
+	AlsoIn      []string   // names of further feeds that list it, in the order they were read
 	Line        int        // where in the feed, 1-based; 0 where lines mean nothing
 	Description string     // malware, campaign or comment, as the feed gives it
 	Reference   string     // URL of a report
 	Confidence  Confidence // the feed's own, or its default
 	TLP         string     // traffic light protocol marking in ECS's words, empty when the feed gives none
-	FirstSeen   time.Time  // as the feed says; zero when it does not
-	Expires     time.Time  // alerts no more after this packet time; zero for never
+	FirstSeen   time.Time  // as the feed says, whole seconds; zero when it does not
+	Expires     time.Time  // alerts no more after this packet time, whole seconds; zero for never
+}
+
+// Active reports whether the indicator still holds at this packet time.
+func (i *Indicator) Active(at time.Time) bool {
+	return i.Expires.IsZero() || !at.After(i.Expires)
 }
 
 // Type is what kind of observable an indicator is.
@@ -33,6 +43,9 @@ const (
 	Network
 )
 
+// String returns domain, address or network.
+func (t Type) String() string { return word(t, "domain", "address", "network") }
+
 // Class says what a match means.
 type Class uint8
 
@@ -43,6 +56,18 @@ const (
 	Sinkhole         // run by defenders: a contact means infected
 	Anonymizer       // Tor and the like: low weight
 )
+
+// String returns malicious, kill-switch, sinkhole or anonymizer.
+func (c Class) String() string {
+	return word(c, "malicious", "kill-switch", "sinkhole", "anonymizer")
+}
+
+// outranks reports whether what c says of an observable goes before what
+// other says: kill-switch, sinkhole, malicious, anonymizer.
+func (c Class) outranks(other Class) bool {
+	rank := [...]int{Malicious: 1, KillSwitch: 3, Sinkhole: 2, Anonymizer: 0}
+	return rank[c] > rank[other]
+}
 
 // Confidence is how sure a feed is, in ECS's words.
 type Confidence uint8
@@ -55,3 +80,17 @@ const (
 	MediumConfidence
 	HighConfidence
 )
+
+// String returns the word that ECS has for threat.indicator.confidence:
+// Not Specified, None, Low, Medium or High.
+func (c Confidence) String() string {
+	return word(c, "Not Specified", "None", "Low", "Medium", "High")
+}
+
+// word returns the word of a small enumeration, or "invalid".
+func word[E ~uint8](e E, words ...string) string {
+	if int(e) >= len(words) {
+		return "invalid"
+	}
+	return words[e]
+}

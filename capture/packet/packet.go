@@ -27,8 +27,14 @@ type Packet struct {
 	// captured, cut the payload short.
 	Truncated bool
 	// Fragment says that this is the first fragment of a datagram whose other
-	// fragments are not here: ports are right, the payload is only its beginning.
+	// fragments are not here: ports are right, the payload is only its beginning,
+	// and PayloadLen is the length of this part.
 	Fragment bool
+	// Reassembled says that this is the whole of a datagram whose beginning was
+	// given out before as a Fragment: what reads messages wants it, what counts
+	// packets or attempts has seen it. A datagram whose beginning was not given
+	// out, because it came last or was too short, is whole and not Reassembled.
+	Reassembled bool
 
 	File   int    // of the frame, see capture.Frame
 	Number uint64 // of the frame, see capture.Frame
@@ -63,6 +69,29 @@ const (
 	ProtoICMPv6 Proto = 58
 	ProtoSCTP   Proto = 132
 )
+
+// The protocols that the decoder looks into, or over, for one of the above.
+const (
+	protoHopByHop    Proto = 0
+	protoIPv4        Proto = 4
+	protoIPv6        Proto = 41
+	protoRouting     Proto = 43
+	protoFragment    Proto = 44
+	protoGRE         Proto = 47
+	protoAH          Proto = 51
+	protoNoNext      Proto = 59
+	protoDestination Proto = 60
+	protoEtherIP     Proto = 97
+	protoMobility    Proto = 135
+	protoMPLS        Proto = 137
+	protoHIP         Proto = 139
+	protoShim6       Proto = 140
+	protoEthernet    Proto = 143
+)
+
+// hasPorts reports whether a protocol's header begins with two port numbers
+// that the decoder reads.
+func (p Proto) hasPorts() bool { return p == ProtoTCP || p == ProtoUDP || p == ProtoSCTP }
 
 // Flags are the TCP flags (RFC 9293, chapter 3.1).
 type Flags uint8

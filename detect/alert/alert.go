@@ -121,6 +121,7 @@ type DNS struct {
 	Resolved     []netip.Addr // addresses answered
 	Resolver     netip.Addr   // who was asked
 	Client       netip.Prefix // EDNS Client Subnet (RFC 7871), invalid when there is none
+	OnBehalf     bool         // the host asked as a resolver, for a client that is not known
 }
 
 // Contact is the evidence of traffic with an indicator address.

@@ -25,6 +25,9 @@ const (
 	FactTargeted FactKind = "targeted"
 	// FactResolver: the host answers DNS queries of many others.
 	FactResolver FactKind = "resolver"
+	// FactExposed: the host answers on a lateral port other than SMB's; the
+	// peer is who was answered first.
+	FactExposed FactKind = "exposed"
 )
 
 // An Emitter takes what detectors say. It owns what it is given.

@@ -1,0 +1,185 @@
+package packet
+
+import "net/netip"
+
+// ipv4 decodes an IPv4 packet (RFC 791).
+func (d *Decoder) ipv4(p *Packet, b []byte, wire int) Outcome {
+	if len(b) < 20 {
+		return short(wire, 20, BadIPv4)
+	}
+	header, total := int(b[0]&0x0f)*4, int(u16(b[2:]))
+	if total == 0 {
+		total = wire // a large segment, captured before the card cut it up
+	}
+	if b[0]>>4 != 4 || header < 20 || total < header || total > wire && d.mustFit() {
+		return BadIPv4
+	}
+	if len(b) < header {
+		return Truncated
+	}
+	if d.deeper() {
+		return TooDeep
+	}
+	if total < len(b) {
+		b = b[:total]
+	}
+	p.IPID, p.TTL = uint32(u16(b[4:])), b[8]
+	proto, payload, size := Proto(b[9]), b[header:], total-header
+	source, destination := [4]byte(b[12:16]), [4]byte(b[16:20])
+	if part := u16(b[6:]) & 0x3fff; part != 0 {
+		p.Src = netip.AddrPortFrom(netip.AddrFrom4(source), 0)
+		p.Dst = netip.AddrPortFrom(netip.AddrFrom4(destination), 0)
+		return d.fragment(p, fragmentOf4(b, p.VLAN), part&0x1fff, part&0x2000 != 0, payload, size)
+	}
+	var from, to uint16
+	if proto.hasPorts() && len(payload) >= 4 {
+		from, to = u16(payload), u16(payload[2:])
+	}
+	p.Src = netip.AddrPortFrom(netip.AddrFrom4(source), from)
+	p.Dst = netip.AddrPortFrom(netip.AddrFrom4(destination), to)
+	return d.transport(p, proto, payload, size)
+}
+
+// ipv6 decodes an IPv6 packet (RFC 8200).
+func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
+	if len(b) < 40 {
+		return short(wire, 40, BadIPv6)
+	}
+	next, size := Proto(b[6]), int(u16(b[4:]))
+	if size == 0 && next != protoNoNext {
+		size = jumboLength(next, b[40:], wire-40)
+	}
+	if b[0]>>4 != 6 || size+40 > wire && d.mustFit() {
+		return BadIPv6
+	}
+	if d.deeper() {
+		return TooDeep
+	}
+	payload := b[40:]
+	if size < len(payload) {
+		payload = payload[:size]
+	}
+	p.IPID, p.TTL = u32(b)&0xfffff, b[7]
+	var from, to uint16
+	if next.hasPorts() && len(payload) >= 4 {
+		from, to = u16(payload), u16(payload[2:])
+	}
+	p.Src = netip.AddrPortFrom(address16(b[8:24]), from)
+	p.Dst = netip.AddrPortFrom(address16(b[24:40]), to)
+	if next == ProtoTCP || next == ProtoUDP || next == ProtoICMPv6 {
+		return d.transport(p, next, payload, size)
+	}
+	return d.afterIPv6(p, fragmentOf6(b, p.VLAN), next, payload, size)
+}
+
+// mustFit reports whether a length beyond its surroundings is a contradiction,
+// and not the work of a card that segments or of a fragment.
+func (d *Decoder) mustFit() bool { return d.frame.strict && !d.frame.partial }
+
+// address16 reads an IPv6 address. One that stands for an IPv4 address
+// (RFC 4291 chapter 2.5.5.2) becomes that.
+func address16(b []byte) netip.Addr {
+	a := netip.AddrFrom16([16]byte(b))
+	if b[0] == 0 && a.Is4In6() {
+		return a.Unmap()
+	}
+	return a
+}
+
+// jumboLength is the length of the payload of an IPv6 packet that says zero:
+// what a jumbogram's hop-by-hop option says (RFC 2675), else all there is, as
+// in the large segments that Linux makes without that option.
+func jumboLength(next Proto, b []byte, wire int) int {
+	const pad1, jumbo = 0x00, 0xc2
+	if next != protoHopByHop || len(b) < 8 {
+		return wire
+	}
+	for o := b[2:min(8+int(b[1])*8, len(b))]; len(o) >= 2; {
+		if o[0] == pad1 {
+			o = o[1:]
+			continue
+		}
+		if o[0] == jumbo && o[1] == 4 && len(o) >= 6 {
+			if length := u32(o[2:]); length > 0xffff && length < 1<<31 {
+				return int(length)
+			}
+			return wire
+		}
+		o = o[min(2+int(o[1]), len(o)):]
+	}
+	return wire
+}
+
+// afterIPv6 walks over extension headers to the transport header.
+func (d *Decoder) afterIPv6(p *Packet, key fragmentKey, next Proto, b []byte, wire int) Outcome {
+	h, o := walk(next, b, wire)
+	if o != OK {
+		return o
+	}
+	if h.next != protoFragment {
+		return d.payload(p, h.next, h.b, h.wire)
+	}
+	part := u16(h.b[2:])
+	key.id, key.next = u32(h.b[4:]), Proto(h.b[0])
+	return d.fragment(p, key, part>>3, part&1 != 0, h.b[8:], h.wire-8)
+}
+
+// payload decodes what follows the IP headers once p has the addresses.
+func (d *Decoder) payload(p *Packet, proto Proto, b []byte, wire int) Outcome {
+	var from, to uint16
+	if proto.hasPorts() && len(b) >= 4 {
+		from, to = u16(b), u16(b[2:])
+	}
+	p.Src = netip.AddrPortFrom(p.Src.Addr(), from)
+	p.Dst = netip.AddrPortFrom(p.Dst.Addr(), to)
+	return d.transport(p, proto, b, wire)
+}
+
+// headers is a place in a chain of IPv6 headers.
+type headers struct {
+	next Proto  // what b begins with
+	b    []byte // the captured bytes
+	wire int    // their length on the wire
+}
+
+// walk walks over extension headers (RFC 8200 chapter 4) until there is
+// something else, or the header of a fragment that is not all of its datagram
+// (RFC 6946): then eight bytes of that are there. Each step is eight bytes or
+// more, so the work is bounded by the packet.
+func walk(next Proto, b []byte, wire int) (headers, Outcome) {
+	for {
+		switch next {
+		case protoHopByHop, protoRouting, protoDestination, protoFragment, protoAH,
+			protoMobility, protoHIP, protoShim6:
+		default:
+			return headers{next, b, wire}, OK
+		}
+		if len(b) < 8 {
+			return headers{}, short(wire, 8, BadIPv6)
+		}
+		size := extensionSize(next, b)
+		switch {
+		case next == protoFragment && u16(b[2:])&0xfff9 != 0:
+			return headers{next, b, wire}, OK
+		case size > wire:
+			return headers{}, BadIPv6
+		case next >= protoMobility && Proto(b[0]) == protoNoNext:
+			return headers{next, b, wire}, OK // a message of its own
+		case size > len(b):
+			return headers{}, Truncated
+		}
+		next, b, wire = Proto(b[0]), b[size:], wire-size
+	}
+}
+
+// extensionSize is the length of the extension header that b begins with.
+func extensionSize(next Proto, b []byte) int {
+	switch next {
+	case protoFragment:
+		return 8
+	case protoAH:
+		return (int(b[1]) + 2) * 4 // RFC 4302 chapter 2.2
+	default:
+		return (int(b[1]) + 1) * 8
+	}
+}

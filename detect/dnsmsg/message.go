@@ -1,0 +1,253 @@
+// Package dnsmsg reads DNS messages from the wire (RFC 1035, RFC 6891), no
+// further than detection needs: header, questions, where the records are, the
+// addresses and alias targets in them, and the EDNS Client Subnet. It does not
+// allocate, and takes any bytes without harm.
+//
+// It is liberal where a resolver would not be: it reads as far as it can, so
+// that the question of a message that is cut short or broken further on is
+// still seen. Multicast DNS and LLMNR (ports 5353 and 5355) have the same
+// format but other rules of who asks whom; nothing here knows of them.
+package dnsmsg
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Header is the fixed beginning of a message (RFC 1035, chapter 4.1.1).
+type Header struct {
+	ID          uint16
+	Bits        uint16 // QR, Opcode, AA, TC, RD, RA, Z, AD, CD, RCODE
+	Questions   uint16
+	Answers     uint16
+	Authorities uint16
+	Additionals uint16
+}
+
+// headerLen is the length of a Header on the wire, in bytes.
+const headerLen = 12
+
+// Response reports whether the message is an answer and not a query.
+func (h *Header) Response() bool { return h.Bits&0x8000 != 0 }
+
+// Opcode returns the kind of query, 0 to 15; 0 is an ordinary lookup.
+func (h *Header) Opcode() uint8 { return uint8(h.Bits >> 11 & 0xf) }
+
+// RecursionDesired reports whether the asker wants the whole answer, as a stub
+// or a forwarder does; a resolver that asks authoritative servers does not.
+func (h *Header) RecursionDesired() bool { return h.Bits&0x0100 != 0 }
+
+// RecursionAvailable reports whether the one who answers is a resolver.
+func (h *Header) RecursionAvailable() bool { return h.Bits&0x0080 != 0 }
+
+// RCode returns the lower four bits of the response code.
+func (h *Header) RCode() RCode { return RCode(h.Bits & 0xf) }
+
+// Section is a part of a message that holds records.
+type Section uint8
+
+// The sections, in their order.
+const (
+	Answer Section = iota
+	Authority
+	Additional
+)
+
+// A Question is what was asked.
+type Question struct {
+	Name  Name
+	Type  Type
+	Class uint16
+}
+
+// A Record is one resource record. Data aliases the message.
+type Record struct {
+	Section Section
+	Type    Type
+	Class   uint16
+	TTL     uint32
+	Data    []byte
+
+	owner, data int // offsets of the owner's name and of Data
+}
+
+// A Parser walks through one message: first Start, then Question until it
+// returns false, then Record until it returns false; Fault says whether the end
+// was reached. It is made to be used again for the next message.
+type Parser struct {
+	Header
+	msg   []byte
+	off   int
+	left  uint16 // questions or records of this section still to come
+	state state
+	fault Fault
+	jumps int // compression pointers that may still be followed, in this message
+}
+
+// state is what a Parser reads next.
+type state uint8
+
+const (
+	questions state = iota
+	answers         // and then the section above this one
+	authorities
+	additionals
+	end
+)
+
+// Start begins with a message and reads its header. It returns false when
+// there is not even that. The parser keeps msg until it is started again.
+func (p *Parser) Start(msg []byte) bool {
+	p.msg, p.off, p.state, p.fault = msg, headerLen, questions, OK
+	// Names repeat, but no more than twice a record: more pointers than that
+	// only waste time.
+	p.jumps = maxPointers + len(msg)/2
+	if len(msg) < headerLen {
+		p.Header, p.left, p.state = Header{}, 0, end
+		return p.fail(ShortHeader)
+	}
+	p.Header = Header{
+		ID:          binary.BigEndian.Uint16(msg),
+		Bits:        binary.BigEndian.Uint16(msg[2:]),
+		Questions:   binary.BigEndian.Uint16(msg[4:]),
+		Answers:     binary.BigEndian.Uint16(msg[6:]),
+		Authorities: binary.BigEndian.Uint16(msg[8:]),
+		Additionals: binary.BigEndian.Uint16(msg[10:]),
+	}
+	p.left = p.Questions
+	return true
+}
+
+// Fault returns what is wrong with the message, as far as it was read.
+func (p *Parser) Fault() Fault { return p.fault }
+
+// fail notes what is wrong, and returns false.
+func (p *Parser) fail(f Fault) bool {
+	p.fault, p.state, p.left = f, end, 0
+	return false
+}
+
+// Question reads the next question into q and returns true, or returns false
+// when there is none or its name is broken. Of a message that ends right after
+// a name, the name is a question of type 0, and the fault ShortQuestion.
+func (p *Parser) Question(q *Question) bool {
+	if p.state != questions || p.left == 0 {
+		return false
+	}
+	next, fault := q.Name.unpack(p.msg, p.off, &p.jumps)
+	if fault != OK {
+		return p.fail(fault)
+	}
+	if next+4 > len(p.msg) {
+		q.Type, q.Class = 0, 0
+		p.fail(ShortQuestion)
+		return true
+	}
+	q.Type = Type(binary.BigEndian.Uint16(p.msg[next:]))
+	q.Class = binary.BigEndian.Uint16(p.msg[next+2:])
+	p.off = next + 4
+	p.left--
+	return true
+}
+
+// Record reads the next record into r and returns true, or returns false when
+// there is none or it is broken. Questions that were not read are passed over.
+func (p *Parser) Record(r *Record) bool {
+	for p.left == 0 || p.state == questions {
+		if !p.advance() {
+			return false
+		}
+	}
+	owner := p.off
+	next, fault := skipName(p.msg, owner)
+	if fault != OK {
+		return p.fail(fault)
+	}
+	if next+10 > len(p.msg) {
+		return p.fail(ShortRecord)
+	}
+	fixed := p.msg[next : next+10]
+	data := next + 10
+	dataEnd := data + int(binary.BigEndian.Uint16(fixed[8:]))
+	if dataEnd > len(p.msg) {
+		return p.fail(ShortRecord)
+	}
+	*r = Record{
+		Section: Section(p.state - answers),
+		Type:    Type(binary.BigEndian.Uint16(fixed)),
+		Class:   binary.BigEndian.Uint16(fixed[2:]),
+		TTL:     binary.BigEndian.Uint32(fixed[4:]),
+		Data:    p.msg[data:dataEnd],
+		owner:   owner,
+		data:    data,
+	}
+	p.off = dataEnd
+	p.left--
+	return true
+}
+
+// advance goes on to the next section, and returns false after the last.
+func (p *Parser) advance() bool {
+	for ; p.state == questions && p.left > 0; p.left-- {
+		next, fault := skipName(p.msg, p.off)
+		if fault != OK {
+			return p.fail(fault)
+		}
+		if p.off = next + 4; p.off > len(p.msg) {
+			return p.fail(ShortQuestion)
+		}
+	}
+	switch p.state {
+	case questions:
+		p.left = p.Answers
+	case answers:
+		p.left = p.Authorities
+	case authorities:
+		p.left = p.Additionals
+	default:
+		p.state = end
+		return false
+	}
+	p.state++
+	return true
+}
+
+// Owner reads the name of a record of this message into n. It returns false
+// when that is broken.
+func (p *Parser) Owner(r *Record, n *Name) bool {
+	_, fault := n.unpack(p.msg, r.owner, &p.jumps)
+	if fault != OK {
+		p.fault = fault
+	}
+	return fault == OK
+}
+
+// Target reads the name that a CNAME or DNAME record of this message leads to
+// into n. It returns false for another type of record, and when the name is
+// broken or longer than the record.
+func (p *Parser) Target(r *Record, n *Name) bool {
+	if r.Type != TypeCNAME && r.Type != TypeDNAME {
+		return false
+	}
+	next, fault := n.unpack(p.msg, r.data, &p.jumps)
+	if fault == OK && next > r.data+len(r.Data) {
+		fault = BadName
+	}
+	if fault != OK {
+		p.fault = fault
+	}
+	return fault == OK
+}
+
+// Addr returns the address of an A or AAAA record of class IN, an IPv4-mapped
+// one as IPv4. It returns false for any other record.
+func (r *Record) Addr() (netip.Addr, bool) {
+	switch {
+	case r.Class != ClassIN:
+	case r.Type == TypeA && len(r.Data) == 4:
+		return netip.AddrFrom4([4]byte(r.Data)), true
+	case r.Type == TypeAAAA && len(r.Data) == 16:
+		return netip.AddrFrom16([16]byte(r.Data)).Unmap(), true
+	}
+	return netip.Addr{}, false
+}

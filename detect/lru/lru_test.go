@@ -1,0 +1,57 @@
+package lru
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// TestAgainstSlice compares random use with a slice kept in the order of use.
+func TestAgainstSlice(t *testing.T) {
+	type pair struct{ key, value int }
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const limit = 20
+	table := New[int, int](limit)
+	var model []pair // oldest first
+	for step := range 20_000 {
+		k := rnd.IntN(40)
+		at := slices.IndexFunc(model, func(p pair) bool { return p.key == k })
+		e := table.Get(k)
+		if (e != nil) != (at >= 0) {
+			t.Fatalf("step %d: key %d: found %v, model %v", step, k, e != nil, at >= 0)
+		}
+		switch {
+		case e == nil:
+			if len(model) == limit {
+				model = model[1:]
+			}
+			table.Add(k).Value = step
+			model = append(model, pair{k, step})
+		case rnd.IntN(4) == 0:
+			table.Remove(e)
+			model = slices.Delete(model, at, at+1)
+		default:
+			table.Touch(e)
+			p := model[at]
+			model = append(slices.Delete(model, at, at+1), p)
+		}
+		var got []pair
+		for e := table.Oldest(); e != nil; e = table.Newer(e) {
+			got = append(got, pair{e.Key, e.Value})
+		}
+		if !slices.Equal(got, model) || table.Len() != len(model) || table.Full() != (len(model) == limit) {
+			t.Fatalf("step %d: %v, model %v", step, got, model)
+		}
+	}
+}
+
+func TestSteadyUseAllocatesNothing(t *testing.T) {
+	table := New[int, [4]int](64)
+	for k := range 200 {
+		table.Add(k)
+	}
+	k := 200
+	if n := testing.AllocsPerRun(2000, func() { table.Add(k); k++ }); n > 0.01 {
+		t.Errorf("%v allocations for an entry in a full table", n)
+	}
+}
