@@ -42,6 +42,7 @@ type Evidence struct {
 	DNS      *DNS
 	Contact  *Contact
 	Exposure *Exposure
+	SMB      *SMB
 }
 
 // A FrameRef names a frame as an analyst would look for it.
