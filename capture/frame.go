@@ -2,8 +2,6 @@
 // and standard input. It knows file formats, not protocols.
 package capture
 
-import "strconv"
-
 // A Frame is one link-layer frame as captured. Data is valid only until the
 // source is asked for the next frame; whoever keeps any of it must copy it.
 type Frame struct {
@@ -32,12 +30,3 @@ const (
 	LinkIPv6     LinkType = 229 // raw IPv6
 	LinkSLL2     LinkType = 276 // Linux "any" interface, cooked v2
 )
-
-// String returns the registry's short name, or the number of a link type that
-// this package has no name for.
-func (l LinkType) String() string {
-	if name, ok := linkNames[l]; ok {
-		return name
-	}
-	return "LINKTYPE_" + strconv.Itoa(int(l))
-}

@@ -54,12 +54,15 @@ func (d *Decoder) Decode(f *capture.Frame, p *Packet) Outcome {
 	p.Time, p.File, p.Number = f.Time, f.File, f.Number
 	p.VLAN, p.Fragment, p.Reassembled = 0, false, false
 	d.frame = frameState{}
-	wire := max(f.Len, len(f.Data))
+	b, wire := f.Data, max(f.Len, len(f.Data))
 	var o Outcome
-	if f.Link == capture.LinkEthernet {
-		o = d.ethernet(p, f.Data, wire)
-	} else {
+	switch {
+	case f.Link != capture.LinkEthernet:
 		o = d.link(p, f, wire)
+	case len(b) >= 14 && u16(b[12:]) == typeIPv4: // most frames: save them two calls
+		o = d.ipv4(p, b[14:], wire-14)
+	default:
+		o = d.ethernet(p, b, wire)
 	}
 	d.stats.Outcomes[o]++
 	return o

@@ -213,7 +213,8 @@ func (d *Decoder) trill(p *Packet, b []byte, wire int) Outcome {
 
 // mpls walks over a label stack (RFC 3032). Nothing says what follows: the
 // first nibble tells IP from a pseudowire's control word (RFC 4385, RFC 4928),
-// and an Ethernet pseudowire may have none.
+// but an Ethernet pseudowire may have none, and then the nibble is one of a MAC
+// address.
 func (d *Decoder) mpls(p *Packet, b []byte, wire int) Outcome {
 	for bottom := false; !bottom; b, wire = b[4:], wire-4 {
 		if len(b) < 4 {
@@ -222,44 +223,54 @@ func (d *Decoder) mpls(p *Packet, b []byte, wire int) Outcome {
 		bottom = b[2]&1 != 0
 	}
 	d.stats.Encaps[MPLS]++
-	if len(b) == 0 {
-		return short(wire, 1, BadLink)
+	if len(b) < 4 {
+		return short(wire, 4, BadLink)
 	}
-	switch b[0] >> 4 {
-	case 4:
-		return d.either(p, typeIPv4, b, wire, 0)
-	case 6:
-		return d.either(p, typeIPv6, b, wire, 0)
-	case 0:
-		return d.either(p, typeBridging, b, wire, 4)
+	nibble := b[0] >> 4
+	if nibble == 4 && goodChecksum(b) {
+		return d.ipv4(p, b, wire)
 	}
-	if o := d.ethernet(p, b, wire); o == OK || o == Held || o == Truncated {
+	if nibble == 0 {
+		if o, ok := d.attempt(p, b[4:], wire-4); ok {
+			return o
+		}
+	}
+	o, ok := d.attempt(p, b, wire)
+	switch {
+	case ok || o == Truncated && nibble != 4 && nibble != 6:
 		return o
+	case nibble == 4:
+		return d.ipv4(p, b, wire)
+	case nibble == 6:
+		return d.ipv6(p, b, wire)
 	}
 	return NotIP
 }
 
-// either tries a reading of what follows a label stack, after skip bytes, and
-// then that of an Ethernet frame without a control word.
-func (d *Decoder) either(p *Packet, t uint16, b []byte, wire, skip int) Outcome {
-	if len(b) < skip {
-		return short(wire, skip, BadLink)
-	}
+// attempt reads what may be an Ethernet frame, and reports whether there is an
+// IP packet in it that fits.
+func (d *Decoder) attempt(p *Packet, b []byte, wire int) (Outcome, bool) {
 	before, vlan := d.frame, p.VLAN
 	d.frame.strict = true
-	first := d.etherType(p, t, b[skip:], wire-skip)
-	if first == OK || first == Held {
-		d.frame.strict = before.strict
-		return first
+	o := d.ethernet(p, b, wire)
+	d.frame.strict = before.strict
+	if o == OK || o == Held {
+		return o, true
 	}
 	d.frame.tagged, p.VLAN = before.tagged, vlan
-	second := d.ethernet(p, b, wire)
-	d.frame.strict = before.strict
-	if second == OK || second == Held {
-		return second
+	return o, false
+}
+
+// goodChecksum reports whether an IPv4 header is captured whole and has the
+// right checksum (RFC 1071).
+func goodChecksum(b []byte) bool {
+	size := int(b[0]&0x0f) * 4
+	if size < 20 || len(b) < size {
+		return false
 	}
-	if t == typeBridging && first != Truncated {
-		return NotIP
+	var sum uint32
+	for ; size > 0; b, size = b[2:], size-2 {
+		sum += uint32(u16(b))
 	}
-	return first
+	return sum%0xffff == 0
 }

@@ -66,7 +66,7 @@ func (d *Decoder) fragment(p *Packet, key fragmentKey, part uint16, more bool, b
 	case part == 0:
 		return d.first(p, g, next, key.v6, b, wire)
 	case g == nil:
-		return Truncated
+		return CutFragment
 	}
 	return Held
 }

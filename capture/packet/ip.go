@@ -37,6 +37,9 @@ func (d *Decoder) ipv4(p *Packet, b []byte, wire int) Outcome {
 	}
 	p.Src = netip.AddrPortFrom(netip.AddrFrom4(source), from)
 	p.Dst = netip.AddrPortFrom(netip.AddrFrom4(destination), to)
+	if proto == ProtoTCP {
+		return tcp(p, payload, size)
+	}
 	return d.transport(p, proto, payload, size)
 }
 
@@ -66,7 +69,10 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 	}
 	p.Src = netip.AddrPortFrom(address16(b[8:24]), from)
 	p.Dst = netip.AddrPortFrom(address16(b[24:40]), to)
-	if next == ProtoTCP || next == ProtoUDP || next == ProtoICMPv6 {
+	switch next {
+	case ProtoTCP:
+		return tcp(p, payload, size)
+	case ProtoUDP, ProtoICMPv6:
 		return d.transport(p, next, payload, size)
 	}
 	return d.afterIPv6(p, fragmentOf6(b, p.VLAN), next, payload, size)

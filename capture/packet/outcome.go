@@ -19,6 +19,7 @@ const (
 	BadSCTP         // likewise SCTP
 	BadICMP         // likewise ICMP and ICMPv6
 	BadFragment     // a fragment that can't be part of a datagram
+	CutFragment     // a fragment, not the first, that the capture cut: it can't be reassembled
 	TooDeep         // more layers than the decoder follows
 
 	NumOutcomes int = iota // how many there are
@@ -57,6 +58,8 @@ func (o Outcome) String() string {
 		return "bad ICMP header"
 	case BadFragment:
 		return "bad fragment"
+	case CutFragment:
+		return "truncated fragment"
 	case TooDeep:
 		return "too many layers"
 	}

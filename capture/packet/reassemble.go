@@ -150,8 +150,7 @@ func (g *datagram) insert(offset int, data []byte) overlap {
 			continue
 		}
 		if at < r.offset {
-			g.put(i, at, data[at-offset:r.offset-offset])
-			i++
+			i += g.put(i, at, data[at-offset:r.offset-offset])
 			at = r.offset
 		}
 		until := min(r.end(), end)
@@ -171,18 +170,20 @@ func (g *datagram) insert(offset int, data []byte) overlap {
 }
 
 // put adds bytes as the run with index i, or to the run before it when they
-// follow that in the datagram and in memory.
-func (g *datagram) put(i, offset int, data []byte) {
+// follow that in the datagram and in memory. It returns how many runs there are
+// more: one or none.
+func (g *datagram) put(i, offset int, data []byte) int {
 	at := len(g.data)
 	g.data = append(g.data, data...)
 	g.have += len(data)
 	if i > 0 {
 		if r := &g.pieces[i-1]; r.end() == offset && r.at+r.length == at {
 			r.length += len(data)
-			return
+			return 0
 		}
 	}
 	g.pieces = slices.Insert(g.pieces, i, run{offset, len(data), at})
+	return 1
 }
 
 // appendTo appends the datagram to b, in order.

@@ -2,11 +2,11 @@ package packet
 
 // transport decodes what IP carries. The addresses and ports of p are set.
 func (d *Decoder) transport(p *Packet, proto Proto, b []byte, wire int) Outcome {
-	p.Proto = proto
-	switch proto {
-	case ProtoTCP:
+	if proto == ProtoTCP {
 		return tcp(p, b, wire)
-	case ProtoUDP:
+	}
+	p.Proto = proto
+	if proto == ProtoUDP {
 		return d.udp(p, b, wire)
 	}
 	p.Flags, p.Seq, p.Ack = 0, 0, 0
@@ -43,7 +43,7 @@ func tcp(p *Packet, b []byte, wire int) Outcome {
 	if header < 20 || header > wire {
 		return BadTCP
 	}
-	p.Flags, p.Seq, p.Ack = Flags(b[13]), u32(b[4:]), u32(b[8:])
+	p.Proto, p.Flags, p.Seq, p.Ack = ProtoTCP, Flags(b[13]), u32(b[4:]), u32(b[8:])
 	setPayload(p, b, wire, header)
 	return OK
 }

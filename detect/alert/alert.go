@@ -120,6 +120,7 @@ type DNS struct {
 	// empty while no answer was seen.
 	ResponseCode string
 	Resolved     []netip.Addr // addresses answered
+	Listed       []netip.Addr // those of Resolved that are indicators themselves
 	Resolver     netip.Addr   // who was asked
 	Client       netip.Prefix // EDNS Client Subnet (RFC 7871), invalid when there is none
 	OnBehalf     bool         // the host asked as a resolver, for a client that is not known

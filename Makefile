@@ -1,0 +1,68 @@
+# Everything a developer needs; docs/development.md says more.
+
+GO       ?= go
+BIN      := bin/wormscope
+LINTER   := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 20s
+PACKETS  ?= 4000000
+RUNS     ?= 5
+CACHE    := .cache
+PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
+
+.PHONY: build test race lint fuzz bench golden pcaps pcaps-made pcaps-recorded check clean
+
+build: ## one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/wormscope
+
+test: ## all tests, those with real tools included
+	.ci/deps
+	$(GO) test ./...
+
+race: ## all tests under the race detector
+	$(GO) test -race ./...
+
+lint: ## linters, module files, formatting
+	$(LINTER) run ./...
+	$(GO) mod tidy -diff
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for file in $$(git grep -l --untracked '^func Fuzz' -- '*_test.go'); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
+	    echo "== $$target in $$(dirname $$file)"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+	  done; \
+	done
+
+bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## CPU a packet beside tcpdump, peak memory
+	$(GO) build -o bin/bench ./internal/bench
+	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap
+
+$(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/flood.pcap: $(CACHE)/%.pcap: $(PCAPGEN)
+	@mkdir -p $(CACHE)
+	$(GO) run ./cmd/pcapgen -bench $* -packets $(PACKETS) -out $@
+
+$(CACHE)/names.txt: $(PCAPGEN)
+	@mkdir -p $(CACHE)
+	$(GO) run ./cmd/pcapgen -names 1000000 -out $@
+
+$(CACHE)/addresses.txt: $(PCAPGEN)
+	@mkdir -p $(CACHE)
+	$(GO) run ./cmd/pcapgen -addresses 100000 -out $@
+
+golden: ## write the expected outputs anew; look at the difference
+	$(GO) test ./cmd/wormscope -run Golden -update
+
+pcaps: pcaps-made pcaps-recorded ## make all captures of testdata/pcaps anew
+
+pcaps-made: ## the generated ones: the same bytes each time
+	$(GO) run ./cmd/pcapgen -out testdata/pcaps
+
+pcaps-recorded: ## the recordings of real tools: needs root
+	.ci/deps
+	$(GO) test ./internal/testnet -count 1 -run TestRecord -record $(CURDIR)/testdata/pcaps
+
+check: lint test race ## what must be green before a push
+
+clean:
+	rm -rf bin $(CACHE)

@@ -1,0 +1,164 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// standardInput is what stands for it among the paths.
+const standardInput = "-"
+
+// A place is where a capture may be.
+type place struct {
+	path   string
+	info   fs.FileInfo // nil for standard input
+	folder *folder     // what it was found in, nil when it was named itself
+}
+
+// A search collects places.
+type search struct {
+	places   []place
+	folders  []*folder
+	seen     map[int64][]fs.FileInfo // by size, so that few are compared
+	warnings []Warning
+}
+
+// A folder is one that was named, and what was found in it.
+type folder struct {
+	path     string
+	captures int
+	others   int   // files that are no captures
+	first    error // what the first of these is
+}
+
+// find returns the files that the paths name, and those in folders among them,
+// in the order of the paths and, within a folder, of the names. A file that is
+// named twice, by a link for instance, is taken once.
+func find(paths []string) (*search, error) {
+	s := &search{seen: map[int64][]fs.FileInfo{}}
+	stdin := false
+	for _, path := range paths {
+		if path == standardInput {
+			if stdin {
+				return nil, errors.New("standard input is named twice")
+			}
+			stdin = true
+			s.places = append(s.places, place{path: path})
+			continue
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, bare(err))
+		}
+		if !info.IsDir() {
+			s.take(place{path: path, info: info})
+			continue
+		}
+		if err := s.walk(path); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// walk takes all regular files below the folder root.
+func (s *search) walk(root string) error {
+	in := &folder{path: root}
+	s.folders = append(s.folders, in)
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			if path == root {
+				return fmt.Errorf("open %s: %w", path, bare(err))
+			}
+			s.warn("%s: %v; left out", path, bare(err))
+			return nil
+		}
+		if entry.IsDir() {
+			return nil
+		}
+		info, err := os.Stat(path) // follows a link, but into no folder
+		switch {
+		case err != nil:
+			s.warn("%s: %v; left out", path, bare(err))
+		case info.Mode().IsRegular():
+			s.take(place{path: path, info: info, folder: in})
+		}
+		return nil
+	})
+}
+
+// take adds a place that was not there yet.
+func (s *search) take(p place) {
+	for _, other := range s.seen[p.info.Size()] {
+		if os.SameFile(other, p.info) {
+			p.found()
+			s.warn("%s: the same file as another one; read once", p.path)
+			return
+		}
+	}
+	s.seen[p.info.Size()] = append(s.seen[p.info.Size()], p.info)
+	s.places = append(s.places, p)
+}
+
+// found says that there is a capture at the place.
+func (p *place) found() {
+	if p.folder != nil {
+		p.folder.captures++
+	}
+}
+
+// leaveOut notes that a file of a folder can't be read and why. Those that are
+// no captures are told of together, since there may be many.
+func (s *search) leaveOut(p place, why error) {
+	if !errors.Is(why, errNoCapture) {
+		s.warn("%v; left out", why)
+		return
+	}
+	if p.folder.others == 0 {
+		p.folder.first = why
+	}
+	p.folder.others++
+}
+
+// finish says what the folders have beside captures. One without any is an
+// error.
+func (s *search) finish() error {
+	for _, f := range s.folders {
+		switch {
+		case f.captures == 0 && f.others == 0:
+			return fmt.Errorf("%s: a folder without captures", f.path)
+		case f.captures == 0:
+			return fmt.Errorf("%s: a folder without captures; of %d other files the first: %w", f.path, f.others, f.first)
+		case f.others == 1:
+			s.warn("%v; left out", f.first)
+		case f.others > 1:
+			s.warn("%s: %d files are no captures and left out, the first: %v", f.path, f.others, f.first)
+		}
+	}
+	return nil
+}
+
+func (s *search) warn(format string, args ...any) {
+	s.warnings = append(s.warnings, Warning{File: -1, Text: fmt.Sprintf(format, args...), Times: 1})
+}
+
+// file returns the file at p, dormant.
+func (p *place) file(stdin io.Reader) *file {
+	if p.info == nil {
+		f := &file{name: p.path, stdin: stdin, size: -1}
+		if named, ok := stdin.(*os.File); ok {
+			if info, err := named.Stat(); err == nil && info.Mode().IsRegular() {
+				f.size = info.Size()
+			}
+		}
+		return f
+	}
+	if !p.info.Mode().IsRegular() {
+		return &file{name: p.path, size: -1}
+	}
+	return &file{name: p.path, size: p.info.Size(), again: true}
+}

@@ -1,0 +1,238 @@
+package capture
+
+import (
+	"container/heap"
+	"errors"
+	"io"
+	"io/fs"
+	"math"
+	"sync/atomic"
+)
+
+const (
+	// largeBlock is what is read at once of a file, in bytes. It fits in a
+	// core's own cache, where the frames are then decoded.
+	largeBlock = 256 << 10
+	// smallBlock is the same while many files are open.
+	smallBlock = 64 << 10
+	// manyFiles is how many that is.
+	manyFiles = 16
+)
+
+// A Reader reads captures: pcap and pcapng, plain or packed with gzip, zstd or
+// lz4, and recognised by what they begin with. Frames of several files come in
+// the order of their times, and where these are equal in the order of the
+// files; those of one file always come in the order they have there. A file is
+// opened when its first frame's turn comes, so that of a long row of files
+// few are open at a time.
+//
+// What is damaged is passed over with a warning, and everything that can be
+// read is. A Reader is used from one goroutine, but for Read and Size.
+type Reader struct {
+	files    []*file
+	search   []Warning
+	current  *file // whose frame was delivered last
+	waiting  queue // all others that have a frame left
+	limit    int64 // current may go on up to this time,
+	limitOf  int   // which is that of a frame of this file
+	open     int
+	free     [][]byte
+	consumed atomic.Int64
+	size     int64
+	err      error // what Next returns from now on
+}
+
+// Open opens captures, each of paths being a file, a folder, of which all
+// captures are read and all else is left out with a warning, or "-" for stdin.
+// Every file is looked into, so that a wrong one is an error now and not
+// after an hour. Stdin stays the caller's to close; it may be nil if no path
+// needs it.
+func Open(paths []string, stdin io.Reader) (*Reader, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no captures are named")
+	}
+	found, err := find(paths)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{}
+	if err := r.lookInto(found, stdin); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	r.search = found.warnings
+	r.size = totalSize(r.files)
+	return r, nil
+}
+
+// lookInto makes files of the places where there is a capture.
+func (r *Reader) lookInto(found *search, stdin io.Reader) error {
+	memory := make([]byte, smallBlock)
+	for _, p := range found.places {
+		f := p.file(stdin)
+		f.number = len(r.files)
+		var err error
+		if len(found.places) == 1 || !f.again {
+			err = r.wake(f)
+		} else {
+			memory, err = r.peek(f, memory)
+		}
+		switch {
+		case err == nil:
+			p.found()
+			r.files = append(r.files, f)
+		case p.folder == nil:
+			return err
+		default:
+			found.leaveOut(p, err)
+		}
+	}
+	return found.finish()
+}
+
+// Next reads the next frame into f. It returns io.EOF at the end of the last
+// file. Any other error is that a file could not be opened or read, with its
+// name and the offset; it is returned again by each further call.
+func (r *Reader) Next(f *Frame) error {
+	if c := r.current; c != nil {
+		err := c.next(f)
+		if err == nil && !c.after(f, r.limit, r.limitOf) {
+			return nil
+		}
+		if err := r.park(f, err); err != nil {
+			return err
+		}
+	}
+	return r.turn(f)
+}
+
+// park lets the current file wait, for which f is the next frame, or finishes
+// it if err says so.
+func (r *Reader) park(f *Frame, err error) error {
+	c := r.current
+	r.current = nil
+	switch {
+	case err == nil:
+		c.head = *f
+		heap.Push(&r.waiting, c)
+	case errors.Is(err, io.EOF):
+		r.finish(c)
+	default:
+		r.err = err
+	}
+	return r.err
+}
+
+// turn makes the file with the earliest frame the current one.
+func (r *Reader) turn(f *Frame) error {
+	for r.err == nil && len(r.waiting) > 0 {
+		next := heap.Pop(&r.waiting).(*file) //nolint:errcheck,forcetypeassert // a queue holds files only
+		if next.format == nil {
+			r.err = r.wake(next)
+			continue
+		}
+		r.current = next
+		r.limit, r.limitOf = math.MaxInt64, len(r.files)
+		if len(r.waiting) > 0 {
+			r.limit, r.limitOf = r.waiting[0].head.Time, r.waiting[0].number
+		}
+		*f = next.head
+		return nil
+	}
+	if r.err == nil {
+		r.err = io.EOF
+	}
+	return r.err
+}
+
+// wake opens a file and lets it wait for the turn of its first frame.
+func (r *Reader) wake(f *file) error {
+	r.open++
+	if err := f.start(r.memory(), &r.consumed); err != nil {
+		r.open--
+		return err
+	}
+	err := f.next(&f.head)
+	if err == nil {
+		heap.Push(&r.waiting, f)
+		return nil
+	}
+	r.finish(f)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// peek lets a file wait for its turn, dormant. It returns memory, or what that
+// was replaced by.
+func (r *Reader) peek(f *file, memory []byte) ([]byte, error) {
+	memory, err := f.peek(memory)
+	if err == nil {
+		heap.Push(&r.waiting, f)
+	}
+	return memory, err
+}
+
+// memory returns what a file that is opened reads into.
+func (r *Reader) memory() []byte {
+	if last := len(r.free) - 1; last >= 0 {
+		m := r.free[last]
+		r.free = r.free[:last]
+		return m
+	}
+	if r.open > manyFiles {
+		return make([]byte, smallBlock)
+	}
+	return make([]byte, largeBlock)
+}
+
+// finish closes a file that has no more frames. What of it was not read counts
+// as consumed, so that all adds up at the end.
+func (r *Reader) finish(f *file) {
+	if f.size > f.raw.read {
+		r.consumed.Add(f.size - f.raw.read)
+	}
+	r.free = append(r.free, f.stop())
+	r.open--
+}
+
+// Name returns the path that Frame.File and Warning.File stand for: as it was
+// given, or of a file in a folder that was given.
+func (r *Reader) Name(file int) string {
+	if file < 0 || file >= len(r.files) {
+		return ""
+	}
+	return r.files[file].name
+}
+
+// Stats returns what has been read so far. With several files it counts the
+// next frame of each that is open already. Each call makes new slices.
+func (r *Reader) Stats() Stats { return newStats(r.search, r.files) }
+
+// Read returns how many bytes of the files, as they are on the disk, are
+// consumed. It may be called from any goroutine.
+func (r *Reader) Read() int64 { return r.consumed.Load() }
+
+// Size returns what Read comes to at the end, or 0 where it is not known, as
+// that of a pipe. It may be called from any goroutine.
+func (r *Reader) Size() int64 { return r.size }
+
+func totalSize(files []*file) (sum int64) {
+	for _, f := range files {
+		if f.size < 0 {
+			return 0
+		}
+		sum += f.size
+	}
+	return sum
+}
+
+// Close closes all files. Next returns fs.ErrClosed from then on.
+func (r *Reader) Close() error {
+	for _, f := range r.files {
+		f.stop()
+	}
+	r.current, r.waiting, r.free = nil, nil, nil
+	r.err = fs.ErrClosed
+	return nil
+}

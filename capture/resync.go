@@ -1,0 +1,82 @@
+package capture
+
+const (
+	// resyncChain is how many plausible records in a row are a record
+	// boundary for sure. A packet that carries a capture holds fewer.
+	resyncChain = 24
+	// resyncWindow is how far to follow a chain of large records, in bytes. At
+	// least four of the largest fit.
+	resyncWindow = 4 * (maxFrame + 64)
+)
+
+// A recordTest reports how many bytes the record at the beginning of b has,
+// 0 when none begins there. Prev is the time of the record before, or 0, and
+// at the record's own time, in units of the test's own. B has headerSize bytes
+// at least.
+type recordTest func(b []byte, prev uint32) (size int, at uint32)
+
+// resync looks for the next record after a damaged one, which begins at the
+// stream's unused bytes, and drops what is before it. It returns how many bytes
+// that is; without a further record it is all of them. Prev is the last good
+// record's time.
+func (s *stream) resync(headerSize int, prev uint32, test recordTest) (skipped int64, found bool) {
+	from := s.in.offset()
+	s.in.pos++ // the damaged record is no candidate
+	for whole := false; !whole && !found; {
+		whole = !s.in.have(2 * resyncWindow) // the rest of the stream is in memory
+		var i int
+		i, found = firstRecord(s.in.rest(), headerSize, prev, whole, test)
+		s.in.pos += i
+	}
+	skipped = s.in.offset() - from
+	s.Skipped += uint64(skipped)
+	return skipped, found
+}
+
+// firstRecord returns where in b the first record begins, or how much of b has
+// none. Where b is not the whole rest of the stream, the end of b is left for
+// the next time.
+func firstRecord(b []byte, headerSize int, prev uint32, whole bool, test recordTest) (int, bool) {
+	last := len(b)
+	if !whole {
+		last = resyncWindow
+	}
+	for i := range last {
+		if len(b)-i < headerSize {
+			break
+		}
+		if chained(b[i:], headerSize, prev, whole, test) {
+			return i, true
+		}
+	}
+	return last, false
+}
+
+// chained reports whether records follow each other from the beginning of b
+// on: a sure number of them, as many as b holds, or all to the stream's exact
+// end when b is the whole rest.
+func chained(b []byte, headerSize int, prev uint32, whole bool, test recordTest) bool {
+	for range resyncChain {
+		if len(b) < headerSize {
+			return !whole || len(b) == 0
+		}
+		size, at := test(b, prev)
+		if size == 0 || size > len(b) && whole {
+			return false
+		}
+		if size > len(b) {
+			return true
+		}
+		b, prev = b[size:], at
+	}
+	return true
+}
+
+// warnDamage says what was damaged and what resync did about it.
+func (s *stream) warnDamage(from int64, what string, skipped int64, found bool) {
+	done := "skipped, up to where records begin again"
+	if !found {
+		done = "at the end of the file are not read"
+	}
+	s.warn(from, "damaged: %s; %d bytes %s", what, skipped, done)
+}

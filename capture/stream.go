@@ -1,0 +1,73 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync/atomic"
+)
+
+// maxFrame is the most bytes a frame can have, libpcap's MAXIMUM_SNAPLEN. A
+// record that claims more is damaged, whatever snapshot length the file says.
+const maxFrame = 262_144
+
+// A format takes the frames out of a stream. Next returns io.EOF when there
+// are no more, or what is left can't be read, which it has warned about; any
+// other error is one of reading the file.
+type format interface {
+	next(f *Frame) error
+}
+
+// A stream is what a format reads from, and where it says what it met.
+type stream struct {
+	tally
+	in      *block
+	raw     *raw
+	packing string // what the file is packed with, empty if it is not
+}
+
+// A raw is the file itself, below an unpacker. It tells an error of the disk
+// from one of the data.
+type raw struct {
+	io.Reader
+	read  int64         // bytes so far
+	total *atomic.Int64 // the same of all files; nil while a file is only looked at
+	err   error         // of the file, other than its end
+}
+
+func (r *raw) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.read += int64(n)
+	if r.total != nil {
+		r.total.Add(int64(n))
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+// ended returns what to return when the stream ends within the named thing,
+// which begins at offset from, after a warning; or right before it, without.
+func (s *stream) ended(what string, from int64) error {
+	left := s.in.base + int64(s.in.end) - from
+	switch {
+	case s.raw.err != nil:
+		return fmt.Errorf("offset %d: %w", from, bare(s.raw.err))
+	case !errors.Is(s.in.err, io.EOF):
+		s.warn(from, "the %s data are damaged or cut short (%v): what comes after is not read", s.packing, s.in.err)
+	case left > 0:
+		s.warn(from, "cut short: %d bytes are left of the last %s", left, what)
+	}
+	return io.EOF
+}
+
+// bare strips the operation and path from an error of the file system, for a
+// message that has them already.
+func bare(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}

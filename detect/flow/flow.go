@@ -1,0 +1,348 @@
+// Package flow puts the segments of TCP connections in order again, for the
+// protocols that detection reads from a stream: DNS over TCP, and SMB. It
+// takes what a span port gives it: any size of segment, copies,
+// retransmissions, overlaps, losses, connections that began before the
+// capture, and taps that see one direction only.
+//
+// Everything is bounded, and what is lost at a bound is counted in Stats:
+//
+//   - Connections: Config.MaxFlows; the one idle longest makes room. One that
+//     has sent no data yet is kept elsewhere, in a quarter of that number of
+//     places, so that a flood of SYNs pushes out no connection that is in use.
+//   - Bytes that wait for an earlier segment: Config.MaxWait for a direction
+//     and Config.MaxWaitAll together. At the bound the segment is given up and
+//     the stream goes on behind it.
+//   - Time: a segment is given up after 100 ms of packet time without progress
+//     when the receiver has acknowledged it (then the capture lost it), after
+//     5 s in any case.
+//
+// Where segments overlap with different bytes the first captured wins.
+package flow
+
+import (
+	"net/netip"
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+	"wormscope/detect/lru"
+)
+
+// Dir is a direction of a connection.
+type Dir uint8
+
+// The directions.
+const (
+	FromOrig Dir = iota // from who opened the connection
+	FromResp
+)
+
+// Info says which connection a Consumer is for.
+type Info struct {
+	Orig, Resp netip.AddrPort
+	VLAN       uint16 // of the first segment that had data
+	// Guessed says that no opening was seen: Resp is the end with one of
+	// Config.Ports, or who received the first segment.
+	Guessed bool
+}
+
+// Segment says where bytes came from.
+type Segment struct {
+	Time  int64 // Unix nanoseconds
+	Frame alert.FrameRef
+}
+
+// A Consumer takes the two streams of one connection.
+type Consumer interface {
+	// Data takes the next bytes of a direction; b is borrowed for the call.
+	Data(dir Dir, b []byte, at Segment)
+	// Gap says that the next n bytes of a direction are lost; 0 when it is
+	// not known how many.
+	Gap(dir Dir, n int)
+	// Close says that no more will come.
+	Close()
+}
+
+// Config bounds a Table. The zero value of a field means its default.
+type Config struct {
+	MaxFlows   int           // connections with data; default 200,000
+	MaxWait    int           // bytes of a direction that wait for an earlier segment; default 256 KiB
+	MaxWaitAll int           // bytes that wait in all; default 64 MiB
+	Idle       time.Duration // a connection that is silent so long is over; default 1 h
+	Ports      []uint16      // ports of responders, for when no opening was seen
+}
+
+// withDefaults returns the configuration with its defaults filled in.
+func (c Config) withDefaults() Config {
+	if c.MaxFlows == 0 {
+		c.MaxFlows = 200_000
+	}
+	if c.MaxWait == 0 {
+		c.MaxWait = 256 << 10
+	}
+	if c.MaxWaitAll == 0 {
+		c.MaxWaitAll = 64 << 20
+	}
+	if c.Idle == 0 {
+		c.Idle = time.Hour
+	}
+	return c
+}
+
+// Stats counts what a Table did and what it lost.
+type Stats struct {
+	Flows      uint64 // connections that had data
+	Midstream  uint64 // of these, without their opening
+	Evicted    uint64 // connections ended early to make room
+	Forgotten  uint64 // openings dropped to make room
+	Expired    uint64 // connections ended because they were idle
+	Repeated   uint64 // segments that held nothing new
+	OutOfOrder uint64 // segments that had to wait
+	Late       uint64 // segments of a connection that was over
+	Gaps       uint64 // times that a stream went on behind lost bytes
+	GapBytes   uint64 // bytes lost, as far as is known
+	OverLimit  uint64 // of Gaps, those because of MaxWait or MaxWaitAll
+	Resyncs    uint64 // times that a sequence number jumped back beyond reason
+	Waiting    int    // bytes that wait now, with their cost of storage
+}
+
+// Table holds the connections. Make it with New. It is not safe for use by
+// several goroutines.
+type Table struct {
+	cfg     Config
+	open    func(Info) Consumer
+	flows   *lru.Table[key, flow]
+	openers *lru.Table[key, opening]
+	over    *lru.Table[key, int64] // connections that are over, and since when
+	waiting []*lru.Entry[key, flow]
+	stats   Stats
+}
+
+// flow is a connection that had data.
+type flow struct {
+	consumer Consumer
+	touched  int64 // packet time, in steps of touchEvery
+	halves   [2]half
+	orig     side
+	waitAt   int32 // index in Table.waiting, plus one; 0 when nothing waits
+}
+
+// opening is what is known of a connection before it has data.
+type opening struct {
+	time int64
+	isn  [2]uint32
+	seen [2]bool // isn is known
+	orig side
+}
+
+const (
+	touchEvery = int64(time.Second) // how exactly idle time is known
+	openWait   = int64(10 * time.Minute)
+	overWait   = int64(time.Minute) // how long late copies of segments are expected
+	overLimit  = 65536
+)
+
+// New makes a table that asks open for the consumer of each connection when
+// its first data comes; open may return nil for one that is of no interest.
+func New(cfg Config, open func(Info) Consumer) *Table {
+	cfg = cfg.withDefaults()
+	return &Table{
+		cfg:     cfg,
+		open:    open,
+		flows:   lru.New[key, flow](cfg.MaxFlows),
+		openers: lru.New[key, opening](max(cfg.MaxFlows/4, 16)),
+		over:    lru.New[key, int64](overLimit),
+	}
+}
+
+// Stats returns what was counted so far.
+func (t *Table) Stats() Stats { return t.stats }
+
+// Len returns how many connections with data are open.
+func (t *Table) Len() int { return t.flows.Len() }
+
+// Packet takes a TCP segment.
+func (t *Table) Packet(p *packet.Packet) {
+	k, from := keyOf(p.Src, p.Dst)
+	e := t.flows.Get(k)
+	if p.Flags.Has(packet.SYN) {
+		if t.opens(e, k, from, p) {
+			return
+		}
+		e = t.flows.Get(k) // it may have been ended
+	}
+	if e == nil {
+		if p.PayloadLen == 0 || p.Flags.Has(packet.RST) {
+			return
+		}
+		if e = t.begin(k, from, p); e == nil {
+			return
+		}
+	}
+	f := &e.Value
+	if p.Time-f.touched >= touchEvery {
+		f.touched = p.Time
+		t.flows.Touch(e)
+	}
+	t.segment(e, from, p)
+}
+
+// opens notes the opening of a connection, and reports whether the segment is
+// dealt with: one that carries data, or belongs to a connection that has data
+// already, is not.
+func (t *Table) opens(e *lru.Entry[key, flow], k key, from side, p *packet.Packet) bool {
+	answer := p.Flags.Has(packet.ACK)
+	done := p.PayloadLen == 0
+	if e != nil {
+		f := &e.Value
+		switch {
+		case f.halves[from].started && p.Seq+1 == f.halves[from].first:
+			return done // a copy
+		case answer && !t.accepted(k, from, p):
+			return false
+		case !answer && f.halves[1-from].started:
+			done = true // Anyone can send a SYN: it counts when the other end accepts it.
+		default:
+			t.end(e)
+		}
+	}
+	t.noteOpening(k, from, p)
+	return done
+}
+
+// accepted reports whether a SYN-ACK accepts a connection that was asked for
+// by a SYN on the ports of one that has data.
+func (t *Table) accepted(k key, from side, p *packet.Packet) bool {
+	o := t.openers.Get(k)
+	return o != nil && o.Value.seen[1-from] && p.Ack == o.Value.isn[1-from]+1
+}
+
+// noteOpening keeps the sequence number that a SYN or SYN-ACK begins with.
+func (t *Table) noteOpening(k key, from side, p *packet.Packet) {
+	o := t.openers.Get(k)
+	if o == nil {
+		if t.openers.Full() {
+			t.stats.Forgotten++
+		}
+		o = t.openers.Add(k)
+		o.Value.orig = 1 - from
+	}
+	if v := &o.Value; !p.Flags.Has(packet.ACK) && !(v.seen[from] && v.isn[from] == p.Seq) {
+		*v = opening{orig: from}
+		if over := t.over.Get(k); over != nil {
+			t.over.Remove(over)
+		}
+	}
+	o.Value.time, o.Value.isn[from], o.Value.seen[from] = p.Time, p.Seq, true
+	t.openers.Touch(o)
+}
+
+// begin makes the flow of a connection's first data, or returns nil when the
+// connection is over or nobody wants it.
+func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] {
+	if over := t.over.Get(k); over != nil {
+		if p.Time-over.Value < overWait {
+			t.stats.Late++
+			return nil
+		}
+		t.over.Remove(over)
+	}
+	f := flow{touched: p.Time}
+	guessed := true
+	if o := t.openers.Get(k); o != nil {
+		for s := range o.Value.isn {
+			if o.Value.seen[s] {
+				f.halves[s].start(o.Value.isn[s] + 1)
+			}
+		}
+		f.orig, guessed = o.Value.orig, false
+		t.openers.Remove(o)
+	} else {
+		f.orig = t.guess(k, from)
+	}
+	info := Info{Orig: k.end(f.orig), Resp: k.end(1 - f.orig), VLAN: p.VLAN, Guessed: guessed}
+	if f.consumer = t.open(info); f.consumer == nil {
+		return nil
+	}
+	if t.flows.Full() {
+		t.stats.Evicted++
+		t.end(t.flows.Oldest())
+	}
+	t.stats.Flows++
+	if guessed {
+		t.stats.Midstream++
+	}
+	e := t.flows.Add(k)
+	e.Value = f
+	return e
+}
+
+// guess says who opened a connection whose opening was not seen: the end
+// without a responder's port, or else who sent first.
+func (t *Table) guess(k key, from side) side {
+	served := [2]bool{t.serves(k.ends[0].port), t.serves(k.ends[1].port)}
+	if served[0] == served[1] {
+		return from
+	}
+	if served[0] {
+		return 1
+	}
+	return 0
+}
+
+// serves reports whether a port is one of Config.Ports.
+func (t *Table) serves(port uint16) bool {
+	for _, p := range t.cfg.Ports {
+		if p == port {
+			return true
+		}
+	}
+	return false
+}
+
+// Tick gives up what waited too long and ends what is idle.
+func (t *Table) Tick(now int64) {
+	for i := len(t.waiting) - 1; i >= 0; i-- {
+		t.giveUp(t.waiting[i], now)
+	}
+	for e := t.flows.Oldest(); e != nil && now-e.Value.touched > int64(t.cfg.Idle); e = t.flows.Oldest() {
+		t.stats.Expired++
+		t.end(e)
+	}
+	for e := t.openers.Oldest(); e != nil && now-e.Value.time > openWait; e = t.openers.Oldest() {
+		t.openers.Remove(e)
+	}
+	for e := t.over.Oldest(); e != nil && now-e.Value > overWait; e = t.over.Oldest() {
+		t.over.Remove(e)
+	}
+}
+
+// Close ends every connection, the one idle longest first.
+func (t *Table) Close() {
+	for e := t.flows.Oldest(); e != nil; e = t.flows.Oldest() {
+		t.end(e)
+	}
+}
+
+// end gives out what still waits and takes the connection out of the table.
+func (t *Table) end(e *lru.Entry[key, flow]) {
+	for s := range e.Value.halves {
+		for e.Value.halves[s].queue != nil {
+			t.skip(e, side(s))
+		}
+	}
+	e.Value.consumer.Close()
+	t.flows.Remove(e)
+}
+
+// finish ends a connection that is over, and remembers that for late copies.
+func (t *Table) finish(e *lru.Entry[key, flow], now int64) {
+	k := e.Key
+	t.end(e)
+	o := t.over.Get(k)
+	if o == nil {
+		o = t.over.Add(k)
+	}
+	o.Value = now
+	t.over.Touch(o)
+}

@@ -1,0 +1,259 @@
+package flow
+
+import (
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/lru"
+)
+
+// half is one direction of a connection. Sequence numbers wrap: they are only
+// ever compared by their difference.
+type half struct {
+	next    uint32 // sequence number of the next byte to give out
+	first   uint32 // sequence number of the first byte
+	acked   uint32 // what the receiver has acknowledged, valid when hasAck
+	fin     uint32 // sequence number behind the last byte, valid when hasFin
+	started bool   // next and first are valid
+	hasAck  bool
+	hasFin  bool
+	queue   *queue // what waits for earlier bytes, nil when nothing does
+}
+
+const (
+	ackedWait   = int64(100 * time.Millisecond) // for bytes that the receiver has
+	unackedWait = int64(5 * time.Second)
+	// farBack is how far behind the stream a segment with data can be a
+	// retransmission. Farther back, another connection must have taken the ports.
+	farBack = 1 << 24
+)
+
+// start says where a direction begins.
+func (h *half) start(seq uint32) {
+	h.next, h.first, h.started = seq, seq, true
+}
+
+// acknowledge notes what the receiver has.
+func (h *half) acknowledge(ack uint32) {
+	if !h.hasAck || int32(ack-h.acked) > 0 {
+		h.acked, h.hasAck = ack, true
+	}
+}
+
+// done reports whether all bytes of the direction were given out.
+func (h *half) done() bool { return h.hasFin && h.started && int32(h.next-h.fin) >= 0 }
+
+// segment takes a segment of a connection that is in the table.
+func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
+	f := &e.Value
+	h := &f.halves[from]
+	if p.Flags.Has(packet.ACK) {
+		f.halves[1-from].acknowledge(p.Ack)
+	}
+	seq := p.Seq
+	if p.Flags.Has(packet.SYN) {
+		seq++
+	}
+	if !h.started && (p.PayloadLen > 0 || p.Flags&(packet.SYN|packet.FIN) != 0) {
+		h.start(seq)
+	}
+	if p.PayloadLen > 0 {
+		t.take(e, from, chunk{seq: seq, n: uint32(p.PayloadLen), data: p.Payload, at: segmentOf(p)}) //nolint:gosec // a payload is shorter than 4 GiB
+	}
+	if p.Flags.Has(packet.FIN) {
+		h.fin, h.hasFin = seq+uint32(p.PayloadLen), true //nolint:gosec // as above
+	}
+	if f.waitAt != 0 {
+		t.giveUp(e, p.Time)
+	}
+	switch {
+	case p.Flags.Has(packet.RST) && h.accepts(p):
+	case f.halves[0].done() && f.halves[1].done():
+	default:
+		return
+	}
+	t.finish(e, p.Time)
+}
+
+// accepts reports whether a RST is where the stream is. Anyone can send one,
+// and one that the receiver ignores must not end the connection here (RFC 5961).
+func (h *half) accepts(rst *packet.Packet) bool {
+	const window = 1 << 20
+	ahead := int32(rst.Seq - h.next)
+	return !h.started || ahead >= -1 && ahead < window
+}
+
+// segmentOf says where a packet's bytes come from.
+func segmentOf(p *packet.Packet) Segment {
+	s := Segment{Time: p.Time}
+	s.Frame.File, s.Frame.Number = p.File, p.Number
+	return s
+}
+
+// take takes a piece of a direction's bytes, which is borrowed.
+func (t *Table) take(e *lru.Entry[key, flow], from side, c chunk) {
+	h := &e.Value.halves[from]
+	for {
+		ahead := int32(c.seq - h.next)
+		switch {
+		case ahead < -farBack:
+			t.resync(e, from, c.seq)
+			continue
+		case ahead <= 0 && -ahead >= int32(c.n):
+			t.stats.Repeated++
+			return
+		case ahead <= 0:
+			t.inOrder(e, from, c.from(uint32(-ahead)))
+			return
+		case t.wait(e, from, c):
+			return
+		}
+		// There is no room for it to wait: the stream goes on behind the loss.
+		t.stats.OverLimit++
+		if h.queue != nil {
+			t.skip(e, from)
+		} else {
+			t.gap(e, from, uint32(ahead))
+		}
+	}
+}
+
+// inOrder gives out a piece that begins at the next byte.
+func (t *Table) inOrder(e *lru.Entry[key, flow], from side, c chunk) {
+	h := &e.Value.halves[from]
+	if h.queue == nil {
+		t.deliver(e, from, c)
+		return
+	}
+	// What waits was captured before, so where it overlaps it wins.
+	t.stats.Waiting += h.queue.insert(c)
+	h.queue.since = c.at.Time
+	t.drain(e, from)
+}
+
+// wait lets a piece wait for the bytes before it, if there is room.
+func (t *Table) wait(e *lru.Entry[key, flow], from side, c chunk) bool {
+	h := &e.Value.halves[from]
+	cost := chunkCost + len(c.data)
+	waiting := 0
+	if h.queue != nil {
+		waiting = h.queue.cost
+	}
+	if waiting+cost > t.cfg.MaxWait || t.stats.Waiting+cost > t.cfg.MaxWaitAll {
+		return false
+	}
+	if h.queue == nil {
+		h.queue = &queue{since: c.at.Time}
+		if e.Value.waitAt == 0 {
+			t.waiting = append(t.waiting, e)
+			e.Value.waitAt = int32(len(t.waiting)) //nolint:gosec // at most MaxFlows
+		}
+	}
+	added := h.queue.insert(c)
+	t.stats.Waiting += added
+	if added == 0 {
+		t.stats.Repeated++
+	} else {
+		t.stats.OutOfOrder++
+	}
+	return true
+}
+
+// giveUp goes on behind bytes that are awaited for too long.
+func (t *Table) giveUp(e *lru.Entry[key, flow], now int64) {
+	for s := range e.Value.halves {
+		h := &e.Value.halves[s]
+		for h.queue != nil {
+			waited := now - h.queue.since
+			acked := h.hasAck && int32(h.acked-h.queue.chunks[0].seq) >= 0
+			if waited < ackedWait || !acked && waited < unackedWait {
+				break
+			}
+			since := h.queue.since
+			t.skip(e, side(s))
+			if h.queue != nil {
+				h.queue.since = since // the next loss is as old
+			}
+		}
+	}
+}
+
+// skip goes on at the first piece that waits, which there must be.
+func (t *Table) skip(e *lru.Entry[key, flow], from side) {
+	h := &e.Value.halves[from]
+	t.gap(e, from, h.queue.chunks[0].seq-h.next)
+	t.drain(e, from)
+}
+
+// drain gives out what no longer needs to wait.
+func (t *Table) drain(e *lru.Entry[key, flow], from side) {
+	h := &e.Value.halves[from]
+	q := h.queue
+	i := 0
+	for ; i < len(q.chunks) && q.chunks[i].seq == h.next; i++ {
+		t.deliver(e, from, q.chunks[i])
+		t.stats.Waiting -= q.drop(i)
+	}
+	if q.chunks = append(q.chunks[:0], q.chunks[i:]...); len(q.chunks) > 0 {
+		return
+	}
+	h.queue = nil
+	if e.Value.halves[1-from].queue == nil {
+		t.waitsNoMore(e)
+	}
+}
+
+// waitsNoMore takes a connection off the list of those that wait.
+func (t *Table) waitsNoMore(e *lru.Entry[key, flow]) {
+	at, last := e.Value.waitAt-1, len(t.waiting)-1
+	t.waiting[at] = t.waiting[last]
+	t.waiting[at].Value.waitAt = at + 1
+	t.waiting[last] = nil
+	t.waiting = t.waiting[:last]
+	e.Value.waitAt = 0
+}
+
+// deliver gives the next bytes of a direction to the consumer.
+func (t *Table) deliver(e *lru.Entry[key, flow], from side, c chunk) {
+	f := &e.Value
+	f.halves[from].next = c.seq + c.n
+	if len(c.data) > 0 {
+		f.consumer.Data(f.dir(from), c.data, c.at)
+	}
+	if cut := int(c.n) - len(c.data); cut > 0 { // by the snapshot length
+		t.lost(e, from, cut)
+	}
+}
+
+// gap goes on n bytes further.
+func (t *Table) gap(e *lru.Entry[key, flow], from side, n uint32) {
+	e.Value.halves[from].next += n
+	t.lost(e, from, int(n))
+}
+
+// lost counts lost bytes and tells the consumer; 0 when it is not known how many.
+func (t *Table) lost(e *lru.Entry[key, flow], from side, n int) {
+	t.stats.Gaps++
+	t.stats.GapBytes += uint64(n) //nolint:gosec // never negative
+	e.Value.consumer.Gap(e.Value.dir(from), n)
+}
+
+// resync begins a direction anew at seq.
+func (t *Table) resync(e *lru.Entry[key, flow], from side, seq uint32) {
+	h := &e.Value.halves[from]
+	for h.queue != nil {
+		t.skip(e, from)
+	}
+	t.stats.Resyncs++
+	t.lost(e, from, 0)
+	*h = half{}
+	h.start(seq)
+}
+
+// dir returns the direction of what an end sends.
+func (f *flow) dir(from side) Dir {
+	if from == f.orig {
+		return FromOrig
+	}
+	return FromResp
+}

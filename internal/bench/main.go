@@ -1,0 +1,109 @@
+// Bench measures what wormscope costs beside tcpdump: processor time a packet,
+// the loading of feeds left out, and the peak of its memory.
+//
+//	bench -wormscope bin/wormscope -feed names.txt -feed addresses.txt CAPTURE...
+//
+// tcpdump only copies each capture to /dev/null; wormscope runs all detectors
+// over it. The two take turns, so that what else the machine does falls on
+// both, and the median counts.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// list is a flag that can be given several times.
+type list []string
+
+func (l *list) String() string     { return fmt.Sprint(*l) }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// options are the command line's.
+type options struct {
+	wormscope, tcpdump string
+	feeds              list
+	runs               int
+	captures           []string
+}
+
+func run(args []string, stdout, stderr io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.wormscope, "wormscope", "bin/wormscope", "program to measure")
+	flags.StringVar(&o.tcpdump, "tcpdump", "tcpdump", "program to measure it by")
+	flags.Var(&o.feeds, "feed", "feed to load, repeatable")
+	flags.IntVar(&o.runs, "runs", 5, "how often each runs")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if o.captures = flags.Args(); len(o.captures) == 0 || o.runs < 1 {
+		return errors.New("name a capture, and at least one run")
+	}
+	return o.measure(stdout, stderr)
+}
+
+// measure runs everything and prints a table.
+func (o options) measure(stdout, stderr io.Writer) error {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what is left lies in the folder for temporary files
+	empty := filepath.Join(dir, "empty.pcap")
+	if err := os.WriteFile(empty, emptyPcap(), 0o600); err != nil {
+		return err
+	}
+	loading, err := repeat(o.runs, o.replay(empty))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "loading the feeds: %.2f s of processor time, %d MB\n", loading.cpu.Seconds(), loading.peak>>20)
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "capture\tpackets\tbytes/packet\ttcpdump ns/packet\twormscope ns/packet\tratio\twall ratio\tpeak MB\t")
+	for _, capture := range o.captures {
+		if err := o.row(table, capture, loading); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
+
+// row measures one capture.
+func (o options) row(table io.Writer, capture string, loading cost) error {
+	packets, bytes, err := count(capture)
+	if err != nil {
+		return err
+	}
+	theirs, ours, err := alternate(o.runs, command{o.tcpdump, []string{"-nr", capture, "-w", os.DevNull}}, o.replay(capture))
+	if err != nil {
+		return err
+	}
+	cpu, wall := ours.cpu-loading.cpu, ours.wall-loading.wall
+	fmt.Fprintf(table, "%s\t%d\t%d\t%.1f\t%.1f\t%.2f\t%.2f\t%d\t\n", filepath.Base(capture), packets, bytes/packets,
+		float64(theirs.cpu)/float64(packets), float64(cpu)/float64(packets),
+		float64(cpu)/float64(theirs.cpu), float64(wall)/float64(theirs.wall), ours.peak>>20)
+	return nil
+}
+
+// replay is the command that runs wormscope over a capture.
+func (o options) replay(capture string) command {
+	args := []string{"replay", "--alerts", os.DevNull, "--scope", os.DevNull}
+	for _, f := range o.feeds {
+		args = append(args, "--feed", f)
+	}
+	return command{o.wormscope, append(args, capture)}
+}

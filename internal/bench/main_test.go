@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMedian(t *testing.T) {
+	got := median([]cost{{9, 90, 1}, {1, 10, 7}, {5, 50, 3}})
+	if want := (cost{5, 50, 7}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestCount(t *testing.T) {
+	path := filepath.Join("..", "..", "testdata", "pcaps", "format.pcap")
+	packets, length, err := count(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := info.Size() - fileHeader - packets*recordHeader; packets < 2 || length != want {
+		t.Errorf("%d packets of %d bytes, want %d bytes", packets, length, want)
+	}
+	if _, _, err := count(filepath.Join("..", "..", "testdata", "pcaps", "format-cut.pcap")); err == nil {
+		t.Error("a capture that was cut was counted to its end")
+	}
+}
+
+// Two programs that do nothing take the places of wormscope and tcpdump.
+func TestTable(t *testing.T) {
+	capture := filepath.Join("..", "..", "testdata", "pcaps", "format.pcap")
+	var out, messages bytes.Buffer
+	if err := run([]string{"-wormscope", "true", "-tcpdump", "true", "-runs", "1", capture}, &out, &messages); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 2 || !strings.Contains(lines[1], "format.pcap") {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestAProgramThatFailsFails(t *testing.T) {
+	if _, err := (command{"false", nil}).run(); err == nil {
+		t.Error("no error")
+	}
+	c, err := (command{"sleep", []string{"0.01"}}).run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.wall < 10*time.Millisecond || c.peak == 0 {
+		t.Errorf("got %+v", c)
+	}
+}

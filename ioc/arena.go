@@ -1,0 +1,105 @@
+package ioc
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// An arena keeps names end to end in chunks, each as a record of
+//
+//	length    1 byte
+//	name      length bytes
+//	note      unsigned varint, as in encoding/binary
+//	line      unsigned varint
+//
+// so that a name costs its length and about five bytes, and none of them is
+// seen by the garbage collector. The zero value is empty.
+type arena struct {
+	chunks [][]byte
+	used   int // bytes of records, those that were replaced included
+}
+
+// A ref is the place of a record: chunk in the upper half, offset in the lower.
+type ref uint32
+
+const (
+	chunkSize = 1 << 16
+	// maxName bounds a name: RFC 1035 has 255 octets on the wire, of which
+	// the text form drops two; escapes are not for indicators.
+	maxName   = 253
+	maxRecord = 1 + maxName + 2*binary.MaxVarintLen32
+	// maxChunks bounds an arena to 4 GB, about 150 million names.
+	maxChunks = 1 << 16
+)
+
+// full reports whether there is no room for one more record.
+func (a *arena) full() bool {
+	return len(a.chunks) == maxChunks && chunkSize-len(a.chunks[maxChunks-1]) < maxRecord
+}
+
+// add appends a record.
+func (a *arena) add(name []byte, note uint32, line int) ref {
+	var record [maxRecord]byte
+	b := append(record[:0], byte(len(name)))
+	b = append(b, name...)
+	b = appendNote(b, note, line)
+	last := len(a.chunks) - 1
+	if last < 0 || chunkSize-len(a.chunks[last]) < len(b) {
+		a.chunks = append(a.chunks, make([]byte, 0, chunkSize))
+		last++
+	}
+	offset := len(a.chunks[last])
+	a.chunks[last] = append(a.chunks[last], b...)
+	a.used += len(b)
+	return ref(last<<16 | offset) //nolint:gosec // full was asked
+}
+
+// setNote replaces a record's note and line in place, or where they do not
+// fit, by a new record. It returns where the record is now.
+func (a *arena) setNote(r ref, note uint32, line int) ref {
+	name, rest := a.split(r)
+	_, n := binary.Uvarint(rest)
+	_, m := binary.Uvarint(rest[n:])
+	var buf [2 * binary.MaxVarintLen32]byte
+	b := appendNote(buf[:0], note, line)
+	if len(b) == n+m {
+		copy(rest, b)
+		return r
+	}
+	return a.add(name, note, line)
+}
+
+func appendNote(b []byte, note uint32, line int) []byte {
+	b = binary.AppendUvarint(b, uint64(note))
+	return binary.AppendUvarint(b, uint64(uint32(line))) //nolint:gosec // lines are below 2^31, see Builder
+}
+
+// split returns the name of a record, and the chunk from behind it.
+func (a *arena) split(r ref) (name, rest []byte) {
+	b := a.chunks[r>>16][r&(chunkSize-1):]
+	end := 1 + int(b[0])
+	return b[1:end:end], b[end:]
+}
+
+// name returns the name of a record.
+func (a *arena) name(r ref) []byte {
+	name, _ := a.split(r)
+	return name
+}
+
+// length returns the length of a record's name.
+func (a *arena) length(r ref) int { return int(a.chunks[r>>16][r&(chunkSize-1)]) }
+
+// is reports whether a record is of this name.
+func (a *arena) is(r ref, name []byte) bool {
+	b := a.chunks[r>>16][r&(chunkSize-1):]
+	return int(b[0]) == len(name) && bytes.Equal(b[1:1+len(name)], name)
+}
+
+// note returns the note and line of a record.
+func (a *arena) note(r ref) (note uint32, line int) {
+	_, rest := a.split(r)
+	first, n := binary.Uvarint(rest)
+	second, _ := binary.Uvarint(rest[n:])
+	return uint32(first), int(second) //nolint:gosec // as they were put in
+}

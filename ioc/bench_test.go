@@ -1,0 +1,97 @@
+package ioc
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"testing"
+)
+
+// bigSet makes a Set of n names of about 20 bytes and n addresses, and says
+// how many bytes of heap an entry of each took.
+func bigSet(tb testing.TB, names, addrs int) (s *Set, heap uint64) {
+	tb.Helper()
+	before := heapInUse()
+	b := NewBuilder()
+	note := b.Note(Indicator{Feed: "feed"})
+	r := rand.New(rand.NewPCG(1, 1))
+	name := make([]byte, 0, 64)
+	for i := range names {
+		name = fmt.Appendf(name[:0], "%x-host-%d.example", r.Uint32(), i%1000)
+		if i%3 == 0 {
+			name = fmt.Appendf(name[:0], "c%d.%x.example", i%10, r.Uint32())
+		}
+		if _, err := b.AddName(name, i+1, note); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for i := range addrs {
+		a := netip.AddrFrom4([4]byte{byte(1 + r.IntN(9)), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())})
+		if _, err := b.AddAddress(netip.AddrPortFrom(a, 0), i+1, note); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s = b.Build()
+	return s, heapInUse() - before
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func BenchmarkAddressMiss(b *testing.B) {
+	for _, n := range []int{1e6, 1e7} {
+		s, heap := bigSet(b, 0, n)
+		addrs := make([]netip.AddrPort, 1<<16)
+		r := rand.New(rand.NewPCG(2, 2))
+		for i := range addrs {
+			a := netip.AddrFrom4([4]byte{byte(100 + r.IntN(9)), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())})
+			addrs[i] = netip.AddrPortFrom(a, 443)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			found := 0
+			for i := 0; b.Loop(); i++ {
+				if _, ok := s.Address(addrs[i&(1<<16-1)]); ok {
+					found++
+				}
+			}
+			b.ReportMetric(float64(heap)/float64(s.counts.Addresses), "B/address")
+			if found > 0 {
+				b.Fatal("a miss was found")
+			}
+		})
+	}
+}
+
+func BenchmarkNameClean(b *testing.B) {
+	for _, n := range []int{1e6, 1e7} {
+		s, heap := bigSet(b, n, 0)
+		names := make([][]byte, 1<<16)
+		r := rand.New(rand.NewPCG(3, 3))
+		for i := range names {
+			names[i] = fmt.Appendf(nil, "www.%x-site.com", r.Uint32())
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			found := 0
+			for i := 0; b.Loop(); i++ {
+				if _, ok := s.Name(names[i&(1<<16-1)]); ok {
+					found++
+				}
+			}
+			length := 0
+			s.names.table.each(func(r ref) { length += s.names.arena.length(r) })
+			b.ReportMetric(float64(heap)/float64(s.counts.Names), "B/name")
+			b.ReportMetric(float64(length)/float64(s.counts.Names), "length")
+			if found > 0 {
+				b.Fatal("a clean name was found")
+			}
+		})
+	}
+}

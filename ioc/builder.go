@@ -1,0 +1,229 @@
+package ioc
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+)
+
+// What Builder refuses.
+var (
+	// ErrAllowed: the observable is on the allow list.
+	ErrAllowed = errors.New("allow-listed")
+	// ErrFull: there is no room for more indicators of this type.
+	ErrFull = errors.New("too many indicators")
+)
+
+// A Builder collects indicators for one Set. An observable that is added
+// again, by the same feed or another, stays one indicator: that of the class
+// that goes first (kill-switch, sinkhole, malicious, anonymizer), else of the
+// first feed; see Indicator.AlsoIn for the others.
+//
+// A name costs its length and about 13 bytes, its text and place in its feed
+// included: 33 MB for a million names of 20 bytes. NewBuilder makes one; it is
+// not safe for use by several goroutines.
+type Builder struct {
+	set      *Set
+	networks map[networkKey]uint32
+}
+
+type networkKey struct {
+	prefix netip.Prefix
+	port   uint16
+}
+
+// NewBuilder makes an empty Builder.
+func NewBuilder() *Builder {
+	s := &Set{secret: newSecret(), notes: newNotebook()}
+	s.names.secret, s.networks.secret = s.secret, s.secret
+	return &Builder{set: s, networks: map[networkKey]uint32{}}
+}
+
+// Allow puts something on the allow list: a name and everything below it, an
+// address, or a network and all in it. What is on it is never an indicator:
+// Add refuses it from then on with ErrAllowed, and the Set does not match it
+// even where an indicator is a network or a name above it.
+func (b *Builder) Allow(value string) error { return b.set.allowed.add(value) }
+
+// Add adds an indicator. Its value must be canonical, see Indicator; feeds are
+// read by package feed, which sees to that and to what is no sensible
+// indicator at all.
+func (b *Builder) Add(i Indicator) error {
+	if i.Class > Anonymizer || i.Confidence > HighConfidence || i.Line < 0 {
+		return fmt.Errorf("indicator %q: class, confidence or line is out of range", i.Value)
+	}
+	said := i
+	if i.Type != Domain {
+		said.Port = 0
+	}
+	note := b.Note(said)
+	var err error
+	switch i.Type {
+	case Domain:
+		_, err = b.AddName([]byte(i.Value), i.Line, note)
+	case Address:
+		var a netip.Addr
+		if a, err = netip.ParseAddr(i.Value); err == nil {
+			_, err = b.AddAddress(netip.AddrPortFrom(a, i.Port), i.Line, note)
+		}
+	case Network:
+		var p netip.Prefix
+		if p, err = netip.ParsePrefix(i.Value); err == nil {
+			_, err = b.AddNetwork(p, i.Port, i.Line, note)
+		}
+	default:
+		err = errors.New("unknown type")
+	}
+	if err != nil {
+		return fmt.Errorf("indicator %q: %w", i.Value, err)
+	}
+	return nil
+}
+
+// Note takes what an indicator says besides its type, value and line, for use
+// with AddName, AddAddress and AddNetwork. A Note's port is for names only.
+func (b *Builder) Note(i Indicator) Note { return Note(b.set.notes.add(&i)) }
+
+// AddName adds a name from a line of a feed. It reports whether the name is
+// new. It does not keep the slice.
+func (b *Builder) AddName(name []byte, line int, note Note) (fresh bool, err error) {
+	if err := checkName(name); err != nil {
+		return false, err
+	}
+	if b.set.allowed.hasName(name) {
+		return false, ErrAllowed
+	}
+	n := &b.set.names
+	h := n.hash(name)
+	if at := n.table.find(h, name, &n.arena); at != nil {
+		old, oldLine := n.arena.note(*at)
+		merged, leads := b.set.notes.merge(old, uint32(note))
+		if leads {
+			oldLine = line
+		}
+		if merged != old || leads {
+			if n.arena.full() {
+				return false, ErrFull
+			}
+			*at = n.arena.setNote(*at, merged, oldLine)
+		}
+		return false, nil
+	}
+	if n.arena.full() || !b.room() {
+		return false, ErrFull
+	}
+	if n.table.crowded() {
+		n.grow()
+	}
+	n.table.add(h, n.arena.add(name, uint32(note), line))
+	return true, nil
+}
+
+// AddAddress adds an address, for one port or, with port 0, for any. It
+// reports whether the pair is new. A mapped IPv4 address is added as IPv4.
+func (b *Builder) AddAddress(ap netip.AddrPort, line int, note Note) (fresh bool, err error) {
+	a := ap.Addr().Unmap()
+	if !a.IsValid() || a.Zone() != "" {
+		return false, errors.New("not an address, or one with a zone")
+	}
+	if b.set.allowed.hasAddr(a) {
+		return false, ErrAllowed
+	}
+	if !b.room() {
+		return false, ErrFull
+	}
+	k := &b.set.secret
+	if a.Is4() {
+		e := address[uint32]{number4(a), uint32(note), lineNumber(line), ap.Port()}
+		return addAddress(b, &b.set.v4, e, k.addr4), nil
+	}
+	e := address[addr6]{number6(a), uint32(note), lineNumber(line), ap.Port()}
+	return addAddress(b, &b.set.v6, e, k.addr6), nil
+}
+
+// addAddress adds an entry to a table, or merges it with the one it has.
+func addAddress[A uint32 | addr6](b *Builder, t *addresses[A], e address[A], hash func(A) uint64) (fresh bool) {
+	h := b.set.secret.port(hash(e.addr), e.port)
+	i := t.find(h, e.addr, e.port)
+	if i < 0 {
+		t.add(&b.set.secret, h, e, hash)
+		return true
+	}
+	merged, leads := b.set.notes.merge(t.entries[i].note, e.note)
+	t.entries[i].note = merged
+	if leads {
+		t.entries[i].line = e.line
+	}
+	return false
+}
+
+// AddNetwork adds a network, for one port or, with port 0, for any. It
+// reports whether the pair is new. A network of one address is added as that
+// address.
+func (b *Builder) AddNetwork(p netip.Prefix, port uint16, line int, note Note) (fresh bool, err error) {
+	if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
+		return false, errors.New("not a network, or one with bits behind its mask")
+	}
+	if p.IsSingleIP() {
+		return b.AddAddress(netip.AddrPortFrom(p.Addr(), port), line, note)
+	}
+	if b.set.allowed.hasPrefix(p) {
+		return false, ErrAllowed
+	}
+	key := networkKey{p, port}
+	entries := b.set.networks.entries
+	if i, ok := b.networks[key]; ok {
+		merged, leads := b.set.notes.merge(entries[i].note, uint32(note))
+		entries[i].note = merged
+		if leads {
+			entries[i].line = lineNumber(line)
+		}
+		return false, nil
+	}
+	if !b.room() {
+		return false, ErrFull
+	}
+	b.networks[key] = uint32(len(entries)) //nolint:gosec // there is room
+	b.set.networks.entries = append(entries, network{prefix: p, note: uint32(note), line: lineNumber(line), port: port})
+	return true, nil
+}
+
+// room reports whether one more entry of any kind can be numbered.
+func (b *Builder) room() bool {
+	s := b.set
+	return max(len(s.v4.entries), len(s.v6.entries), len(s.networks.entries),
+		len(s.notes.notes), len(s.notes.texts)) < math.MaxInt32-16
+}
+
+// lineNumber returns a line as it is kept.
+func lineNumber(line int) uint32 {
+	return uint32(max(0, min(line, math.MaxInt32))) //nolint:gosec // in range
+}
+
+// Build makes the Set. The Builder is empty afterwards: it must not be used
+// again.
+func (b *Builder) Build() *Set {
+	s := b.set
+	b.set, b.networks = nil, nil
+	s.notes.freeze()
+	s.v4.index(&s.secret, s.secret.addr4)
+	s.v6.index(&s.secret, s.secret.addr6)
+	s.networks.index()
+	s.names.index()
+	s.indexKillSwitches()
+	s.count()
+	return s
+}
+
+// indexKillSwitches finds the names of class kill-switch.
+func (s *Set) indexKillSwitches() {
+	var refs []ref
+	s.names.table.each(func(r ref) {
+		note, _ := s.names.arena.note(r)
+		if s.notes.notes[note].class == KillSwitch {
+			refs = append(refs, r)
+		}
+	})
+	s.names.kill = newKillSwitches(&s.names, refs)
+}

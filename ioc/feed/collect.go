@@ -1,0 +1,96 @@
+package feed
+
+import (
+	"errors"
+
+	"wormscope/ioc"
+)
+
+// A collector takes the entries of one file into a Builder and its report.
+type collector struct {
+	parser
+	builder *ioc.Builder
+	file    *FileReport
+	base    ioc.Indicator // what the options say of every entry
+	name    []byte        // the name being added
+	said    ioc.Indicator // what was last said besides the value
+	note    ioc.Note      // of said
+	noted   bool
+}
+
+func newCollector(b *ioc.Builder, file *FileReport, o Options) *collector {
+	return &collector{
+		parser:  parser{guards: newGuards(), force: o.Force},
+		builder: b,
+		file:    file,
+		base:    ioc.Indicator{Feed: file.Feed, Class: o.Class, Confidence: o.Confidence, TLP: o.TLP},
+	}
+}
+
+// skip counts an entry that is not used.
+func (c *collector) skip(reason Reason, l line) { c.file.skip(reason, l.number, l.text) }
+
+// add takes in one entry of a line. What is said of it is in i: all but type,
+// value and line. port is for observables that have none of their own.
+func (c *collector) add(text string, i *ioc.Indicator, port uint16, l line) error {
+	o, reason := c.parse(text)
+	if reason != "" {
+		c.skip(reason, l)
+		return nil
+	}
+	if o.port == 0 {
+		o.port = port
+	}
+	said := *i
+	said.Exact = said.Exact || o.exact
+	if o.kind == ioc.Domain {
+		said.Port = o.port
+	}
+	if o.url != "" {
+		said.Description = describe(said.Description, o.url)
+	}
+	fresh, err := c.put(&o, c.noteOf(&said), l.number)
+	switch {
+	case errors.Is(err, ioc.ErrAllowed):
+		c.skip(reasonAllowed, l)
+	case err != nil:
+		return err
+	default:
+		c.file.count(o.kind, fresh)
+	}
+	return nil
+}
+
+// put adds an observable to the builder.
+func (c *collector) put(o *observable, note ioc.Note, number int) (fresh bool, err error) {
+	switch o.kind {
+	case ioc.Domain:
+		c.name = append(c.name[:0], o.name...)
+		return c.builder.AddName(c.name, number, note)
+	case ioc.Network:
+		return c.builder.AddNetwork(o.net, o.port, number, note)
+	default:
+		return c.builder.AddAddress(o.addr(), number, note)
+	}
+}
+
+// noteOf returns the note of what is said, which is mostly what was said of
+// the entry before.
+func (c *collector) noteOf(i *ioc.Indicator) ioc.Note {
+	s := &c.said
+	if c.noted && i.Description == s.Description && i.Reference == s.Reference && i.Port == s.Port &&
+		i.Confidence == s.Confidence && i.Exact == s.Exact && i.FirstSeen.Equal(s.FirstSeen) && i.Expires.Equal(s.Expires) {
+		return c.note
+	}
+	c.said, c.note, c.noted = *i, c.builder.Note(*i), true
+	return c.note
+}
+
+// describe joins what a feed says of an entry and the URL that it is the host
+// of.
+func describe(text, url string) string {
+	if text == "" {
+		return url
+	}
+	return text + " (" + url + ")"
+}

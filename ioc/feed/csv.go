@@ -1,0 +1,259 @@
+package feed
+
+import (
+	"errors"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"wormscope/ioc"
+)
+
+// readCSV reads the rows of a table.
+func (c *collector) readCSV(lines *lineReader, t table) error {
+	var fields []string
+	for {
+		l, err := lines.next()
+		c.file.Lines = max(c.file.Lines, lines.number)
+		switch {
+		case errors.Is(err, errLongLine):
+			c.skip(reasonLong, l)
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if strings.TrimSpace(l.text) == "" {
+			continue
+		}
+		if l.number == t.header || l.text[0] == '#' {
+			c.file.remarks++
+			continue
+		}
+		var closed bool
+		if fields, closed = splitFields(l.text, t.delimiter, fields[:0]); !closed {
+			if fields, closed = c.joinLines(lines, l, &t, fields); !closed {
+				c.skip(reasonQuote, l)
+				continue
+			}
+		}
+		if err := c.readRow(fields, &t, l); err != nil {
+			return err
+		}
+	}
+}
+
+// joinLines reads on where a quoted field goes over several lines. Where the
+// quote is not closed within a bound, the lines after the first are left to
+// be read as rows of their own.
+func (c *collector) joinLines(lines *lineReader, first line, t *table, fields []string) ([]string, bool) {
+	const most = 50 // lines of a field
+	text := first.text
+	var read []line
+	for range most {
+		l, err := lines.next()
+		if err != nil { // the end, or a long line: it is met again or lost with the row
+			break
+		}
+		read = append(read, l)
+		text += "\n" + l.text
+		if len(text) > maxLine {
+			break
+		}
+		var closed bool
+		if fields, closed = splitFields(text, t.delimiter, fields[:0]); closed {
+			return fields, true
+		}
+	}
+	for i := len(read) - 1; i >= 0; i-- {
+		lines.unread(read[i])
+	}
+	return fields, false
+}
+
+// splitFields appends the fields of a row (RFC 4180, but with blanks allowed
+// around quotes and quotes inside of fields without). closed is false when a
+// quote is not closed.
+func splitFields(row string, delimiter byte, fields []string) (_ []string, closed bool) {
+	for {
+		row = strings.TrimLeft(row, " ")
+		var field string
+		if strings.HasPrefix(row, `"`) {
+			var ok bool
+			if field, row, ok = cutQuoted(row[1:]); !ok {
+				return fields, false
+			}
+		}
+		end := strings.IndexByte(row, delimiter)
+		if end < 0 {
+			return append(fields, strings.TrimSpace(field+row)), true
+		}
+		if end > 0 {
+			field += row[:end]
+		}
+		fields = append(fields, strings.TrimSpace(field))
+		row = row[end+1:]
+	}
+}
+
+// cutQuoted cuts a field at the quote that closes it; "" stands for a quote.
+func cutQuoted(text string) (field, rest string, ok bool) {
+	for {
+		end := strings.IndexByte(text, '"')
+		if end < 0 {
+			return "", "", false
+		}
+		if end+1 == len(text) || text[end+1] != '"' {
+			if field == "" {
+				return text[:end], text[end+1:], true
+			}
+			return field + text[:end], text[end+1:], true
+		}
+		field += text[:end+1]
+		text = text[end+2:]
+	}
+}
+
+// get returns the first field of a role that says something.
+func (t *table) get(fields []string, r role) string {
+	for _, at := range t.columns[r] {
+		if at < len(fields) && !saysNothing(fields[at]) {
+			return fields[at]
+		}
+	}
+	return ""
+}
+
+// saysNothing reports whether a field is one of the words for nothing.
+func saysNothing(field string) bool {
+	switch field {
+	case "", "-", "None", "none", "null", "NULL", "N/A", "n/a":
+		return true
+	}
+	return false
+}
+
+// readRow reads the entries of a row.
+func (c *collector) readRow(fields []string, t *table, l line) error {
+	if len(fields) <= t.columns[roleIndicator][0] {
+		c.skip(reasonColumns, l)
+		return nil
+	}
+	if kind := t.get(fields, roleType); isUnwatchedType(kind) {
+		c.skip(Reason(unwatchedType+printable(kind)), l)
+		return nil
+	}
+	if detect := t.get(fields, roleDetect); detect == "0" || strings.EqualFold(detect, "false") {
+		c.skip(reasonNotForIDS, l)
+		return nil
+	}
+	said := c.base
+	said.Description = t.get(fields, roleDescription)
+	said.Reference = t.get(fields, roleReference)
+	said.FirstSeen = parseTime(t.get(fields, roleFirstSeen))
+	said.Expires = parseTime(t.get(fields, roleExpires))
+	if confidence := parseConfidence(t.get(fields, roleConfidence)); confidence != ioc.NotSpecified {
+		said.Confidence = confidence
+	}
+	var port uint16
+	if text := t.get(fields, rolePort); text != "" && text != "0" {
+		var reason Reason
+		if port, reason = parsePort(":" + text); reason != "" {
+			c.skip(reason, l)
+			return nil
+		}
+	}
+	some := false
+	for _, at := range t.columns[roleIndicator] {
+		if at >= len(fields) || saysNothing(fields[at]) {
+			continue
+		}
+		some = true
+		if err := c.add(unpipe(fields[at]), &said, port, l); err != nil {
+			return err
+		}
+	}
+	if !some {
+		c.skip(reasonEmpty, l)
+	}
+	return nil
+}
+
+// unpipe takes apart the values of MISP's composite types: of "address|port"
+// comes "address:port", of "domain|address" the domain.
+func unpipe(value string) string {
+	first, second, ok := strings.Cut(value, "|")
+	if !ok || first == "" {
+		return value
+	}
+	if _, reason := parsePort(":" + second); reason != "" {
+		return first
+	}
+	if strings.IndexByte(first, ':') >= 0 {
+		first = "[" + first + "]"
+	}
+	return first + ":" + second
+}
+
+// isUnwatchedType reports whether a feed's word for a kind of indicator is
+// for one that is not seen in packets.
+func isUnwatchedType(kind string) bool {
+	kind = strings.ToLower(kind)
+	for _, part := range []string{
+		"hash", "md5", "sha1", "sha256", "sha512", "ssdeep", "imphash", "tlsh", "file", "email", "mail", "mutex",
+		"registry", "regkey", "yara", "cve", "btc", "bitcoin", "ja3", "user_agent", "user-agent", "pattern",
+	} {
+		if strings.Contains(kind, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseConfidence reads a number from 0 to 100, on the scale of STIX 2.1
+// (appendix A), or a word.
+func parseConfidence(text string) ioc.Confidence {
+	const low, medium, high = 1, 30, 70
+	if n, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64); err == nil && !math.IsNaN(n) {
+		switch {
+		case n >= high:
+			return ioc.HighConfidence
+		case n >= medium:
+			return ioc.MediumConfidence
+		case n >= low:
+			return ioc.LowConfidence
+		}
+		return ioc.None
+	}
+	for c := ioc.None; c <= ioc.HighConfidence; c++ {
+		if strings.EqualFold(text, c.String()) {
+			return c
+		}
+	}
+	return ioc.NotSpecified
+}
+
+// parseTime reads a time in one of the forms that feeds have; without a zone
+// it is UTC. What is none, or from before 1990, is the zero time.
+func parseTime(text string) time.Time {
+	const oldest, newest = 631152000, 253402300799 // 1990, 9999
+	text = strings.TrimSuffix(text, " UTC")
+	if text == "" {
+		return time.Time{}
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if n < oldest || n > newest {
+			return time.Time{}
+		}
+		return time.Unix(n, 0).UTC()
+	}
+	for _, form := range []string{time.DateTime, time.RFC3339, "2006-01-02T15:04:05", time.DateOnly, "2006-01-02 15:04"} {
+		if t, err := time.Parse(form, text); err == nil && t.Unix() >= oldest {
+			return t.UTC().Truncate(time.Second)
+		}
+	}
+	return time.Time{}
+}

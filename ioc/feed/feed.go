@@ -1,0 +1,177 @@
+// Package feed reads indicators from files: plain lists, CSV and Zeek intel.
+// The format is recognised from the content or named. What is not usable is
+// never dropped in silence: the Report has each reason with its lines.
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"wormscope/ioc"
+)
+
+// Options say how to read a feed. The zero value is right for most.
+type Options struct {
+	Name       string         // name of the feed, instead of the file's name without its extensions
+	Format     Format         // Auto to recognise it
+	Columns    Columns        // of a CSV feed; the zero value finds them by the header
+	Class      ioc.Class      // what a match with this feed means
+	Confidence ioc.Confidence // of entries for which the feed has none itself
+	TLP        string         // traffic light protocol marking in ECS's words
+	// Force takes what the guards refuse: private, loopback, multicast and
+	// other special addresses, and networks wider than /8 or, in IPv6, /19.
+	Force bool
+}
+
+// Columns names the columns of a CSV feed by their names in the header,
+// whatever the case, or by their numbers from 1. Where Indicator is empty,
+// all columns are found by well-known names.
+type Columns struct {
+	Indicator   string // address, network, name or URL; of any kind in each row
+	Type        string // a word for the kind; rows with hashes and the like are skipped
+	Port        string // for addresses
+	Description string
+	Reference   string
+	Confidence  string // 0 to 100, or a word
+	FirstSeen   string
+	Expires     string
+}
+
+// ErrNoEntries means that a feed has no usable entry. A sensor without
+// indicators looks as if all were well, so this is never passed over.
+var ErrNoEntries = errors.New("no usable entry")
+
+// An Error says which feed could not be used, and why.
+type Error struct {
+	Path string
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("feed %s: %v", e.Path, e.Err) }
+
+// Unwrap returns what is the matter with the feed.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Load reads a file, or all files of a folder and of those in it, each of
+// which is a feed, in the order of their names. In a folder, hidden files and
+// those named README, LICENSE or *.md are left alone. Files that end in .gz
+// or .zst, or are so in truth, are unpacked on the way.
+//
+// The report is never nil: it has every file read, those with errors too. The
+// error joins an *Error for each file that can't be read or has no usable
+// entry. One exception: a file of a folder is in order, and only its report
+// has ErrNoEntries, when it has nothing but comments and what can't be seen in
+// packets, such as hashes. Public collections have such files.
+func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report, error) {
+	report := &Report{}
+	info, err := os.Stat(path)
+	if err != nil {
+		return report, &Error{path, withoutPath(err)}
+	}
+	if !info.IsDir() {
+		return report, report.load(ctx, b, path, o)
+	}
+	var failed []error
+	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case file != path && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.IsDir() || isAboutFolder(d.Name()):
+			return nil
+		}
+		if err := report.load(ctx, b, file, o); err != nil && !report.Files[len(report.Files)-1].inOrder() {
+			failed = append(failed, err)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return report, &Error{path, withoutPath(err)}
+	}
+	if len(failed) == 0 && report.Total() == 0 {
+		return report, &Error{path, ErrNoEntries}
+	}
+	return report, errors.Join(failed...)
+}
+
+// isAboutFolder reports whether a file of this name is about the folder.
+func isAboutFolder(name string) bool {
+	upper := strings.ToUpper(name)
+	return strings.HasPrefix(upper, "README") || strings.HasPrefix(upper, "LICENSE") || strings.HasSuffix(upper, ".MD")
+}
+
+// load reads one file and adds its report.
+func (r *Report) load(ctx context.Context, b *ioc.Builder, path string, o Options) error {
+	file := FileReport{Path: path, Feed: o.Name, Format: o.Format}
+	if file.Feed == "" {
+		file.Feed = nameOf(path)
+	}
+	err := readFile(ctx, b, &file, o)
+	if err == nil && file.Total() == 0 {
+		err = ErrNoEntries
+	}
+	if err != nil {
+		file.Err = withoutPath(err)
+		err = &Error{path, file.Err}
+	}
+	r.Files = append(r.Files, file)
+	return err
+}
+
+// readFile reads one file.
+func readFile(ctx context.Context, b *ioc.Builder, file *FileReport, o Options) error {
+	src, err := open(file.Path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	head, err := src.peek()
+	if err != nil {
+		return err
+	}
+	layout, err := recognise(head, o)
+	if err != nil {
+		return err
+	}
+	file.Format = layout.format
+	c := newCollector(b, file, o)
+	lines := newLineReader(ctx, src)
+	switch layout.format {
+	case CSV:
+		return c.readCSV(lines, layout.table)
+	case Zeek:
+		return c.readZeek(lines)
+	default:
+		return c.readPlain(lines)
+	}
+}
+
+// nameOf returns the name of a feed by its file: without folder, compression
+// and extension.
+func nameOf(path string) string {
+	name := filepath.Base(path)
+	for _, ext := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, ext)
+	}
+	if short := strings.TrimSuffix(name, filepath.Ext(name)); short != "" {
+		return short
+	}
+	return name
+}
+
+// withoutPath returns the reason of a file error; the path is said already.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}

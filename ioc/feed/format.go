@@ -1,0 +1,153 @@
+package feed
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Format is the format of a feed.
+type Format uint8
+
+// The formats.
+const (
+	Auto  Format = iota // recognise it
+	Plain               // one entry a line, or a hosts file
+	CSV                 // with a header
+	Zeek                // Zeek intel: tab separated, with #fields
+)
+
+// String returns the name of the format, as ParseFormat reads it.
+func (f Format) String() string {
+	return [...]string{"auto", "plain", "csv", "zeek"}[min(f, Zeek)]
+}
+
+// ParseFormat returns the format of a name: auto, plain, csv or zeek.
+func ParseFormat(name string) (Format, error) {
+	for f := Auto; f <= Zeek; f++ {
+		if strings.EqualFold(name, f.String()) {
+			return f, nil
+		}
+	}
+	return Auto, fmt.Errorf("unknown feed format %q: auto, plain, csv or zeek", name)
+}
+
+// A layout is what was found out about a feed before it is read.
+type layout struct {
+	format Format
+	table  table // of a CSV feed
+}
+
+// recognise finds out the format of a feed by its beginning.
+func recognise(head []byte, o Options) (layout, error) {
+	if err := refuse(head); err != nil {
+		return layout{}, err
+	}
+	format := o.Format
+	if format == Auto && o.Columns != (Columns{}) {
+		format = CSV
+	}
+	text := strings.TrimPrefix(string(head), "\ufeff")
+	if format == Auto || format == CSV {
+		t, err := findTable(text, o.Columns)
+		switch {
+		case err == nil && (format == CSV || !isZeek(text)):
+			return layout{CSV, t}, nil
+		case format == CSV:
+			return layout{}, err
+		}
+	}
+	if format == Auto {
+		format = Plain
+		if isZeek(text) {
+			format = Zeek
+		}
+	}
+	return layout{format: format}, nil
+}
+
+// isZeek reports whether a feed begins with the header of Zeek's input
+// framework.
+func isZeek(text string) bool {
+	for text != "" {
+		var first string
+		first, text, _ = strings.Cut(text, "\n")
+		if strings.HasPrefix(first, "#fields\t") {
+			return true
+		}
+		if first = strings.TrimSpace(first); first != "" && first[0] != '#' {
+			return false
+		}
+	}
+	return false
+}
+
+// refuse says of what is no text, or text in a format that is not read, what
+// it is.
+func refuse(head []byte) error {
+	magics := []struct{ magic, what string }{
+		{"\x50\x4b\x03\x04", "a zip archive: unpack it first"},
+		{"\xfd7zXZ\x00", "an xz file: unpack it first"},
+		{"BZh", "a bzip2 file: unpack it first"},
+		{"\xa1\xb2\xc3\xd4", "a packet capture, not a feed"},
+		{"\xd4\xc3\xb2\xa1", "a packet capture, not a feed"},
+		{"\xa1\xb2\x3c\x4d", "a packet capture, not a feed"},
+		{"\x4d\x3c\xb2\xa1", "a packet capture, not a feed"},
+		{"\x0a\x0d\x0d\x0a", "a packet capture, not a feed"},
+		{"\xff\xfe", "UTF-16 text: save it as UTF-8"},
+		{"\xfe\xff", "UTF-16 text: save it as UTF-8"},
+		{"%PDF", "a PDF document"},
+	}
+	for _, m := range magics {
+		if bytes.HasPrefix(head, []byte(m.magic)) {
+			return errors.New("is " + m.what)
+		}
+	}
+	if at := bytes.IndexByte(head, 0); at >= 0 {
+		return fmt.Errorf("is a binary file (byte 0 at offset %d)", at)
+	}
+	if what := foreignFormat(head); what != "" {
+		return fmt.Errorf("is %s, a format that is not read", what)
+	}
+	return nil
+}
+
+// foreignFormat names formats of indicators that are known and not read.
+func foreignFormat(head []byte) string {
+	text := bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\ufeff")))
+	has := func(parts ...string) bool {
+		for _, p := range parts {
+			if !bytes.Contains(text, []byte(p)) {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case len(text) == 0:
+	case text[0] == '{' || text[0] == '[' && isJSONArray(text):
+		switch {
+		case has(`"Event"`) || has(`"to_ids"`):
+			return "a MISP event"
+		case has(`"spec_version"`) || has(`"bundle"`):
+			return "a STIX bundle"
+		case has(`"cidr"`, `"sblid"`):
+			return "Spamhaus NDJSON"
+		}
+		return "JSON"
+	case text[0] == '<':
+		return "an HTML or XML document"
+	case has("$TTL") || has("SOA", "CNAME"):
+		return "an RPZ zone"
+	case has("alert ", "msg:", "sid:"):
+		return "a Suricata or Snort rule file"
+	}
+	return ""
+}
+
+// isJSONArray tells a JSON array from an IPv6 address in brackets.
+func isJSONArray(text []byte) bool {
+	rest := bytes.TrimSpace(text[1:])
+	return len(rest) == 0 || bytes.IndexByte([]byte(`{["]`), rest[0]) >= 0
+}

@@ -1,0 +1,230 @@
+package feed
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"wormscope/ioc"
+)
+
+// An observable is an entry of a feed, taken apart.
+type observable struct {
+	kind  ioc.Type
+	name  string // canonical
+	exact bool   // of a name: it says nothing of what is below it
+	net   netip.Prefix
+	port  uint16 // 0 when none is named
+	url   string // the entry itself, when the observable is only its host
+}
+
+// addr returns an address and port.
+func (o *observable) addr() netip.AddrPort { return netip.AddrPortFrom(o.net.Addr(), o.port) }
+
+// A parser takes entries apart and refuses what is no sensible indicator.
+type parser struct {
+	guards guards
+	force  bool
+}
+
+// parse takes an entry apart: an address, network, name or URL, also with a
+// port, a wildcard or defanged. An empty reason means that it is usable.
+func (p *parser) parse(text string) (observable, Reason) {
+	if strings.IndexByte(text, '[') >= 0 || strings.IndexByte(text, '(') >= 0 || strings.IndexByte(text, '{') >= 0 || isHxxp(text) {
+		text = refang(text)
+	}
+	text, reason := unwrapRule(text)
+	if reason != "" {
+		return observable{}, reason
+	}
+	if scheme := strings.Index(text, "://"); scheme >= 0 && isScheme(text[:scheme]) {
+		return p.parseURL(text, text[scheme+3:])
+	}
+	text = strings.TrimPrefix(text, "*")
+	if text = strings.TrimPrefix(text, "."); text == "" {
+		return observable{}, reasonEmpty
+	}
+	if slash := strings.IndexByte(text, '/'); slash >= 0 {
+		host, tail := text[:slash], text[slash+1:]
+		switch {
+		case slash == 0:
+			return observable{}, reasonPath
+		case isNumber(tail) && (strings.IndexByte(host, ':') >= 0 || isDotted(host)):
+			return p.parseNetwork(host, tail)
+		case isSlug(tail) && isDotted(host) && strings.Count(tail, ".") == 3:
+			return observable{}, reasonNetwork // an address and a mask
+		}
+		return p.parseURL(text, text)
+	}
+	return p.parseHost(text)
+}
+
+// isHxxp reports whether a text begins as a defanged URL.
+func isHxxp(text string) bool {
+	return len(text) > 4 && (text[0]|0x20 == 'h') && strings.EqualFold(text[:4], "hxxp")
+}
+
+// refang undoes what people do to indicators so that nobody follows them.
+func refang(text string) string {
+	if isHxxp(text) {
+		text = "http" + text[4:]
+	}
+	return strings.NewReplacer(
+		"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "{dot}", ".", "[.", ".", ".]", ".",
+		"[://]", "://", "[:]", ":", "(:)", ":", "[:", ":", "[/]", "/", "[@]", "@", "[at]", "@", "(at)", "@",
+	).Replace(text)
+}
+
+// unwrapRule takes the name out of a rule for ad blockers, ||name^.
+func unwrapRule(text string) (string, Reason) {
+	switch {
+	case strings.HasPrefix(text, "@@"):
+		return "", reasonException
+	case strings.HasPrefix(text, "||"):
+		text = text[2:]
+		if end := strings.IndexAny(text, "^$"); end >= 0 {
+			text = text[:end]
+		}
+	}
+	return text, ""
+}
+
+// isScheme reports whether a text is a URL scheme (RFC 3986, 3.1).
+func isScheme(text string) bool {
+	for i := range len(text) {
+		c := text[i] | 0x20
+		if (c < 'a' || c > 'z') && (i == 0 || !isDigit(text[i]) && text[i] != '+' && text[i] != '-' && text[i] != '.') {
+			return false
+		}
+	}
+	return text != ""
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// isNumber reports whether a text is of one to three digits.
+func isNumber(text string) bool { return len(text) > 0 && len(text) <= 3 && isSlug(text) }
+
+// isSlug reports whether a text is of digits and dots only.
+func isSlug(text string) bool {
+	for i := range len(text) {
+		if !isDigit(text[i]) && text[i] != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// isDotted reports whether a text is meant to be an IPv4 address.
+func isDotted(text string) bool {
+	return text != "" && isSlug(text) && strings.IndexByte(text, '.') >= 0
+}
+
+// parseURL takes the host and port out of what follows a URL's scheme.
+func (p *parser) parseURL(url, rest string) (observable, Reason) {
+	if end := strings.IndexAny(rest, "/?#\\"); end >= 0 {
+		rest = rest[:end]
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = rest[at+1:]
+	}
+	if rest == "" {
+		return observable{}, reasonPath
+	}
+	o, reason := p.parseHost(rest)
+	o.url = url
+	return o, reason
+}
+
+// parseHost takes apart an address or a name, with a port or without.
+func (p *parser) parseHost(text string) (observable, Reason) {
+	if text[0] == '[' {
+		end := strings.IndexByte(text, ']')
+		if end < 0 {
+			return observable{}, reasonAddress
+		}
+		port, reason := parsePort(text[end+1:])
+		if reason != "" {
+			return observable{}, reason
+		}
+		return p.parseAddress(text[1:end], port)
+	}
+	colon := strings.IndexByte(text, ':')
+	if colon >= 0 && strings.IndexByte(text[colon+1:], ':') >= 0 {
+		return p.parseAddress(text, 0)
+	}
+	var port uint16
+	if colon >= 0 {
+		var reason Reason
+		if port, reason = parsePort(text[colon:]); reason != "" {
+			return observable{}, reason
+		}
+		text = text[:colon]
+	}
+	if isDotted(text) {
+		return p.parseAddress(text, port)
+	}
+	name, exact, reason := p.guards.name(text)
+	if reason == reasonNumeric && strings.Count(text, ".") > 3 && strings.IndexByte(text, '-') > 0 {
+		reason = reasonAddressRange
+	}
+	return observable{kind: ioc.Domain, name: name, exact: exact, port: port}, reason
+}
+
+// parsePort reads ":port"; nothing is port 0.
+func parsePort(text string) (uint16, Reason) {
+	if text == "" {
+		return 0, ""
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(text, ":"), 10, 16)
+	if err != nil || n == 0 || text[0] != ':' || !isDigit(text[1]) {
+		return 0, reasonPort
+	}
+	return uint16(n), ""
+}
+
+// parseAddress reads an address.
+func (p *parser) parseAddress(text string, port uint16) (observable, Reason) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return observable{}, reasonAddress
+	}
+	if a.Zone() != "" {
+		return observable{}, reasonZone
+	}
+	a = a.Unmap()
+	o := observable{kind: ioc.Address, net: netip.PrefixFrom(a, a.BitLen()), port: port}
+	return o, p.special(o.net)
+}
+
+// parseNetwork reads an address and the number of bits of a prefix.
+func (p *parser) parseNetwork(host, bits string) (observable, Reason) {
+	a, err := netip.ParseAddr(host)
+	n, _ := strconv.Atoi(bits) // at most three digits
+	if err != nil || n > a.BitLen() || len(bits) > 1 && bits[0] == '0' {
+		return observable{}, reasonNetwork
+	}
+	if a.Zone() != "" {
+		return observable{}, reasonZone
+	}
+	if a.Is4In6() {
+		const mapped = 96
+		if n < mapped {
+			return observable{}, reasonNetwork
+		}
+		a, n = a.Unmap(), n-mapped
+	}
+	o := observable{kind: ioc.Network, net: netip.PrefixFrom(a, n).Masked()}
+	if o.net.IsSingleIP() {
+		o.kind = ioc.Address
+	}
+	return o, p.special(o.net)
+}
+
+// special refuses networks that would match too much, unless forced.
+func (p *parser) special(n netip.Prefix) Reason {
+	if p.force {
+		return ""
+	}
+	return p.guards.network(n)
+}

@@ -1,0 +1,152 @@
+package feed
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"wormscope/ioc"
+)
+
+// readPlain reads a list of one entry a line, or a hosts file.
+//
+// What follows the entry on its line is its description. A comment of the
+// form "# Reference: URL" above entries is their reference, up to the next.
+func (c *collector) readPlain(lines *lineReader) error {
+	said := c.base
+	inReferences := false
+	for {
+		l, err := lines.next()
+		c.file.Lines = lines.number
+		switch {
+		case errors.Is(err, errLongLine):
+			c.skip(reasonLong, l)
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		entry, comment := splitComment(l.text)
+		if entry == "" {
+			if comment != "" {
+				c.file.remarks++
+			}
+			if url, ok := cutReference(comment); ok && !inReferences {
+				said.Reference, inReferences = url, true
+			}
+			continue
+		}
+		inReferences = false
+		said.Description = comment
+		if err := c.readEntry(entry, &said, l); err != nil {
+			return err
+		}
+	}
+}
+
+// cutReference takes the URL out of a comment "Reference: URL".
+func cutReference(comment string) (string, bool) {
+	const word = "reference:"
+	if len(comment) < len(word) || !strings.EqualFold(comment[:len(word)], word) {
+		return "", false
+	}
+	return strings.TrimSpace(comment[len(word):]), true
+}
+
+// splitComment parts a line into what is before a comment, and the comment.
+// A '#' in a URL is no comment unless a blank is before it.
+func splitComment(text string) (entry, comment string) {
+	text = strings.TrimSpace(text)
+	switch {
+	case text == "":
+		return "", ""
+	case text[0] == '#' || text[0] == ';' || text[0] == '!':
+		return "", strings.TrimSpace(strings.TrimLeft(text, "#;! "))
+	case strings.HasPrefix(text, "//"):
+		return "", strings.TrimSpace(text[2:])
+	}
+	at := strings.IndexByte(text, '#')
+	if at > 0 && strings.Contains(text[:at], "://") && text[at-1] != ' ' && text[at-1] != '\t' {
+		at = indexAfterBlank(text, "#")
+	}
+	if at < 0 {
+		if at = indexAfterBlank(text, ";"); at < 0 {
+			if at = indexAfterBlank(text, "//"); at < 0 {
+				return text, ""
+			}
+		}
+	}
+	return strings.TrimSpace(text[:at]), strings.TrimSpace(strings.TrimLeft(text[at:], "#;/"))
+}
+
+// indexAfterBlank returns where a mark stands behind a blank, or -1.
+func indexAfterBlank(text, mark string) int {
+	at := strings.Index(text, " "+mark)
+	if at < 0 {
+		at = strings.Index(text, "\t"+mark)
+	}
+	if at < 0 {
+		return -1
+	}
+	return at + 1
+}
+
+// readEntry reads what a line has before its comment.
+func (c *collector) readEntry(entry string, said *ioc.Indicator, l line) error {
+	end := strings.IndexAny(entry, " \t,;\"'")
+	if end < 0 {
+		if l.number == 1 && isColumnName(entry) {
+			c.file.remarks++
+			return nil // the header of a CSV file with one column
+		}
+		return c.add(entry, said, 0, l)
+	}
+	if first := entry[:end]; isHostsAddress(first) && (entry[end] == ' ' || entry[end] == '\t') {
+		return c.readHosts(strings.Fields(entry[end:]), said, l)
+	}
+	first, rest := cutEntry(entry)
+	if first == "" {
+		c.skip(reasonEmpty, l)
+		return nil
+	}
+	if said.Description == "" {
+		said.Description = strings.Trim(rest, " \t,;\"'")
+	}
+	return c.add(first, said, 0, l)
+}
+
+// cutEntry parts an entry, quoted or not, from the text behind it.
+func cutEntry(text string) (first, rest string) {
+	if quote := text[0]; quote == '"' || quote == '\'' {
+		if end := strings.IndexByte(text[1:], quote); end >= 0 {
+			return strings.TrimSpace(text[1 : 1+end]), text[end+2:]
+		}
+	}
+	end := strings.IndexAny(text, " \t,;\"'")
+	return text[:end], text[end:]
+}
+
+// isHostsAddress reports whether a text is what hosts files map unwanted names
+// to.
+func isHostsAddress(text string) bool {
+	return text == "0.0.0.0" || text == "127.0.0.1" || text == "::" || text == "::1" || text == "0"
+}
+
+// readHosts reads the names of a line of a hosts file.
+func (c *collector) readHosts(names []string, said *ioc.Indicator, l line) error {
+	own := []string{
+		"localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost", "ip6-loopback",
+		"ip6-localnet", "ip6-mcastprefix", "ip6-allnodes", "ip6-allrouters", "ip6-allhosts", "0.0.0.0",
+	}
+	for _, name := range names {
+		if slices.Contains(own, strings.ToLower(name)) {
+			continue
+		}
+		if err := c.add(name, said, 0, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}

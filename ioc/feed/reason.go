@@ -1,0 +1,54 @@
+package feed
+
+import "strings"
+
+// A Reason says why an entry was not used.
+type Reason string
+
+// What is a good indicator somewhere else, but nothing to see in packets.
+const (
+	reasonPath Reason = "a path without a host"
+	reasonHash Reason = "a file hash"
+	reasonMail Reason = "an e-mail address"
+	// unwatchedType begins the reason for a type that the feed states.
+	unwatchedType = "not watched: type "
+)
+
+// What is no indicator, or no sensible one.
+const (
+	reasonAllowed      Reason = "allow-listed"
+	reasonEmpty        Reason = "no indicator in the line"
+	reasonLong         Reason = "longer than 64 KiB"
+	reasonOther        Reason = "other reasons"
+	reasonException    Reason = "an exception rule"
+	reasonNotForIDS    Reason = "marked as not for detection"
+	reasonColumns      Reason = "fewer columns than the header"
+	reasonQuote        Reason = "a quote that is not closed"
+	reasonPort         Reason = "not a port from 1 to 65535"
+	reasonAddress      Reason = "not a valid address"
+	reasonAddressRange Reason = "a range of addresses: write it as a network"
+	reasonNetwork      Reason = "not a valid network"
+	reasonWide         Reason = "a network wider than /8 (IPv4) or /19 (IPv6)"
+	reasonZone         Reason = "an address with a zone"
+
+	reasonUnspecified Reason = "unspecified address"
+	reasonLoopback    Reason = "loopback address"
+	reasonPrivate     Reason = "private address"
+	reasonLinkLocal   Reason = "link-local address"
+	reasonMulticast   Reason = "multicast address"
+	reasonReserved    Reason = "reserved address"
+
+	reasonCharacter Reason = "a character that no name has"
+	reasonNoDot     Reason = "a name without a dot"
+	reasonLabel     Reason = "a name with a label that is empty or longer than 63 bytes"
+	reasonNameLong  Reason = "a name longer than 253 bytes"
+	reasonNumeric   Reason = "neither a name nor a valid address"
+	reasonIDNA      Reason = "not a valid internationalised name"
+	reasonSuffix    Reason = "a public suffix: it would match everybody's names"
+)
+
+// unwatched reports whether an entry is a good indicator of a kind that is
+// not seen in packets.
+func (r Reason) unwatched() bool {
+	return r == reasonPath || r == reasonHash || r == reasonMail || strings.HasPrefix(string(r), unwatchedType)
+}

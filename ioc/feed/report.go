@@ -1,0 +1,208 @@
+package feed
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"wormscope/ioc"
+)
+
+// A Report says what was read, file by file.
+type Report struct {
+	Files []FileReport
+}
+
+// A FileReport says what was read from one file.
+type FileReport struct {
+	Path       string
+	Feed       string
+	Format     Format
+	Lines      int // lines in the file
+	Names      int // entries used, by type, with those that other feeds have too
+	Addresses  int
+	Networks   int
+	Duplicates int // of the entries, those that the file itself or another feed had before
+	Skipped    []Skip
+	Err        error // why the feed could not be used, without the path; nil when it was
+
+	remarks int // lines with comments or headers, and entries of kinds that are not watched
+}
+
+// A Skip is one reason for which lines were not used.
+type Skip struct {
+	Reason  Reason
+	Count   int
+	Samples []Sample // the first of them
+}
+
+// A Sample is a line that was not used.
+type Sample struct {
+	Line int    // from 1
+	Text string // its beginning, without control characters
+}
+
+const (
+	maxSamples    = 10 // of each reason
+	maxSampleText = 80 // bytes
+	maxReasons    = 50 // different ones a file
+)
+
+// Total returns the number of entries used.
+func (f *FileReport) Total() int { return f.Names + f.Addresses + f.Networks }
+
+// SkippedTotal returns the number of entries not used.
+func (f *FileReport) SkippedTotal() int {
+	n := 0
+	for i := range f.Skipped {
+		n += f.Skipped[i].Count
+	}
+	return n
+}
+
+// Total returns the number of entries used in all files.
+func (r *Report) Total() int {
+	n := 0
+	for i := range r.Files {
+		n += r.Files[i].Total()
+	}
+	return n
+}
+
+// inOrder reports whether a file without a usable entry is as it should be:
+// it says something, if only in comments, and has no entry but of kinds that
+// are never seen in packets.
+func (f *FileReport) inOrder() bool {
+	for i := range f.Skipped {
+		if !f.Skipped[i].Reason.unwatched() {
+			return false
+		}
+	}
+	return errors.Is(f.Err, ErrNoEntries) && f.remarks > 0
+}
+
+// count notes an entry that was used.
+func (f *FileReport) count(t ioc.Type, fresh bool) {
+	switch t {
+	case ioc.Domain:
+		f.Names++
+	case ioc.Address:
+		f.Addresses++
+	case ioc.Network:
+		f.Networks++
+	}
+	if !fresh {
+		f.Duplicates++
+	}
+}
+
+// skip notes an entry that was not used.
+func (f *FileReport) skip(reason Reason, line int, text string) {
+	if len(f.Skipped) >= maxReasons && f.find(reason) == nil {
+		reason = reasonOther
+	}
+	s := f.find(reason)
+	if s == nil {
+		f.Skipped = append(f.Skipped, Skip{Reason: reason})
+		s = &f.Skipped[len(f.Skipped)-1]
+	}
+	s.Count++
+	if reason.unwatched() {
+		f.remarks++
+	}
+	if len(s.Samples) < maxSamples {
+		s.Samples = append(s.Samples, Sample{line, printable(text)})
+	}
+}
+
+func (f *FileReport) find(reason Reason) *Skip {
+	for i := range f.Skipped {
+		if f.Skipped[i].Reason == reason {
+			return &f.Skipped[i]
+		}
+	}
+	return nil
+}
+
+// printable returns the beginning of a text, with a dot for what a terminal
+// could take for a command.
+func printable(text string) string {
+	cut := text
+	if len(cut) > maxSampleText {
+		cut = strings.ToValidUTF8(cut[:maxSampleText], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r != ' ' && !strconv.IsPrint(r) {
+			return '.'
+		}
+		return r
+	}, cut)
+}
+
+// WriteText writes the report for a person.
+func (r *Report) WriteText(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	for i := range r.Files {
+		r.Files[i].writeText(out)
+	}
+	if len(r.Files) > 1 {
+		var sum FileReport
+		for i := range r.Files {
+			f := &r.Files[i]
+			sum.Names += f.Names
+			sum.Addresses += f.Addresses
+			sum.Networks += f.Networks
+			sum.Duplicates += f.Duplicates
+		}
+		fmt.Fprintf(out, "%d files: %s\n", len(r.Files), sum.totals())
+	}
+	return out.Flush()
+}
+
+// writeText writes the report of one file.
+func (f *FileReport) writeText(out *bufio.Writer) {
+	fmt.Fprintf(out, "%s\n", f.Path)
+	if f.Format != Auto {
+		fmt.Fprintf(out, "  format   %s, %s\n", f.Format, plural(f.Lines, "line"))
+	}
+	if f.Err != nil {
+		fmt.Fprintf(out, "  error    %v\n", f.Err)
+	}
+	if f.Total() > 0 {
+		fmt.Fprintf(out, "  entries  %s\n", f.totals())
+	}
+	for i := range f.Skipped {
+		s := &f.Skipped[i]
+		fmt.Fprintf(out, "  skipped  %d: %s\n", s.Count, s.Reason)
+		for _, sample := range s.Samples {
+			fmt.Fprintf(out, "           line %d: %s\n", sample.Line, sample.Text)
+		}
+		if more := s.Count - len(s.Samples); more > 0 {
+			fmt.Fprintf(out, "           and %d more\n", more)
+		}
+	}
+}
+
+// totals returns the entries in words.
+func (f *FileReport) totals() string {
+	text := fmt.Sprintf("%s, %s, %s", plural(f.Names, "name"), plural(f.Addresses, "address"), plural(f.Networks, "network"))
+	if f.Duplicates > 0 {
+		text += fmt.Sprintf(" (of these %s)", plural(f.Duplicates, "duplicate"))
+	}
+	return text
+}
+
+// plural returns a number of things.
+func plural(n int, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
+}

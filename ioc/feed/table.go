@@ -1,0 +1,202 @@
+package feed
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A role is what a column of a table is for.
+type role uint8
+
+const (
+	roleNone role = iota
+	roleIndicator
+	roleType
+	rolePort
+	roleDescription
+	roleReference
+	roleConfidence
+	roleFirstSeen
+	roleExpires
+	roleDetect // whether to detect it at all: to_ids of MISP
+)
+
+// A table is the layout of a CSV feed.
+type table struct {
+	delimiter byte
+	width     int            // columns in the header
+	columns   map[role][]int // by role, the best first; several indicators in a row are several entries
+	header    int            // line of the header, 0 if none
+}
+
+// wellKnown returns the names that columns have in public feeds, lower-case
+// and with '_' for '-' and ' ', the best first.
+func wellKnown(r role) []string {
+	switch r {
+	case roleIndicator:
+		return []string{
+			"indicator", "ioc_value", "ioc", "indicator_value", "value", "observable",
+			"domain", "domain_name", "domains", "fqdn", "hostname", "host", "dns",
+			"ip", "dst_ip", "dstip", "dest_ip", "destination_ip", "src_ip", "ip_address", "ipaddress", "ip_dst", "ipv4", "ipv6",
+			"address", "c2", "cidr", "network", "prefix", "subnet", "netblock", "url", "uri",
+		}
+	case roleType:
+		return []string{"ioc_type", "indicator_type", "type", "observable_type"}
+	case rolePort:
+		return []string{"port", "dst_port", "dstport", "dest_port", "destination_port"}
+	case roleDescription:
+		return []string{
+			"malware_printable", "malware", "malware_family", "family", "description", "desc", "comment",
+			"threat", "threat_type", "campaign", "tags", "label", "note", "category",
+		}
+	case roleReference:
+		return []string{"reference", "references", "urlhaus_link", "link", "source_url", "report"}
+	case roleConfidence:
+		return []string{"confidence", "confidence_level", "score"}
+	case roleFirstSeen:
+		return []string{"first_seen", "first_seen_utc", "firstseen", "dateadded", "date_added", "first_seen_at"}
+	case roleExpires:
+		return []string{"valid_until", "expires", "expiry", "expiration", "expiration_date", "expires_at"}
+	case roleDetect:
+		return []string{"to_ids"}
+	default:
+		return nil
+	}
+}
+
+// columnName brings a name of a header into the form of wellKnown.
+func columnName(field string) string {
+	return strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(field)))
+}
+
+// isColumnName reports whether a text is a well-known name of a column of
+// indicators.
+func isColumnName(text string) bool {
+	return slices.Contains(wellKnown(roleIndicator), columnName(text))
+}
+
+var errNoHeader = errors.New("no CSV header with a column of indicators was found: name the columns")
+
+// findTable finds the header at the beginning of a feed. It may be in a
+// comment, as abuse.ch has it.
+func findTable(text string, by Columns) (table, error) {
+	const most = 200 // lines of comments before the header
+	rest := text
+	for number := 1; number <= most && rest != ""; number++ {
+		var first string
+		first, rest, _ = strings.Cut(rest, "\n")
+		trimmed := strings.TrimSpace(first)
+		if trimmed == "" {
+			continue
+		}
+		comment := trimmed[0] == '#'
+		header := strings.TrimLeft(trimmed, "# \t")
+		for _, delimiter := range []byte{',', '\t', ';', '|'} {
+			t, err := newTable(header, delimiter, by)
+			if err == nil && (comment || by == (Columns{})) && !t.fits(rest, by) {
+				err = errNoHeader
+			}
+			if err == nil {
+				t.header = number
+				return t, nil
+			}
+			if by != (Columns{}) && !comment && !errors.Is(err, errNoHeader) {
+				return table{}, err
+			}
+		}
+		if !comment {
+			break
+		}
+	}
+	return table{}, errNoHeader
+}
+
+// newTable makes the table of a header. The error is errNoHeader when it is
+// none, and another one when a named column is missing in it.
+func newTable(header string, delimiter byte, by Columns) (table, error) {
+	fields, _ := splitFields(header, delimiter, nil)
+	for i := range fields {
+		fields[i] = columnName(fields[i])
+	}
+	t := table{delimiter: delimiter, width: len(fields), columns: map[role][]int{}}
+	if by != (Columns{}) {
+		return t, t.assign(fields, by)
+	}
+	if len(fields) < 2 {
+		return t, errNoHeader
+	}
+	for r := roleIndicator; r <= roleDetect; r++ {
+		for _, name := range wellKnown(r) {
+			if at := slices.Index(fields, name); at >= 0 {
+				t.columns[r] = append(t.columns[r], at)
+			}
+		}
+	}
+	t.narrow(fields)
+	if len(t.columns[roleIndicator]) == 0 || slices.ContainsFunc(fields, notColumnName) {
+		return t, errNoHeader
+	}
+	return t, nil
+}
+
+// narrow leaves one column of indicators where the header has one that is
+// named so, whatever else it has.
+func (t *table) narrow(fields []string) {
+	const generic = 6 // of the well-known names are for indicators of any kind
+	if all := t.columns[roleIndicator]; len(all) > 1 && slices.Contains(wellKnown(roleIndicator)[:generic], fields[all[0]]) {
+		t.columns[roleIndicator] = all[:1]
+	}
+}
+
+// notColumnName reports whether a field is data or prose rather than a name.
+func notColumnName(field string) bool {
+	return len(field) > 40 || strings.Count(field, "_") > 4 || strings.ContainsAny(field, "./:\\=")
+}
+
+// assign finds the columns that the user named.
+func (t *table) assign(fields []string, by Columns) error {
+	for _, c := range []struct {
+		role role
+		name string
+	}{
+		{roleIndicator, by.Indicator}, {roleType, by.Type}, {rolePort, by.Port}, {roleDescription, by.Description},
+		{roleReference, by.Reference}, {roleConfidence, by.Confidence}, {roleFirstSeen, by.FirstSeen}, {roleExpires, by.Expires},
+	} {
+		if c.name == "" {
+			continue
+		}
+		at := slices.Index(fields, columnName(c.name))
+		if number, err := strconv.Atoi(c.name); at < 0 && err == nil && number >= 1 && number <= len(fields) {
+			at = number - 1
+		}
+		if at < 0 && len(fields) < 2 {
+			return errNoHeader
+		}
+		if at < 0 {
+			return fmt.Errorf("no column %q in the CSV header, which has %s", c.name, strings.Join(fields, ", "))
+		}
+		t.columns[c.role] = []int{at}
+	}
+	if len(t.columns[roleIndicator]) == 0 {
+		return errors.New("the column of the indicators is not named")
+	}
+	return nil
+}
+
+// fits reports whether the next row has as many columns as the header. There
+// may be none within sight.
+func (t *table) fits(rest string, by Columns) bool {
+	for rest != "" {
+		var row string
+		row, rest, _ = strings.Cut(rest, "\n")
+		if row = strings.TrimSpace(row); row == "" || row[0] == '#' {
+			continue
+		}
+		fields, closed := splitFields(row, t.delimiter, nil)
+		return len(fields) == t.width || !closed || by != (Columns{}) && len(fields) > 1
+	}
+	return true
+}

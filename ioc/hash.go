@@ -1,0 +1,99 @@
+package ioc
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+)
+
+// A secret keys the hashes of one Set, so that nobody who sends packets can
+// choose addresses or names that collide. What a Set answers does not depend
+// on it: every hash that agrees is followed by a comparison of the value.
+type secret struct {
+	a, b uint64 // odd
+}
+
+// newSecret draws a secret.
+func newSecret() secret {
+	return secret{a: rand.Uint64() | 1, b: rand.Uint64() | 1} //nolint:gosec // ChaCha8, seeded by the system
+}
+
+// addr4 hashes an IPv4 address by multiplication (Dietzfelbinger et al., "A
+// Reliable Randomized Algorithm for the Closest-Pair Problem", 1997): one
+// instruction, of which the upper half is good.
+func (k *secret) addr4(addr uint32) uint64 { return uint64(addr) * k.a }
+
+// addr6 hashes an IPv6 address.
+func (k *secret) addr6(addr addr6) uint64 { return fold(addr.hi^k.a, addr.lo^k.b) }
+
+// port turns the hash of an address into the hash of the address and a port.
+func (k *secret) port(h uint64, port uint16) uint64 {
+	return fold(h^k.b, uint64(port)^k.a)
+}
+
+// label extends the hash of a name by the label to its left. The hash of a
+// suffix is thus on the way to the hash of every name below it.
+func (k *secret) label(h uint64, label []byte) uint64 {
+	n := uint64(len(label))
+	for len(label) > 8 {
+		h = fold(h^binary.LittleEndian.Uint64(label), k.a)
+		label = label[8:]
+	}
+	var tail uint64
+	switch {
+	case len(label) == 8:
+		tail = binary.LittleEndian.Uint64(label)
+	case len(label) >= 4:
+		tail = uint64(binary.LittleEndian.Uint32(label))<<32 |
+			uint64(binary.LittleEndian.Uint32(label[len(label)-4:]))
+	case len(label) > 0:
+		tail = uint64(label[0]) | uint64(label[len(label)/2])<<8 | uint64(label[len(label)-1])<<16
+	}
+	return fold(h^tail, k.b^n<<1)
+}
+
+// fold multiplies and joins the halves of the product, as wyhash does.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
+
+// scale maps a hash to 0 … n-1 by its upper bits (Lemire, "Fast Random
+// Integer Generation in an Interval", 2019), so that a table may have any
+// size and not only a power of two.
+func scale(h uint64, n int) int {
+	hi, _ := bits.Mul64(h, uint64(n)) //nolint:gosec // the length of a slice
+	return int(hi)                    //nolint:gosec // less than n
+}
+
+// A filter says of most hashes that were never added that they were not, and
+// never says so of one that was. It costs one memory access: both bits of a
+// hash are in one word. With 16 bits a hash it is wrong about one time in 50.
+type filter struct {
+	words []uint64 // never empty
+}
+
+// filterBitsPerHash sets the size of filters.
+const filterBitsPerHash = 16
+
+// newFilter makes a filter for n hashes.
+func newFilter(n int) filter {
+	return filter{words: make([]uint64, n*filterBitsPerHash/64+1)}
+}
+
+// add notes a hash.
+func (f *filter) add(h uint64) {
+	f.words[scale(h, len(f.words))] |= filterMask(h)
+}
+
+// has reports false only for hashes that were never added.
+func (f *filter) has(h uint64) bool {
+	mask := filterMask(h)
+	return f.words[scale(h, len(f.words))]&mask == mask
+}
+
+// filterMask returns the two bits of a hash. They are from the middle of it,
+// since the lower bits of addr4 are poor and the upper ones choose the word.
+func filterMask(h uint64) uint64 {
+	return 1<<(h>>26&63) | 1<<(h>>32&63)
+}

@@ -1,0 +1,221 @@
+package ioc
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Set answers whether a name or an address is an indicator. It never
+// changes, so any number of goroutines may ask it; a Builder makes one. A nil
+// Set and the zero Set match nothing.
+//
+// Measured with a million names and as many addresses on one core at 2.6 GHz:
+// an address that is in no feed costs 3 to 5 ns, a clean name of 20 bytes 20
+// to 50 ns; nothing allocates but Indicator. See the benchmarks.
+type Set struct {
+	secret   secret
+	v4       addresses[uint32]
+	v6       addresses[addr6]
+	networks networks
+	names    names
+	notes    notebook
+	allowed  allowList
+	counts   Counts
+}
+
+// A Match says which indicator of a Set something is. It is comparable: the
+// same indicator of the same Set gives the same Match.
+type Match struct {
+	kind  matchKind
+	class Class
+	index uint32
+}
+
+// matchKind is the part of a Set that a match is in.
+type matchKind uint8
+
+const (
+	inNames matchKind = iota
+	inV4
+	inV6
+	inNetworks
+)
+
+// Type returns the type of the indicator.
+func (m Match) Type() Type {
+	switch m.kind {
+	case inNames:
+		return Domain
+	case inNetworks:
+		return Network
+	default:
+		return Address
+	}
+}
+
+// Class returns what the match means.
+func (m Match) Class() Class { return m.class }
+
+// HasAddresses reports whether the Set has addresses or networks.
+func (s *Set) HasAddresses() bool {
+	return s != nil && (len(s.v4.entries) > 0 || len(s.v6.entries) > 0 || len(s.networks.entries) > 0)
+}
+
+// HasNames reports whether the Set has names.
+func (s *Set) HasNames() bool { return s != nil && s.names.table.count > 0 }
+
+// Address reports whether an address is an indicator: for this port before
+// any port, itself before the networks that it is in, the smallest first.
+// IPv4 addresses that are mapped into IPv6 count as IPv4.
+//
+// It is called twice for every packet, so it is laid out for the answer no:
+// one word of a filter and one bit of an array.
+func (s *Set) Address(ap netip.AddrPort) (Match, bool) {
+	if s == nil || s.counts.Addresses|s.counts.Networks == 0 {
+		return Match{}, false
+	}
+	a := ap.Addr()
+	if a.Is4() {
+		n := number4(a)
+		h := s.secret.addr4(n)
+		if (len(s.v4.entries) == 0 || !s.v4.known.has(h)) &&
+			(s.networks.touched[0] == nil || !s.networks.touched[0].has(block4(n))) {
+			return Match{}, false
+		}
+		return s.address4(n, h, ap)
+	}
+	return s.address6(ap)
+}
+
+// address4 looks an IPv4 address up for which Address could not say no.
+func (s *Set) address4(n uint32, h uint64, ap netip.AddrPort) (Match, bool) {
+	if len(s.v4.entries) > 0 {
+		if i := s.v4.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
+			return s.match(inV4, i, s.v4.entries[i].note, ap.Addr())
+		}
+	}
+	return s.network(ap)
+}
+
+// address6 looks an IPv6 address up.
+func (s *Set) address6(ap netip.AddrPort) (Match, bool) {
+	a := ap.Addr()
+	if a.Is4In6() {
+		return s.Address(netip.AddrPortFrom(a.Unmap(), ap.Port()))
+	}
+	if !a.IsValid() {
+		return Match{}, false
+	}
+	n := number6(a)
+	if h := s.secret.addr6(n); len(s.v6.entries) > 0 && s.v6.known.has(h) {
+		if i := s.v6.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
+			return s.match(inV6, i, s.v6.entries[i].note, a)
+		}
+	}
+	if t := s.networks.touched[1]; t == nil || !t.has(s.networks.block6(n.hi)) {
+		return Match{}, false
+	}
+	return s.network(netip.AddrPortFrom(a.WithZone(""), ap.Port()))
+}
+
+// network looks an address up among the networks.
+func (s *Set) network(ap netip.AddrPort) (Match, bool) {
+	i := s.networks.lookup(ap.Addr(), ap.Port())
+	if i < 0 {
+		return Match{}, false
+	}
+	return s.match(inNetworks, int(i), s.networks.entries[i].note, ap.Addr())
+}
+
+// match makes the match of an address, unless it is allowed.
+func (s *Set) match(kind matchKind, i int, note uint32, a netip.Addr) (Match, bool) {
+	if s.allowed.hasAddr(a) {
+		return Match{}, false
+	}
+	return Match{kind, s.notes.notes[note].class, uint32(i)}, true //nolint:gosec // bounded by Builder.room
+}
+
+// Name reports whether a name is an indicator or below one; the most specific
+// one answers. Kill-switch names are found before all others, and also where
+// a resolver appended a search suffix to them.
+//
+// The name is lower-case text without a trailing dot, in which odd bytes and
+// dots inside labels are escaped (RFC 1035, 5.1). It is not kept.
+func (s *Set) Name(name []byte) (Match, bool) {
+	if s == nil || s.names.table.count == 0 {
+		return Match{}, false
+	}
+	r, ok := s.names.kill.lookup(&s.names, name, s.exact)
+	if !ok {
+		r, ok = s.names.lookup(name, s.exact)
+	}
+	if !ok || s.allowed.hasName(name) {
+		return Match{}, false
+	}
+	note, _ := s.names.arena.note(r)
+	return Match{inNames, s.notes.notes[note].class, uint32(r)}, true
+}
+
+// exact reports whether an indicator matches only its own name.
+func (s *Set) exact(r ref) bool {
+	note, _ := s.names.arena.note(r)
+	return s.notes.notes[note].exact
+}
+
+// Active reports whether the indicator of a match still holds at a packet
+// time in Unix nanoseconds. Unlike Indicator, it does not allocate.
+func (s *Set) Active(m Match, at int64) bool {
+	note, _ := s.note(m)
+	expires := s.notes.notes[note].expires
+	if expires == noTime {
+		return true
+	}
+	second, rest := at/int64(time.Second), at%int64(time.Second)
+	return second < expires || second == expires && rest <= 0
+}
+
+// note returns the number of a match's note, and its line.
+func (s *Set) note(m Match) (note uint32, line int) {
+	switch m.kind {
+	case inV4:
+		e := &s.v4.entries[m.index]
+		return e.note, int(e.line)
+	case inV6:
+		e := &s.v6.entries[m.index]
+		return e.note, int(e.line)
+	case inNetworks:
+		e := &s.networks.entries[m.index]
+		return e.note, int(e.line)
+	default:
+		return s.names.arena.note(ref(m.index))
+	}
+}
+
+// Indicator returns the indicator of a match that this Set gave. It allocates.
+func (s *Set) Indicator(m Match) Indicator {
+	note, line := s.note(m)
+	i := s.notes.indicator(note)
+	i.Type, i.Line = m.Type(), line
+	switch m.kind {
+	case inV4:
+		e := &s.v4.entries[m.index]
+		i.Value, i.Port = addrOf4(e.addr).String(), e.port
+	case inV6:
+		e := &s.v6.entries[m.index]
+		i.Value, i.Port = addrOf6(e.addr).String(), e.port
+	case inNetworks:
+		e := &s.networks.entries[m.index]
+		i.Value, i.Port = e.prefix.String(), e.port
+	default:
+		i.Value = string(s.names.arena.name(ref(m.index)))
+	}
+	return i
+}
+
+// Counts returns how many indicators there are.
+func (s *Set) Counts() Counts {
+	if s == nil {
+		return Counts{}
+	}
+	return s.counts.clone()
+}

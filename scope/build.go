@@ -1,0 +1,310 @@
+package scope
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+)
+
+// documentVersion is the version of the scope document's format.
+const documentVersion = 1
+
+// Document returns the scope as it stands. It shares nothing with the ledger.
+func (l *Ledger) Document(c Capture) Document {
+	d := Document{
+		Version:  documentVersion,
+		Capture:  c.summary(),
+		Hosts:    []HostEntry{},
+		External: l.scanners(),
+		Attacks:  l.attackList(),
+	}
+	listed := l.listed()
+	zones := newZoneCounter(l.zones)
+	for _, h := range listed {
+		d.Hosts = append(d.Hosts, l.entry(h.host, h.verdict, c.Files))
+		smb, fromInternet := h.host.exposure()
+		zones.add(d.Hosts[len(d.Hosts)-1].Zone, h.verdict.state, smb, fromInternet)
+	}
+	d.Zones, d.Totals = zones.result()
+	d.Totals.External = uint64(len(d.External))
+	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
+	return d
+}
+
+// summary copies what was looked at, so that nothing of it is null.
+func (c *Capture) summary() CaptureSummary {
+	s := CaptureSummary{
+		Packets: c.Packets, Bytes: c.Bytes, Dropped: c.Dropped,
+		Undecoded: map[string]uint64{},
+		Warnings:  append([]string{}, c.Warnings...),
+		Files:     append([]string{}, c.Files...),
+	}
+	for reason, n := range c.Undecoded {
+		s.Undecoded[reason] = n
+	}
+	if !c.First.IsZero() {
+		first, last := c.First.UTC(), c.Last.UTC()
+		s.First, s.Last = &first, &last
+	}
+	return s
+}
+
+// warnings says what the ledger itself had to leave out.
+func (l *Ledger) warnings() []string {
+	var w []string
+	var gone uint64
+	for _, n := range l.hosts.evicted {
+		gone += n
+	}
+	if gone > 0 {
+		w = append(w, fmt.Sprintf("the ledger was full at %s hosts: %s of the least state were dropped, %s of them suspected or infected",
+			grouped(uint64(l.hosts.limit)), grouped(gone), grouped(l.hosts.evicted[Suspected]+l.hosts.evicted[Infected])))
+	}
+	if n := l.external.evicted[0] + l.external.evicted[1]; n > 0 {
+		w = append(w, fmt.Sprintf("the list of outside scanners was full at %s: %s were dropped",
+			grouped(uint64(l.external.limit)), grouped(n)))
+	}
+	if l.lost > 0 {
+		w = append(w, fmt.Sprintf("floods and distributed scans: only the first %s are listed", grouped(maxAttacks)))
+	}
+	return w
+}
+
+// A judged host is one with the verdict about it.
+type judged struct {
+	*host
+	verdict
+	first time.Time
+}
+
+// listed returns the hosts of the document, worst first.
+func (l *Ledger) listed() []judged {
+	list := make([]judged, 0, len(l.hosts.hosts))
+	for _, h := range l.hosts.hosts {
+		if h.state == Seen {
+			continue
+		}
+		first, _ := h.span(func(*fact) bool { return true })
+		list = append(list, judged{h, h.judge(), first})
+	}
+	slices.SortFunc(list, func(a, b judged) int {
+		return cmp.Or(
+			cmp.Compare(b.verdict.state, a.verdict.state),
+			cmp.Compare(b.confidence, a.confidence),
+			a.first.Compare(b.first),
+			a.addr.Compare(b.addr),
+		)
+	})
+	return list
+}
+
+// entry writes one host down.
+func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
+	e := HostEntry{
+		IP: h.addr.String(), Zone: l.zones.Name(h.addr),
+		State: v.state, Confidence: rounded(v.confidence),
+		Patch: "unknown", KillSwitch: h.killSwitch().String(),
+		Role: h.roles(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
+		InfectedBy: []Source{},
+	}
+	e.FirstSeen, e.LastSeen = h.span(func(*fact) bool { return true })
+	if v.state >= Suspected {
+		since, _ := h.span(h.speaksAgainst)
+		e.Since = &since
+	}
+	facts := slices.Clone(h.facts)
+	slices.SortFunc(facts, func(a, b fact) int { return compareFacts(&a, &b) })
+	for i := range facts {
+		e.Facts = append(e.Facts, h.item(&facts[i], files))
+	}
+	return e
+}
+
+// speaksAgainst reports whether a fact makes the host suspicious.
+func (h *host) speaksAgainst(f *fact) bool {
+	return f.kind.family() != harmless && h.weight(f) > 0
+}
+
+// item writes one fact down.
+func (h *host) item(f *fact, files []string) FactItem {
+	i := FactItem{
+		Fact: f.kind.String(), Confidence: rounded(h.weight(f)),
+		First: time.Unix(0, f.first).UTC(), Last: time.Unix(0, f.last).UTC(), Count: f.count,
+		Port: f.port, Alert: f.id, Detail: f.words(), counts: h.speaksAgainst(f), outside: f.outside,
+	}
+	if f.peer.IsValid() {
+		i.Peer = f.peer.String()
+	}
+	if f.kind == kindExposed && f.id != "" {
+		i.Rule = string(alert.RuleExposure)
+	}
+	if f.alert != nil {
+		i.Rule = string(f.alert.Rule)
+		if f.alert.Indicator != nil {
+			i.Indicator, i.Feed = f.alert.Indicator.Value, f.alert.Indicator.Feed
+		}
+	}
+	i.Frames, i.FrameFiles = frameList(f.frames, files)
+	return i
+}
+
+// frameList returns the numbers of frames, and their files where that is
+// needed to tell them apart.
+func frameList(refs []alert.FrameRef, files []string) (numbers []uint64, names []string) {
+	numbers = make([]uint64, 0, len(refs))
+	for _, r := range refs {
+		numbers = append(numbers, r.Number)
+		if len(files) > 1 && r.File >= 0 && r.File < len(files) {
+			names = append(names, files[r.File])
+		}
+	}
+	return numbers, names
+}
+
+// fileServerFrom is how many clients a host serves on an SMB port before it
+// is taken for a file server.
+const fileServerFrom = 5
+
+// roles returns what the host is for, as far as it shows.
+func (h *host) roles() []string {
+	roles := []string{}
+	if h.resolver {
+		roles = append(roles, "resolver")
+	}
+	if slices.ContainsFunc(h.facts, func(f fact) bool {
+		return f.kind == kindExposed && smbPort(f.port) && f.count >= fileServerFrom
+	}) {
+		roles = append(roles, "file-server")
+	}
+	return roles
+}
+
+// exposure reports whether the host answers on an SMB port, and whether to
+// outside.
+func (h *host) exposure() (smb, fromInternet bool) {
+	for i := range h.facts {
+		if f := &h.facts[i]; f.kind == kindExposed && smbPort(f.port) {
+			smb = true
+			fromInternet = fromInternet || f.outside
+		}
+	}
+	return smb, fromInternet
+}
+
+// A zoneCounter counts hosts by zone.
+type zoneCounter struct {
+	total  Totals
+	byName map[string]*ZoneSummary
+	order  []string // named zones first, in their own order
+}
+
+func newZoneCounter(m *zone.Map) *zoneCounter {
+	c := &zoneCounter{byName: make(map[string]*ZoneSummary)}
+	for _, name := range append(slices.Clone(m.Names()), zone.Internal) {
+		if name != zone.Internet && c.byName[name] == nil {
+			c.byName[name] = &ZoneSummary{Name: name}
+			c.order = append(c.order, name)
+		}
+	}
+	return c
+}
+
+// add counts one host. Hosts of the ledger are inside, so its zone is known.
+func (c *zoneCounter) add(name string, s State, smb, fromInternet bool) {
+	z := c.byName[name]
+	z.Hosts.add(s)
+	c.total.add(s)
+	if smb {
+		z.SMBExposed++
+		c.total.SMBExposed++
+	}
+	if fromInternet {
+		z.FromInternet++
+		c.total.FromInternet++
+	}
+}
+
+// result lists all named zones, and the rest of inside where it has hosts or
+// there are no named zones.
+func (c *zoneCounter) result() ([]ZoneSummary, Totals) {
+	zones := []ZoneSummary{}
+	for _, name := range c.order {
+		z := *c.byName[name]
+		if name == zone.Internal && z.Hosts == (StateCounts{}) && len(c.order) > 1 {
+			continue
+		}
+		zones = append(zones, z)
+	}
+	return zones, c.total
+}
+
+// scanners lists the outside scanners: those that were answered first, then
+// those with the most targets.
+func (l *Ledger) scanners() []Scanner {
+	list := make([]Scanner, 0, len(l.external.hosts))
+	for _, h := range l.external.hosts {
+		list = append(list, h.scanner())
+	}
+	slices.SortFunc(list, func(a, b Scanner) int {
+		return cmp.Or(
+			cmp.Compare(b.Answered, a.Answered),
+			cmp.Compare(b.Targets, a.Targets),
+			a.First.Compare(b.First),
+			netip.MustParseAddr(a.IP).Compare(netip.MustParseAddr(b.IP)),
+		)
+	})
+	return list
+}
+
+// scanner writes one outside scanner down.
+func (h *host) scanner() Scanner {
+	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
+	s.First, s.Last = h.span(func(*fact) bool { return true })
+	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
+	for i := range h.facts {
+		scan := h.facts[i].alert.Evidence.Scan
+		s.Targets += scan.Targets
+		s.Answered += scan.Answered
+		s.Ports = append(s.Ports, scan.Ports...)
+		if scan.Port != 0 {
+			s.Ports = append(s.Ports, scan.Port)
+		}
+		numbers, _ := frameList(h.facts[i].frames, nil)
+		s.Frames = append(s.Frames, numbers...)
+		s.Alerts = append(s.Alerts, h.facts[i].id)
+	}
+	slices.Sort(s.Ports)
+	s.Ports = slices.Compact(s.Ports)
+	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
+	return s
+}
+
+// attackList lists floods and distributed scans in the order of their time.
+func (l *Ledger) attackList() []Attack {
+	list := make([]Attack, 0, len(l.attacks))
+	for _, a := range l.attacks {
+		at := Attack{
+			Target: a.Host.String(), Zone: l.zones.Name(a.Host), Count: a.Count,
+			First: a.First.UTC(), Last: a.Last.UTC(), Alert: a.ID,
+		}
+		if f := a.Evidence.Flood; f != nil {
+			at.Kind, at.Port, at.Sources, at.Count = "flood", f.Port, f.Sources, f.Packets
+		} else {
+			at.Kind, at.Port, at.Sources = "distributed-scan", a.Evidence.Scan.Port, a.Evidence.Scan.Sources
+		}
+		list = append(list, at)
+	}
+	slices.SortFunc(list, func(a, b Attack) int {
+		return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Alert, b.Alert))
+	})
+	return list
+}
+
+// rounded cuts a confidence to what it is good for.
+func rounded(c float64) float64 { return math.Round(c*1000) / 1000 }

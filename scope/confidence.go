@@ -1,0 +1,135 @@
+package scope
+
+import (
+	"wormscope/detect/alert"
+	"wormscope/ioc"
+)
+
+// The confidences of docs/scope.md: how sure a fact alone makes us that the
+// host is infected, or, for exposed and targeted, that the fact is one.
+const (
+	sureExposed    = 1.0
+	sureTargeted   = 0.9
+	sureKillSwitch = 0.9
+	sureSinkhole   = 0.9 // run by defenders for what malware calls
+	sureAnonymizer = 0.1 // "uses Tor", no more
+)
+
+// How much of its indicator's confidence a contact keeps.
+const (
+	weightAttempted = 0.75 // the host called, nobody answered
+	weightGuessed   = 0.8  // who called was guessed from the ports
+	weightUnknown   = 0.5  // who called is not known
+)
+
+// rateIndicator returns how much a match of an indicator by the host itself says.
+func rateIndicator(i *ioc.Indicator) float64 {
+	if i == nil {
+		return 0
+	}
+	switch i.Class {
+	case ioc.KillSwitch:
+		return sureKillSwitch
+	case ioc.Sinkhole:
+		return sureSinkhole
+	case ioc.Anonymizer:
+		return sureAnonymizer
+	case ioc.Malicious:
+		return rateFeed(i.Confidence)
+	default:
+		return rateFeed(ioc.NotSpecified)
+	}
+}
+
+// rateFeed turns a feed's own confidence into ours. A feed that says nothing
+// is taken as a list that somebody keeps for a reason.
+func rateFeed(c ioc.Confidence) float64 {
+	switch c {
+	case ioc.HighConfidence:
+		return 0.8
+	case ioc.LowConfidence:
+		return 0.3
+	case ioc.None:
+		return 0.1
+	case ioc.MediumConfidence, ioc.NotSpecified:
+		return 0.6
+	default:
+		return 0.6
+	}
+}
+
+// rateContact returns how much a contact that the host began, or may have
+// begun, says.
+func rateContact(a *alert.Alert) float64 {
+	c := a.Evidence.Contact
+	rate := rateIndicator(a.Indicator)
+	switch {
+	case c.Initiator == initiatorUnknown:
+		rate *= weightUnknown
+	case c.TransportGuess:
+		rate *= weightGuessed
+	}
+	if c.State != stateEstablished {
+		rate *= weightAttempted
+	}
+	return rate
+}
+
+// The words of alert.Contact.
+const (
+	stateEstablished = "established"
+	initiatorPeer    = "peer"
+	initiatorUnknown = "unknown"
+)
+
+// manyFailed is how many targets must have refused or kept silent before a
+// scan for SMB leaves hardly any other explanation than a worm, or a person
+// who acts like one. No management server has so many stale clients at once.
+const manyFailed = 100
+
+// rateScan returns how much a scan by an inside host says: by the rule that
+// fired, by the port, and by how much of it led nowhere.
+func rateScan(a *alert.Alert) float64 {
+	s := a.Evidence.Scan
+	failed := s.Refused + s.Silent
+	if smbPort(s.Port) && failed >= manyFailed {
+		return 0.95
+	}
+	rate := rateScanRule(a.Name)
+	switch {
+	case smbPort(s.Port) || s.Port == 0:
+		return rate
+	case lateralPort(s.Port):
+		return rate * 0.8
+	default:
+		return rate * 0.6
+	}
+}
+
+// rateScanRule returns how far each rule of detection is to be trusted: the
+// sequential test asks for failures, the others make do with less.
+func rateScanRule(name string) float64 {
+	switch name {
+	case "sequential":
+		return 0.9
+	case "fan-out":
+		return 0.8
+	case "slow", "half-duplex":
+		return 0.7
+	case "vertical":
+		return 0.5
+	default:
+		return 0.6
+	}
+}
+
+// lateralPort reports whether worms and intruders move through a port, apart
+// from SMB's: RPC, RDP, WinRM, SSH, Telnet.
+func lateralPort(p uint16) bool {
+	switch p {
+	case 135, 3389, 5985, 5986, 22, 23:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,161 @@
+package scope
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+)
+
+// Document is the scope document, version 1, as --scope writes it. Arrays are
+// never null; times are UTC. docs/scope.md describes each field.
+type Document struct {
+	Version  int            `json:"version"`
+	Capture  CaptureSummary `json:"capture"`
+	Totals   Totals         `json:"totals"`
+	Zones    []ZoneSummary  `json:"zones"`
+	Hosts    []HostEntry    `json:"hosts"`    // inside, worst first
+	External []Scanner      `json:"external"` // outside scanners: what to block
+	Attacks  []Attack       `json:"attacks"`  // floods and distributed scans
+}
+
+// Capture is what the ledger can't know of the traffic it was told about.
+type Capture struct {
+	First, Last time.Time         // of the packets; zero when there were none
+	Packets     uint64            // frames read
+	Bytes       uint64            // on the wire
+	Dropped     uint64            // frames that the capture is known to lack
+	Undecoded   map[string]uint64 // frames that could not be decoded, by reason
+	Warnings    []string          // what weakens the conclusions, one sentence each
+	Files       []string          // names of the capture files, by the index that alerts use
+}
+
+// CaptureSummary is what was looked at, and what could not be seen.
+type CaptureSummary struct {
+	First     *time.Time        `json:"first"` // null when no packet was read
+	Last      *time.Time        `json:"last"`
+	Packets   uint64            `json:"packets"`
+	Bytes     uint64            `json:"bytes"`
+	Dropped   uint64            `json:"dropped"`
+	Undecoded map[string]uint64 `json:"undecoded"`
+	Warnings  []string          `json:"warnings"`
+	Files     []string          `json:"files"`
+}
+
+// StateCounts counts hosts by state: each host once, in its worst state.
+type StateCounts struct {
+	Infected  uint64 `json:"infected"`
+	Suspected uint64 `json:"suspected"`
+	Targeted  uint64 `json:"targeted"`
+	Exposed   uint64 `json:"exposed"`
+}
+
+// add counts one host.
+func (c *StateCounts) add(s State) {
+	switch s {
+	case Infected:
+		c.Infected++
+	case Suspected:
+		c.Suspected++
+	case Targeted:
+		c.Targeted++
+	case Exposed:
+		c.Exposed++
+	case Seen:
+	}
+}
+
+// Totals counts the whole institution.
+type Totals struct {
+	StateCounts
+	SMBExposed   uint64 `json:"smb_exposed"`       // answer on 445 or 139, whatever their state
+	FromInternet uint64 `json:"smb_from_internet"` // of these, also to outside
+	External     uint64 `json:"external"`          // outside scanners
+}
+
+// ZoneSummary counts one zone.
+type ZoneSummary struct {
+	Name         string      `json:"name"`
+	Hosts        StateCounts `json:"hosts"`
+	SMBExposed   uint64      `json:"smb_exposed"`
+	FromInternet uint64      `json:"smb_from_internet"`
+}
+
+// HostEntry is one inside host.
+type HostEntry struct {
+	IP         string     `json:"ip"`
+	Zone       string     `json:"zone"`
+	State      State      `json:"state"`
+	Confidence float64    `json:"confidence"`      // in the state, 0 to 1
+	Since      *time.Time `json:"since,omitempty"` // first act of an infected or suspected host
+	FirstSeen  time.Time  `json:"first_seen"`      // of all facts
+	LastSeen   time.Time  `json:"last_seen"`
+	Patch      string     `json:"patch"`                 // vulnerable, patched or unknown
+	KillSwitch string     `json:"kill_switch,omitempty"` // reached, not reached or unknown; absent when not asked for
+	Role       []string   `json:"role"`
+	Facts      []FactItem `json:"facts"`
+	LeftOut    int        `json:"facts_left_out,omitempty"` // facts beyond the limit per host
+	InfectedBy []Source   `json:"infected_by"`
+	// PatientZero says that nobody inside is known to have infected the host.
+	// It needs knowledge of who infected whom, and is false without.
+	PatientZero bool `json:"patient_zero_candidate"`
+}
+
+// Source is a host that may have infected another.
+type Source struct {
+	IP         string  `json:"ip"`
+	Confidence float64 `json:"confidence"`
+}
+
+// FactItem is one fact about a host.
+type FactItem struct {
+	Fact       string    `json:"fact"`
+	Confidence float64   `json:"confidence"` // 0 to 1; 0 where a resolver did it for its clients
+	First      time.Time `json:"first"`
+	Last       time.Time `json:"last"`
+	Count      uint64    `json:"count"`
+	Peer       string    `json:"peer,omitempty"`
+	Port       uint16    `json:"port,omitempty"`
+	Frames     []uint64  `json:"frames"`                // 1-based within their file
+	FrameFiles []string  `json:"frame_files,omitempty"` // of each frame, when there are several files
+	Rule       string    `json:"rule,omitempty"`        // event.action of the alert
+	Alert      string    `json:"alert,omitempty"`       // wormscope.alert.id of the alert
+	Indicator  string    `json:"indicator,omitempty"`
+	Feed       string    `json:"feed,omitempty"`
+	Detail     string    `json:"detail"` // the fact in words
+
+	counts  bool // speaks against the host
+	outside bool // exposed: reached from outside
+}
+
+// Scanner is an outside host that scans the institution.
+type Scanner struct {
+	IP       string    `json:"ip"`
+	Ports    []uint16  `json:"ports"`
+	Targets  uint64    `json:"targets"`  // sum over its scans
+	Answered uint64    `json:"answered"` // attempts that inside hosts accepted
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Frames   []uint64  `json:"frames"`
+	Alerts   []string  `json:"alerts"`
+}
+
+// Attack is a finding with many sources.
+type Attack struct {
+	Kind    string    `json:"kind"` // flood or distributed-scan
+	Target  string    `json:"target"`
+	Zone    string    `json:"zone"`
+	Port    uint16    `json:"port"`
+	Sources uint64    `json:"sources"`
+	Count   uint64    `json:"count"` // packets or attempts
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+	Alert   string    `json:"alert"`
+}
+
+// WriteJSON writes the document, indented, with a final newline.
+func (d *Document) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	return e.Encode(d)
+}

@@ -1,0 +1,178 @@
+package scope
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// A host is all that the ledger knows of one address.
+type host struct {
+	addr     netip.Addr
+	resolver bool // answers DNS for others
+	state    State
+	facts    []fact
+	left     int // facts not kept, because of maxFacts
+	changes  int // how often the state changed, numbers the changes
+	level    int // the list it is in, see table
+	prev     *host
+	next     *host
+}
+
+// maxFacts is how many facts of one kind are kept about a host. Beyond it the
+// strongest stay, and the earliest of equals.
+const maxFacts = 32
+
+// maxFrames is how many frames are kept as evidence of one fact.
+const maxFrames = 4
+
+// A fact is one thing known about a host, with when, how often and how sure.
+type fact struct {
+	id          string // the alert's; empty for what detectors say without one
+	seq         int    // the alert's latest word
+	kind        kind
+	confidence  float64 // 0 to 1, before the host's role is considered
+	first, last int64   // Unix nanoseconds
+	count       uint64
+	peer        netip.Addr // the other end; invalid where there are many
+	port        uint16     // 0 where there are many
+	viaDNS      bool       // a resolver would do it for its clients
+	outside     bool       // exposed: reached from outside
+	lastFrame   alert.FrameRef
+	frames      []alert.FrameRef // the first few, in order
+	alert       *alert.Alert     // for kinds that are told in words; else nil
+}
+
+// provesWorm reports whether the fact alone means infection: WannaCry, and
+// nothing else, looks up its kill switch.
+func (f *fact) provesWorm() bool {
+	return f.asksKillSwitch() && f.confidence > 0
+}
+
+// put adds a fact or brings a known one up to date, and reports whether
+// anything changed: an alert's word that was heard before changes nothing.
+func (h *host) put(f fact) bool {
+	for i := range h.facts {
+		known := &h.facts[i]
+		switch {
+		case known.id != f.id:
+		case f.id != "":
+			return known.replace(f)
+		case known.kind == f.kind && known.peer == f.peer && known.port == f.port:
+			return known.merge(f)
+		}
+	}
+	h.facts = append(h.facts, f)
+	return h.limit(f.kind)
+}
+
+// replace brings a fact from an alert up to the alert's later word, which
+// holds the totals.
+func (f *fact) replace(by fact) bool {
+	if by.seq <= f.seq {
+		return false
+	}
+	if len(by.frames) == 0 {
+		by.frames = f.frames
+	}
+	*f = by
+	return true
+}
+
+// merge adds one more sighting of the same fact. A sighting on the frame that
+// was counted last, or is kept as evidence, is a repeated delivery.
+func (f *fact) merge(by fact) bool {
+	frame := by.lastFrame
+	if frame == f.lastFrame || slices.Contains(f.frames, frame) {
+		return false
+	}
+	f.count += by.count
+	f.first = min(f.first, by.first)
+	f.last = max(f.last, by.last)
+	f.confidence = max(f.confidence, by.confidence)
+	if compareFrames(frame, f.lastFrame) > 0 {
+		f.lastFrame = frame
+	}
+	at, _ := slices.BinarySearchFunc(f.frames, frame, compareFrames)
+	if at < maxFrames {
+		f.frames = slices.Insert(f.frames, at, frame)
+		f.frames = f.frames[:min(len(f.frames), maxFrames)]
+	}
+	return true
+}
+
+// limit drops the weakest fact of a kind when there are too many, and reports
+// whether the newest, the last of the slice, was kept.
+func (h *host) limit(k kind) bool {
+	n, weakest := 0, -1
+	for i := range h.facts {
+		if h.facts[i].kind != k {
+			continue
+		}
+		n++
+		if weakest < 0 || compareStrength(&h.facts[i], &h.facts[weakest]) > 0 {
+			weakest = i
+		}
+	}
+	if n <= maxFacts {
+		return true
+	}
+	h.left++
+	kept := weakest != len(h.facts)-1
+	h.facts = slices.Delete(h.facts, weakest, weakest+1)
+	return kept
+}
+
+// compareStrength orders facts of one kind: the more certain first, then the
+// earlier, then by what tells them apart, so that the order is total.
+func compareStrength(a, b *fact) int {
+	return cmp.Or(
+		cmp.Compare(b.confidence, a.confidence),
+		compareFacts(a, b),
+	)
+}
+
+// compareFacts orders facts as the scope document lists them: by time, then by
+// kind and by what tells them apart.
+func compareFacts(a, b *fact) int {
+	return cmp.Or(
+		cmp.Compare(a.first, b.first),
+		cmp.Compare(a.kind, b.kind),
+		a.peer.Compare(b.peer),
+		cmp.Compare(a.port, b.port),
+		cmp.Compare(a.id, b.id),
+	)
+}
+
+// earlier reports whether f comes before g in the document; g may be nil.
+func earlier(f, g *fact) bool { return g == nil || compareFacts(f, g) < 0 }
+
+func compareFrames(a, b alert.FrameRef) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Number, b.Number))
+}
+
+// span returns the times of the first and the last fact for which use is true.
+func (h *host) span(use func(*fact) bool) (first, last time.Time) {
+	var from, to int64
+	found := false
+	for i := range h.facts {
+		f := &h.facts[i]
+		if !use(f) {
+			continue
+		}
+		if !found || f.first < from {
+			from = f.first
+		}
+		if !found || f.last > to {
+			to = f.last
+		}
+		found = true
+	}
+	if !found {
+		return time.Time{}, time.Time{}
+	}
+	return time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+}

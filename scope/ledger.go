@@ -1,0 +1,260 @@
+// Package scope keeps the ledger of hosts: it turns what detectors say into
+// facts about hosts, and the facts into a state of each host, and says how far
+// a worm has got. docs/scope.md explains states, facts and thresholds.
+package scope
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+)
+
+// Options are the settings of a Ledger. The zero value is ready to use.
+type Options struct {
+	// MaxHosts is how many inside hosts are kept, DefaultMaxHosts if 0. Beyond
+	// it the host of the least state goes, and of those the one that was not
+	// heard of for the longest time.
+	MaxHosts int
+	// MaxExternal is how many outside scanners are kept, DefaultMaxExternal if
+	// 0. Beyond it those that nobody answered go first, the oldest first.
+	MaxExternal int
+	// OnChange is called with each change of a host's state, before the call
+	// of Alert or Fact that led to it returns. It may be nil.
+	OnChange func(Change)
+}
+
+// The limits that hold when none is given. A host with three facts takes about
+// a kilobyte.
+const (
+	DefaultMaxHosts    = 1 << 19
+	DefaultMaxExternal = 1 << 16
+)
+
+// maxAttacks is how many floods and distributed scans are kept, the earliest.
+const maxAttacks = 1000
+
+// A Ledger holds what is known of every host. It implements alert.Emitter. It
+// is not safe for use by several goroutines.
+type Ledger struct {
+	zones    *zone.Map
+	onChange func(Change)
+	hosts    table
+	external table
+	attacks  map[string]*alert.Alert // floods and distributed scans, by alert id
+	lost     uint64                  // attacks not kept
+}
+
+// A Change says that the ledger changed its mind about an inside host.
+type Change struct {
+	ID         string // the same capture gives the same
+	Host       netip.Addr
+	Zone       string
+	From, To   State
+	Confidence float64        // in the new state, 0 to 1
+	Why        string         // a sentence without a full stop
+	Time       time.Time      // packet time
+	Frame      alert.FrameRef // that decided; Number 0 where none is known
+}
+
+// New makes an empty ledger for the hosts that zones calls inside.
+func New(zones *zone.Map, o Options) *Ledger {
+	if o.MaxHosts <= 0 {
+		o.MaxHosts = DefaultMaxHosts
+	}
+	if o.MaxExternal <= 0 {
+		o.MaxExternal = DefaultMaxExternal
+	}
+	return &Ledger{
+		zones:    zones,
+		onChange: o.OnChange,
+		hosts:    newTable(o.MaxHosts),
+		external: newTable(o.MaxExternal),
+		attacks:  make(map[string]*alert.Alert),
+	}
+}
+
+// Alert takes what a detector found. A word of an alert that was heard before,
+// or an older one, changes nothing.
+func (l *Ledger) Alert(a alert.Alert) {
+	switch a.Rule {
+	case alert.RuleDomain:
+		if a.Evidence.DNS != nil {
+			l.domain(&a)
+		}
+	case alert.RuleContact:
+		if a.Evidence.Contact != nil {
+			l.contact(&a)
+		}
+	case alert.RuleScan:
+		if a.Evidence.Scan != nil {
+			l.scan(&a)
+		}
+	case alert.RuleExposure:
+		if a.Evidence.Exposure != nil {
+			l.exposure(&a)
+		}
+	case alert.RuleFlood:
+		if a.Evidence.Flood != nil {
+			l.attack(&a)
+		}
+	default: // a rule that says nothing of a host's state
+	}
+}
+
+// Fact takes what a detector learned without an alert.
+func (l *Ledger) Fact(f alert.Fact) {
+	if !l.zones.Inside(f.Host) {
+		return
+	}
+	switch f.Kind {
+	case alert.FactResolver:
+		h := l.hosts.get(f.Host)
+		if !h.resolver {
+			h.resolver = true
+			l.review(h, f.Time, f.Frame)
+		}
+	case alert.FactTargeted:
+		l.record(f.Host, learned(f, kindTargeted, sureTargeted), f.Time, f.Frame)
+	case alert.FactExposed:
+		exposed := learned(f, kindExposed, sureExposed)
+		exposed.outside = f.Peer.IsValid() && !l.zones.Inside(f.Peer)
+		l.record(f.Host, exposed, f.Time, f.Frame)
+	default: // nothing that the ledger keeps
+	}
+}
+
+// learned makes a fact of one that a detector learned.
+func learned(f alert.Fact, k kind, confidence float64) fact {
+	t := f.Time.UnixNano()
+	made := fact{
+		kind: k, confidence: confidence, first: t, last: t, count: 1,
+		peer: f.Peer, port: f.Port, lastFrame: f.Frame,
+	}
+	if f.Frame.Number > 0 {
+		made.frames = []alert.FrameRef{f.Frame}
+	}
+	return made
+}
+
+// alerted makes a fact of an alert.
+func alerted(a *alert.Alert, k kind, confidence float64) fact {
+	return fact{
+		id: a.ID, seq: a.Seq, kind: k, confidence: confidence,
+		first: a.First.UnixNano(), last: a.Last.UnixNano(), count: a.Count,
+		frames: a.Frames[:min(len(a.Frames), maxFrames)],
+	}
+}
+
+// domain notes that an inside host asked for an indicator name. What it asked
+// on behalf of a client says nothing of the host.
+func (l *Ledger) domain(a *alert.Alert) {
+	f := alerted(a, kindBeaconing, rateIndicator(a.Indicator))
+	if a.Evidence.DNS.OnBehalf {
+		f.confidence = 0
+	}
+	f.peer = a.Evidence.DNS.Resolver
+	f.viaDNS = true
+	f.alert = a
+	l.record(a.Host, f, a.Time, frameOf(a))
+}
+
+// contact notes traffic with an indicator address. Only what the host began
+// weighs against it; who was called upon is a target.
+func (l *Ledger) contact(a *alert.Alert) {
+	peer := a.Resp
+	if peer.Addr() == a.Host {
+		peer = a.Orig
+	}
+	k, confidence := kindBeaconing, rateContact(a)
+	if a.Evidence.Contact.Initiator == initiatorPeer {
+		k, confidence = kindTargeted, sureTargeted
+	}
+	f := alerted(a, k, confidence)
+	f.peer, f.port = peer.Addr(), a.Resp.Port()
+	f.viaDNS = k == kindBeaconing && f.port == dnsPort
+	f.alert = a
+	l.record(a.Host, f, a.Time, frameOf(a))
+}
+
+const dnsPort = 53
+
+// scan notes that a host scans: against it when it is inside, as something to
+// block when it is not.
+func (l *Ledger) scan(a *alert.Alert) {
+	if a.Evidence.Scan.Sources > 0 { // of many sources; the host is their target
+		l.attack(a)
+		return
+	}
+	f := alerted(a, kindScanning, rateScan(a))
+	f.port = a.Evidence.Scan.Port
+	f.alert = a
+	if l.zones.Inside(a.Host) {
+		l.record(a.Host, f, a.Time, frameOf(a))
+		return
+	}
+	h := l.external.get(a.Host)
+	h.put(f)
+	level := 0
+	if a.Evidence.Scan.Answered > 0 {
+		level = 1
+	}
+	l.external.touch(h, max(h.level, level))
+}
+
+// exposure notes that a host answers on a lateral port.
+func (l *Ledger) exposure(a *alert.Alert) {
+	e := a.Evidence.Exposure
+	f := alerted(a, kindExposed, sureExposed)
+	f.peer, f.port, f.outside = e.By, e.Port, e.FromOutside
+	f.count = max(e.Clients, 1)
+	l.record(a.Host, f, a.Time, frameOf(a))
+}
+
+// attack keeps a finding that has many sources and so belongs to no host.
+func (l *Ledger) attack(a *alert.Alert) {
+	known := l.attacks[a.ID]
+	if known == nil && len(l.attacks) >= maxAttacks {
+		l.lost++
+		return
+	}
+	if known == nil || a.Seq > known.Seq {
+		l.attacks[a.ID] = a
+	}
+}
+
+// record keeps a fact about an inside host and revises the host's state.
+func (l *Ledger) record(addr netip.Addr, f fact, now time.Time, frame alert.FrameRef) {
+	if !l.zones.Inside(addr) {
+		return
+	}
+	h := l.hosts.get(addr)
+	if h.put(f) {
+		l.review(h, now, frame)
+	} else {
+		l.hosts.touch(h, h.level)
+	}
+}
+
+// review judges a host again and says so when the judgement has changed.
+func (l *Ledger) review(h *host, now time.Time, frame alert.FrameRef) {
+	v := h.judge()
+	from := h.state
+	h.state = v.state
+	l.hosts.touch(h, int(v.state))
+	if from == v.state {
+		return
+	}
+	h.changes++
+	if l.onChange == nil {
+		return
+	}
+	l.onChange(Change{
+		ID:   alert.Identify("host-state", h.addr, now, strconv.Itoa(h.changes), v.state.String()),
+		Host: h.addr, Zone: l.zones.Name(h.addr),
+		From: from, To: v.state, Confidence: v.confidence,
+		Why: h.why(from, v), Time: now, Frame: frame,
+	})
+}

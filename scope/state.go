@@ -1,0 +1,182 @@
+package scope
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"wormscope/detect/alert"
+)
+
+// State is how far the worm has got with a host. The states are ordered: a
+// host has the worst that its facts support.
+type State uint8
+
+// The states of a host, from harmless to worst. docs/scope.md says what leads
+// to each.
+const (
+	Seen      State = iota // known for its role only; not listed
+	Exposed                // answers on port 445 or 139
+	Targeted               // a scanner tried it, or an indicator address called on it
+	Suspected              // its own acts look like a worm's
+	Infected               // its own acts prove the worm, or nearly so
+)
+
+const stateCount = 5
+
+// String returns the state as the scope document names it.
+func (s State) String() string {
+	return [stateCount]string{"seen", "exposed", "targeted", "suspected", "infected"}[s]
+}
+
+// MarshalText makes the state a word in JSON.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a word that MarshalText wrote.
+func (s *State) UnmarshalText(text []byte) error {
+	for st := Seen; st < stateCount; st++ {
+		if st.String() == string(text) {
+			*s = st
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown host state %q", text)
+}
+
+// Where the combined confidence of a host's own acts leads. Chosen so that one
+// act of an unrated indicator suffices for suspicion and none for infection.
+const (
+	suspectedFrom = 0.30
+	infectedFrom  = 0.95 // and only with two independent families
+)
+
+// A kind is a kind of fact, the word that the scope document uses.
+type kind uint8
+
+const (
+	kindExposed   kind = iota // answers on a lateral port
+	kindTargeted              // was tried
+	kindBeaconing             // asked for, or called on, an indicator
+	kindScanning              // scans
+)
+
+const kindCount = 4
+
+func (k kind) String() string {
+	return [kindCount]string{"exposed", "targeted", "beaconing", "scanning"}[k]
+}
+
+// A family is a group of kinds whose facts may tell the same story: the lookup
+// of a name and the contact that follows it are one act seen twice. Within a
+// family the strongest fact counts; only families add up.
+type family uint8
+
+const (
+	harmless  family = iota // says nothing of the host's own acts
+	beaconing               // it calls on indicators
+	scanning                // it looks for others
+)
+
+const familyCount = 3
+
+// family returns the family that a kind belongs to. A new kind of fact needs a
+// line here and one in String, and a function that rates it.
+func (k kind) family() family {
+	return [kindCount]family{
+		kindExposed:   harmless,
+		kindTargeted:  harmless,
+		kindBeaconing: beaconing,
+		kindScanning:  scanning,
+	}[k]
+}
+
+// A verdict is what the facts about a host come to.
+type verdict struct {
+	state      State
+	confidence float64 // in the state, 0 to 1
+	because    []*fact // what decided, strongest first; empty for Seen
+}
+
+// judge weighs the facts about a host. It depends on the facts alone, not on
+// the order in which they came, so that a verdict is revised when one of them
+// is: a resolver that was learned late is no longer suspected.
+func (h *host) judge() verdict {
+	var strongest [familyCount]*fact
+	var exposed, targeted, killSwitch *fact
+	for i := range h.facts {
+		f := &h.facts[i]
+		if fam := f.kind.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, strongest[fam]) {
+			strongest[fam] = f
+		}
+		switch {
+		case f.kind == kindExposed && smbPort(f.port) && earlier(f, exposed):
+			exposed = f
+		case f.kind == kindTargeted && earlier(f, targeted):
+			targeted = f
+		case f.provesWorm() && h.weight(f) > 0 && earlier(f, killSwitch):
+			killSwitch = f
+		}
+	}
+	confidence, because := h.combine(strongest)
+	switch {
+	case killSwitch != nil || confidence >= infectedFrom && len(because) > 1:
+		return verdict{Infected, confidence, because}
+	case confidence >= suspectedFrom:
+		return verdict{Suspected, confidence, because}
+	case targeted != nil:
+		return verdict{Targeted, targeted.confidence, []*fact{targeted}}
+	case exposed != nil:
+		return verdict{Exposed, exposed.confidence, []*fact{exposed}}
+	default:
+		return verdict{state: Seen}
+	}
+}
+
+// weight is a fact's confidence for this host. What a resolver asks, or whom
+// it calls on port 53, is its clients' doing and weighs nothing.
+func (h *host) weight(f *fact) float64 {
+	if h.resolver && f.viaDNS {
+		return 0
+	}
+	return f.confidence
+}
+
+// outweighs reports whether f decides rather than g: by weight, then by time.
+func (h *host) outweighs(f, g *fact) bool {
+	if g == nil {
+		return true
+	}
+	if wf, wg := h.weight(f), h.weight(g); wf != wg {
+		return wf > wg
+	}
+	return earlier(f, g)
+}
+
+// combine returns the noisy-OR of the strongest fact of each family, and those
+// facts, strongest first.
+func (h *host) combine(strongest [familyCount]*fact) (float64, []*fact) {
+	doubt := 1.0
+	var because []*fact
+	for _, f := range strongest {
+		if f == nil {
+			continue
+		}
+		doubt *= 1 - h.weight(f)
+		because = append(because, f)
+	}
+	slices.SortStableFunc(because, func(a, b *fact) int { return cmp.Compare(h.weight(b), h.weight(a)) })
+	// Rounded, so that .5 and .9 reach .95 in binary, too.
+	return math.Round((1-doubt)*1e6) / 1e6, because
+}
+
+// smbPort reports whether a port serves SMB: over TCP, or over NetBIOS.
+func smbPort(p uint16) bool { return p == 445 || p == 139 }
+
+// frameOf returns the first frame that an alert shows, or none.
+func frameOf(a *alert.Alert) alert.FrameRef {
+	if len(a.Frames) == 0 {
+		return alert.FrameRef{}
+	}
+	return a.Frames[0]
+}

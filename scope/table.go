@@ -1,0 +1,78 @@
+package scope
+
+import "net/netip"
+
+// levels is how many ranks of importance a table tells apart.
+const levels = stateCount
+
+// A table holds hosts up to a limit. At the limit the host of the lowest level
+// goes, and of those the one that was not heard of for the longest time.
+type table struct {
+	limit   int
+	hosts   map[netip.Addr]*host
+	ends    [levels]struct{ oldest, newest *host }
+	evicted [levels]uint64
+}
+
+func newTable(limit int) table {
+	return table{limit: limit, hosts: make(map[netip.Addr]*host)}
+}
+
+// get returns the host of an address, new at level 0 if it was not known.
+func (t *table) get(a netip.Addr) *host {
+	h := t.hosts[a]
+	if h == nil {
+		h = &host{addr: a}
+		t.hosts[a] = h
+		t.link(h)
+	}
+	return h
+}
+
+// touch says that a host was heard of, and its level now. It is to be called
+// after each change: it keeps the table within its limit.
+func (t *table) touch(h *host, level int) {
+	t.unlink(h)
+	h.level = level
+	t.link(h)
+	for len(t.hosts) > t.limit {
+		t.evict()
+	}
+}
+
+func (t *table) evict() {
+	for level := range t.ends {
+		if h := t.ends[level].oldest; h != nil {
+			t.unlink(h)
+			delete(t.hosts, h.addr)
+			t.evicted[level]++
+			return
+		}
+	}
+}
+
+func (t *table) link(h *host) {
+	end := &t.ends[h.level]
+	h.prev, h.next = end.newest, nil
+	if end.newest != nil {
+		end.newest.next = h
+	} else {
+		end.oldest = h
+	}
+	end.newest = h
+}
+
+func (t *table) unlink(h *host) {
+	end := &t.ends[h.level]
+	if h.prev != nil {
+		h.prev.next = h.next
+	} else {
+		end.oldest = h.next
+	}
+	if h.next != nil {
+		h.next.prev = h.prev
+	} else {
+		end.newest = h.prev
+	}
+	h.prev, h.next = nil, nil
+}

@@ -1,0 +1,280 @@
+package scope
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Measures of the text summary: its width in characters, and how many hosts,
+// scanners and the like it shows before it says "and N more".
+const (
+	textWidth   = 100
+	textHosts   = 20
+	textLines   = 10 // outside scanners, exposed hosts, attacks
+	textFacts   = 5  // facts of one host
+	textSeeMore = "see --scope FILE for all"
+)
+
+// WriteText writes the scope for a person in a hurry: the verdict in the first
+// line, then the hosts behind it, what the capture could not show, and what to
+// do now. It is at most 100 characters wide, apart from addresses and names
+// that are longer, and in plain UTF-8.
+func WriteText(w io.Writer, d *Document) error {
+	t := &text{out: bufio.NewWriter(w), doc: d}
+	t.verdict()
+	t.hosts(Infected, "INFECTED")
+	t.hosts(Suspected, "SUSPECTED")
+	t.scanners()
+	t.attacks()
+	t.targeted()
+	t.exposed()
+	t.zones()
+	t.blindSpots()
+	t.advice()
+	return t.out.Flush()
+}
+
+// text writes one summary. Errors stay in out until it is flushed.
+type text struct {
+	out *bufio.Writer
+	doc *Document
+}
+
+func (t *text) printf(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
+
+// heading begins a section.
+func (t *text) heading(title string) { t.printf("\n%s\n", title) }
+
+// tied is a space that wrapped does not break a line at.
+const tied = "\u00a0"
+
+// wrapped writes words from an indent on, over as many lines as they need; the
+// first line begins with lead, which fills up the indent.
+func (t *text) wrapped(lead, words string) {
+	indent := utf8.RuneCountInString(lead)
+	column := indent
+	t.out.WriteString(lead)
+	for i, word := range strings.Split(words, " ") {
+		word = strings.ReplaceAll(word, tied, " ")
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+n > textWidth:
+			t.printf("\n%*s", indent, "")
+			column = indent
+		default:
+			t.out.WriteByte(' ')
+			column++
+		}
+		t.out.WriteString(word)
+		column += n
+	}
+	t.out.WriteByte('\n')
+}
+
+// verdict writes the answer in one sentence, and what it rests on.
+func (t *text) verdict() {
+	t.wrapped("", t.answer())
+	c := &t.doc.Capture
+	if c.First == nil {
+		t.printf("\nCapture   no packet could be read\n")
+		return
+	}
+	t.printf("\nCapture   %s to %s UTC (%s)\n          %s, %s%s\n",
+		clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)),
+		counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
+	if h := t.firstSign(); h != nil {
+		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
+	}
+}
+
+// firstSign returns the infected host that acted first, else the suspected one.
+func (t *text) firstSign() *HostEntry {
+	var first *HostEntry
+	for i := range t.doc.Hosts {
+		h := &t.doc.Hosts[i]
+		if h.Since == nil || first != nil && h.State < first.State {
+			break // hosts come worst first
+		}
+		if first == nil || h.Since.Before(*first.Since) {
+			first = h
+		}
+	}
+	return first
+}
+
+func files(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", %d files", n)
+}
+
+// answer is the verdict in one sentence, and what else matters in a second.
+func (t *text) answer() string {
+	n := &t.doc.Totals
+	var s string
+	switch {
+	case n.Infected > 0 && n.Suspected > 0:
+		s = hostsAre(n.Infected) + " INFECTED and " + grouped(n.Suspected) + " suspected" + t.affected()
+	case n.Infected > 0:
+		s = hostsAre(n.Infected) + " INFECTED" + t.affected()
+	case n.Suspected > 0:
+		s = hostsAre(n.Suspected) + " SUSPECTED of infection, none for certain" + t.affected()
+	case t.doc.Capture.Packets == 0:
+		return "Nothing to judge: the capture holds no packet that could be read."
+	default:
+		s = "No sign of a worm in " + counted(t.doc.Capture.Packets, "packet")
+	}
+	var also []string
+	if n.Targeted > 0 {
+		also = append(also, grouped(n.Targeted)+" more were targeted")
+	}
+	if n.SMBExposed > 0 {
+		also = append(also, grouped(n.SMBExposed)+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")
+	}
+	if n.FromInternet > 0 {
+		also = append(also, grouped(n.FromInternet)+" of these to the internet")
+	}
+	if n.External > 0 {
+		also = append(also, counted(n.External, "outside scanner"))
+	}
+	if len(also) == 0 {
+		return s + "."
+	}
+	return s + ". Also: " + strings.Join(also, ", ") + "."
+}
+
+// affected names the zones of infected and suspected hosts.
+func (t *text) affected() string {
+	var names []string
+	for i := range t.doc.Zones {
+		if z := &t.doc.Zones[i]; z.Hosts.Infected+z.Hosts.Suspected > 0 {
+			names = append(names, z.Name)
+		}
+	}
+	switch {
+	case len(names) == 1:
+		return ", in zone " + printable(names[0])
+	case len(names) <= 4:
+		return ", in zones " + printable(strings.Join(names, ", "))
+	default:
+		return fmt.Sprintf(", in %d zones", len(names))
+	}
+}
+
+func hostsAre(n uint64) string { return counted(n, "host") + verb(n, " is", " are") }
+
+func verb(n uint64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// hosts writes the hosts of one state, each with what speaks against it.
+func (t *text) hosts(s State, title string) {
+	var list []*HostEntry
+	for i := range t.doc.Hosts {
+		if t.doc.Hosts[i].State == s {
+			list = append(list, &t.doc.Hosts[i])
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	t.heading(fmt.Sprintf("%s (%s)", title, grouped(uint64(len(list)))))
+	for _, h := range list[:min(len(list), textHosts)] {
+		t.host(h)
+	}
+	t.more(len(list), textHosts)
+}
+
+// more says how many of a list of n were left out after the first shown.
+func (t *text) more(n, shown int) {
+	if n > shown {
+		t.printf("  ... and %s more: %s\n", grouped(uint64(n-shown)), textSeeMore)
+	}
+}
+
+// host writes one host: who, where, since when, how sure; then the facts.
+func (t *text) host(h *HostEntry) {
+	t.printf("  %-15s  %-12s  since %s  %2d %% sure\n",
+		h.IP, printable(h.Zone), clock(*h.Since), min(99, int(math.Round(h.Confidence*100))))
+	shown := 0
+	for _, pass := range []bool{true, false} {
+		for i := range h.Facts {
+			f := &h.Facts[i]
+			if f.counts == pass && shown < textFacts {
+				t.wrapped("    - ", f.Detail+t.frames(f))
+				shown++
+			}
+		}
+	}
+	if left := len(h.Facts) + h.LeftOut - shown; left > 0 {
+		t.printf("    - and %s\n", counted(uint64(left), "more fact"))
+	}
+}
+
+// frames says where in the capture a fact can be looked at.
+func (t *text) frames(f *FactItem) string {
+	if len(f.Frames) == 0 {
+		return ""
+	}
+	s := fmt.Sprintf(" [frame"+tied+"%d", f.Frames[0])
+	if len(f.FrameFiles) > 0 {
+		s += " of" + tied + printable(f.FrameFiles[0])
+	}
+	return s + "]"
+}
+
+// scanners writes the outside scanners.
+func (t *text) scanners() {
+	list := t.doc.External
+	if len(list) == 0 {
+		return
+	}
+	t.heading(fmt.Sprintf("OUTSIDE SCANNERS (%s)", grouped(uint64(len(list)))))
+	for i := range list[:min(len(list), textLines)] {
+		s := &list[i]
+		where := "many ports"
+		if len(s.Ports) > 0 {
+			where = "port " + ports(s.Ports, 4)
+		}
+		t.wrapped(fmt.Sprintf("  %-15s  ", s.IP), fmt.Sprintf("%s: %s, %s answered; %s",
+			where, counted(s.Targets, "target"), grouped(s.Answered), period(s.First, s.Last)))
+	}
+	t.more(len(list), textLines)
+}
+
+// attacks writes floods and distributed scans.
+func (t *text) attacks() {
+	list := t.doc.Attacks
+	if len(list) == 0 {
+		return
+	}
+	t.heading(fmt.Sprintf("MANY SOURCES, ONE TARGET (%s)", grouped(uint64(len(list)))))
+	for i := range list[:min(len(list), textLines)] {
+		a := &list[i]
+		t.wrapped(fmt.Sprintf("  %-15s  ", a.Target), fmt.Sprintf("%s on port %d from about %s; %s",
+			strings.ReplaceAll(a.Kind, "-", " "), a.Port, counted(a.Sources, "source"), period(a.First, a.Last)))
+	}
+	t.more(len(list), textLines)
+}
+
+// clock writes a time to the second; the summary says once that it is UTC.
+func clock(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") }
+
+// period writes two times, the second one as what comes after the first.
+func period(first, last time.Time) string {
+	d := last.Sub(first)
+	if d < time.Second {
+		return clock(first)
+	}
+	return clock(first) + ", for " + span(d)
+}

@@ -1,0 +1,181 @@
+package scope
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// targeted writes the hosts that were tried, and did not act up themselves.
+func (t *text) targeted() {
+	n := t.doc.Totals.Targeted
+	if n == 0 {
+		return
+	}
+	t.heading(fmt.Sprintf("TARGETED, no sign of infection (%s)", grouped(n)))
+	shown := 0
+	for i := range t.doc.Hosts {
+		h := &t.doc.Hosts[i]
+		if h.State != Targeted {
+			continue
+		}
+		if shown++; shown > textLines {
+			break
+		}
+		first, tried := h.attempts()
+		s := first.Detail
+		if tried > 1 {
+			s += fmt.Sprintf("; %d attempts kept", tried)
+		}
+		t.hostLine(h, s+t.frames(first))
+	}
+	t.more(int(n), textLines)
+}
+
+// attempts returns the first attempt on the host, and how many are listed.
+func (h *HostEntry) attempts() (first *FactItem, n int) {
+	for i := range h.Facts {
+		if f := &h.Facts[i]; f.Fact == kindTargeted.String() {
+			if n++; first == nil {
+				first = f
+			}
+		}
+	}
+	return first, n
+}
+
+// hostLine writes one host in one line, or a few when the words are long.
+func (t *text) hostLine(h *HostEntry, words string) {
+	t.wrapped(fmt.Sprintf("  %-15s  %-12s  ", h.IP, printable(h.Zone)), words)
+}
+
+// exposed writes the hosts that answer on the SMB port, those that answer to
+// the internet first.
+func (t *text) exposed() {
+	n := t.doc.Totals.SMBExposed
+	if n == 0 {
+		return
+	}
+	t.heading(fmt.Sprintf("ANSWER ON THE SMB PORT (%s, patch state unknown)", grouped(n)))
+	shown := 0
+	for _, toInternet := range []bool{true, false} {
+		for i := range t.doc.Hosts {
+			f := t.doc.Hosts[i].smb()
+			if f == nil || f.outside != toInternet {
+				continue
+			}
+			if shown++; shown <= textLines {
+				t.hostLine(&t.doc.Hosts[i], f.Detail+t.frames(f))
+			}
+		}
+	}
+	t.more(int(n), textLines)
+}
+
+// smb returns the fact that a host answers on an SMB port, one that shows it
+// reached from outside rather than another; nil when it does not.
+func (h *HostEntry) smb() *FactItem {
+	var found *FactItem
+	for i := range h.Facts {
+		f := &h.Facts[i]
+		if f.Fact == kindExposed.String() && smbPort(f.Port) && (found == nil || f.outside && !found.outside) {
+			found = f
+		}
+	}
+	return found
+}
+
+// zones writes a table of the states by zone, when there is more than one zone
+// and anything to count.
+func (t *text) zones() {
+	if len(t.doc.Zones) < 2 || len(t.doc.Hosts) == 0 {
+		return
+	}
+	t.heading("BY ZONE")
+	width := len("zone")
+	for i := range t.doc.Zones {
+		width = max(width, len([]rune(printable(t.doc.Zones[i].Name))))
+	}
+	width = min(width, 30)
+	t.printf("  %-*s  %9s  %9s  %9s  %9s  %9s\n", width, "zone", "infected", "suspected", "targeted", "SMB open", "to outside")
+	for i := range t.doc.Zones {
+		z := &t.doc.Zones[i]
+		t.printf("  %-*s  %9s  %9s  %9s  %9s  %9s\n", width, shortened(printable(z.Name), width),
+			grouped(z.Hosts.Infected), grouped(z.Hosts.Suspected), grouped(z.Hosts.Targeted),
+			grouped(z.SMBExposed), grouped(z.FromInternet))
+	}
+}
+
+// blindSpots says what the capture could not show.
+func (t *text) blindSpots() {
+	c := &t.doc.Capture
+	var spots []string
+	if c.Dropped > 0 {
+		spots = append(spots, counted(c.Dropped, "packet")+" were dropped before they were captured"+share(c.Dropped, c.Dropped+c.Packets))
+	}
+	for _, reason := range slices.Sorted(maps.Keys(c.Undecoded)) {
+		if n := c.Undecoded[reason]; n > 0 {
+			spots = append(spots, counted(n, "frame")+" not decoded: "+printable(reason)+share(n, c.Packets))
+		}
+	}
+	for _, w := range c.Warnings {
+		spots = append(spots, printable(w))
+	}
+	t.heading("NOT SEEN")
+	for _, s := range spots {
+		t.wrapped("  - ", s)
+	}
+	t.wrapped("  - ", "whatever did not pass the point of capture, and what happened before and after it")
+}
+
+// share writes n of all in per cent, when it is worth saying.
+func share(n, all uint64) string {
+	if all == 0 || n*1000 < all {
+		return ""
+	}
+	return " (" + strconv.FormatFloat(float64(n)*100/float64(all), 'f', 1, 64) + " %)"
+}
+
+// advice says what to do now, in the order of urgency.
+func (t *text) advice() {
+	n := &t.doc.Totals
+	var steps []string
+	if n.Infected > 0 {
+		steps = append(steps, "Isolate the "+counted(n.Infected, "infected host")+" now: pull the cable or shut the switch port; do not reboot them.")
+	}
+	if n.Suspected > 0 {
+		steps = append(steps, "Isolate or examine the "+counted(n.Suspected, "suspected host")+".")
+	}
+	if n.Infected+n.Suspected+n.Targeted+n.SMBExposed > 0 {
+		steps = append(steps, "Close TCP 445 and 139 between zones, and to and from the internet.")
+	}
+	if n.External > 0 {
+		steps = append(steps, "Block the "+counted(n.External, "outside scanner")+" at the border.")
+	}
+	if n.SMBExposed > 0 {
+		first := ""
+		if n.FromInternet > 0 {
+			first = ", first where the internet reaches it"
+		}
+		steps = append(steps, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+first+".")
+	}
+	if t.killSwitchAsked() || n.Infected > 0 {
+		steps = append(steps, "Never block the kill-switch names: where they lead to a web server, the worm stops.")
+	}
+	if len(steps) == 0 {
+		return
+	}
+	t.heading("WHAT TO DO NOW")
+	for i, s := range steps {
+		t.wrapped(fmt.Sprintf("  %d. ", i+1), s)
+	}
+}
+
+// killSwitchAsked reports whether any host asked for a kill-switch name.
+func (t *text) killSwitchAsked() bool {
+	return slices.ContainsFunc(t.doc.Hosts, func(h HostEntry) bool {
+		return strings.TrimSpace(h.KillSwitch) != ""
+	})
+}
