@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/fnv"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (c *conn) asset(from source, raw []byte, at flow.Segment, learn func(a *ale
 	before := cloneAsset(h.asset)
 	learn(h.asset)
 	classify(h.asset)
-	if equalAsset(&before, h.asset) {
+	if reflect.DeepEqual(&before, h.asset) {
 		return
 	}
 	now := cloneAsset(h.asset)
@@ -69,15 +70,6 @@ func cloneAsset(a *alert.Asset) alert.Asset {
 	c := *a
 	c.Dialects = slices.Clone(a.Dialects)
 	return c
-}
-
-// equalAsset reports whether two assets say the same.
-func equalAsset(a, b *alert.Asset) bool {
-	x, y := *a, *b
-	same := slices.Equal(x.Dialects, y.Dialects) && x.Started.Equal(y.Started)
-	x.Dialects, y.Dialects = nil, nil
-	x.Started, y.Started = time.Time{}, time.Time{}
-	return same && fmt.Sprint(x) == fmt.Sprint(y)
 }
 
 // negotiated reads a server's choice of dialect.
@@ -138,8 +130,12 @@ func (c *conn) challenge(blob []byte, at flow.Segment) {
 	}
 	raw := slices.Concat(n.Computer, n.Domain, n.DNSName, []byte{n.Major, n.Minor, byte(n.Build), byte(n.Build >> 8)})
 	c.asset(fromNTLM, raw, at, func(a *alert.Asset) {
-		if n.HasVersion && n.Major != 0 {
-			// The build of NTLM's library, which lags behind the system's.
+		switch {
+		case !n.HasVersion || n.Major == 0:
+		case n.Build == 0: // Samba says that it is 6.1, but no build
+			a.Samba = a.Samba || n.Major == 6 && n.Minor == 1
+		default:
+			// The build of NTLM's library, which can lag behind the system's.
 			setAttribute(&a.Build, fmt.Sprintf("%d.%d.%d", n.Major, n.Minor, n.Build), 0.7, sourceNTLM)
 		}
 		for _, f := range []struct {
@@ -176,7 +172,9 @@ func (c *conn) reply2(b []byte, at flow.Segment) {
 func (c *conn) negotiated2(n *smb1.Negotiate2, b []byte, at flow.Segment) {
 	raw := slices.Concat(b[66:70], n.GUID, b[112:120])
 	c.asset(fromNegotiate2, raw, at, func(a *alert.Asset) {
-		addDialect(a, dialect2(n.Dialect))
+		if n.Dialect != dialectAgain {
+			addDialect(a, dialect2(n.Dialect))
+		}
 		a.SigningKnown, a.SigningEnabled = true, true
 		a.SigningRequired = a.SigningRequired || n.SigningRequired
 		a.Compression = a.Compression || n.Compression
@@ -186,6 +184,9 @@ func (c *conn) negotiated2(n *smb1.Negotiate2, b []byte, at flow.Segment) {
 		}
 	})
 }
+
+// dialectAgain asks the client to negotiate again, in SMB2 (MS-SMB2 2.2.4).
+const dialectAgain = 0x02FF
 
 // dialect2 names a dialect of SMB2 or SMB3.
 func dialect2(d uint16) string {
@@ -200,8 +201,6 @@ func dialect2(d uint16) string {
 		return "3.0.2"
 	case 0x0311:
 		return "3.1.1"
-	case 0x02FF:
-		return "2.?" // to be negotiated again in SMB2
 	default:
 		return fmt.Sprintf("0x%04x", d)
 	}
@@ -242,12 +241,15 @@ func classify(a *alert.Asset) {
 	name, confidence, from := "", 0.0, ""
 	switch {
 	case a.Samba:
-		name, confidence, from = "Samba", a.LAN.Confidence, sourceNativeOS
+		name, confidence, from = "Samba", max(a.LAN.Confidence, 0.6), sourceNativeOS
+		if a.LAN.Value == "" {
+			from = sourceNTLM
+		}
 	case a.OS.Value != "":
 		name, confidence, from = productOfName(a.OS.Value), a.OS.Confidence, sourceNativeOS
 	}
 	if name == "" && a.Build.Value != "" && !a.Samba {
-		name, confidence, from = productOfBuild(a.Build.Value), a.Build.Confidence*0.8, sourceNTLM
+		name, confidence, from = productOfBuild(a.Build.Value), 0.55, sourceNTLM
 	}
 	if name != "" {
 		a.Product = alert.Attribute{Value: name, Confidence: confidence, From: from}
