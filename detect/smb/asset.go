@@ -119,6 +119,9 @@ func (c *conn) setUp(h *smb1.Header, b []byte, at flow.Segment) {
 				setAttribute(field, text, 0.9, sourceNativeOS)
 			}
 		}
+		if build := buildOfName(a.OS.Value, a.LAN.Value); build != "" {
+			setAttribute(&a.Build, build, 0.9, sourceNativeOS)
+		}
 	})
 }
 

@@ -9,17 +9,17 @@ import (
 
 // conn reads one connection. It implements flow.Consumer.
 type conn struct {
-	d        *Detector
-	client   netip.AddrPort
-	server   netip.AddrPort
-	vlan     uint16
-	swapped  bool // the server is the flow's originator
-	asked    bool // something from the client was seen
-	marked   marks
-	framers  [2]smb1.Framer
-	at       [2]flow.Segment // where the last bytes of a direction came from
-	session  *session        // what SMB1 has going on, nil for nothing of interest
-	lossy    bool            // bytes of the client were lost
+	d       *Detector
+	client  netip.AddrPort
+	server  netip.AddrPort
+	vlan    uint16
+	swapped bool // the server is the flow's originator
+	asked   bool // something from the client was seen
+	marked  marks
+	framers [2]smb1.Framer
+	at      [2]flow.Segment // where the last bytes of a direction came from
+	session *session        // what SMB1 has going on, nil for nothing of interest
+	lossy   bool            // bytes of the client were lost
 
 	// The server's last interim reply to an NT_TRANS.
 	interim    bool

@@ -83,3 +83,30 @@ func support(name string) (over, affected bool) {
 	}
 	return false, false
 }
+
+// buildOfName returns the build that a NativeOS names, with the version that
+// NativeLanMan ends in before it, such as 6.1.7601; empty when there is none.
+func buildOfName(os, lan string) string {
+	build := ""
+	for word := range strings.FieldsSeq(os) {
+		if len(word) >= 4 && strings.Trim(word, "0123456789") == "" && !isYear(word) {
+			build = word
+		}
+	}
+	version := lan[strings.LastIndexByte(lan, ' ')+1:]
+	switch major, minor, ok := strings.Cut(version, "."); {
+	case build == "" || !strings.HasPrefix(lan, "Windows "):
+		return ""
+	case !ok || strings.Trim(major+minor, "0123456789") != "" || len(version) > 4:
+		return build
+	case len(build) == 5:
+		return "10.0." + build // says 6.3, as all since Windows 8.1 do
+	default:
+		return version + "." + build
+	}
+}
+
+// isYear reports whether a number in a system's name is its year.
+func isYear(s string) bool {
+	return len(s) == 4 && s >= "2000" && s <= "2099"
+}

@@ -115,7 +115,7 @@ func (f *Framer) Next(b *[]byte) (Message, bool) {
 				continue
 			}
 		}
-		v := look(w, f.state != synced)
+		v := look(w, f.state)
 		switch {
 		case !v.ok:
 			f.lose()
@@ -144,7 +144,7 @@ func (f *Framer) Gap(n int) (Message, bool) {
 		return Message{}, false
 	}
 	w := f.slab[:f.n]
-	v := look(w, f.state != synced)
+	v := look(w, f.state)
 	rest := v.total - len(w)
 	if !v.ok || !v.known {
 		f.drop(true)
@@ -178,7 +178,7 @@ func (f *Framer) pass(b *[]byte) {
 // it takes to go on, and reports whether there are.
 func (f *Framer) fill(b *[]byte) bool {
 	for {
-		v := look(f.slab[:f.n], f.state != synced)
+		v := look(f.slab[:f.n], f.state)
 		if !v.ok || int(f.n) >= v.head {
 			return true
 		}

@@ -18,10 +18,14 @@ type view struct {
 // NetBIOS header, the SMB1 header and the word count.
 const probe = frameHeader + HeaderSize + 1
 
-// look says whether a NetBIOS packet may begin at w. A strict look wants what
-// follows to be an SMB message that makes sense; otherwise the framing is
-// believed, whatever a sender put into it.
-func look(w []byte, strict bool) view {
+// look says whether a NetBIOS packet may begin at w. In sync the framing is
+// believed, whatever a sender put into it; otherwise what follows must be an
+// SMB message that makes sense.
+func look(w []byte, s state) view {
+	strict := s != synced
+	if s == hunting && len(w) > 0 && hunt(w) > 0 {
+		return view{}
+	}
 	if len(w) < frameHeader {
 		return view{ok: len(w) == 0 || isType(w[0]), head: frameHeader}
 	}
