@@ -23,8 +23,9 @@ const (
 	// recorded their messages from.
 	markTreeA
 	markTreeB
-	// markTreeOther: the tree path names another address than the one that is
-	// talked to. Address translation does that too.
+	// markTreeOther: behind markHeader, a tree path that names another address
+	// than the one that is talked to. Alone it says little: address translation
+	// does that too.
 	markTreeOther
 	markCount = iota
 )
@@ -50,7 +51,7 @@ func (m marks) info() markInfo {
 	case markTreeB:
 		return markInfo{"tree-172.16.99.5", 0.95}
 	default:
-		return markInfo{"tree-other-address", 0.3}
+		return markInfo{"tree-other-address", 0.5}
 	}
 }
 
@@ -115,7 +116,7 @@ func (c *conn) markTree(h *smb1.Header, b []byte, at flow.Segment) {
 		c.mark(markTreeA, at)
 	case bytes.Equal(server, []byte("172.16.99.5")):
 		c.mark(markTreeB, at)
-	default:
+	case c.marked&markHeader != 0:
 		c.mark(markTreeOther, at)
 	}
 }
