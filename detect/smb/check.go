@@ -42,7 +42,7 @@ func (c *conn) transReply(h *smb1.Header, at flow.Segment) {
 		}
 		c.session.finish(h)
 	}
-	if h.WordCount == 0 && p.nt && verdict(p.status) != alert.PatchUnknown {
+	if h.WordCount == 0 && p.status != smb1.StatusSuccess {
 		c.hold(p)
 	}
 }
@@ -78,7 +78,7 @@ func (c *conn) checkUnanswered(r *request) {
 // unpatched server has no memory for a Trans request has no other cause that
 // is known; the other replies have many.
 func (c *conn) checkOneWay(p reply) {
-	if c.asked || p.status != smb1.StatusInsufficientServer {
+	if c.asked || !p.nt || p.status != smb1.StatusInsufficientServer {
 		return
 	}
 	c.sayCheck(alert.SMBCheck{Patch: alert.PatchVulnerable, Status: uint32(p.status), Answered: true}, true, p.at)

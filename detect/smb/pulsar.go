@@ -156,9 +156,7 @@ func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
 		return
 	}
 	c.orphan(h, at)
-	if implantReply(&p) {
-		c.hold(p)
-	}
+	c.hold(p)
 }
 
 // matching returns the request for the implant that a reply fits, or nil. An
@@ -209,6 +207,7 @@ func (c *conn) implanted(r *request, p *reply, res result, first bool) {
 			s.key = key
 			c.instance(key)
 			c.sayImplanted(r, res, arch, false, r.at, p.at)
+			c.catchUp()
 			return
 		}
 	}
@@ -220,6 +219,22 @@ func (c *conn) implanted(r *request, p *reply, res result, first bool) {
 	}
 	if r.op == opExec && res == resultOK {
 		c.executed(p.at)
+	}
+}
+
+// catchUp counts replies to exec that were seen before the reply to the ping.
+func (c *conn) catchUp() {
+	s := c.session
+	for {
+		p, ok := s.takeEarly(func(p *reply) bool {
+			return p.command == smb1.CommandTrans2 && p.mid != s.pulsar.pingMID
+		})
+		if !ok {
+			return
+		}
+		for range 1 + p.repeats {
+			c.executed(p.at)
+		}
 	}
 }
 
@@ -315,20 +330,20 @@ func (c *conn) orphan(h *smb1.Header, at flow.Segment) {
 }
 
 // implantReply reports whether a reply without its request is an implant's to
-// a ping: the signature field of a message that is not signed holds something,
-// and its second half is the mark of a machine.
+// a ping: its signature field has a key, and in its second half the mark of a
+// machine, where a signature would have 32 more bits of chance. The flag that
+// says whether the field is a signature is the client's, and says nothing.
 func implantReply(p *reply) bool {
-	arch := binary.LittleEndian.Uint32(p.signature[4:])
-	return !p.signed && arch <= 1 && binary.LittleEndian.Uint32(p.signature[:]) != 0
+	return binary.LittleEndian.Uint32(p.signature[4:]) <= 1 && binary.LittleEndian.Uint32(p.signature[:]) != 0
 }
 
 // pulsarOneWay judges a reply whose request is not in the capture.
 func (c *conn) pulsarOneWay(p reply) {
 	s := &c.session.pulsar
-	key, arch, ok := implantKey(p.signature)
-	if !ok || s.here {
+	if s.here || !implantReply(&p) {
 		return
 	}
+	key, arch, _ := implantKey(p.signature)
 	s.here, s.pingMID, s.key = true, p.mid, key
 	c.instance(key)
 	r := request{kind: kindPulsar, op: opPing}

@@ -1,6 +1,7 @@
 package smb
 
 import (
+	"slices"
 	"time"
 
 	"wormscope/detect/flow"
@@ -54,9 +55,9 @@ type reply struct {
 	status    smb1.Status
 	nt        bool // status is an NTSTATUS
 	mid       uint16
-	signed    bool
 	signature [8]byte
 	at        flow.Segment
+	repeats   uint32 // how many more replies were like it
 }
 
 // newReply keeps what matters of a reply.
@@ -64,16 +65,16 @@ func newReply(h *smb1.Header, at flow.Segment) reply {
 	status, nt := h.NTStatus()
 	return reply{
 		held: true, command: h.Command, status: status, nt: nt, mid: h.MID,
-		signed: h.Flags2&smb1.Flag2Signed != 0, signature: h.Signature, at: at,
+		signature: h.Signature, at: at,
 	}
 }
 
 // session is what goes on in a connection that does something of interest.
 type session struct {
 	requests [6]request
-	next     uint8 // place in requests that is used next
-	early    [2]reply
-	listed   bool // in Detector.waiting
+	next     uint8    // place in requests that is used next
+	early    [3]reply // oldest first
+	listed   bool     // in Detector.waiting
 
 	pulsar pulsar
 }
@@ -121,21 +122,36 @@ func (s *session) find(k kind, mid uint16) *request {
 	return nil
 }
 
-// hold keeps a reply until its request comes. Of two that are kept the older
-// one gives way.
+// hold keeps a reply until its request comes. When there are too many the
+// oldest gives way; those that are alike, as to the parts of a payload, are
+// one.
 func (c *conn) hold(p reply) {
 	if c.session == nil {
 		c.session = &session{}
 	}
-	s := c.session
-	if s.early[0].held {
-		c.resolveEarly(s.early[0])
+	early := &c.session.early
+	for i := range early {
+		if early[i].like(&p) {
+			early[i].repeats++
+			return
+		}
 	}
-	s.early[0], s.early[1] = s.early[1], p
+	if early[0].held {
+		c.resolveEarly(early[0])
+	}
+	copy(early[:], early[1:])
+	early[len(early)-1] = p
 	c.list()
 }
 
-// early takes the reply to a request that just came, if it was held.
+// like reports whether two replies that are held say the same.
+func (p *reply) like(q *reply) bool {
+	a, b := *p, *q
+	a.at, a.repeats, b.at, b.repeats = flow.Segment{}, 0, flow.Segment{}, 0
+	return a == b
+}
+
+// takeEarly takes the reply to a request that just came, if it was held.
 func (s *session) takeEarly(match func(*reply) bool) (reply, bool) {
 	for i := range s.early {
 		if p := s.early[i]; p.held && match(&p) {
@@ -153,7 +169,7 @@ func (s *session) waits() bool {
 			return true
 		}
 	}
-	return s.early[0].held || s.early[1].held
+	return slices.ContainsFunc(s.early[:], func(p reply) bool { return p.held })
 }
 
 // expire decides what time has decided.
