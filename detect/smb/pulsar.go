@@ -99,7 +99,7 @@ func (c *conn) trans2(h *smb1.Header, b []byte, at flow.Segment) {
 	}
 	c.markTimeout(t.Timeout, at)
 	if op == opExec {
-		c.execAsked(h, at)
+		c.execAsked(at)
 	}
 	if c.session != nil {
 		if r := c.session.find(kindPulsar, h.MID); r != nil && r.op == op && op == opExec {
@@ -183,8 +183,8 @@ func (s *session) matching(p *reply) *request {
 // answered judges the reply to a request for the implant.
 func (c *conn) answered(r *request, p reply) {
 	res, _ := resultOf(r, &p)
-	first := !r.answered
-	r.answered = true
+	first := !r.replied
+	r.answered, r.replied = true, true
 	switch {
 	case res == resultNone && (!p.nt || p.status != smb1.StatusNotImplemented):
 		c.sayProbed(r, "probed", alert.FactProbed, r.at, p.at) // refused for another reason
@@ -265,7 +265,7 @@ func (c *conn) instance(key uint32) {
 
 // execAsked counts an exec message. Where replies are not seen, a program's
 // worth of messages shows that the sender knows the implant.
-func (c *conn) execAsked(h *smb1.Header, at flow.Segment) {
+func (c *conn) execAsked(at flow.Segment) {
 	if c.session == nil {
 		c.session = &session{}
 	}
@@ -284,7 +284,6 @@ func (c *conn) execAsked(h *smb1.Header, at flow.Segment) {
 		c.d.say(f, true, at)
 		c.factAt(alert.FactPayload, s.first, fmt.Sprintf("%d messages, replies not seen", payloadParts), 0.85)
 	}
-	_ = h
 }
 
 // executed counts a reply that says that a part of a payload was taken.

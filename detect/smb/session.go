@@ -31,7 +31,8 @@ const (
 type request struct {
 	kind     kind
 	command  smb1.Command
-	answered bool
+	answered bool // no reply is waited for
+	replied  bool // there was one
 	reported bool // an exploit was reported for it
 	done     bool // and that it was completed
 
