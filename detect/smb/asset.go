@@ -1,9 +1,9 @@
 package smb
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"hash/fnv"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,9 +39,7 @@ const fixed = 1489449600 // 2017-03-14T00:00:00Z
 func (c *conn) asset(from source, raw []byte, at flow.Segment, learn func(a *alert.Asset)) {
 	d, addr := c.d, c.server.Addr()
 	h := d.host(addr)
-	sum := fnv.New64a()
-	sum.Write(raw) //nolint:errcheck // a hash takes everything
-	digest := sum.Sum64()
+	digest := digestOf(raw)
 	if h.read[from] == digest {
 		return
 	}
@@ -63,6 +61,16 @@ func (c *conn) asset(from source, raw []byte, at flow.Segment, learn func(a *ale
 			Detail: "running since " + now.Started.Format(time.RFC3339), Confidence: 0.7,
 		}, at)
 	}
+}
+
+// digestOf returns the FNV-1a hash of bytes, never 0. Who makes two replies
+// with one hash hides a change of what a server says, and nothing else.
+func digestOf(b []byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return max(h, 1)
 }
 
 // cloneAsset returns a copy that shares nothing.
@@ -131,7 +139,8 @@ func (c *conn) challenge(blob []byte, at flow.Segment) {
 	if !ok {
 		return
 	}
-	raw := slices.Concat(n.Computer, n.Domain, n.DNSName, []byte{n.Major, n.Minor, byte(n.Build), byte(n.Build >> 8)})
+	raw := binary.LittleEndian.AppendUint16([]byte{n.Major, n.Minor}, n.Build)
+	raw = append(append(append(raw, n.Computer...), n.Domain...), n.DNSName...)
 	c.asset(fromNTLM, raw, at, func(a *alert.Asset) {
 		switch {
 		case !n.HasVersion || n.Major == 0:
@@ -235,7 +244,7 @@ func fileTime(ft uint64) (time.Time, bool) {
 	if ft < toUnix*perSecond || ft > latest {
 		return time.Time{}, false
 	}
-	return time.Unix(int64(ft/perSecond)-toUnix, int64(ft%perSecond)*100).UTC(), true //nolint:gosec // both are in range
+	return time.Unix(int64(ft/perSecond)-toUnix, int64(ft%perSecond)*100).UTC(), true
 }
 
 // classify draws conclusions from what is known about a host.

@@ -127,10 +127,10 @@ func (c *conn) sayCheck(found alert.SMBCheck, oneWay bool, at ...flow.Segment) {
 
 // checkSeverity says how much a check matters.
 func checkSeverity(c *alert.SMBCheck) alert.Severity {
-	switch {
-	case c.Patch == alert.PatchVulnerable:
+	switch c.Patch {
+	case alert.PatchVulnerable:
 		return alert.High
-	case c.Patch == alert.PatchPatched:
+	case alert.PatchPatched:
 		return alert.Low
 	default:
 		return alert.Medium

@@ -63,7 +63,7 @@ func (c *conn) Gap(dir flow.Dir, n int) {
 func (c *conn) Close() {
 	for dir := range c.framers {
 		if m, ok := c.framers[dir].Gap(0); ok {
-			c.message(flow.Dir(dir), m, c.at[dir]) //nolint:gosec // 0 or 1
+			c.message(flow.Dir(dir), m, c.at[dir])
 		}
 		c.framers[dir].Close()
 	}
@@ -143,5 +143,6 @@ func (c *conn) reply(h *smb1.Header, b []byte, at flow.Segment) {
 		c.trans2Reply(h, at)
 	case smb1.CommandNTTrans:
 		c.ntTransReply(h, at)
+	default:
 	}
 }

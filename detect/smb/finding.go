@@ -101,19 +101,17 @@ func (d *Detector) emit(f *finding, p alert.Phase) {
 	smb := &alert.SMB{Marks: f.evidence.marks.names(), OneWay: f.evidence.oneWay}
 	switch a.Rule {
 	case alert.RuleCheck:
-		smb.Check = clone(f.evidence.check)
+		smb.Check = new(f.evidence.check)
 	case alert.RuleExploit:
-		smb.Exploit = clone(f.evidence.exploit)
+		smb.Exploit = new(f.evidence.exploit)
 	case alert.RuleDoublePulsar:
-		smb.Implant = clone(f.evidence.implant)
+		smb.Implant = new(f.evidence.implant)
+	default:
 	}
 	a.Evidence.SMB = smb
 	f.alert.Seq++
 	d.out.Alert(a)
 }
-
-// clone returns a pointer to a copy.
-func clone[T any](v T) *T { return &v }
 
 // end says an alert the last time and forgets it.
 func (d *Detector) end(e *lru.Entry[findingKey, finding]) {

@@ -25,11 +25,11 @@ func (r *recorder) Fact(f alert.Fact)   { r.facts = append(r.facts, f) }
 
 // packets returns the packets of a capture that are TCP, with copies of their
 // payloads.
-func packets(t testing.TB, file string) []packet.Packet {
-	t.Helper()
+func packets(tb testing.TB, file string) []packet.Packet {
+	tb.Helper()
 	r, err := capture.Open([]string{file}, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer r.Close()
 	var (
@@ -43,7 +43,7 @@ func packets(t testing.TB, file string) []packet.Packet {
 		case errors.Is(err, io.EOF):
 			return all
 		case err != nil:
-			t.Fatalf("%s: %v", file, err)
+			tb.Fatalf("%s: %v", file, err)
 		}
 		if d.Decode(&f, &p); p.Proto == packet.ProtoTCP {
 			p.Payload = slices.Clone(p.Payload)
@@ -64,7 +64,7 @@ func run(all []packet.Packet) *recorder {
 }
 
 // replay gives a capture of the corpus to a new detector.
-func replay(t testing.TB, name string) *recorder {
-	t.Helper()
-	return run(packets(t, filepath.Join(corpus.Dir(t), name)))
+func replay(tb testing.TB, name string) *recorder {
+	tb.Helper()
+	return run(packets(tb, filepath.Join(corpus.Dir(tb), name)))
 }

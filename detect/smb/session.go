@@ -216,5 +216,6 @@ func (c *conn) resolveEarly(p reply) {
 		c.checkOneWay(p)
 	case smb1.CommandTrans2:
 		c.pulsarOneWay(p)
+	default:
 	}
 }

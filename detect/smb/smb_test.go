@@ -62,20 +62,30 @@ func TestConversations(t *testing.T) {
 		do   func(t *talk)
 		want []string
 	}{
-		{"vulnerable", func(t *talk) { t.ask(pipe(7, 0x23, 0)); t.tell(fail(0x25, 7, 0xC0000205)) },
-			[]string{"ms17-010-check  vulnerable", "vulnerable " + serverIP + " check"}},
-		{"patched", func(t *talk) { t.ask(pipe(7, 0x23, 0)); t.tell(fail(0x25, 7, 0xC0000008)) },
-			[]string{"ms17-010-check  patched", "patched " + serverIP + " check"}},
-		{"patched, one setup word", func(t *talk) { t.ask(pipe(7, 0x23)); t.tell(fail(0x25, 7, 0xC0000022)) },
-			[]string{"ms17-010-check  patched", "patched " + serverIP + " check"}},
+		{
+			"vulnerable", func(t *talk) { t.ask(pipe(7, 0x23, 0)); t.tell(fail(0x25, 7, 0xC0000205)) },
+			[]string{"ms17-010-check  vulnerable", "vulnerable " + serverIP + " check"},
+		},
+		{
+			"patched", func(t *talk) { t.ask(pipe(7, 0x23, 0)); t.tell(fail(0x25, 7, 0xC0000008)) },
+			[]string{"ms17-010-check  patched", "patched " + serverIP + " check"},
+		},
+		{
+			"patched, one setup word", func(t *talk) { t.ask(pipe(7, 0x23)); t.tell(fail(0x25, 7, 0xC0000022)) },
+			[]string{"ms17-010-check  patched", "patched " + serverIP + " check"},
+		},
 		{"DOS error", func(t *talk) {
 			t.ask(pipe(7, 0x23, 0))
 			t.tell(message{command: 0x25, mid: 7, status: 0xC0000205, dos: true, reply: true}.encode())
 		}, []string{"ms17-010-check  unknown", "unknown " + serverIP + " check"}},
-		{"no reply", func(t *talk) { t.ask(pipe(7, 0x23, 0)) },
-			[]string{"ms17-010-check  unknown", "unknown " + serverIP + " check"}},
-		{"reply to another request", func(t *talk) { t.ask(pipe(7, 0x23, 0)); t.tell(fail(0x25, 8, 0xC0000205)) },
-			[]string{"ms17-010-check  unknown", "unknown " + serverIP + " check"}},
+		{
+			"no reply", func(t *talk) { t.ask(pipe(7, 0x23, 0)) },
+			[]string{"ms17-010-check  unknown", "unknown " + serverIP + " check"},
+		},
+		{
+			"reply to another request", func(t *talk) { t.ask(pipe(7, 0x23, 0)); t.tell(fail(0x25, 8, 0xC0000205)) },
+			[]string{"ms17-010-check  unknown", "unknown " + serverIP + " check"},
+		},
 		{"a pipe that is open", func(t *talk) { t.ask(pipe(7, 0x23, 0x4000)); t.tell(fail(0x25, 7, 0xC0000205)) }, nil},
 		{"another pipe request", func(t *talk) { t.ask(pipe(7, 0x26, 0x4000)); t.tell(fail(0x25, 7, 0xC0000008)) }, nil},
 		{"a server's own request", func(t *talk) { t.tell(pipe(7, 0x23, 0)) }, nil},
@@ -86,21 +96,29 @@ func TestConversations(t *testing.T) {
 			t.tell(fail(0x25, 8, 0xC0000008))
 		}, []string{"ms17-010-check  patched", "patched " + serverIP + " check", "vulnerable " + serverIP + " check"}},
 
-		{"clean", func(t *talk) { t.ask(order(65, ping)); t.tell(fail(0x32, 65, 0xC0000002)) },
-			[]string{"doublepulsar probed clean ping  execs=0", "not-implanted " + serverIP + " ping"}},
-		{"refused", func(t *talk) { t.ask(order(65, ping)); t.tell(fail(0x32, 65, 0xC0000022)) },
-			[]string{"doublepulsar probed probed ping  execs=0", "implant-probed " + serverIP + " ping"}},
+		{
+			"clean", func(t *talk) { t.ask(order(65, ping)); t.tell(fail(0x32, 65, 0xC0000002)) },
+			[]string{"doublepulsar probed clean ping  execs=0", "not-implanted " + serverIP + " ping"},
+		},
+		{
+			"refused", func(t *talk) { t.ask(order(65, ping)); t.tell(fail(0x32, 65, 0xC0000022)) },
+			[]string{"doublepulsar probed probed ping  execs=0", "implant-probed " + serverIP + " ping"},
+		},
 		{"other setup word", func(t *talk) { t.ask(trans(0x32, 65, ping, 0, 0, 5)); t.tell(fail(0x32, 65, 0xC0000002)) }, nil},
 		{"no order", func(t *talk) { t.ask(order(65, 0)); t.tell(fail(0x32, 65, 0xC0000002)) }, nil},
-		{"other MID", func(t *talk) { t.ask(order(1000, ping)); t.tell(implantSays(1000, 0x10, 0x50)) },
-			[]string{"doublepulsar implanted implanted ping ok execs=0", "implanted " + serverIP + " 0x500000a0 x64"}},
+		{
+			"other MID", func(t *talk) { t.ask(order(1000, ping)); t.tell(implantSays(1000, 0x10, 0x50)) },
+			[]string{"doublepulsar implanted implanted ping ok execs=0", "implanted " + serverIP + " 0x500000a0 x64"},
+		},
 		{"bad parameters", func(t *talk) {
 			t.ask(order(65, ping))
 			t.tell(implantSays(65, 0x10, 0x50))
 			t.ask(order(66, exec))
 			t.tell(implantSays(66, 0x20, 0))
-		}, []string{"doublepulsar implanted implanted exec bad-parameters execs=0", "implanted " + serverIP + " 0x500000a0 x64",
-			"implanted " + serverIP + " 0x500000a0 x64", "wannacry-mark " + clientIP + " exec-timeout"}},
+		}, []string{
+			"doublepulsar implanted implanted exec bad-parameters execs=0", "implanted " + serverIP + " 0x500000a0 x64",
+			"implanted " + serverIP + " 0x500000a0 x64", "wannacry-mark " + clientIP + " exec-timeout",
+		}},
 		{"executed", func(t *talk) {
 			t.ask(order(65, ping))
 			t.tell(implantSays(65, 0x10, 0x50))
@@ -114,25 +132,33 @@ func TestConversations(t *testing.T) {
 			t.tell(implantSays(65, 0x10, 0x50))
 			t.ask(order(66, kill))
 			t.tell(implantSays(66, 0x10, 0))
-		}, []string{"doublepulsar implanted killed kill ok execs=0", "implant-killed " + serverIP + " 0x500000a0 x64",
-			"implanted " + serverIP + " 0x500000a0 x64", "implanted " + serverIP + " 0x500000a0 x64"}},
+		}, []string{
+			"doublepulsar implanted killed kill ok execs=0", "implant-killed " + serverIP + " 0x500000a0 x64",
+			"implanted " + serverIP + " 0x500000a0 x64", "implanted " + serverIP + " 0x500000a0 x64",
+		}},
 
-		{"EternalBlue", func(t *talk) { t.ask(ntTrans(64, 0, 65558, 900)); t.ask(secondary(0x33, 64, 4000)) },
-			[]string{"exploit-attempted " + serverIP + " EternalBlue", "exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted"}},
+		{
+			"EternalBlue", func(t *talk) { t.ask(ntTrans(64, 0, 65558, 900)); t.ask(secondary(0x33, 64, 4000)) },
+			[]string{"exploit-attempted " + serverIP + " EternalBlue", "exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted"},
+		},
 		{"EternalBlue, completed", func(t *talk) {
 			t.ask(ntTrans(64, 0, 65558, 900))
 			t.tell(fail(0xA0, 64, 0))
 			t.ask(secondary(0x33, 64, 4000))
 			t.tell(fail(0x32, 64, 0xC000000D))
 			t.tell(fail(0x32, 64, 0xC000000D)) // no second one
-		}, []string{"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
-			"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted", "smb-exploit EternalBlue completed"}},
+		}, []string{
+			"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
+			"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted", "smb-exploit EternalBlue completed",
+		}},
 		{"NT_TRANS that is no larger", func(t *talk) { t.ask(ntTrans(64, 0, 65535, 900)); t.ask(secondary(0x33, 64, 4000)) }, nil},
 		{"large NT_TRANS alone", func(t *talk) { t.ask(ntTrans(64, 0, 65558, 900)); t.ask(secondary(0xA1, 64, 4000)) }, nil},
 		{"an ordinary error of Trans2", func(t *talk) { t.ask(trans(0x32, 3, 0, 0, 0, 5)); t.tell(fail(0x32, 3, 0xC000000D)) }, nil},
 
-		{"EternalRomance", func(t *talk) { t.ask(trans(0x25, 0x4000, 0, 5000, 100)); t.ask(write(0x4000, 0x4000)) },
-			[]string{"exploit-attempted " + serverIP + " EternalRomance", "exploit-sent " + clientIP + " EternalRomance", "smb-exploit EternalRomance attempted"}},
+		{
+			"EternalRomance", func(t *talk) { t.ask(trans(0x25, 0x4000, 0, 5000, 100)); t.ask(write(0x4000, 0x4000)) },
+			[]string{"exploit-attempted " + serverIP + " EternalRomance", "exploit-sent " + clientIP + " EternalRomance", "smb-exploit EternalRomance attempted"},
+		},
 		{"write after the transaction", func(t *talk) {
 			t.ask(trans(0x25, 7, 0, 5000, 100))
 			t.tell(fail(0x25, 7, 0))
@@ -144,13 +170,19 @@ func TestConversations(t *testing.T) {
 			t.tell(message{command: 0x25, mid: 7, reply: true, words: make([]byte, 20)}.encode())
 			t.ask(write(8, 0x4000))
 		}, nil},
-		{"EternalChampion", func(t *talk) { t.ask(ntTrans(64, 5, 440, 440)); t.ask(secondary(0xA1, 64, 264)) },
-			[]string{"exploit-attempted " + serverIP + " EternalChampion", "exploit-sent " + clientIP + " EternalChampion", "smb-exploit EternalChampion attempted"}},
+		{
+			"EternalChampion", func(t *talk) { t.ask(ntTrans(64, 5, 440, 440)); t.ask(secondary(0xA1, 64, 264)) },
+			[]string{"exploit-attempted " + serverIP + " EternalChampion", "exploit-sent " + clientIP + " EternalChampion", "smb-exploit EternalChampion attempted"},
+		},
 		{"other NT_TRANS", func(t *talk) { t.ask(ntTrans(64, 2, 440, 400)); t.ask(secondary(0xA1, 64, 40)) }, nil},
-		{"SMBGhost", func(t *talk) { t.ask(compressed(0xFFFFFFFF, 0x10)) },
-			[]string{"exploit-attempted " + serverIP + " SMBGhost", "exploit-sent " + clientIP + " SMBGhost", "smb-exploit SMBGhost attempted"}},
-		{"SMBGhost by a server", func(t *talk) { t.tell(compressed(0xFFFFFFFF, 0x10)) },
-			[]string{"exploit-attempted " + clientIP + " SMBGhost", "exploit-sent " + serverIP + " SMBGhost", "smb-exploit SMBGhost attempted"}},
+		{
+			"SMBGhost", func(t *talk) { t.ask(compressed(0xFFFFFFFF, 0x10)) },
+			[]string{"exploit-attempted " + serverIP + " SMBGhost", "exploit-sent " + clientIP + " SMBGhost", "smb-exploit SMBGhost attempted"},
+		},
+		{
+			"SMBGhost by a server", func(t *talk) { t.tell(compressed(0xFFFFFFFF, 0x10)) },
+			[]string{"exploit-attempted " + clientIP + " SMBGhost", "exploit-sent " + serverIP + " SMBGhost", "smb-exploit SMBGhost attempted"},
+		},
 		{"compressed", func(t *talk) { t.ask(compressed(4096, 0x10)) }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

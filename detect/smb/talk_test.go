@@ -59,9 +59,6 @@ func (t *talk) send(from int, flags packet.Flags, b []byte) {
 func (t *talk) ask(m []byte)  { t.send(0, packet.ACK|packet.PSH, frame(m)) }
 func (t *talk) tell(m []byte) { t.send(1, packet.ACK|packet.PSH, frame(m)) }
 
-// wait lets time pass.
-func (t *talk) wait(seconds int64) { t.now += seconds * 1e9 }
-
 // frame puts a NetBIOS header before a message.
 func frame(m []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(m))), m...)
@@ -105,10 +102,8 @@ func (m message) encode() []byte {
 	le.PutUint16(b[26:], 0xFEFF)
 	le.PutUint16(b[28:], 0x0801)
 	le.PutUint16(b[30:], m.mid)
-	b = append(b, byte(len(m.words)/2))
-	b = append(b, m.words...)
-	b = le.AppendUint16(b, uint16(len(m.bytes)))
-	return append(b, m.bytes...)
+	size := le.AppendUint16(nil, uint16(len(m.bytes)))
+	return slices.Concat(b, []byte{byte(len(m.words) / 2)}, m.words, size, m.bytes)
 }
 
 // fail is a reply that has nothing but a status.

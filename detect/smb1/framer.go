@@ -81,11 +81,11 @@ const (
 // buffer of its Pool only while the head of a message is incomplete.
 type Framer struct {
 	pool  *Pool
-	slab  *slab  // the incomplete head and its NetBIOS header, nil for none
-	n     uint16 // bytes in slab
-	held  bool   // slab was handed out in a Message
+	slab  *slab // the incomplete head and its NetBIOS header, nil for none
+	n     int   // bytes in slab
+	held  bool  // slab was handed out in a Message
 	state state
-	skip  uint32 // bytes left of a message whose head is done
+	skip  int // bytes left of a message whose head is done
 }
 
 // NewFramer returns a Framer for a stream of which the beginning may be
@@ -136,11 +136,11 @@ func (f *Framer) Next(b *[]byte) (Message, bool) {
 func (f *Framer) Gap(n int) (Message, bool) {
 	f.drop(f.held)
 	if f.slab == nil {
-		if n <= 0 || n > int(f.skip) {
+		if n <= 0 || n > f.skip {
 			f.skip, f.state = 0, fresh
 			return Message{}, false
 		}
-		f.skip -= uint32(n)
+		f.skip -= n
 		return Message{}, false
 	}
 	w := f.slab[:f.n]
@@ -158,7 +158,7 @@ func (f *Framer) Gap(n int) (Message, bool) {
 	if n <= 0 || n > rest {
 		f.state = fresh
 	} else {
-		f.skip = uint32(rest - n)
+		f.skip = rest - n
 	}
 	f.pool.Stats.Cut++
 	return m, deliver
@@ -169,8 +169,8 @@ func (f *Framer) Close() { f.drop(f.slab != nil) }
 
 // pass skips what is left of a message whose head is done.
 func (f *Framer) pass(b *[]byte) {
-	k := min(int(f.skip), len(*b))
-	f.skip -= uint32(k)
+	k := min(f.skip, len(*b))
+	f.skip -= k
 	*b = (*b)[k:]
 }
 
@@ -179,11 +179,11 @@ func (f *Framer) pass(b *[]byte) {
 func (f *Framer) fill(b *[]byte) bool {
 	for {
 		v := look(f.slab[:f.n], f.state)
-		if !v.ok || int(f.n) >= v.head {
+		if !v.ok || f.n >= v.head {
 			return true
 		}
 		k := copy(f.slab[f.n:v.head], *b)
-		f.n += uint16(k)
+		f.n += k
 		*b = (*b)[k:]
 		if k == 0 {
 			return false
@@ -200,14 +200,14 @@ func (f *Framer) keep(b *[]byte, v view) {
 	f.slab = f.pool.get()
 	if f.slab == nil {
 		f.pool.Stats.NoBuffer++
-		f.skip = uint32(max(0, v.total-len(*b)))
+		f.skip = max(0, v.total-len(*b))
 		if !v.known {
 			f.state, f.skip = hunting, 0
 		}
 		*b = nil
 		return
 	}
-	f.n = uint16(copy(f.slab[:], *b))
+	f.n = copy(f.slab[:], *b)
 	*b = nil
 }
 
@@ -216,7 +216,7 @@ func (f *Framer) keep(b *[]byte, v view) {
 func (f *Framer) take(b *[]byte, v view) (Message, bool) {
 	deliver := v.message && f.believed()
 	f.sync()
-	f.skip = uint32(v.total - v.head)
+	f.skip = v.total - v.head
 	var w []byte
 	if f.slab != nil {
 		w = f.slab[:v.head]
@@ -260,7 +260,7 @@ func (f *Framer) advance(b *[]byte, k int) {
 		*b = (*b)[k:]
 		return
 	}
-	f.n = uint16(copy(f.slab[:], f.slab[k:f.n]))
+	f.n = copy(f.slab[:], f.slab[k:f.n])
 	if f.n == 0 {
 		f.drop(true)
 	}
