@@ -60,11 +60,12 @@ func (b *block) fill(n int) bool {
 }
 
 // makeRoom moves the unused bytes to the front, of larger memory where n bytes
-// would not fit.
+// would not fit. Twice as much is taken, so that who needs n bytes again and
+// again and uses few of them does not have them moved each time.
 func (b *block) makeRoom(n int) {
 	to := b.data
 	if n > len(to) {
-		to = make([]byte, max(n, 2*len(b.data)))
+		to = make([]byte, 2*n)
 	}
 	left := copy(to, b.rest())
 	b.base += int64(b.pos)

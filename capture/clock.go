@@ -50,7 +50,7 @@ func (c *clock) slow(ticks uint64) int64 {
 	case sec+c.offset < -most:
 		return math.MinInt64
 	}
-	return (sec+c.offset)*nsPerSecond + int64(frac)
+	return (sec+c.offset)*nsPerSecond + int64(frac) //nolint:gosec // frac is below a second
 }
 
 // split returns the whole seconds and the nanoseconds of a stamp.

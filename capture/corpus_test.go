@@ -82,6 +82,9 @@ func TestCorpusCounts(t *testing.T) {
 			continue
 		}
 		compared++
+		if right, ok := indexErrors()[filepath.Base(field[0])]; ok {
+			want = right
+		}
 		r, err := capture.Open([]string{filepath.Join(dir, field[0])}, nil)
 		if err != nil {
 			t.Errorf("%s: %v", field[0], err)
@@ -96,6 +99,17 @@ func TestCorpusCounts(t *testing.T) {
 	}
 	if compared < 100 {
 		t.Fatalf("only %d captures were compared", compared)
+	}
+}
+
+// indexErrors are the captures whose number of frames in the index is not that
+// of the file, and what it is.
+func indexErrors() map[string]uint64 {
+	return map[string]uint64{
+		"the-tcpdump-group__tests__LINKTYPE_IPV6_invalid.pcap":                 1, // tshark exits with an error after it
+		"the-tcpdump-group__tests__juniper_monitor_invalid_cookie_length.pcap": 1, // tshark does not know the link type
+		"google__pcapgo__tests__be__test202.pcapng":                            8, // the index counts custom blocks
+		"google__pcapgo__tests__le__test017.pcapng":                            0, // nothing but custom blocks
 	}
 }
 
@@ -124,6 +138,7 @@ func foreignBytes(data []byte) ([]record, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.SetSnaplen(262_144) // or it allocates whatever a record claims, up to 4 GiB
 		return foreignFrames(r, func(gopacket.CaptureInfo) layers.LinkType { return r.LinkType() })
 	}
 	r, err := pcapgo.NewNgReader(bytes.NewReader(data), pcapgo.NgReaderOptions{WantMixedLinkType: true})
@@ -152,6 +167,13 @@ func foreignFrames(src gopacket.PacketDataSource, link func(gopacket.CaptureInfo
 	}
 }
 
+// noTime is what gopacket says of a simple packet block.
+const noTime = -6795364578871345152
+
+// overrun is a capture with 1159 s in the microseconds, which do not fit in 32
+// bits as nanoseconds; gopacket and Wireshark lose the rest.
+const overrun = "atm-oam-loopback-print-overrun.pcap"
+
 // TestCorpusFrames compares every frame with what gopacket reads.
 func TestCorpusFrames(t *testing.T) {
 	compared, partly := 0, 0
@@ -173,6 +195,10 @@ func TestCorpusFrames(t *testing.T) {
 			w.link &= 0xff // gopacket keeps eight bits
 			g := got[i]
 			g.link &= 0xff
+			g.number = w.number // gopacket has none
+			if w.time == noTime || strings.HasSuffix(path, overrun) {
+				g.time = w.time
+			}
 			if g != w {
 				t.Errorf("%s: frame %d is %+v, gopacket reads %+v", path, i+1, g, w)
 				break

@@ -44,15 +44,14 @@ func newPcap(s *stream) (*pcap, error) {
 		return nil, shortHeader(s, "pcap", pcapFileHeader)
 	}
 	h := s.in.rest()[:pcapFileHeader]
-	p := &pcap{stream: s, header: pcapRecordHeader, unit: 1000}
+	p := &pcap{stream: s, header: pcapRecordHeader, unit: 1000, fraction: 1_000_000}
 	p.swapped = !pcapMagic(binary.LittleEndian.Uint32(h))
 	switch p.u32(h) {
 	case magicNano:
-		p.unit = 1
+		p.unit, p.fraction = 1, nsPerSecond
 	case magicModified:
 		p.header = pcapModifiedHeader
 	}
-	p.fraction = uint32(nsPerSecond / p.unit)
 	major, minor := p.version(h[4:])
 	switch {
 	case major != 2:

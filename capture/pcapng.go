@@ -63,8 +63,8 @@ func newPcapng(s *stream) (*pcapng, error) {
 		return nil, shortHeader(s, "pcapng", size)
 	}
 	b := s.in.rest()[:size]
-	if size < minSection || p.u32(b[size-4:]) != uint32(size) {
-		return nil, fmt.Errorf("is no capture: begins as pcapng does, but with a section header of %d bytes that ends as one of %d", size, p.u32(b[size-4:]))
+	if last := int(p.u32(b[size-4:])); last != size || size < minSection {
+		return nil, fmt.Errorf("is no capture: begins as pcapng does, but with a section header of %d bytes that ends as one of %d", size, last)
 	}
 	if major := p.u16(b[12:]); major != 1 {
 		return nil, fmt.Errorf("is a pcapng file of version %d.%d, which is not known", major, p.u16(b[14:]))
@@ -125,6 +125,10 @@ func (p *pcapng) next(f *Frame) error {
 			if !p.section(b) {
 				return io.EOF
 			}
+		default:
+			if numbered(kind) {
+				p.records++
+			}
 		}
 		if ok {
 			p.last = f.Time
@@ -154,7 +158,7 @@ func (p *pcapng) block() (kind uint32, b []byte, err error) {
 			return 0, nil, p.ended("block", from)
 		default:
 			b = p.in.rest()[:size:size]
-			if last := p.u32(b[size-4:]); last != uint32(size) {
+			if last := int(p.u32(b[size-4:])); last != size {
 				p.damaged(fmt.Sprintf("a block of %d bytes that ends as one of %d", size, last))
 				continue
 			}
@@ -208,8 +212,20 @@ func (p *pcapng) plausible(b []byte, _ uint32) (size int, at uint32) {
 	return int(n), 0
 }
 
+// Block types that are not read, and are known by more than their length.
+const (
+	blockJournal      = 9 // systemd's
+	blockCustom       = 0xbad
+	blockCustomNoCopy = 0x4000_0bad
+)
+
 // registered reports whether kind is a type of block of the standard.
 func registered(kind uint32) bool {
-	const custom, customNoCopy = 0xbad, 0x4000_0bad
-	return kind >= 1 && kind <= 10 || kind == blockSection || kind == custom || kind == customNoCopy
+	return kind >= 1 && kind <= 10 || kind == blockSection || numbered(kind)
+}
+
+// numbered reports whether Wireshark gives such a block a number, as it does
+// to a frame.
+func numbered(kind uint32) bool {
+	return kind == blockJournal || kind == blockCustom || kind == blockCustomNoCopy
 }

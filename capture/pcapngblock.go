@@ -49,7 +49,7 @@ func (p *pcapng) describe(b []byte) {
 		resol = v[0]
 	}
 	if v := p.option(options, optTimeOffset); len(v) >= 8 {
-		offset = int64(p.u64(v))
+		offset = int64(p.u64(v)) //nolint:gosec // a signed number in the file
 	}
 	p.interfaces = append(p.interfaces, netInterface{
 		clock:   newClock(resol, offset),
@@ -124,17 +124,17 @@ func (p *pcapng) simple(b []byte, f *Frame) bool {
 	if nif == nil {
 		return false
 	}
-	wire := p.u32(b[8:])
-	captured := min(wire, uint32(len(b)-fixed-4))
+	wire := int(p.u32(b[8:]))
+	captured := min(wire, len(b)-fixed-4)
 	if nif.snaplen != 0 {
-		captured = min(captured, nif.snaplen)
+		captured = min(captured, int(nif.snaplen))
 	}
 	if captured > maxFrame {
 		p.spoiled(b, "a frame of %d bytes in a block of %d; skipped", captured, len(b))
 		return false
 	}
-	end := fixed + int(captured)
-	*f = Frame{Time: p.last, Data: b[fixed:end:end], Len: int(wire), Link: nif.link}
+	end := fixed + captured
+	*f = Frame{Time: p.last, Data: b[fixed:end:end], Len: wire, Link: nif.link}
 	return true
 }
 

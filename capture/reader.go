@@ -30,13 +30,13 @@ const (
 // read is. A Reader is used from one goroutine, but for Read and Size.
 type Reader struct {
 	files    []*file
-	search   []Warning
-	current  *file // whose frame was delivered last
-	waiting  queue // all others that have a frame left
-	limit    int64 // current may go on up to this time,
-	limitOf  int   // which is that of a frame of this file
-	open     int
-	free     [][]byte
+	leftOut  []Warning // about what is among the paths and not read
+	current  *file     // whose frame was delivered last
+	waiting  queue     // all others that have a frame left
+	limit    int64     // current may go on up to this time,
+	limitOf  int       // which is that of a frame of this file
+	open     int       // files
+	free     [][]byte  // memory of files that are done with
 	consumed atomic.Int64
 	size     int64
 	err      error // what Next returns from now on
@@ -59,7 +59,7 @@ func Open(paths []string, stdin io.Reader) (*Reader, error) {
 	if err := r.lookInto(found, stdin); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	r.search = found.warnings
+	r.leftOut = found.warnings
 	r.size = totalSize(r.files)
 	return r, nil
 }
@@ -98,16 +98,14 @@ func (r *Reader) Next(f *Frame) error {
 		if err == nil && !c.after(f, r.limit, r.limitOf) {
 			return nil
 		}
-		if err := r.park(f, err); err != nil {
-			return err
-		}
+		r.park(f, err)
 	}
 	return r.turn(f)
 }
 
 // park lets the current file wait, for which f is the next frame, or finishes
 // it if err says so.
-func (r *Reader) park(f *Frame, err error) error {
+func (r *Reader) park(f *Frame, err error) {
 	c := r.current
 	r.current = nil
 	switch {
@@ -119,7 +117,6 @@ func (r *Reader) park(f *Frame, err error) error {
 	default:
 		r.err = err
 	}
-	return r.err
 }
 
 // turn makes the file with the earliest frame the current one.
@@ -207,7 +204,7 @@ func (r *Reader) Name(file int) string {
 
 // Stats returns what has been read so far. With several files it counts the
 // next frame of each that is open already. Each call makes new slices.
-func (r *Reader) Stats() Stats { return newStats(r.search, r.files) }
+func (r *Reader) Stats() Stats { return newStats(r.leftOut, r.files) }
 
 // Read returns how many bytes of the files, as they are on the disk, are
 // consumed. It may be called from any goroutine.

@@ -29,7 +29,7 @@ func (s *stream) resync(headerSize int, prev uint32, test recordTest) (skipped i
 		s.in.pos += i
 	}
 	skipped = s.in.offset() - from
-	s.Skipped += uint64(skipped)
+	s.Skipped += uint64(skipped) //nolint:gosec // offsets only grow
 	return skipped, found
 }
 

@@ -48,7 +48,8 @@ type Warning struct {
 // A tally is what reading one file adds up to.
 type tally struct {
 	FileStats
-	number   int // of the file, as in Frame.File
+	number   int    // of the file, as in Frame.File
+	records  uint64 // that Wireshark numbers as well as frames
 	warnings []Warning
 	more     uint64
 }
@@ -57,11 +58,11 @@ type tally struct {
 func (t *tally) count(f *Frame) {
 	t.Frames++
 	t.Bytes += uint64(len(f.Data))
-	t.WireBytes += uint64(f.Len)
+	t.WireBytes += uint64(f.Len) //nolint:gosec // never negative
 	if len(f.Data) < f.Len {
 		t.Truncated++
 	}
-	f.File, f.Number = t.number, t.Frames
+	f.File, f.Number = t.number, t.Frames+t.records
 }
 
 // warn notes what is wrong at offset. The same text twice in a row is one
@@ -96,9 +97,12 @@ func (s *Stats) gather(t *tally) {
 
 // newStats returns the sum of what the files and the search for them found.
 func newStats(search []Warning, files []*file) Stats {
-	s := Stats{Warnings: slices.Clone(search[:min(len(search), maxWarnings)])}
-	s.More = uint64(len(search) - len(s.Warnings))
-	s.Files = make([]FileStats, 0, len(files))
+	shown := min(len(search), maxWarnings)
+	s := Stats{
+		Files:    make([]FileStats, 0, len(files)),
+		Warnings: slices.Clone(search[:shown]),
+		More:     uint64(len(search[shown:])),
+	}
 	for _, f := range files {
 		s.gather(&f.tally)
 	}

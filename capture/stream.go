@@ -38,6 +38,13 @@ type raw struct {
 
 func (r *raw) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
+	for empty := 1; n == 0 && err == nil && len(p) > 0; empty++ {
+		if empty == emptyReads {
+			err = io.ErrNoProgress
+			break
+		}
+		n, err = r.Reader.Read(p)
+	}
 	r.read += int64(n)
 	if r.total != nil {
 		r.total.Add(int64(n))

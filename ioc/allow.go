@@ -26,6 +26,9 @@ func (l *allowList) add(value string) error {
 		l.addPrefix(netip.PrefixFrom(a, a.BitLen()))
 		return nil
 	}
+	if strings.IndexByte(value, '/') >= 0 {
+		return fmt.Errorf("allow list: %q is no network", value)
+	}
 	name := strings.ToLower(strings.TrimSuffix(value, "."))
 	if err := checkName([]byte(name)); err != nil {
 		return fmt.Errorf("allow list: %q: %w", value, err)

@@ -12,11 +12,11 @@ import (
 //	note      unsigned varint, as in encoding/binary
 //	line      unsigned varint
 //
-// so that a name costs its length and about five bytes, and none of them is
-// seen by the garbage collector. The zero value is empty.
+// A record that was replaced has a name that begins with byte 0. A name costs
+// its length and about five bytes, none of which the garbage collector looks
+// at. The zero value is empty.
 type arena struct {
 	chunks [][]byte
-	used   int // bytes of records, those that were replaced included
 }
 
 // A ref is the place of a record: chunk in the upper half, offset in the lower.
@@ -40,7 +40,7 @@ func (a *arena) full() bool {
 // add appends a record.
 func (a *arena) add(name []byte, note uint32, line int) ref {
 	var record [maxRecord]byte
-	b := append(record[:0], byte(len(name)))
+	b := append(record[:0], byte(len(name))) //nolint:gosec // at most maxName
 	b = append(b, name...)
 	b = appendNote(b, note, line)
 	last := len(a.chunks) - 1
@@ -50,7 +50,6 @@ func (a *arena) add(name []byte, note uint32, line int) ref {
 	}
 	offset := len(a.chunks[last])
 	a.chunks[last] = append(a.chunks[last], b...)
-	a.used += len(b)
 	return ref(last<<16 | offset) //nolint:gosec // full was asked
 }
 
@@ -66,7 +65,25 @@ func (a *arena) setNote(r ref, note uint32, line int) ref {
 		copy(rest, b)
 		return r
 	}
-	return a.add(name, note, line)
+	moved := a.add(name, note, line)
+	name[0] = 0
+	return moved
+}
+
+// each calls do for every record that was not replaced, in the order added.
+func (a *arena) each(do func(r ref, name []byte)) {
+	for i, chunk := range a.chunks {
+		for at := 0; at < len(chunk); {
+			r := ref(i<<16 | at) //nolint:gosec // as add made it
+			name, rest := a.split(r)
+			_, n := binary.Uvarint(rest)
+			_, m := binary.Uvarint(rest[n:])
+			if name[0] != 0 {
+				do(r, name)
+			}
+			at = len(chunk) - len(rest) + n + m
+		}
+	}
 }
 
 func appendNote(b []byte, note uint32, line int) []byte {

@@ -198,7 +198,7 @@ func (b *Builder) room() bool {
 
 // lineNumber returns a line as it is kept.
 func lineNumber(line int) uint32 {
-	return uint32(max(0, min(line, math.MaxInt32))) //nolint:gosec // in range
+	return uint32(max(0, min(line, math.MaxInt32)))
 }
 
 // Build makes the Set. The Builder is empty afterwards: it must not be used
@@ -219,7 +219,7 @@ func (b *Builder) Build() *Set {
 // indexKillSwitches finds the names of class kill-switch.
 func (s *Set) indexKillSwitches() {
 	var refs []ref
-	s.names.table.each(func(r ref) {
+	s.names.arena.each(func(r ref, _ []byte) {
 		note, _ := s.names.arena.note(r)
 		if s.notes.notes[note].class == KillSwitch {
 			refs = append(refs, r)

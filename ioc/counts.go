@@ -44,7 +44,7 @@ func (s *Set) count() {
 		}
 		return feeds[feed]
 	}
-	s.names.table.each(func(r ref) {
+	s.names.arena.each(func(r ref, _ []byte) {
 		note, _ := s.names.arena.note(r)
 		of(note).Names++
 	})
@@ -66,7 +66,7 @@ func (s *Set) count() {
 	}
 	// Texts are numbered in the order they were first seen.
 	for text := range s.notes.texts {
-		if c := feeds[uint32(text)]; c != nil { //nolint:gosec // bounded by Builder.room
+		if c := feeds[uint32(text)]; c != nil {
 			s.counts.Feeds = append(s.counts.Feeds, *c)
 		}
 	}

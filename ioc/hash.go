@@ -68,9 +68,9 @@ func scale(h uint64, n int) int {
 
 // A filter says of most hashes that were never added that they were not, and
 // never says so of one that was. It costs one memory access: both bits of a
-// hash are in one word. With 16 bits a hash it is wrong about one time in 50.
+// hash are in one word. With 16 bits a hash it is wrong about one time in 50. The zero value is empty.
 type filter struct {
-	words []uint64 // never empty
+	words []uint64
 }
 
 // filterBitsPerHash sets the size of filters.
@@ -88,8 +88,8 @@ func (f *filter) add(h uint64) {
 
 // has reports false only for hashes that were never added.
 func (f *filter) has(h uint64) bool {
-	mask := filterMask(h)
-	return f.words[scale(h, len(f.words))]&mask == mask
+	at, mask := scale(h, len(f.words)), filterMask(h)
+	return at < len(f.words) && f.words[at]&mask == mask // at is 0 in an empty filter
 }
 
 // filterMask returns the two bits of a hash. They are from the middle of it,

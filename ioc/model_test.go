@@ -160,8 +160,11 @@ func FuzzName(f *testing.F) {
 	b := NewBuilder()
 	m := model{names: map[string]Indicator{}}
 	for _, i := range []Indicator{
-		{Value: "kill.example", Class: KillSwitch}, {Value: "evil.example"}, {Value: "a.b.evil.example"},
-		{Value: "page.host.example", Exact: true}, {Value: "example.test"},
+		{Value: "kill.example", Class: KillSwitch},
+		{Value: "evil.example"},
+		{Value: "a.b.evil.example"},
+		{Value: "page.host.example", Exact: true},
+		{Value: "example.test"},
 	} {
 		m.names[i.Value] = i
 		if err := b.Add(i); err != nil {

@@ -85,11 +85,10 @@ func (n *names) lookup(name []byte, exact func(ref) bool) (found ref, ok bool) {
 
 // index makes the filter, and the table as small as it can be.
 func (n *names) index() {
-	old := n.table
-	n.table = newNameTable(old.count)
-	n.below = newFilter(n.countSuffixes(&old))
-	old.each(func(r ref) {
-		s := n.secret.suffixes(n.arena.name(r))
+	n.below = newFilter(n.countSuffixes(n.table.count))
+	n.table = newNameTable(n.table.count)
+	n.arena.each(func(r ref, name []byte) {
+		s := n.secret.suffixes(name)
 		s.next()
 		for s.next() {
 			n.below.add(s.hash)
@@ -98,13 +97,13 @@ func (n *names) index() {
 	})
 }
 
-// countSuffixes returns about how many different suffixes the names have,
+// countSuffixes returns about how many different suffixes so many names have,
 // counted by a bit each (Whang et al., "A Linear-Time Probabilistic Counting
 // Algorithm", 1990), uncorrected: up to a fifth too few.
-func (n *names) countSuffixes(table *nameTable) int {
-	seen := make([]uint64, table.count/16+1)
-	table.each(func(r ref) {
-		s := n.secret.suffixes(n.arena.name(r))
+func (n *names) countSuffixes(names int) int {
+	seen := make([]uint64, names/16+1)
+	n.arena.each(func(_ ref, name []byte) {
+		s := n.secret.suffixes(name)
 		s.next()
 		for s.next() {
 			seen[scale(s.hash, len(seen))] |= 1 << (s.hash & 63)
@@ -119,9 +118,8 @@ func (n *names) countSuffixes(table *nameTable) int {
 
 // grow replaces the table by one of twice the size.
 func (n *names) grow() {
-	old := n.table
-	n.table = nameTable{buckets: make([]bucket, 2*len(old.buckets)+1)}
-	old.each(func(r ref) { n.table.add(n.hash(n.arena.name(r)), r) })
+	n.table = nameTable{buckets: make([]bucket, 2*len(n.table.buckets)+1)}
+	n.arena.each(func(r ref, name []byte) { n.table.add(n.hash(name), r) })
 }
 
 // bytes returns about how much memory the names take.

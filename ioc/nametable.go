@@ -77,16 +77,3 @@ func (t *nameTable) add(h uint64, r ref) {
 func (t *nameTable) crowded() bool {
 	return t.count*8 >= len(t.buckets)*bucketSize*growingFill
 }
-
-// each calls do for every name, in no useful order.
-func (t *nameTable) each(do func(r ref)) {
-	for i := range t.buckets {
-		b := &t.buckets[i]
-		for j, tag := range b.tags {
-			if tag == 0 {
-				break
-			}
-			do(b.refs[j])
-		}
-	}
-}

@@ -37,11 +37,11 @@ func (t *touched) set(block uint16)      { t[block>>6] |= 1 << (block & 63) }
 func (t *touched) has(block uint16) bool { return t[block>>6]>>(block&63)&1 != 0 }
 
 // block4 returns the block of an IPv4 address.
-func block4(a uint32) uint16 { return uint16(a >> 16) } //nolint:gosec // the upper half
+func block4(a uint32) uint16 { return uint16(a >> 16) }
 
 // block6 returns the block of an IPv6 address.
 func (n *networks) block6(hi uint64) uint16 {
-	return uint16((hi >> 32) * n.secret.a >> 48) //nolint:gosec // the upper quarter
+	return uint16((hi >> 32) * n.secret.a >> 48)
 }
 
 // index makes the table and the arrays.
@@ -57,14 +57,14 @@ func (n *networks) index() {
 	})
 	for i := range n.entries {
 		if p := n.entries[i].prefix; i == 0 || p != n.entries[i-1].prefix {
-			n.table.Insert(p, uint32(i)) //nolint:gosec // bounded by Builder.room
+			n.table.Insert(p, uint32(i))
 			n.touch(p)
 		}
 	}
 	for i := range n.entries {
 		e := &n.entries[i]
 		if i+1 < len(n.entries) && n.entries[i+1].prefix == e.prefix {
-			e.next = int32(i + 1) //nolint:gosec // bounded by Builder.room
+			e.next = int32(i + 1)
 		} else {
 			e.next = n.around(e.prefix)
 		}

@@ -1,6 +1,7 @@
 package ioc
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"time"
@@ -128,7 +129,11 @@ func (nb *notebook) listFeed(list, feed, leading uint32) uint32 {
 	if slices.Contains(feeds, leading) {
 		feeds = slices.DeleteFunc(slices.Clone(feeds), func(f uint32) bool { return f == leading })
 	}
-	key := string(appendNumbers(nil, feeds))
+	var bytes []byte
+	for _, f := range feeds {
+		bytes = binary.LittleEndian.AppendUint32(bytes, f)
+	}
+	key := string(bytes)
 	if number, ok := nb.alsoNumbers[key]; ok {
 		return number
 	}
@@ -178,12 +183,4 @@ func fromUnix(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
-}
-
-// appendNumbers appends numbers in a form that is unique for each list.
-func appendNumbers(b []byte, numbers []uint32) []byte {
-	for _, n := range numbers {
-		b = append(b, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
-	}
-	return b
 }

@@ -9,9 +9,11 @@ import (
 // changes, so any number of goroutines may ask it; a Builder makes one. A nil
 // Set and the zero Set match nothing.
 //
-// Measured with a million names and as many addresses on one core at 2.6 GHz:
-// an address that is in no feed costs 3 to 5 ns, a clean name of 20 bytes 20
-// to 50 ns; nothing allocates but Indicator. See the benchmarks.
+// Measured on one core at 2.6 GHz: with a million addresses, one that is in no
+// feed costs 5 ns (9 ns where each is another and the cache is no help); with
+// a million names, a clean name of 20 bytes costs 51 ns. Only Indicator
+// allocates. A million names of 22.9 bytes take 36.2 MB, their text, feed and
+// line included; an IPv4 address takes 23 bytes.
 type Set struct {
 	secret   secret
 	v4       addresses[uint32]
@@ -24,7 +26,8 @@ type Set struct {
 }
 
 // A Match says which indicator of a Set something is. It is comparable: the
-// same indicator of the same Set gives the same Match.
+// same indicator of the same Set gives the same Match, and none gives the zero
+// Match.
 type Match struct {
 	kind  matchKind
 	class Class
@@ -35,7 +38,7 @@ type Match struct {
 type matchKind uint8
 
 const (
-	inNames matchKind = iota
+	inNames matchKind = iota + 1
 	inV4
 	inV6
 	inNetworks
@@ -71,28 +74,25 @@ func (s *Set) HasNames() bool { return s != nil && s.names.table.count > 0 }
 // It is called twice for every packet, so it is laid out for the answer no:
 // one word of a filter and one bit of an array.
 func (s *Set) Address(ap netip.AddrPort) (Match, bool) {
-	if s == nil || s.counts.Addresses|s.counts.Networks == 0 {
+	if s == nil {
 		return Match{}, false
 	}
 	a := ap.Addr()
-	if a.Is4() {
-		n := number4(a)
-		h := s.secret.addr4(n)
-		if (len(s.v4.entries) == 0 || !s.v4.known.has(h)) &&
-			(s.networks.touched[0] == nil || !s.networks.touched[0].has(block4(n))) {
-			return Match{}, false
-		}
-		return s.address4(n, h, ap)
+	if !a.Is4() {
+		return s.address6(ap)
 	}
-	return s.address6(ap)
+	n := number4(a)
+	h := s.secret.addr4(n)
+	if !s.v4.known.has(h) && (s.networks.touched[0] == nil || !s.networks.touched[0].has(block4(n))) {
+		return Match{}, false
+	}
+	return s.address4(n, h, ap)
 }
 
 // address4 looks an IPv4 address up for which Address could not say no.
 func (s *Set) address4(n uint32, h uint64, ap netip.AddrPort) (Match, bool) {
-	if len(s.v4.entries) > 0 {
-		if i := s.v4.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
-			return s.match(inV4, i, s.v4.entries[i].note, ap.Addr())
-		}
+	if i := s.v4.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
+		return s.match(inV4, i, s.v4.entries[i].note, ap.Addr())
 	}
 	return s.network(ap)
 }
@@ -107,7 +107,7 @@ func (s *Set) address6(ap netip.AddrPort) (Match, bool) {
 		return Match{}, false
 	}
 	n := number6(a)
-	if h := s.secret.addr6(n); len(s.v6.entries) > 0 && s.v6.known.has(h) {
+	if h := s.secret.addr6(n); s.v6.known.has(h) {
 		if i := s.v6.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
 			return s.match(inV6, i, s.v6.entries[i].note, a)
 		}

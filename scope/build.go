@@ -3,6 +3,7 @@ package scope
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -28,7 +29,7 @@ func (l *Ledger) Document(c Capture) Document {
 	zones := newZoneCounter(l.zones)
 	for _, h := range listed {
 		d.Hosts = append(d.Hosts, l.entry(h.host, h.verdict, c.Files))
-		smb, fromInternet := h.host.exposure()
+		smb, fromInternet := h.exposure()
 		zones.add(d.Hosts[len(d.Hosts)-1].Zone, h.verdict.state, smb, fromInternet)
 	}
 	d.Zones, d.Totals = zones.result()
@@ -45,9 +46,7 @@ func (c *Capture) summary() CaptureSummary {
 		Warnings:  append([]string{}, c.Warnings...),
 		Files:     append([]string{}, c.Files...),
 	}
-	for reason, n := range c.Undecoded {
-		s.Undecoded[reason] = n
-	}
+	maps.Copy(s.Undecoded, c.Undecoded)
 	if !c.First.IsZero() {
 		first, last := c.First.UTC(), c.Last.UTC()
 		s.First, s.Last = &first, &last
@@ -64,11 +63,11 @@ func (l *Ledger) warnings() []string {
 	}
 	if gone > 0 {
 		w = append(w, fmt.Sprintf("the ledger was full at %s hosts: %s of the least state were dropped, %s of them suspected or infected",
-			grouped(uint64(l.hosts.limit)), grouped(gone), grouped(l.hosts.evicted[Suspected]+l.hosts.evicted[Infected])))
+			grouped(l.hosts.limit), grouped(gone), grouped(l.hosts.evicted[Suspected]+l.hosts.evicted[Infected])))
 	}
 	if n := l.external.evicted[0] + l.external.evicted[1]; n > 0 {
 		w = append(w, fmt.Sprintf("the list of outside scanners was full at %s: %s were dropped",
-			grouped(uint64(l.external.limit)), grouped(n)))
+			grouped(l.external.limit), grouped(n)))
 	}
 	if l.lost > 0 {
 		w = append(w, fmt.Sprintf("floods and distributed scans: only the first %s are listed", grouped(maxAttacks)))
@@ -90,7 +89,7 @@ func (l *Ledger) listed() []judged {
 		if h.state == Seen {
 			continue
 		}
-		first, _ := h.span(func(*fact) bool { return true })
+		first, _ := h.span()
 		list = append(list, judged{h, h.judge(), first})
 	}
 	slices.SortFunc(list, func(a, b judged) int {
@@ -113,9 +112,9 @@ func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
 		Role: h.roles(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
 		InfectedBy: []Source{},
 	}
-	e.FirstSeen, e.LastSeen = h.span(func(*fact) bool { return true })
+	e.FirstSeen, e.LastSeen = h.span()
 	if v.state >= Suspected {
-		since, _ := h.span(h.speaksAgainst)
+		since := h.since()
 		e.Since = &since
 	}
 	facts := slices.Clone(h.facts)
@@ -265,16 +264,10 @@ func (l *Ledger) scanners() []Scanner {
 // scanner writes one outside scanner down.
 func (h *host) scanner() Scanner {
 	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
-	s.First, s.Last = h.span(func(*fact) bool { return true })
+	s.First, s.Last = h.span()
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
 	for i := range h.facts {
-		scan := h.facts[i].alert.Evidence.Scan
-		s.Targets += scan.Targets
-		s.Answered += scan.Answered
-		s.Ports = append(s.Ports, scan.Ports...)
-		if scan.Port != 0 {
-			s.Ports = append(s.Ports, scan.Port)
-		}
+		s.add(h.facts[i].alert)
 		numbers, _ := frameList(h.facts[i].frames, nil)
 		s.Frames = append(s.Frames, numbers...)
 		s.Alerts = append(s.Alerts, h.facts[i].id)
@@ -283,6 +276,24 @@ func (h *host) scanner() Scanner {
 	s.Ports = slices.Compact(s.Ports)
 	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
 	return s
+}
+
+// add counts one alert about the scanner: a scan, or an indicator address
+// that tried many hosts.
+func (s *Scanner) add(a *alert.Alert) {
+	port := a.Resp.Port()
+	if scan := a.Evidence.Scan; scan != nil {
+		s.Targets += scan.Targets
+		s.Answered += scan.Answered
+		s.Ports = append(s.Ports, scan.Ports...)
+		port = scan.Port
+	} else {
+		s.Targets += a.Evidence.Contact.Hosts
+		s.Indicator = a.Indicator.Value
+	}
+	if port != 0 {
+		s.Ports = append(s.Ports, port)
+	}
 }
 
 // attackList lists floods and distributed scans in the order of their time.

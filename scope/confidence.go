@@ -96,6 +96,9 @@ func rateScan(a *alert.Alert) float64 {
 		return 0.95
 	}
 	rate := rateScanRule(a.Name)
+	if mostlyAnswered(a.Name, s) {
+		rate *= weightAnswered
+	}
 	switch {
 	case smbPort(s.Port) || s.Port == 0:
 		return rate
@@ -104,6 +107,20 @@ func rateScan(a *alert.Alert) float64 {
 	default:
 		return rate * 0.6
 	}
+}
+
+// weightAnswered is what is left of the confidence in a scan that nearly every
+// target answered: a server that pushes to its clients looks like that, and a
+// worm does not know beforehand who is there.
+const weightAnswered = 0.3
+
+// mostlyAnswered reports whether at least nine in ten targets answered a scan
+// that was found by the number of its targets alone.
+func mostlyAnswered(rule string, s *alert.Scan) bool {
+	if rule != "fan-out" && rule != "slow" {
+		return false
+	}
+	return s.Answered >= 9*(s.Refused+s.Silent) && s.Answered > 0
 }
 
 // rateScanRule returns how far each rule of detection is to be trusted: the

@@ -137,6 +137,9 @@ type Scanner struct {
 	Last     time.Time `json:"last"`
 	Frames   []uint64  `json:"frames"`
 	Alerts   []string  `json:"alerts"`
+	// Indicator is the one that lists it, when it is an indicator address that
+	// tried many hosts.
+	Indicator string `json:"indicator,omitempty"`
 }
 
 // Attack is a finding with many sources.

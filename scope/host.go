@@ -36,6 +36,7 @@ type fact struct {
 	kind        kind
 	confidence  float64 // 0 to 1, before the host's role is considered
 	first, last int64   // Unix nanoseconds
+	acted       int64   // since when it is certain, first or later; Unix nanoseconds
 	count       uint64
 	peer        netip.Addr // the other end; invalid where there are many
 	port        uint16     // 0 where there are many
@@ -78,6 +79,7 @@ func (f *fact) replace(by fact) bool {
 	if len(by.frames) == 0 {
 		by.frames = f.frames
 	}
+	by.acted = min(by.acted, f.acted)
 	*f = by
 	return true
 }
@@ -154,25 +156,28 @@ func compareFrames(a, b alert.FrameRef) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Number, b.Number))
 }
 
-// span returns the times of the first and the last fact for which use is true.
-func (h *host) span(use func(*fact) bool) (first, last time.Time) {
-	var from, to int64
-	found := false
-	for i := range h.facts {
-		f := &h.facts[i]
-		if !use(f) {
-			continue
-		}
-		if !found || f.first < from {
-			from = f.first
-		}
-		if !found || f.last > to {
-			to = f.last
-		}
-		found = true
-	}
-	if !found {
+// span returns the times of the first and the last fact.
+func (h *host) span() (first, last time.Time) {
+	if len(h.facts) == 0 {
 		return time.Time{}, time.Time{}
 	}
+	from, to := h.facts[0].first, h.facts[0].last
+	for i := range h.facts {
+		from, to = min(from, h.facts[i].first), max(to, h.facts[i].last)
+	}
 	return time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+}
+
+// since returns when the host first did what speaks against it, the zero time
+// when it did nothing.
+func (h *host) since() time.Time {
+	var first time.Time
+	for i := range h.facts {
+		if f := &h.facts[i]; h.speaksAgainst(f) {
+			if at := time.Unix(0, f.acted).UTC(); first.IsZero() || at.Before(first) {
+				first = at
+			}
+		}
+	}
+	return first
 }

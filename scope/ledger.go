@@ -26,10 +26,10 @@ type Options struct {
 	OnChange func(Change)
 }
 
-// The limits that hold when none is given. A host with three facts takes about
-// a kilobyte.
+// The limits that hold when none is given. A host with one fact takes about 340
+// bytes, each further one 200 and its alert.
 const (
-	DefaultMaxHosts    = 1 << 19
+	DefaultMaxHosts    = 1 << 18
 	DefaultMaxExternal = 1 << 16
 )
 
@@ -130,7 +130,7 @@ func (l *Ledger) Fact(f alert.Fact) {
 func learned(f alert.Fact, k kind, confidence float64) fact {
 	t := f.Time.UnixNano()
 	made := fact{
-		kind: k, confidence: confidence, first: t, last: t, count: 1,
+		kind: k, confidence: confidence, first: t, last: t, acted: t, count: 1,
 		peer: f.Peer, port: f.Port, lastFrame: f.Frame,
 	}
 	if f.Frame.Number > 0 {
@@ -143,7 +143,7 @@ func learned(f alert.Fact, k kind, confidence float64) fact {
 func alerted(a *alert.Alert, k kind, confidence float64) fact {
 	return fact{
 		id: a.ID, seq: a.Seq, kind: k, confidence: confidence,
-		first: a.First.UnixNano(), last: a.Last.UnixNano(), count: a.Count,
+		first: a.First.UnixNano(), last: a.Last.UnixNano(), acted: a.First.UnixNano(), count: a.Count,
 		frames: a.Frames[:min(len(a.Frames), maxFrames)],
 	}
 }
@@ -164,13 +164,23 @@ func (l *Ledger) domain(a *alert.Alert) {
 // contact notes traffic with an indicator address. Only what the host began
 // weighs against it; who was called upon is a target.
 func (l *Ledger) contact(a *alert.Alert) {
+	c := a.Evidence.Contact
+	if c.Hosts > 0 { // about the address itself
+		f := alerted(a, kindScanning, 0)
+		f.alert = a
+		l.recordExternal(a.Host, f, 0)
+		return
+	}
 	peer := a.Resp
 	if peer.Addr() == a.Host {
 		peer = a.Orig
 	}
 	k, confidence := kindBeaconing, rateContact(a)
-	if a.Evidence.Contact.Initiator == initiatorPeer {
+	switch {
+	case c.Initiator == initiatorPeer:
 		k, confidence = kindTargeted, sureTargeted
+	case c.OnBehalf:
+		confidence = 0
 	}
 	f := alerted(a, k, confidence)
 	f.peer, f.port = peer.Addr(), a.Resp.Port()
@@ -190,17 +200,26 @@ func (l *Ledger) scan(a *alert.Alert) {
 	}
 	f := alerted(a, kindScanning, rateScan(a))
 	f.port = a.Evidence.Scan.Port
+	f.acted = a.Time.UnixNano() // the first attempts may have been harmless
 	f.alert = a
 	if l.zones.Inside(a.Host) {
 		l.record(a.Host, f, a.Time, frameOf(a))
 		return
 	}
-	h := l.external.get(a.Host)
-	h.put(f)
 	level := 0
 	if a.Evidence.Scan.Answered > 0 {
 		level = 1
 	}
+	l.recordExternal(a.Host, f, level)
+}
+
+// recordExternal keeps what an outside host did to many inside.
+func (l *Ledger) recordExternal(addr netip.Addr, f fact, level int) {
+	if l.zones.Inside(addr) {
+		return
+	}
+	h := l.external.get(addr)
+	h.put(f)
 	l.external.touch(h, max(h.level, level))
 }
 

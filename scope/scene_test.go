@@ -143,7 +143,7 @@ func outbreak() []said {
 		factOf(targeted("10.3.0.20", "10.1.0.14", 76, 725)),
 		factOf(targeted("10.1.0.31", "10.1.0.14", 76, 726)),
 		alertOf(contact("10.2.0.7", badAddr, 443, alert.Contact{State: "established", Initiator: "host", BytesOrig: 1834, BytesResp: 5_300_000}, 90, 800)),
-		alertOf(scan("10.2.0.7", "fan-out", alert.Scan{Port: 445, Targets: 60, Answered: 55, Refused: 5, Rate: 6}, 120, 1200)),
+		alertOf(scan("10.2.0.7", "fan-out", alert.Scan{Port: 445, Targets: 60, Answered: 45, Refused: 15, Rate: 6}, 120, 1200)),
 		alertOf(lookup("10.2.0.44", killSwitch, "NOERROR", 130, 1300, "104.16.173.80")),
 		alertOf(contact("10.1.0.77", badAddr, 443, alert.Contact{State: "attempted", Initiator: "host", Refused: true}, 140, 1400)),
 		alertOf(contact("10.1.0.78", relay, 9001, alert.Contact{State: "established", Initiator: "host"}, 150, 1500)),

@@ -35,7 +35,7 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads a word that MarshalText wrote.
 func (s *State) UnmarshalText(text []byte) error {
-	for st := Seen; st < stateCount; st++ {
+	for st := range State(stateCount) {
 		if st.String() == string(text) {
 			*s = st
 			return nil

@@ -1,7 +1,7 @@
 package scope
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -25,7 +25,7 @@ const (
 // do now. It is at most 100 characters wide, apart from addresses and names
 // that are longer, and in plain UTF-8.
 func WriteText(w io.Writer, d *Document) error {
-	t := &text{out: bufio.NewWriter(w), doc: d}
+	t := &text{doc: d}
 	t.verdict()
 	t.hosts(Infected, "INFECTED")
 	t.hosts(Suspected, "SUSPECTED")
@@ -36,16 +36,17 @@ func WriteText(w io.Writer, d *Document) error {
 	t.zones()
 	t.blindSpots()
 	t.advice()
-	return t.out.Flush()
+	_, err := t.out.WriteTo(w)
+	return err
 }
 
-// text writes one summary. Errors stay in out until it is flushed.
+// text writes one summary, whose length is bounded.
 type text struct {
-	out *bufio.Writer
+	out bytes.Buffer
 	doc *Document
 }
 
-func (t *text) printf(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
+func (t *text) printf(format string, args ...any) { fmt.Fprintf(&t.out, format, args...) }
 
 // heading begins a section.
 func (t *text) heading(title string) { t.printf("\n%s\n", title) }
@@ -159,6 +160,8 @@ func (t *text) affected() string {
 		}
 	}
 	switch {
+	case len(t.doc.Zones) < 2:
+		return ""
 	case len(names) == 1:
 		return ", in zone " + printable(names[0])
 	case len(names) <= 4:
@@ -192,13 +195,13 @@ func (t *text) hosts(s State, title string) {
 	for _, h := range list[:min(len(list), textHosts)] {
 		t.host(h)
 	}
-	t.more(len(list), textHosts)
+	t.more(uint64(len(list)), textHosts)
 }
 
 // more says how many of a list of n were left out after the first shown.
-func (t *text) more(n, shown int) {
+func (t *text) more(n uint64, shown uint64) {
 	if n > shown {
-		t.printf("  ... and %s more: %s\n", grouped(uint64(n-shown)), textSeeMore)
+		t.printf("  ... and %s more: %s\n", grouped(n-shown), textSeeMore)
 	}
 }
 
@@ -246,10 +249,14 @@ func (t *text) scanners() {
 		if len(s.Ports) > 0 {
 			where = "port " + ports(s.Ports, 4)
 		}
-		t.wrapped(fmt.Sprintf("  %-15s  ", s.IP), fmt.Sprintf("%s: %s, %s answered; %s",
-			where, counted(s.Targets, "target"), grouped(s.Answered), period(s.First, s.Last)))
+		known := ""
+		if s.Indicator != "" {
+			known = "; an indicator address"
+		}
+		t.wrapped(fmt.Sprintf("  %-15s  ", s.IP), fmt.Sprintf("%s: %s, %s answered; %s%s",
+			where, counted(s.Targets, "target"), grouped(s.Answered), period(s.First, s.Last), known))
 	}
-	t.more(len(list), textLines)
+	t.more(uint64(len(list)), textLines)
 }
 
 // attacks writes floods and distributed scans.
@@ -264,7 +271,7 @@ func (t *text) attacks() {
 		t.wrapped(fmt.Sprintf("  %-15s  ", a.Target), fmt.Sprintf("%s on port %d from about %s; %s",
 			strings.ReplaceAll(a.Kind, "-", " "), a.Port, counted(a.Sources, "source"), period(a.First, a.Last)))
 	}
-	t.more(len(list), textLines)
+	t.more(uint64(len(list)), textLines)
 }
 
 // clock writes a time to the second; the summary says once that it is UTC.

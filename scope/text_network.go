@@ -24,26 +24,28 @@ func (t *text) targeted() {
 		if shown++; shown > textLines {
 			break
 		}
-		first, tried := h.attempts()
-		s := first.Detail
-		if tried > 1 {
-			s += fmt.Sprintf("; %d attempts kept", tried)
+		first, peers := h.attempts()
+		s := first.Detail + t.frames(first)
+		if peers > 1 {
+			s += fmt.Sprintf(", and by %d more", peers-1)
 		}
-		t.hostLine(h, s+t.frames(first))
+		t.hostLine(h, s)
 	}
-	t.more(int(n), textLines)
+	t.more(n, textLines)
 }
 
-// attempts returns the first attempt on the host, and how many are listed.
-func (h *HostEntry) attempts() (first *FactItem, n int) {
+// attempts returns the first attempt on the host, and how many others made one.
+func (h *HostEntry) attempts() (first *FactItem, peers int) {
+	seen := map[string]bool{}
 	for i := range h.Facts {
 		if f := &h.Facts[i]; f.Fact == kindTargeted.String() {
-			if n++; first == nil {
+			seen[f.Peer] = true
+			if first == nil {
 				first = f
 			}
 		}
 	}
-	return first, n
+	return first, len(seen)
 }
 
 // hostLine writes one host in one line, or a few when the words are long.
@@ -71,7 +73,7 @@ func (t *text) exposed() {
 			}
 		}
 	}
-	t.more(int(n), textLines)
+	t.more(n, textLines)
 }
 
 // smb returns the fact that a host answers on an SMB port, one that shows it

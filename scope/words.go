@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
-	"unicode"
 
 	"wormscope/detect/alert"
 	"wormscope/ioc"
@@ -86,42 +84,77 @@ func (h *host) why(from State, v verdict) string {
 	return strings.Join(told, "; ")
 }
 
+// Predicate tells an alert as the predicate of a sentence about its host,
+// without a full stop: "scanned port 445: 254 targets, 12 answered, ...".
+func Predicate(a *alert.Alert) string {
+	e := &a.Evidence
+	switch {
+	case e.DNS != nil:
+		return lookupWords(a)
+	case e.Contact != nil:
+		return contactWords(a)
+	case e.Scan != nil && e.Scan.Sources > 0:
+		return "is in a network that " + counted(e.Scan.Sources, "source") + " scanned together" + onPort(e.Scan.Port)
+	case e.Scan != nil:
+		return scanWords(a)
+	case e.Flood != nil:
+		return "was flooded" + onPort(e.Flood.Port) + " by about " + counted(e.Flood.Sources, "source")
+	case e.Exposure != nil:
+		x := e.Exposure
+		return exposedWords(x.Port, x.Clients, x.FromOutside, x.By) + zoneWords(x.Zones)
+	default:
+		return "is the subject of the rule " + string(a.Rule)
+	}
+}
+
 // words tells a fact as the predicate of a sentence about its host.
 func (f *fact) words() string {
-	switch f.kind {
-	case kindExposed:
-		return f.exposedWords()
-	case kindTargeted:
-		return f.targetedWords()
-	case kindBeaconing:
-		if f.alert.Rule == alert.RuleDomain {
-			return lookupWords(f.alert)
-		}
-		return contactWords(f.alert)
-	case kindScanning:
-		return scanWords(f.alert)
+	switch {
+	case f.alert != nil:
+		return Predicate(f.alert)
+	case f.kind == kindExposed:
+		return exposedWords(f.port, f.count, f.outside, f.peer)
+	case f.kind == kindTargeted:
+		return "was tried by the scanner " + f.peer.String() + onPort(f.port)
 	default:
 		return f.kind.String()
 	}
 }
 
-func (f *fact) exposedWords() string {
-	s := "answers on port " + strconv.Itoa(int(f.port))
-	if f.count > 1 && f.id != "" {
-		s += ", to " + grouped(f.count) + " clients"
+func exposedWords(port uint16, clients uint64, outside bool, by netip.Addr) string {
+	s := "answers on port " + strconv.Itoa(int(port))
+	if clients > 1 {
+		s += ", to " + grouped(clients) + " clients"
 	}
-	if f.outside {
-		s += ", also to outside (" + f.peer.String() + ")"
+	if outside {
+		s += ", also to outside (" + by.String() + ")"
 	}
 	return s
 }
 
-func (f *fact) targetedWords() string {
-	if f.alert != nil {
-		return "was called by the indicator address " + f.peer.String() +
-			onPort(f.port) + " (" + f.alert.Evidence.Contact.State + ")" + source(f.alert.Indicator)
+// zoneWords names the zones that clients were in, when there are several.
+func zoneWords(zones []string) string {
+	if len(zones) < 2 {
+		return ""
 	}
-	return "was tried by the scanner " + f.peer.String() + onPort(f.port)
+	return ", in " + printable(strings.Join(zones, ", "))
+}
+
+// calledWords tells a contact that the indicator address began.
+func calledWords(a *alert.Alert, peer netip.AddrPort) string {
+	s := "was called by the indicator address " + peer.Addr().String() + onPort(a.Resp.Port())
+	if a.Count > 1 {
+		s += " " + grouped(a.Count) + " times"
+	}
+	switch c := a.Evidence.Contact; {
+	case c.State == stateEstablished:
+		s += ": sent " + size(c.BytesResp) + ", received " + size(c.BytesOrig)
+	case c.Refused:
+		s += " and refused"
+	default:
+		s += " and did not answer"
+	}
+	return s + source(a.Indicator)
 }
 
 func onPort(p uint16) string {
@@ -182,6 +215,10 @@ func contactWords(a *alert.Alert) string {
 	}
 	var s string
 	switch {
+	case c.Hosts > 0:
+		return "tried " + counted(c.Hosts, "host") + onPort(a.Resp.Port()) + " and got through to none" + source(a.Indicator)
+	case c.Initiator == initiatorPeer:
+		return calledWords(a, peer)
 	case c.Initiator == initiatorUnknown:
 		s = "had traffic with " + endpoint(peer)
 	case c.State == stateEstablished:
@@ -200,12 +237,19 @@ func contactWords(a *alert.Alert) string {
 	default:
 		s += ": no answer"
 	}
+	if c.OnBehalf {
+		s += "; as a resolver, for a client"
+	}
 	return s + source(a.Indicator)
 }
 
 func scanWords(a *alert.Alert) string {
 	s := a.Evidence.Scan
-	b := "scanned " + scannedPorts(s) + ": " + counted(s.Targets, "target")
+	b := "scanned " + scannedPorts(s) + ": "
+	if s.Estimated {
+		b += "about "
+	}
+	b += counted(s.Targets, "target")
 	b += ", " + grouped(s.Answered) + " answered, " + grouped(s.Refused) + " refused, " + grouped(s.Silent) + " silent"
 	if s.Rate >= 0.1 {
 		b += fmt.Sprintf(", %.1f/s", s.Rate)
@@ -274,72 +318,4 @@ func andMore(n int) string {
 		return ""
 	}
 	return " and " + strconv.Itoa(n) + " more"
-}
-
-// printable replaces what a terminal must not be given: names and feeds are
-// what an attacker or a stranger wrote.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsGraphic(r) {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// shortened cuts s to at most n characters.
-func shortened(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:n-3]) + "..."
-}
-
-// grouped writes a number with commas between the thousands.
-func grouped(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// counted writes a number with its noun, in the plural where it must be.
-func counted(n uint64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return grouped(n) + " " + noun + "s"
-}
-
-// size writes a number of bytes in decimal units.
-func size(n uint64) string {
-	if n < 1000 {
-		return counted(n, "byte")
-	}
-	v, unit := float64(n)/1000, "kB"
-	for _, next := range []string{"MB", "GB", "TB"} {
-		if v < 999.5 {
-			break
-		}
-		v, unit = v/1000, next
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64) + " " + unit
-}
-
-// span writes a duration as people say it.
-func span(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return "under a second"
-	case d < 2*time.Minute:
-		return counted(uint64(d/time.Second), "second")
-	case d < 2*time.Hour:
-		return counted(uint64(d/time.Minute), "minute")
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%d days %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
-	}
 }

@@ -23,7 +23,7 @@ func segment(v6 bool, payload string) []byte {
 		network = ip
 		_ = t.SetNetworkLayerForChecksum(ip)
 	}
-	return stack(network.(gopacket.SerializableLayer), t, gopacket.Payload(payload))
+	return stack(network, t, gopacket.Payload(payload))
 }
 
 // ordinary is what most traffic is made of.

@@ -60,6 +60,7 @@ func (d *Decoder) fragment(p *Packet, key fragmentKey, part uint16, more bool, b
 			return BadFragment
 		case complete:
 			return d.reassembled(p, g)
+		case waiting:
 		}
 	}
 	switch {

@@ -74,8 +74,9 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 		return tcp(p, payload, size)
 	case ProtoUDP, ProtoICMPv6:
 		return d.transport(p, next, payload, size)
+	default:
+		return d.afterIPv6(p, fragmentOf6(b, p.VLAN), next, payload, size)
 	}
-	return d.afterIPv6(p, fragmentOf6(b, p.VLAN), next, payload, size)
 }
 
 // mustFit reports whether a length beyond its surroundings is a contradiction,

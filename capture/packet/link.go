@@ -49,9 +49,10 @@ func (d *Decoder) link(p *Packet, f *capture.Frame, wire int) Outcome {
 		return d.pppoe(p, b, wire)
 	case linkPPPSerial, linkCHDLC:
 		return d.hdlc(p, b, wire)
+	default:
+		d.stats.Links[f.Link]++
+		return UnsupportedLink
 	}
-	d.stats.Links[f.Link]++
-	return UnsupportedLink
 }
 
 // rawIP decodes an IP packet whose version is in its first bits.

@@ -137,6 +137,7 @@ func (t *fragmentTable) count(o overlap) {
 		t.stats.Duplicates++
 	case conflict:
 		t.stats.Overlaps++
+	case noOverlap, agreeing:
 	}
 }
 

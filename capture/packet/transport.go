@@ -19,9 +19,10 @@ func (d *Decoder) transport(p *Packet, proto Proto, b []byte, wire int) Outcome 
 		}
 		setPayload(p, b, wire, 12)
 		return OK
+	default:
+		setPayload(p, b, wire, 0)
+		return d.tunnel(p, proto, b, wire)
 	}
-	setPayload(p, b, wire, 0)
-	return d.tunnel(p, proto, b, wire)
 }
 
 // setPayload sets the payload of p to what follows a header of the given size.

@@ -35,6 +35,7 @@ func (d *Decoder) tunnel(p *Packet, proto Proto, b []byte, wire int) Outcome {
 		}
 	case protoAH:
 		return d.authenticated(p, b, wire)
+	default:
 	}
 	return OK
 }

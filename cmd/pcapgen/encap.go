@@ -218,9 +218,11 @@ func options4(p []byte) []byte {
 // extension6 puts hop-by-hop options, destination options and an atomic
 // fragment header before the datagram (RFC 8200, RFC 6946).
 func extension6(p []byte) []byte {
-	ext := []byte{60, 0, 5, 2, 0, 0, 1, 0} // router alert, PadN; next: destination options
-	ext = append(ext, 44, 0, 1, 4, 0, 0, 0, 0)
-	ext = append(ext, p[6], 0, 0, 0, 0, 0, 0, 9)
+	ext := []byte{
+		60, 0, 5, 2, 0, 0, 1, 0, // router alert, PadN; next: destination options
+		44, 0, 1, 4, 0, 0, 0, 0, // PadN; next: fragment
+		p[6], 0, 0, 0, 0, 0, 0, 9,
+	}
 	q := append([]byte(nil), p[:40]...)
 	q = append(append(q, ext...), p[40:]...)
 	q[6] = 0
@@ -232,9 +234,10 @@ func extension6(p []byte) []byte {
 // last.
 func fragments(p []byte) [][]byte {
 	parts := wire.Fragments(p, 40, 0xbeef)
-	out := [][]byte{ethernet(parts[0]), ethernet(parts[len(parts)-1])}
-	for _, f := range parts[1 : len(parts)-1] {
-		out = append(out, ethernet(f))
+	last := len(parts) - 1
+	parts = append(parts[:1], append(parts[last:], parts[1:last]...)...)
+	for k, f := range parts {
+		parts[k] = ethernet(f)
 	}
-	return out
+	return parts
 }

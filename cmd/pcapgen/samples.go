@@ -8,12 +8,12 @@ import (
 	"io"
 	"time"
 
+	"wormscope/cmd/pcapgen/capfile"
+	"wormscope/cmd/pcapgen/story"
+
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-
-	"wormscope/cmd/pcapgen/capfile"
-	"wormscope/cmd/pcapgen/story"
 )
 
 // A sample is one file of testdata/pcaps.

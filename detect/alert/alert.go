@@ -90,17 +90,19 @@ const (
 
 // Scan is the evidence of a scan.
 type Scan struct {
-	Port     uint16       // the port scanned; 0 when many (a vertical or an external scan)
-	Ports    []uint16     // some of the ports, when many
-	Targets  uint64       // distinct destinations attempted
-	Answered uint64       // attempts answered by SYN-ACK
-	Refused  uint64       // attempts answered by RST or ICMP unreachable
-	Silent   uint64       // attempts not answered in time
-	Rate     float64      // new destinations a second, from first to last
-	Attempts uint64       // distinct attempts at the time of the first alert: the delay of detection
-	LLR      float64      // log-likelihood ratio of the sequential test at the alarm, 0 when another rule fired
-	Sources  uint64       // distinct sources of a distributed scan, else 0
-	Sample   []netip.Addr // some of the destinations, in the order attempted
+	Port    uint16   // the port scanned; 0 when many (a vertical or an external scan)
+	Ports   []uint16 // some of the ports, when many
+	Targets uint64   // distinct destinations attempted
+	// Estimated says that Targets is an estimate, as it is beyond some thousand.
+	Estimated bool
+	Answered  uint64       // attempts answered by SYN-ACK
+	Refused   uint64       // attempts answered by RST or ICMP unreachable
+	Silent    uint64       // attempts not answered in time
+	Rate      float64      // new destinations a second, from first to last
+	Attempts  uint64       // distinct attempts at the time of the first alert: the delay of detection
+	LLR       float64      // log-likelihood ratio of the sequential test at the alarm, 0 when another rule fired
+	Sources   uint64       // distinct sources of a distributed scan, else 0
+	Sample    []netip.Addr // some of the destinations, in the order attempted
 }
 
 // Flood is the evidence of a flood: many sources, one target.
@@ -135,6 +137,8 @@ type Contact struct {
 	Packets        uint64 // packets both ways
 	Refused        bool   // the peer answered RST or unreachable
 	TransportGuess bool   // originator and responder were guessed by port
+	OnBehalf       bool   // a resolver asked the address, as a name server, for a client
+	Hosts          uint64 // hosts that the address tried, when the alert is about the address itself, else 0
 }
 
 // Exposure is the evidence that a host answers on a lateral port.
@@ -145,6 +149,9 @@ type Exposure struct {
 	By          netip.Addr
 	FromOutside bool
 	Clients     uint64 // distinct clients answered, up to a bound
+	// Zones are those that the clients were in, in the order of their first,
+	// up to a bound.
+	Zones []string
 }
 
 // Identify returns the id of an alert: the first 128 bits, in hexadecimal, of

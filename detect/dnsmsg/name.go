@@ -33,48 +33,64 @@ func (n *Name) String() string { return string(n.Bytes()) }
 func (n *Name) unpack(msg []byte, off int, jumps *int) (next int, fault Fault) {
 	text := n.text[:0]
 	n.n = 0
-	next = -1
-	budget, pointers := maxWire, maxPointers
-	for {
-		if off < 0 || off >= len(msg) {
-			return 0, ShortName
-		}
+	budget, pointers := maxWire, 0
+	for off < len(msg) {
 		c := int(msg[off])
 		off++
 		switch {
 		case c == 0:
-			if next < 0 {
+			n.finish(text)
+			if pointers == 0 {
 				next = off
 			}
-			n.finish(text)
 			return next, OK
 		case c < 0x40:
 			budget -= c + 1
-			if budget <= 0 {
-				return 0, LongName
-			}
-			if off+c > len(msg) {
-				return 0, ShortName
+			if f := fits(msg, off+c, budget); f != OK {
+				return 0, f
 			}
 			text = appendLabel(text, msg[off:off+c])
 			off += c
-		case c >= 0xc0:
-			if off >= len(msg) {
-				return 0, ShortName
+		default:
+			target, f := pointer(msg, off-1)
+			if f != OK {
+				return 0, f
 			}
-			if next < 0 {
+			if pointers == 0 {
 				next = off + 1
 			}
-			pointers--
-			*jumps--
-			if pointers < 0 || *jumps < 0 {
+			pointers++
+			if *jumps--; pointers > maxPointers || *jumps < 0 {
 				return 0, PointerLoop
 			}
-			off = (c&0x3f)<<8 | int(msg[off])
-		default: // 0x40 and 0x80 are reserved (RFC 6891, chapter 5)
-			return 0, BadName
+			off = target
 		}
 	}
+	return 0, ShortName
+}
+
+// fits reports what is wrong with a label that ends at end and leaves budget.
+func fits(msg []byte, end, budget int) Fault {
+	switch {
+	case budget <= 0:
+		return LongName
+	case end > len(msg):
+		return ShortName
+	default:
+		return OK
+	}
+}
+
+// pointer returns where the compression pointer at off leads.
+func pointer(msg []byte, off int) (target int, fault Fault) {
+	c := int(msg[off])
+	if c < 0xc0 { // 0x40 and 0x80 are reserved (RFC 6891, chapter 5)
+		return 0, BadName
+	}
+	if off+1 >= len(msg) {
+		return 0, ShortName
+	}
+	return (c&0x3f)<<8 | int(msg[off+1]), OK
 }
 
 // finish takes the labels, each with its dot, as the name.
@@ -121,22 +137,17 @@ func appendOdd(text, label []byte) []byte {
 func skipName(msg []byte, off int) (next int, fault Fault) {
 	for budget := maxWire; off < len(msg); {
 		c := int(msg[off])
-		off++
 		switch {
 		case c == 0:
-			return off, OK
+			return off + 1, OK
 		case c < 0x40:
 			if budget -= c + 1; budget <= 0 {
 				return 0, LongName
 			}
-			off += c
-		case c >= 0xc0:
-			if off >= len(msg) {
-				return 0, ShortName
-			}
-			return off + 1, OK
+			off += 1 + c
 		default:
-			return 0, BadName
+			_, fault = pointer(msg, off)
+			return off + 2, fault
 		}
 	}
 	return 0, ShortName

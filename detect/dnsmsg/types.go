@@ -21,50 +21,15 @@ const (
 // String returns the mnemonic of the types in common use, and TYPE and the
 // number for the others (RFC 3597, chapter 5).
 func (t Type) String() string {
-	switch t {
-	case TypeA:
-		return "A"
-	case 2:
-		return "NS"
-	case TypeCNAME:
-		return "CNAME"
-	case 6:
-		return "SOA"
-	case 10:
-		return "NULL"
-	case 12:
-		return "PTR"
-	case 13:
-		return "HINFO"
-	case 15:
-		return "MX"
-	case 16:
-		return "TXT"
-	case TypeAAAA:
-		return "AAAA"
-	case 33:
-		return "SRV"
-	case 35:
-		return "NAPTR"
-	case TypeDNAME:
-		return "DNAME"
-	case TypeOPT:
-		return "OPT"
-	case 43:
-		return "DS"
-	case 48:
-		return "DNSKEY"
-	case 64:
-		return "SVCB"
-	case 65:
-		return "HTTPS"
-	case 252:
-		return "AXFR"
-	case 255:
-		return "ANY"
-	default:
-		return "TYPE" + strconv.Itoa(int(t))
+	names := [...]string{
+		TypeA: "A", 2: "NS", TypeCNAME: "CNAME", 6: "SOA", 10: "NULL", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT",
+		TypeAAAA: "AAAA", 33: "SRV", 35: "NAPTR", TypeDNAME: "DNAME", TypeOPT: "OPT", 43: "DS", 48: "DNSKEY",
+		64: "SVCB", 65: "HTTPS", 252: "AXFR", 255: "ANY",
 	}
+	if int(t) < len(names) && names[t] != "" {
+		return names[t]
+	}
+	return "TYPE" + strconv.Itoa(int(t))
 }
 
 // RCode is a response code (RFC 1035, chapter 4.1.1; RFC 6895).

@@ -18,6 +18,7 @@ const ways = 4
 // filter forgetful, which lets copies count twice, and costs nothing else.
 type Filter struct {
 	buckets [][ways]seen
+	mask    uint64 // the number of buckets, a power of two, minus one
 	window  int64
 }
 
@@ -28,11 +29,11 @@ type seen struct {
 
 // New makes a filter that remembers at least size values, for the window.
 func New(size int, window time.Duration) *Filter {
-	n := 1
-	for n*ways < size {
+	n := uint64(1)
+	for n*ways < uint64(max(size, 1)) {
 		n *= 2
 	}
-	return &Filter{buckets: make([][ways]seen, n), window: int64(window)}
+	return &Filter{buckets: make([][ways]seen, n), mask: n - 1, window: int64(window)}
 }
 
 // Seen notes a value and reports whether it was noted within the window
@@ -40,7 +41,7 @@ func New(size int, window time.Duration) *Filter {
 // remembered from its first time: the window does not slide.
 func (f *Filter) Seen(h Hash, now int64) bool {
 	v := h.mixed()
-	b := &f.buckets[v&uint64(len(f.buckets)-1)]
+	b := &f.buckets[v&f.mask]
 	oldest := 0
 	for i := range b {
 		if b[i].hash == v && b[i].time != 0 {

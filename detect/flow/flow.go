@@ -21,6 +21,7 @@ package flow
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"wormscope/capture/packet"
@@ -227,7 +228,7 @@ func (t *Table) noteOpening(k key, from side, p *packet.Packet) {
 		o = t.openers.Add(k)
 		o.Value.orig = 1 - from
 	}
-	if v := &o.Value; !p.Flags.Has(packet.ACK) && !(v.seen[from] && v.isn[from] == p.Seq) {
+	if v := &o.Value; !p.Flags.Has(packet.ACK) && (!v.seen[from] || v.isn[from] != p.Seq) {
 		*v = opening{orig: from}
 		if over := t.over.Get(k); over != nil {
 			t.over.Remove(over)
@@ -292,18 +293,13 @@ func (t *Table) guess(k key, from side) side {
 
 // serves reports whether a port is one of Config.Ports.
 func (t *Table) serves(port uint16) bool {
-	for _, p := range t.cfg.Ports {
-		if p == port {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.cfg.Ports, port)
 }
 
 // Tick gives up what waited too long and ends what is idle.
 func (t *Table) Tick(now int64) {
-	for i := len(t.waiting) - 1; i >= 0; i-- {
-		t.giveUp(t.waiting[i], now)
+	for _, e := range slices.Backward(t.waiting) { // giveUp may take e away and put the last in its place
+		t.giveUp(e, now)
 	}
 	for e := t.flows.Oldest(); e != nil && now-e.Value.touched > int64(t.cfg.Idle); e = t.flows.Oldest() {
 		t.stats.Expired++

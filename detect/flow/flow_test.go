@@ -27,8 +27,10 @@ type transcript struct {
 func (c *transcript) Data(dir Dir, b []byte, at Segment) {
 	c.lines = append(c.lines, fmt.Sprintf("%d:%s@%d", dir, b, at.Frame.Number))
 }
+
 func (c *transcript) Gap(dir Dir, n int) { c.lines = append(c.lines, fmt.Sprintf("%d:gap %d", dir, n)) }
-func (c *transcript) Close()             { c.lines = append(c.lines, "close") }
+
+func (c *transcript) Close() { c.lines = append(c.lines, "close") }
 
 // bench is a table whose consumers write transcripts, and a hand that makes
 // segments for it.

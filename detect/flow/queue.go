@@ -45,7 +45,7 @@ type queue struct {
 func (q *queue) insert(c chunk) (cost int) {
 	before := q.cost
 	i := len(q.chunks)
-	for i > 0 && int32(q.chunks[i-1].end()-c.seq) > 0 {
+	for i > 0 && ahead(q.chunks[i-1].end(), c.seq) > 0 {
 		i--
 	}
 	// Every piece from i on ends behind the beginning of c.
@@ -55,15 +55,14 @@ func (q *queue) insert(c chunk) (cost int) {
 			break
 		}
 		have := &q.chunks[i]
-		free := int32(have.seq - c.seq)
-		if free >= int32(c.n) {
+		if by := ahead(have.seq, c.seq); by >= int64(c.n) {
 			q.put(i, c)
 			break
-		}
-		if free > 0 {
-			q.put(i, c.until(uint32(free)))
+		} else if by > 0 {
+			free := have.seq - c.seq
+			q.put(i, c.until(free))
 			i++
-			c = c.from(uint32(free))
+			c = c.from(free)
 			have = &q.chunks[i]
 		}
 		c = c.from(min(have.end()-c.seq, c.n))

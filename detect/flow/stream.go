@@ -28,6 +28,12 @@ const (
 	farBack = 1 << 24
 )
 
+// ahead returns how far sequence number a is ahead of b, and less than 0 when
+// it is behind: numbers wrap, so what is ahead is less than half the circle.
+func ahead(a, b uint32) int64 {
+	return int64(int32(a - b)) //nolint:gosec // the wrap is meant
+}
+
 // start says where a direction begins.
 func (h *half) start(seq uint32) {
 	h.next, h.first, h.started = seq, seq, true
@@ -35,13 +41,13 @@ func (h *half) start(seq uint32) {
 
 // acknowledge notes what the receiver has.
 func (h *half) acknowledge(ack uint32) {
-	if !h.hasAck || int32(ack-h.acked) > 0 {
+	if !h.hasAck || ahead(ack, h.acked) > 0 {
 		h.acked, h.hasAck = ack, true
 	}
 }
 
 // done reports whether all bytes of the direction were given out.
-func (h *half) done() bool { return h.hasFin && h.started && int32(h.next-h.fin) >= 0 }
+func (h *half) done() bool { return h.hasFin && h.started && ahead(h.next, h.fin) >= 0 }
 
 // segment takes a segment of a connection that is in the table.
 func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
@@ -79,8 +85,8 @@ func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 // and one that the receiver ignores must not end the connection here (RFC 5961).
 func (h *half) accepts(rst *packet.Packet) bool {
 	const window = 1 << 20
-	ahead := int32(rst.Seq - h.next)
-	return !h.started || ahead >= -1 && ahead < window
+	by := ahead(rst.Seq, h.next)
+	return !h.started || by >= -1 && by < window
 }
 
 // segmentOf says where a packet's bytes come from.
@@ -94,16 +100,16 @@ func segmentOf(p *packet.Packet) Segment {
 func (t *Table) take(e *lru.Entry[key, flow], from side, c chunk) {
 	h := &e.Value.halves[from]
 	for {
-		ahead := int32(c.seq - h.next)
+		by := ahead(c.seq, h.next)
 		switch {
-		case ahead < -farBack:
+		case by < -farBack:
 			t.resync(e, from, c.seq)
 			continue
-		case ahead <= 0 && -ahead >= int32(c.n):
+		case by <= 0 && -by >= int64(c.n):
 			t.stats.Repeated++
 			return
-		case ahead <= 0:
-			t.inOrder(e, from, c.from(uint32(-ahead)))
+		case by <= 0:
+			t.inOrder(e, from, c.from(h.next-c.seq))
 			return
 		case t.wait(e, from, c):
 			return
@@ -113,7 +119,7 @@ func (t *Table) take(e *lru.Entry[key, flow], from side, c chunk) {
 		if h.queue != nil {
 			t.skip(e, from)
 		} else {
-			t.gap(e, from, uint32(ahead))
+			t.gap(e, from, c.seq-h.next)
 		}
 	}
 }
@@ -165,7 +171,7 @@ func (t *Table) giveUp(e *lru.Entry[key, flow], now int64) {
 		h := &e.Value.halves[s]
 		for h.queue != nil {
 			waited := now - h.queue.since
-			acked := h.hasAck && int32(h.acked-h.queue.chunks[0].seq) >= 0
+			acked := h.hasAck && ahead(h.acked, h.queue.chunks[0].seq) >= 0
 			if waited < ackedWait || !acked && waited < unackedWait {
 				break
 			}

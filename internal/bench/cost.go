@@ -35,7 +35,7 @@ func (c command) run() (cost, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, c.name, c.args...) //nolint:gosec // the developer says what to measure
+	cmd := exec.CommandContext(ctx, c.name, c.args...)
 	cmd.Stderr = &stderr
 	begin := time.Now()
 	if err := cmd.Run(); err != nil {
@@ -84,7 +84,7 @@ func alternate(runs int, a, b command) (cost, cost, error) {
 
 // median returns the medians of the times, and the highest of the peaks.
 func median(all []cost) cost {
-	var cpu, wall []time.Duration
+	cpu, wall := make([]time.Duration, 0, len(all)), make([]time.Duration, 0, len(all))
 	var m cost
 	for _, c := range all {
 		cpu, wall = append(cpu, c.cpu), append(wall, c.wall)
@@ -125,7 +125,7 @@ func count(path string) (packets, length int64, err error) {
 	var head [recordHeader]byte
 	for {
 		switch _, err := io.ReadFull(r, head[:]); {
-		case err == io.EOF && packets > 0: //nolint:errorlint // ReadFull returns it as it is
+		case errors.Is(err, io.EOF) && packets > 0:
 			return packets, length, nil
 		case err != nil:
 			return 0, 0, fmt.Errorf("%s: %w", path, err)

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -64,26 +65,37 @@ func (o options) measure(stdout, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // what is left lies in the folder for temporary files
 	empty := filepath.Join(dir, "empty.pcap")
-	if err := os.WriteFile(empty, emptyPcap(), 0o600); err != nil {
+	if err = os.WriteFile(empty, emptyPcap(), 0o600); err != nil {
 		return err
 	}
 	loading, err := repeat(o.runs, o.replay(empty))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "loading the feeds: %.2f s of processor time, %d MB\n", loading.cpu.Seconds(), loading.peak>>20)
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "capture\tpackets\tbytes/packet\ttcpdump ns/packet\twormscope ns/packet\tratio\twall ratio\tpeak MB\t")
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "loading the feeds: %.2f s of processor time, %d MB\n", loading.cpu.Seconds(), loading.peak>>20)
+	if _, err = out.WriteTo(stderr); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	rows := bytes.NewBufferString("capture\tpackets\tbytes/packet\ttcpdump ns/packet\twormscope ns/packet\tratio\twall ratio\tpeak MB\t\n")
 	for _, capture := range o.captures {
-		if err := o.row(table, capture, loading); err != nil {
+		if err = o.row(rows, capture, loading); err != nil {
 			return err
 		}
 	}
-	return table.Flush()
+	if _, err = rows.WriteTo(table); err != nil {
+		return err
+	}
+	if err = table.Flush(); err != nil {
+		return err
+	}
+	_, err = out.WriteTo(stdout)
+	return err
 }
 
 // row measures one capture.
-func (o options) row(table io.Writer, capture string, loading cost) error {
+func (o options) row(rows *bytes.Buffer, capture string, loading cost) error {
 	packets, bytes, err := count(capture)
 	if err != nil {
 		return err
@@ -93,7 +105,7 @@ func (o options) row(table io.Writer, capture string, loading cost) error {
 		return err
 	}
 	cpu, wall := ours.cpu-loading.cpu, ours.wall-loading.wall
-	fmt.Fprintf(table, "%s\t%d\t%d\t%.1f\t%.1f\t%.2f\t%.2f\t%d\t\n", filepath.Base(capture), packets, bytes/packets,
+	fmt.Fprintf(rows, "%s\t%d\t%d\t%.1f\t%.1f\t%.2f\t%.2f\t%d\t\n", filepath.Base(capture), packets, bytes/packets,
 		float64(theirs.cpu)/float64(packets), float64(cpu)/float64(packets),
 		float64(cpu)/float64(theirs.cpu), float64(wall)/float64(theirs.wall), ours.peak>>20)
 	return nil

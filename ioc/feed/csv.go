@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,12 +34,14 @@ func (c *collector) readCSV(lines *lineReader, t table) error {
 			c.file.remarks++
 			continue
 		}
-		var closed bool
-		if fields, closed = splitFields(l.text, t.delimiter, fields[:0]); !closed {
-			if fields, closed = c.joinLines(lines, l, &t, fields); !closed {
-				c.skip(reasonQuote, l)
-				continue
-			}
+		var state rowState
+		fields, state = splitFields(l.text, t.delimiter, fields[:0])
+		if state == rowOpen {
+			fields, state = joinLines(lines, l, &t, fields)
+		}
+		if state != rowWhole {
+			c.skip(reasonQuote, l)
+			continue
 		}
 		if err := c.readRow(fields, &t, l); err != nil {
 			return err
@@ -46,53 +49,60 @@ func (c *collector) readCSV(lines *lineReader, t table) error {
 	}
 }
 
+// A rowState says whether a text is a whole row.
+type rowState uint8
+
+const (
+	rowWhole  rowState = iota
+	rowOpen            // a quote is not closed yet
+	rowBroken          // something stands behind a quoted field
+)
+
 // joinLines reads on where a quoted field goes over several lines. Where the
-// quote is not closed within a bound, the lines after the first are left to
-// be read as rows of their own.
-func (c *collector) joinLines(lines *lineReader, first line, t *table, fields []string) ([]string, bool) {
+// quote is not closed well within a bound, the lines after the first are left
+// to be read as rows of their own.
+func joinLines(lines *lineReader, first line, t *table, fields []string) ([]string, rowState) {
 	const most = 50 // lines of a field
-	text := first.text
+	text, state := first.text, rowOpen
 	var read []line
-	for range most {
+	for len(read) < most && len(text) <= maxLine && state == rowOpen {
 		l, err := lines.next()
-		if err != nil { // the end, or a long line: it is met again or lost with the row
+		if err != nil { // the end, which is met again, or a long line, which is lost with the row
 			break
 		}
 		read = append(read, l)
 		text += "\n" + l.text
-		if len(text) > maxLine {
-			break
-		}
-		var closed bool
-		if fields, closed = splitFields(text, t.delimiter, fields[:0]); closed {
-			return fields, true
+		fields, state = splitFields(text, t.delimiter, fields[:0])
+	}
+	if state != rowWhole {
+		for _, l := range slices.Backward(read) {
+			lines.unread(l)
 		}
 	}
-	for i := len(read) - 1; i >= 0; i-- {
-		lines.unread(read[i])
-	}
-	return fields, false
+	return fields, state
 }
 
 // splitFields appends the fields of a row (RFC 4180, but with blanks allowed
-// around quotes and quotes inside of fields without). closed is false when a
-// quote is not closed.
-func splitFields(row string, delimiter byte, fields []string) (_ []string, closed bool) {
+// around quotes, and quotes inside of fields that are not quoted).
+func splitFields(row string, delimiter byte, fields []string) ([]string, rowState) {
 	for {
 		row = strings.TrimLeft(row, " ")
 		var field string
 		if strings.HasPrefix(row, `"`) {
 			var ok bool
 			if field, row, ok = cutQuoted(row[1:]); !ok {
-				return fields, false
+				return fields, rowOpen
+			}
+			if row = strings.TrimLeft(row, " "); row != "" && row[0] != delimiter {
+				return fields, rowBroken
 			}
 		}
 		end := strings.IndexByte(row, delimiter)
 		if end < 0 {
-			return append(fields, strings.TrimSpace(field+row)), true
+			return append(fields, strings.TrimSpace(field+row)), rowWhole
 		}
 		if end > 0 {
-			field += row[:end]
+			field = row[:end] // not quoted
 		}
 		fields = append(fields, strings.TrimSpace(field))
 		row = row[end+1:]
@@ -147,7 +157,7 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 		return nil
 	}
 	if detect := t.get(fields, roleDetect); detect == "0" || strings.EqualFold(detect, "false") {
-		c.skip(reasonNotForIDS, l)
+		c.skip(reasonUndetected, l)
 		return nil
 	}
 	said := c.base

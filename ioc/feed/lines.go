@@ -17,7 +17,7 @@ var errLongLine = errors.New("line too long")
 // A lineReader returns the lines of a feed as parts of large strings, so that
 // a line costs no allocation. Whoever keeps one for long must clone it.
 type lineReader struct {
-	ctx    context.Context //nolint:containedctx // lives as long as one call of Load
+	ctx    context.Context // of one call of Load
 	src    io.Reader
 	buf    []byte // read, without a whole line
 	block  string // whole lines not yet returned
@@ -84,7 +84,7 @@ func (r *lineReader) fill() (line, error) {
 	if err != nil {
 		r.end, r.block = err, string(r.buf)
 		r.buf = r.buf[:0]
-		return line{}, nil
+		return line{}, nil //nolint:nilerr // next returns it when block is used up
 	}
 	if end := bytes.LastIndexByte(fresh, '\n'); end >= 0 {
 		end += len(r.buf) - n + 1

@@ -71,7 +71,7 @@ func refang(text string) string {
 	}
 	return strings.NewReplacer(
 		"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "{dot}", ".", "[.", ".", ".]", ".",
-		"[://]", "://", "[:]", ":", "(:)", ":", "[:", ":", "[/]", "/", "[@]", "@", "[at]", "@", "(at)", "@",
+		"[://]", "://", "[:]", ":", "(:)", ":", "[/]", "/", "[@]", "@", "[at]", "@", "(at)", "@",
 	).Replace(text)
 }
 
@@ -139,15 +139,7 @@ func (p *parser) parseURL(url, rest string) (observable, Reason) {
 // parseHost takes apart an address or a name, with a port or without.
 func (p *parser) parseHost(text string) (observable, Reason) {
 	if text[0] == '[' {
-		end := strings.IndexByte(text, ']')
-		if end < 0 {
-			return observable{}, reasonAddress
-		}
-		port, reason := parsePort(text[end+1:])
-		if reason != "" {
-			return observable{}, reason
-		}
-		return p.parseAddress(text[1:end], port)
+		return p.parseBracketed(text[1:])
 	}
 	colon := strings.IndexByte(text, ':')
 	if colon >= 0 && strings.IndexByte(text[colon+1:], ':') >= 0 {
@@ -169,6 +161,22 @@ func (p *parser) parseHost(text string) (observable, Reason) {
 		reason = reasonAddressRange
 	}
 	return observable{kind: ioc.Domain, name: name, exact: exact, port: port}, reason
+}
+
+// parseBracketed reads an address in brackets, behind the first, and a port.
+func (p *parser) parseBracketed(text string) (observable, Reason) {
+	addr, rest, ok := strings.Cut(text, "]")
+	switch {
+	case strings.IndexByte(addr, ':') < 0 && !isDotted(addr):
+		return observable{}, reasonCharacter // a pattern, perhaps
+	case !ok:
+		return observable{}, reasonAddress
+	}
+	port, reason := parsePort(rest)
+	if reason != "" {
+		return observable{}, reason
+	}
+	return p.parseAddress(addr, port)
 }
 
 // parsePort reads ":port"; nothing is port 0.

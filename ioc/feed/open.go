@@ -42,7 +42,7 @@ func open(path string) (*source, error) {
 		return nil, err
 	}
 	s := &source{closers: []func(){func() { _ = f.Close() }}}
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
+	if info, statErr := f.Stat(); statErr == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
 		s.Close()
 		return nil, errors.New("not a regular file")
 	}

@@ -21,7 +21,7 @@ const (
 	reasonLong         Reason = "longer than 64 KiB"
 	reasonOther        Reason = "other reasons"
 	reasonException    Reason = "an exception rule"
-	reasonNotForIDS    Reason = "marked as not for detection"
+	reasonUndetected   Reason = "marked as not for detection"
 	reasonColumns      Reason = "fewer columns than the header"
 	reasonQuote        Reason = "a quote that is not closed"
 	reasonPort         Reason = "not a port from 1 to 65535"

@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -134,19 +133,20 @@ func printable(text string) string {
 	if len(cut) > maxSampleText {
 		cut = strings.ToValidUTF8(cut[:maxSampleText], "") + "…"
 	}
-	return strings.Map(func(r rune) rune {
+	// Cloned, since the text is a part of a large block that is not to be kept.
+	return strings.Clone(strings.Map(func(r rune) rune {
 		if r != ' ' && !strconv.IsPrint(r) {
 			return '.'
 		}
 		return r
-	}, cut)
+	}, cut))
 }
 
 // WriteText writes the report for a person.
 func (r *Report) WriteText(w io.Writer) error {
-	out := bufio.NewWriter(w)
+	var text []byte
 	for i := range r.Files {
-		r.Files[i].writeText(out)
+		text = r.Files[i].appendText(text)
 	}
 	if len(r.Files) > 1 {
 		var sum FileReport
@@ -157,33 +157,35 @@ func (r *Report) WriteText(w io.Writer) error {
 			sum.Networks += f.Networks
 			sum.Duplicates += f.Duplicates
 		}
-		fmt.Fprintf(out, "%d files: %s\n", len(r.Files), sum.totals())
+		text = fmt.Appendf(text, "%d files: %s\n", len(r.Files), sum.totals())
 	}
-	return out.Flush()
+	_, err := w.Write(text)
+	return err
 }
 
-// writeText writes the report of one file.
-func (f *FileReport) writeText(out *bufio.Writer) {
-	fmt.Fprintf(out, "%s\n", f.Path)
+// appendText appends the report of one file.
+func (f *FileReport) appendText(text []byte) []byte {
+	text = fmt.Appendf(text, "%s\n", f.Path)
 	if f.Format != Auto {
-		fmt.Fprintf(out, "  format   %s, %s\n", f.Format, plural(f.Lines, "line"))
+		text = fmt.Appendf(text, "  format   %s, %s\n", f.Format, plural(f.Lines, "line"))
 	}
 	if f.Err != nil {
-		fmt.Fprintf(out, "  error    %v\n", f.Err)
+		text = fmt.Appendf(text, "  error    %v\n", f.Err)
 	}
 	if f.Total() > 0 {
-		fmt.Fprintf(out, "  entries  %s\n", f.totals())
+		text = fmt.Appendf(text, "  entries  %s\n", f.totals())
 	}
 	for i := range f.Skipped {
 		s := &f.Skipped[i]
-		fmt.Fprintf(out, "  skipped  %d: %s\n", s.Count, s.Reason)
+		text = fmt.Appendf(text, "  skipped  %d: %s\n", s.Count, s.Reason)
 		for _, sample := range s.Samples {
-			fmt.Fprintf(out, "           line %d: %s\n", sample.Line, sample.Text)
+			text = fmt.Appendf(text, "           line %d: %s\n", sample.Line, sample.Text)
 		}
 		if more := s.Count - len(s.Samples); more > 0 {
-			fmt.Fprintf(out, "           and %d more\n", more)
+			text = fmt.Appendf(text, "           and %d more\n", more)
 		}
 	}
+	return text
 }
 
 // totals returns the entries in words.

@@ -88,27 +88,33 @@ func findTable(text string, by Columns) (table, error) {
 	for number := 1; number <= most && rest != ""; number++ {
 		var first string
 		first, rest, _ = strings.Cut(rest, "\n")
-		trimmed := strings.TrimSpace(first)
-		if trimmed == "" {
+		if first = strings.TrimSpace(first); first == "" {
 			continue
 		}
-		comment := trimmed[0] == '#'
-		header := strings.TrimLeft(trimmed, "# \t")
-		for _, delimiter := range []byte{',', '\t', ';', '|'} {
-			t, err := newTable(header, delimiter, by)
-			if err == nil && (comment || by == (Columns{})) && !t.fits(rest, by) {
-				err = errNoHeader
-			}
-			if err == nil {
-				t.header = number
-				return t, nil
-			}
-			if by != (Columns{}) && !comment && !errors.Is(err, errNoHeader) {
-				return table{}, err
-			}
+		t, err := headerTable(first, rest, by)
+		if err == nil {
+			t.header = number
+			return t, nil
 		}
-		if !comment {
-			break
+		if first[0] != '#' {
+			return table{}, err
+		}
+	}
+	return table{}, errNoHeader
+}
+
+// headerTable makes the table of the line first, if that is a header, with
+// the delimiter that fits; rest is what follows it.
+func headerTable(first, rest string, by Columns) (table, error) {
+	comment, named := first[0] == '#', by != (Columns{})
+	header := strings.TrimLeft(first, "# \t")
+	for _, delimiter := range []byte{',', '\t', ';', '|'} {
+		t, err := newTable(header, delimiter, by)
+		switch {
+		case err == nil && (named && !comment || t.fits(rest, named)):
+			return t, nil
+		case err != nil && !errors.Is(err, errNoHeader) && !comment:
+			return table{}, err // a named column is missing
 		}
 	}
 	return table{}, errNoHeader
@@ -162,8 +168,14 @@ func (t *table) assign(fields []string, by Columns) error {
 		role role
 		name string
 	}{
-		{roleIndicator, by.Indicator}, {roleType, by.Type}, {rolePort, by.Port}, {roleDescription, by.Description},
-		{roleReference, by.Reference}, {roleConfidence, by.Confidence}, {roleFirstSeen, by.FirstSeen}, {roleExpires, by.Expires},
+		{roleIndicator, by.Indicator},
+		{roleType, by.Type},
+		{rolePort, by.Port},
+		{roleDescription, by.Description},
+		{roleReference, by.Reference},
+		{roleConfidence, by.Confidence},
+		{roleFirstSeen, by.FirstSeen},
+		{roleExpires, by.Expires},
 	} {
 		if c.name == "" {
 			continue
@@ -186,17 +198,17 @@ func (t *table) assign(fields []string, by Columns) error {
 	return nil
 }
 
-// fits reports whether the next row has as many columns as the header. There
-// may be none within sight.
-func (t *table) fits(rest string, by Columns) bool {
+// fits reports whether the next row has as many columns as the header, or,
+// where the user named columns, several. There may be none within sight.
+func (t *table) fits(rest string, named bool) bool {
 	for rest != "" {
 		var row string
 		row, rest, _ = strings.Cut(rest, "\n")
 		if row = strings.TrimSpace(row); row == "" || row[0] == '#' {
 			continue
 		}
-		fields, closed := splitFields(row, t.delimiter, nil)
-		return len(fields) == t.width || !closed || by != (Columns{}) && len(fields) > 1
+		fields, state := splitFields(row, t.delimiter, nil)
+		return len(fields) == t.width || state == rowOpen || named && len(fields) > 1
 	}
 	return true
 }

@@ -6,7 +6,6 @@
 package load
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -31,24 +30,30 @@ func plantedIndex(k int) uint64 {
 
 // WriteNames writes a feed of n distinct names, about 20 characters each.
 func WriteNames(w io.Writer, n int) error {
-	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "# %d names, none of which exists\n", n)
-	for i := range n {
-		out.WriteString(badName(uint64(i))) //nolint:errcheck // Flush returns it
-		out.WriteByte('\n')                 //nolint:errcheck // Flush returns it
-	}
-	return out.Flush()
+	return writeLines(w, fmt.Sprintf("# %d names, none of which exists", n), n, badName)
 }
 
 // WriteAddresses writes a feed of n distinct public addresses, one in twenty
 // of them IPv6.
 func WriteAddresses(w io.Writer, n int) error {
-	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "# %d addresses drawn by lot\n", n)
+	return writeLines(w, fmt.Sprintf("# %d addresses drawn by lot", n), n, func(i uint64) string { return badAddress(i).String() })
+}
+
+// writeLines writes a head and n lines.
+func writeLines(w io.Writer, head string, n int, line func(uint64) string) error {
+	const enough = 1 << 16
+	b := append([]byte(head), '\n')
 	for i := range n {
-		fmt.Fprintln(out, badAddress(uint64(i)))
+		b = append(append(b, line(uint64(i))...), '\n')
+		if len(b) > enough {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
 	}
-	return out.Flush()
+	_, err := w.Write(b)
+	return err
 }
 
 // badName is the i-th name of the feed. One in eight has a label more.
@@ -71,11 +76,9 @@ func domain(i, side uint64) string {
 	tlds := [...]string{"com", "net", "org", "info", "top", "xyz", "ru", "cn", "de", "io"}
 	for salt := uint64(0); ; salt++ {
 		h := mix(i ^ salt<<48)
-		name := ""
+		name := words(h) + words(h>>24) + strconv.FormatUint(i&0xffffffffff, 36)
 		if h%5 < 2 { // as a domain generation algorithm writes them
 			name = letters(h)
-		} else {
-			name = words(h) + words(h>>24) + strconv.FormatUint(i&0xffffffffff, 36)
 		}
 		name += "." + tlds[h>>56%uint64(len(tlds))]
 		if hashOf([]byte(name))&1 == side {

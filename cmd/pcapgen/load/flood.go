@@ -3,6 +3,7 @@ package load
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -37,23 +38,14 @@ func WriteFlood(w io.Writer, sources int) ([]byte, error) {
 	n := story.NewNet(2_000_000, story.Segment{Prefix: netip.MustParsePrefix("10.0.0.0/8")})
 	t.plantWork(n)
 	t.plantScanners(n)
-	planted := n.Trace.Records()
-
 	out := capfile.NewWriter(w, capfile.Pcap{Link: capfile.LinkEthernet})
 	r := rand.New(rand.NewPCG(2, 1_000_000)) //nolint:gosec // reproducible traffic, no secret
-	f := flooder{out: out, rand: r, target: target}
+	f := flooder{out: out, rand: r, target: target, planted: n.Trace.Records()}
 	begin := story.Start().Add(floodBegins).UnixNano()
 	for k := range sources {
-		now := begin + int64(floodLasts)/int64(sources)*int64(k)
-		for len(planted) > 0 && planted[0].At <= now {
-			out.Packet(planted[0].At, planted[0].Frame)
-			planted = planted[1:]
-		}
-		t.Spoofed += f.packet(now, uint64(k))
+		t.Spoofed += f.packet(begin+int64(floodLasts)/int64(sources)*int64(k), uint64(k))
 	}
-	for _, p := range planted {
-		out.Packet(p.At, p.Frame)
-	}
+	f.until(math.MaxInt64)
 	truth, err := json.MarshalIndent(t, "", " ")
 	if err != nil {
 		return nil, err
@@ -87,7 +79,7 @@ func (t *FloodTruth) plantScanners(n *story.Net) {
 func (t *FloodTruth) sweep(n *story.Net, src netip.Addr, isInside bool, when, gap time.Duration, targets int) {
 	s := &story.Scanner{IP: src, Inside: isInside, Port: 445, First: story.Start().Add(when), Targets: targets}
 	for k := range targets {
-		dst := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 4, byte(src.As4()[3]), byte(1 + k)}), 445)
+		dst := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 4, src.As4()[3], byte(1 + k)}), 445)
 		switch k % 10 {
 		case 4:
 			s.Answered++
@@ -104,13 +96,18 @@ func (t *FloodTruth) sweep(n *story.Net, src netip.Addr, isInside bool, when, ga
 	t.Scanners = append(t.Scanners, s)
 }
 
-// flooder writes the packets of the flood.
+// flooder writes the packets of the flood, and those that were planted between
+// them.
 type flooder struct {
-	out    *capfile.Writer
-	rand   *rand.Rand
-	target netip.AddrPort
-	buf    []byte
+	out     *capfile.Writer
+	rand    *rand.Rand
+	target  netip.AddrPort
+	planted []story.Record // still to be written, by time
+	replies []story.Record // the same
 }
+
+// scatter is odd, so that multiplying by it permutes.
+const scatter = 0x9e3779
 
 // packet writes the k-th source's SYN, and the server's answer to one in
 // twenty, which every second of those throws away. It returns 1 when the
@@ -118,26 +115,43 @@ type flooder struct {
 func (f *flooder) packet(now int64, k uint64) int {
 	src, spoofed := cleanAddress(k*20+1), 0
 	if k%10 == 3 {
-		v := permute(uint32(k))
-		src, spoofed = netip.AddrFrom4([4]byte{10, byte(v >> 16), byte(v >> 8), byte(v)}), 1
+		v := uint32(k) * scatter // each k another one
+		src, spoofed = netip.AddrFrom4([4]byte{10, 64 | byte(v>>16)&63, byte(v >> 8), byte(v)}), 1
 	}
 	from := netip.AddrPortFrom(src, uint16(1024+f.rand.UintN(60_000)))
 	t := wire.TCP{Flags: wire.SYN, Seq: f.rand.Uint32(), Window: 1024}
-	f.segment(now, from, f.target, t)
+	f.until(now)
+	f.out.Packet(now, f.segment(from, f.target, t))
 	if k%20 == 0 {
-		f.segment(now+100_000, f.target, from, wire.TCP{Flags: wire.SYN | wire.ACK, Seq: f.rand.Uint32(), Ack: t.Seq + 1, Window: 8192})
-		if k%40 == 0 {
-			f.segment(now+150_000, from, f.target, wire.TCP{Flags: wire.RST, Seq: t.Seq + 1})
-		}
+		back := wire.TCP{Flags: wire.SYN | wire.ACK, Seq: f.rand.Uint32(), Ack: t.Seq + 1, Window: 8192}
+		f.replies = append(f.replies, story.Record{At: now + 100_000, Frame: f.segment(f.target, from, back)})
+	}
+	if k%40 == 0 {
+		f.replies = append(f.replies, story.Record{At: now + 150_000, Frame: f.segment(from, f.target, wire.TCP{Flags: wire.RST, Seq: t.Seq + 1})})
 	}
 	return spoofed
 }
 
-func (f *flooder) segment(at int64, src, dst netip.AddrPort, t wire.TCP) {
-	b := wire.AppendEthernet(f.buf[:0], wire.MACOf(dst.Addr()), wire.MACOf(src.Addr()), wire.TypeIPv4)
-	f.buf = wire.AppendTCPPacket(b, src, dst, wire.Envelope{TTL: uint8(40 + f.rand.UintN(20)), ID: uint16(f.rand.Uint32())}, t, nil)
-	for len(f.buf) < minFrame {
-		f.buf = append(f.buf, 0)
+// until writes what waits for its time, up to now.
+func (f *flooder) until(now int64) {
+	for {
+		next := &f.planted
+		if len(f.planted) == 0 || len(f.replies) > 0 && f.replies[0].At < f.planted[0].At {
+			next = &f.replies
+		}
+		if len(*next) == 0 || (*next)[0].At > now {
+			return
+		}
+		f.out.Packet((*next)[0].At, (*next)[0].Frame)
+		*next = (*next)[1:]
 	}
-	f.out.Packet(at, f.buf)
+}
+
+func (f *flooder) segment(src, dst netip.AddrPort, t wire.TCP) []byte {
+	b := wire.AppendEthernet(nil, wire.MACOf(dst.Addr()), wire.MACOf(src.Addr()), wire.TypeIPv4)
+	b = wire.AppendTCPPacket(b, src, dst, wire.Envelope{TTL: uint8(40 + f.rand.UintN(20)), ID: uint16(f.rand.Uint32())}, t, nil)
+	for len(b) < minFrame {
+		b = append(b, 0)
+	}
+	return b
 }

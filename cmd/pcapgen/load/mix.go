@@ -79,7 +79,7 @@ func (m Mix) Write(w io.Writer, packets int) error {
 		out:   capfile.NewWriter(w, capfile.Pcap{Link: capfile.LinkEthernet}),
 		noise: make([]byte, 1<<16),
 		names: rand.NewZipf(r, 1.1, 8, 300_000),
-		every: max(packets/20/Planted, 1),
+		every: max(packets/22/Planted, 1),
 	}
 	for k := range g.noise {
 		g.noise[k] = byte(r.Uint32())

@@ -21,9 +21,11 @@ func (i *Institution) workday(end time.Duration) {
 
 // clients are the workstations that have something to do today.
 func (i *Institution) clients() []netip.Addr {
-	var out []netip.Addr
-	for _, net := range []string{"10.10.1.", "10.10.2.", "10.20.4."} {
-		for _, last := range []int{11, 15, 18, 23, 30, 33, 41, 45, 50, 61, 68, 77, 90} {
+	nets := []string{"10.10.1.", "10.10.2.", "10.20.4."}
+	lasts := []int{11, 15, 18, 23, 30, 33, 41, 45, 50, 61, 68, 77, 90}
+	out := make([]netip.Addr, 0, len(nets)*len(lasts))
+	for _, net := range nets {
+		for _, last := range lasts {
 			out = append(out, addr(fmt.Sprint(net, last)))
 		}
 	}

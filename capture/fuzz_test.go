@@ -1,0 +1,101 @@
+package capture_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"testing"
+
+	"wormscope/capture"
+)
+
+// FuzzOpen reads anything: nothing panics, hangs or gives frames that break
+// their word, and of a plain pcap all that gopacket reads is read as well.
+func FuzzOpen(f *testing.F) {
+	p, g := pcapSample(10), pcapngSample(10)
+	f.Add(p.data)
+	f.Add(g.data)
+	f.Add(damage(p.data, p.ends[3]+8, 0xff, 0xff, 0xff, 0xff))
+	f.Add(damage(g.data, g.ends[3]+4, 0xff, 0xff, 0xff, 0xff))
+	for _, data := range pack(f, p.data) {
+		f.Add(data)
+	}
+	w := newPcapWriter(binary.BigEndian, 0xa1b2cd34, 1, 2)
+	w.record(1, 2, []byte("abc"), 3)
+	f.Add(w.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := capture.Open([]string{"-"}, bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		got := drainChecked(t, r)
+		if recognisedAsPcap(data) {
+			wantForeign(t, data, got)
+		}
+	})
+}
+
+// drainChecked is drain with a look at each frame.
+func drainChecked(t *testing.T, r *capture.Reader) []record {
+	t.Helper()
+	var all []record
+	var f capture.Frame
+	var bytesRead, wire uint64
+	number := uint64(0)
+	for {
+		err := r.Next(&f)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("reading from memory failed: %v", err)
+		}
+		if len(f.Data) > f.Len || len(f.Data) > 262_144 || cap(f.Data) != len(f.Data) || f.Number <= number || f.File != 0 {
+			t.Fatalf("frame %+v after number %d", f, number)
+		}
+		number = f.Number
+		bytesRead += uint64(len(f.Data))
+		wire += uint64(f.Len)
+		if len(all) < 10_000 {
+			all = append(all, record{f.Time, string(f.Data), f.Len, f.Link, f.File, f.Number})
+		}
+	}
+	s := r.Stats()
+	if s.Frames < uint64(len(all)) || s.Bytes != bytesRead || s.WireBytes != wire || len(s.Warnings) > 100 {
+		t.Fatalf("%d frames of %d bytes, statistics are %+v", len(all), bytesRead, s)
+	}
+	return all
+}
+
+// recognisedAsPcap reports whether data are a pcap of the kinds that gopacket
+// reads.
+func recognisedAsPcap(data []byte) bool {
+	if len(data) < 24 {
+		return false
+	}
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if m := order.Uint32(data); m == 0xa1b2c3d4 || m == 0xa1b23c4d {
+			return true
+		}
+	}
+	return false
+}
+
+// wantForeign checks that got begins with what gopacket reads. It reads less
+// where lengths contradict each other, and its fractions of a second are 32
+// bits of nanoseconds.
+func wantForeign(t *testing.T, data []byte, got []record) {
+	t.Helper()
+	want, err := foreignBytes(data)
+	if len(got) < min(len(want), 10_000) {
+		t.Fatalf("%d frames, gopacket reads %d (%v)", len(got), len(want), err)
+	}
+	for i := range min(len(want), len(got)) {
+		w, g := want[i], got[i]
+		if (g.time-w.time)%(1<<32) != 0 || w.data != g.data || w.wire != g.wire || w.link&0xff != g.link&0xff {
+			t.Fatalf("frame %d is %+v, gopacket reads %+v", i+1, g, w)
+		}
+	}
+}

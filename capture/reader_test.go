@@ -1,0 +1,374 @@
+package capture_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"wormscope/capture"
+)
+
+// write writes files below a new folder and returns it.
+func write(t testing.TB, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestMerge compares the order of frames of many files with a slow model: the
+// first of all that are left, again and again.
+func TestMerge(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for round := range 60 {
+		files := map[string][]byte{}
+		var each [][]record
+		total := 0
+		for i := range 1 + rng.IntN(40) {
+			w := newPcapWriter(binary.LittleEndian, 0xa1b2c3d4, 1, 4)
+			at := uint32(1000 + rng.IntN(300))
+			var records []record
+			for j := range rng.IntN(30) {
+				// Times go back at times, and are the same in several files.
+				at += uint32(rng.IntN(8)) - 1
+				data := []byte{byte(round), byte(i), byte(j)}
+				w.record(at, 0, data, 3)
+				records = append(records, record{int64(at) * 1e9, string(data), 3, 1, i, uint64(j + 1)})
+			}
+			files[string([]rune{'a' + rune(i/26), 'a' + rune(i%26)})] = w.Bytes()
+			each = append(each, records)
+			total += len(records)
+		}
+		var want []record
+		for range total {
+			best := -1
+			for i, records := range each {
+				if len(records) > 0 && (best < 0 || records[0].time < each[best][0].time) {
+					best = i
+				}
+			}
+			want = append(want, each[best][0])
+			each[best] = each[best][1:]
+		}
+		got, stats := readFiles(t, write(t, files))
+		if !slices.Equal(got, want) || len(stats.Warnings) > 0 {
+			t.Fatalf("round %d: order differs, %q", round, texts(stats))
+		}
+	}
+}
+
+// TestMergeOfOrderedFiles says the same in another way: files in order make a
+// sequence in order.
+func TestMergeOfOrderedFiles(t *testing.T) {
+	dir := write(t, map[string][]byte{
+		"1": plainPcap(500, 60, 1_000_000, 7), "2": plainPcap(500, 60, 1_000_500, 11), "3": plainPcap(500, 60, 900_000, 1),
+	})
+	got, _ := readFiles(t, dir)
+	inOrder := slices.IsSortedFunc(got, func(a, b record) int { return cmp.Compare(a.time, b.time) })
+	if len(got) != 1500 || !inOrder {
+		t.Errorf("%d frames, in order: %v", len(got), inOrder)
+	}
+}
+
+// TestLongRow reads many files that follow each other, and has few of them
+// open at a time.
+func TestLongRow(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 300 {
+		files["row/"+string([]rune{'a' + rune(i/26), 'a' + rune(i%26)})] = plainPcap(3, 60, int64(i)*1e6, 1000)
+	}
+	r, err := capture.Open([]string{write(t, files)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var f capture.Frame
+	last, most, frames := int64(-1), 0, 0
+	for r.Next(&f) == nil {
+		if f.Time < last {
+			t.Fatalf("time goes back at frame %d of %s", f.Number, r.Name(f.File))
+		}
+		last = f.Time
+		frames++
+		if open, err := os.ReadDir("/proc/self/fd"); err == nil {
+			most = max(most, len(open))
+		}
+	}
+	if frames != 900 || most > 30 {
+		t.Errorf("%d frames, up to %d descriptors", frames, most)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	p := plainPcap(1, 60, 1e6, 1)
+	dir := write(t, map[string][]byte{
+		"b/2.pcap": p, "a/1.pcap": plainPcap(1, 61, 1e6, 1), "notes.txt": []byte("Text that is no capture"), "z/empty": nil,
+		"c.pcap.gz": pack1(plainPcap(1, 62, 1e6, 1)), "header only": plainPcap(0, 0, 0, 0),
+	})
+	if err := os.Symlink(filepath.Join(dir, "b", "2.pcap"), filepath.Join(dir, "latest")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(dir, "gone"), filepath.Join(dir, "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := capture.Open([]string{dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var names []string
+	for _, f := range drain(t, r) {
+		names = append(names, strings.TrimPrefix(r.Name(f.file), dir+"/"))
+	}
+	if want := []string{"a/1.pcap", "b/2.pcap", "c.pcap.gz"}; !slices.Equal(names, want) {
+		t.Errorf("frames of %q, want %q", names, want)
+	}
+	warnings := strings.ReplaceAll(strings.Join(texts(r.Stats()), "\n"), dir, "DIR")
+	want := "DIR/dangling: no such file or directory; left out\n" +
+		"DIR/latest: the same file as another one; read once\n" +
+		"DIR: 2 files are no captures and left out, the first: DIR/notes.txt: is no capture: begins with 54 65 78 74 (text)"
+	if warnings != want {
+		t.Errorf("warnings are\n%s", warnings)
+	}
+	if r.Name(-1) != "" || r.Name(99) != "" {
+		t.Error("a file that is not there has a name")
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	p := plainPcap(1, 60, 1e6, 1)
+	dir := write(t, map[string][]byte{
+		"good": p, "zip": []byte("PK\x03\x04\x14\x00"), "empty": nil, "short": p[:20], "text": []byte("hello\n"),
+		"snoop": []byte("snoop\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x04"), "one byte": {0xd4},
+		"erf":   {0, 0, 0, 0, 0, 0x10, 0x5e, 0x5f, 2, 4, 0, 0x50, 0, 0, 0, 0x3c},
+		"tar":   append(append([]byte{0xff}, make([]byte, 256)...), "ustar\x00"...),
+		"twice": pack1(pack1(p)), "packed text": pack1([]byte("hello\n")), "packed nothing": pack1(nil),
+		"bad gzip": {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, "cut gzip": {0x1f, 0x8b, 8, 0},
+		"version": damage(p, 4, 7), "ng version": damage(pcapngSample(0).data, 12, 0, 9),
+		"ng mark": damage(pcapngSample(0).data, 8, 0), "ng length": damage(pcapngSample(0).data, 4, 0xff),
+		"ng end": damage(pcapngSample(0).data, 24, 9), "ng short": pcapngSample(0).data[:20],
+		"folder/a.txt": []byte("hello\n"), "folder/b": nil, "nested/x/y": nil,
+	})
+	if err := os.Mkdir(filepath.Join(dir, "bare"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ paths, want string }{
+		{"", "no captures are named"},
+		{"- -", "standard input is named twice"},
+		{"missing", "open missing: no such file or directory"},
+		{"good zip", "zip: is no capture: begins with 50 4b 03 04 (a zip archive)"},
+		{"empty", "empty: is no capture: it is empty"},
+		{"-", "standard input: is no capture: it is empty"},
+		{"one_byte", "one byte: is no capture: begins with d4"},
+		{"short", "short: is no capture: the pcap header is cut short: 20 of 24 bytes"},
+		{"text", "text: is no capture: begins with 68 65 6c 6c (text)"},
+		{"snoop", "snoop: is no capture: begins with 73 6e 6f 6f (a snoop capture; convert it to pcapng, with editcap for instance)"},
+		{"erf", "erf: is no capture: begins with 00 00 00 00 (perhaps an Endace ERF capture; convert it to pcapng, with editcap for instance)"},
+		{"tar", "tar: is no capture: begins with ff 00 00 00 (a tar archive)"},
+		{"twice", "twice: is packed twice (gzip in gzip); unpack it first"},
+		{"packed_text", "packed text: is no capture: begins with 68 65 6c 6c (text)"},
+		{"packed_nothing", "packed nothing: is no capture: it is empty"},
+		{"bad_gzip", "bad gzip: the gzip data are damaged or cut short: flate: corrupt input before offset 1"},
+		{"cut_gzip", "cut gzip: the gzip data are damaged or cut short: unexpected EOF"},
+		{"version", "version: is a pcap file of version 7.4, which is not known"},
+		{"ng_version", "ng version: is a pcapng file of version 9.0, which is not known"},
+		{"ng_mark", "ng mark: is no capture: begins as pcapng does, but with a section header without a byte order mark"},
+		{"ng_length", "ng length: is no capture: begins as pcapng does, but with a block of type 168627466 and 4278190108 bytes"},
+		{"ng_end", "ng end: is no capture: begins as pcapng does, but with a section header of 28 bytes that ends as one of 150994972"},
+		{"ng_short", "ng short: is no capture: the pcapng header is cut short: 20 of 28 bytes"},
+		{"folder", "folder: a folder without captures; of 2 other files the first: folder/a.txt: is no capture: begins with 68 65 6c 6c (text)"},
+		{"nested", "nested: a folder without captures; of 1 other files the first: nested/x/y: is no capture: it is empty"},
+		{"bare", "bare: a folder without captures"},
+	}
+	t.Chdir(dir)
+	for _, tt := range tests {
+		var paths []string
+		for path := range strings.FieldsSeq(tt.paths) {
+			paths = append(paths, strings.ReplaceAll(path, "_", " "))
+		}
+		_, err := capture.Open(paths, strings.NewReader(""))
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s: error is\n%v, want\n%s", tt.paths, err, tt.want)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("the superuser can read everything")
+	}
+	dir := write(t, map[string][]byte{"secret": plainPcap(1, 60, 1e6, 1), "good": plainPcap(1, 61, 1e6, 1)})
+	secret := filepath.Join(dir, "secret")
+	if err := os.Chmod(secret, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := capture.Open([]string{secret}, nil); err == nil || err.Error() != "open "+secret+": permission denied" {
+		t.Errorf("error is %v", err)
+	}
+	_, stats := readFiles(t, dir)
+	if want := "open " + secret + ": permission denied; left out"; len(stats.Warnings) != 1 || stats.Warnings[0].Text != want {
+		t.Errorf("warnings are %q", texts(stats))
+	}
+}
+
+// A brokenReader fails after its data.
+type brokenReader struct {
+	io.Reader
+	err error
+}
+
+func (b *brokenReader) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = b.err
+	}
+	return n, err
+}
+
+// TestReadError tells an error of the disk from the end of a file.
+func TestReadError(t *testing.T) {
+	data := plainPcap(100, 60, 1e6, 1)[:24+50*76+30]
+	broken := &fs.PathError{Op: "read", Path: "x", Err: errors.New("input/output error")}
+	r, err := capture.Open([]string{"-"}, &brokenReader{bytes.NewReader(data), broken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var f capture.Frame
+	for range 50 {
+		if err := r.Next(&f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := r.Next(&f); err == nil || err.Error() != "standard input: offset 3824: input/output error" {
+			t.Errorf("error is %v", err)
+		}
+	}
+	if _, err := capture.Open([]string{"-"}, &brokenReader{bytes.NewReader(data[:10]), broken}); err == nil ||
+		err.Error() != "standard input: input/output error" {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := capture.Open([]string{"-"}, stuckReader{}); err == nil || !strings.Contains(err.Error(), "multiple Read calls return no data") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+type stuckReader struct{}
+
+func (stuckReader) Read([]byte) (int, error) { return 0, nil }
+
+// TestVanished has a file that goes away before its turn.
+func TestVanished(t *testing.T) {
+	dir := write(t, map[string][]byte{"1": plainPcap(10, 60, 1e6, 1), "2": plainPcap(10, 60, 2e6, 1)})
+	r, err := capture.Open([]string{dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	second := filepath.Join(dir, "2")
+	if err := os.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	var f capture.Frame
+	for range 10 {
+		if err := r.Next(&f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Next(&f); err == nil || err.Error() != "open "+second+": no such file or directory" {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// TestSlowPipe has a stream that comes byte by byte, among other files.
+func TestSlowPipe(t *testing.T) {
+	in, out := io.Pipe()
+	go func() {
+		for _, b := range plainPcap(20, 60, 1e6, 100) {
+			out.Write([]byte{b})
+		}
+		out.Close()
+	}()
+	path := filepath.Join(write(t, map[string][]byte{"x": plainPcap(20, 60, 1e6+50, 100)}), "x")
+	r, err := capture.Open([]string{"-", path}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i, f := range drain(t, r) {
+		if f.file != i%2 || f.number != uint64(i/2+1) {
+			t.Fatalf("frame %d is number %d of file %d", i, f.number, f.file)
+		}
+	}
+	if r.Name(0) != "-" || r.Size() != 0 {
+		t.Errorf("name %q, size %d", r.Name(0), r.Size())
+	}
+}
+
+func TestRedirectedInput(t *testing.T) {
+	data := plainPcap(20, 60, 1e6, 100)
+	in, err := os.Open(filepath.Join(write(t, map[string][]byte{"x": data}), "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	r, err := capture.Open([]string{"-"}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drain(t, r)
+	if r.Size() != int64(len(data)) || r.Read() != r.Size() {
+		t.Errorf("size %d, read %d", r.Size(), r.Read())
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		t.Errorf("standard input was closed: %v", err)
+	}
+	if err := r.Next(new(capture.Frame)); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestNextAllocatesNothing(t *testing.T) {
+	for name, files := range map[string]map[string][]byte{
+		"pcap":        {"a": plainPcap(100_000, 125, 1e6, 1)},
+		"pcapng":      {"a": plainPcapng(100_000, 125)},
+		"interleaved": {"a": plainPcap(50_000, 125, 1e6, 2), "b": plainPcap(50_000, 125, 1e6+1, 2)},
+	} {
+		r, err := capture.Open([]string{write(t, files)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f capture.Frame
+		if n := testing.AllocsPerRun(10_000, func() {
+			for range 9 {
+				if err := r.Next(&f); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations in 9 frames", name, n)
+		}
+		r.Close()
+	}
+}

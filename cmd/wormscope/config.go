@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"wormscope/detect/zone"
+)
+
+// settings are what a run is told to do: the configuration file, then the
+// flags, which win.
+type settings struct {
+	Internal []netip.Prefix `yaml:"internal"`      // what counts as inside
+	Zones    zoneList       `yaml:"zones"`         // named parts of the network
+	Feeds    []feedSetting  `yaml:"feeds"`         // indicator files and folders
+	Builtin  bool           `yaml:"builtin"`       // use the built-in indicators
+	Lateral  []uint16       `yaml:"lateral_ports"` // ports that worms spread over
+	Allow    allowSetting   `yaml:"allow"`         // what never alarms
+	Alerts   eventSetting   `yaml:"alerts"`        // where events go
+	Scope    string         `yaml:"scope"`         // where the scope document goes
+}
+
+// feedSetting is one feed, by path or with what the path does not say.
+type feedSetting struct {
+	Path    string            `yaml:"path"`
+	Name    string            `yaml:"name"`
+	Format  string            `yaml:"format"`
+	TLP     string            `yaml:"tlp"`
+	Columns map[string]string `yaml:"columns"`
+	Force   bool              `yaml:"force"`
+}
+
+// UnmarshalYAML takes a path alone for a feed with no further settings.
+func (f *feedSetting) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return n.Decode(&f.Path)
+	}
+	type plain feedSetting
+	return strictDecode(n, (*plain)(f), "path", "name", "format", "tlp", "columns", "force")
+}
+
+// strictDecode decodes a mapping and refuses a key that is not known: yaml's
+// own check does not reach through an UnmarshalYAML method.
+func strictDecode(n *yaml.Node, into any, known ...string) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: want a path or a mapping", n.Line)
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if key := n.Content[i]; !slices.Contains(known, key.Value) {
+			return fmt.Errorf("line %d: field %s not found in a feed", key.Line, key.Value)
+		}
+	}
+	return n.Decode(into)
+}
+
+// allowSetting is what never alarms.
+type allowSetting struct {
+	Scanners   []netip.Prefix `yaml:"scanners"`   // hosts that may scan: vulnerability scanners, monitoring
+	Indicators []string       `yaml:"indicators"` // names, addresses and networks that are no indicators, whatever a feed says
+}
+
+// eventSetting is where events are written, and when the file is rotated.
+type eventSetting struct {
+	File     string        `yaml:"file"`
+	MaxSize  int64         `yaml:"max_size_mb"` // 0: never by size
+	MaxAge   time.Duration `yaml:"max_age"`     // 0: never by age
+	Keep     int           `yaml:"keep"`        // rotated files kept, 0: all
+	Compress bool          `yaml:"compress"`    // gzip rotated files
+}
+
+// zoneList is the zones in the order of the file.
+type zoneList []zone.Zone
+
+// UnmarshalYAML reads a mapping from names to lists of networks and keeps its order.
+func (z *zoneList) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: zones: want a mapping from names to lists of networks", n.Line)
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		item := zone.Zone{Name: n.Content[i].Value}
+		if err := n.Content[i+1].Decode(&item.Prefixes); err != nil {
+			return fmt.Errorf("zone %s: %w", item.Name, err)
+		}
+		*z = append(*z, item)
+	}
+	return nil
+}
+
+// defaults are the settings of a run that is told nothing.
+func defaults() settings {
+	return settings{Internal: zone.DefaultInside(), Builtin: true}
+}
+
+// readConfig reads a configuration file over s. An unknown key is an error.
+func (s *settings) readConfig(path string) error {
+	f, err := os.Open(path) //nolint:gosec // the user names the file
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	defer f.Close()
+	dec := yaml.NewDecoder(f)
+	dec.KnownFields(true)
+	if err := dec.Decode(s); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("configuration %s: %s", path, flatten(err))
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("configuration %s: more than one YAML document", path)
+	}
+	return nil
+}
+
+// flatten puts an error of several lines on one.
+func flatten(err error) string {
+	return strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " ")
+}
+
+// flagValues are the flags of a command as they were given.
+type flagValues struct {
+	config, alerts, scope  string
+	feeds, internal, zones []string
+	noBuiltin              bool
+}
+
+// addFlags adds the flags that every command which looks at traffic has.
+func (v *flagValues) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
+	f.StringArrayVar(&v.feeds, "feed", nil, "indicator file or folder `PATH`, repeatable; the format is recognised from the content")
+	f.BoolVar(&v.noBuiltin, "no-builtin", false, "leave out the built-in WannaCry indicators")
+	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
+	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
+	f.StringVar(&v.alerts, "alerts", "", "write events to `FILE`, one ECS JSON document a line; - for standard output")
+	f.StringVar(&v.scope, "scope", "", "write the scope document (JSON) to `FILE`; - for standard output")
+}
+
+// settings returns the settings that the configuration file and the flags make.
+func (v *flagValues) settings() (settings, error) {
+	s := defaults()
+	if v.config != "" {
+		if err := s.readConfig(v.config); err != nil {
+			return s, err
+		}
+	}
+	if err := v.override(&s); err != nil {
+		return s, err
+	}
+	if s.Alerts.File == "-" && s.Scope == "-" {
+		return s, usagef("--alerts and --scope can't both go to standard output")
+	}
+	return s, nil
+}
+
+// override puts what the flags say over s. Lists that a flag gives replace
+// those of the file, except feeds, which add up.
+func (v *flagValues) override(s *settings) error {
+	for _, p := range v.feeds {
+		s.Feeds = append(s.Feeds, feedSetting{Path: p})
+	}
+	if v.noBuiltin {
+		s.Builtin = false
+	}
+	if v.alerts != "" {
+		s.Alerts.File = v.alerts
+	}
+	if v.scope != "" {
+		s.Scope = v.scope
+	}
+	if len(v.internal) > 0 {
+		inside, err := parsePrefixes("--internal", strings.Join(v.internal, ","))
+		if err != nil {
+			return err
+		}
+		s.Internal = inside
+	}
+	return v.overrideZones(s)
+}
+
+// overrideZones puts the zones of the flags in the place of those of the file.
+func (v *flagValues) overrideZones(s *settings) error {
+	if len(v.zones) > 0 {
+		s.Zones = nil
+	}
+	for _, arg := range v.zones {
+		name, list, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return usagef("--zone %q: want NAME=CIDR,…", arg)
+		}
+		prefixes, err := parsePrefixes("--zone "+name, list)
+		if err != nil {
+			return err
+		}
+		s.Zones = append(s.Zones, zone.Zone{Name: name, Prefixes: prefixes})
+	}
+	return nil
+}
+
+// parsePrefixes reads networks or single addresses, separated by commas.
+func parsePrefixes(flag, list string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for item := range strings.SplitSeq(list, ",") {
+		item = strings.TrimSpace(item)
+		if a, err := netip.ParseAddr(item); err == nil && a.Zone() == "" {
+			out = append(out, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(item)
+		if err != nil {
+			return nil, usagef("%s: %q is no network (want an address or CIDR such as 10.0.0.0/8)", flag, item)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}

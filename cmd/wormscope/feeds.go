@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"wormscope/ioc"
+	"wormscope/ioc/feed"
+)
+
+func newFeeds(std streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "feeds",
+		Short: "Look at indicator feeds",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newFeedsCheck(std))
+	return cmd
+}
+
+func newFeedsCheck(std streams) *cobra.Command {
+	var one feedSetting
+	cmd := &cobra.Command{
+		Use:   "check PATH...",
+		Short: "Say what is in feeds, and what of it is not used and why",
+		Long: `Check reads feeds as replay would, and shows for each file its format, the
+entries by type, and the lines that are not used, by reason. A feed with no
+usable entry is an error.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("feeds check needs a feed: a file or a folder")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return checkFeeds(cmd.Context(), one, args, std.out)
+		},
+	}
+	cmd.Flags().StringVar(&one.Format, "format", "", "format of the feeds: auto, plain, csv or zeek (default auto)")
+	cmd.Flags().StringToStringVar(&one.Columns, "columns", nil, "columns of a CSV feed, such as `indicator=ip,description=malware`")
+	cmd.Flags().BoolVar(&one.Force, "force", false, "take what the guards refuse: private addresses, wide networks")
+	return cmd
+}
+
+// checkFeeds reports on each path, and fails if one of them is of no use.
+func checkFeeds(ctx context.Context, one feedSetting, paths []string, out io.Writer) error {
+	options, err := one.options()
+	if err != nil {
+		return usageError{err}
+	}
+	var failed []error
+	for _, path := range paths {
+		report, err := feed.Load(ctx, ioc.NewBuilder(), path, options)
+		failed = append(failed, err)
+		if err := report.WriteText(out); err != nil {
+			return err
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// options returns how to read the feed.
+func (f *feedSetting) options() (feed.Options, error) {
+	o := feed.Options{Name: f.Name, TLP: f.TLP, Force: f.Force}
+	if f.Format != "" {
+		format, err := feed.ParseFormat(f.Format)
+		if err != nil {
+			return o, err
+		}
+		o.Format = format
+	}
+	for column, header := range f.Columns {
+		if err := setColumn(&o.Columns, column, header); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// setColumn says which column of a CSV feed holds what.
+func setColumn(c *feed.Columns, what, header string) error {
+	fields := map[string]*string{
+		"indicator": &c.Indicator, "type": &c.Type, "port": &c.Port, "description": &c.Description,
+		"reference": &c.Reference, "confidence": &c.Confidence, "first_seen": &c.FirstSeen, "expires": &c.Expires,
+	}
+	field, ok := fields[what]
+	if !ok {
+		return fmt.Errorf("unknown column %q: indicator, type, port, description, reference, confidence, first_seen or expires", what)
+	}
+	*field = header
+	return nil
+}
+
+// loadFeeds makes the set of indicators that the settings ask for. What a feed
+// has that can't be used is one line of warning a file.
+func loadFeeds(ctx context.Context, s *settings, warnings io.Writer) (*ioc.Set, error) {
+	b := ioc.NewBuilder()
+	for _, allowed := range s.Allow.Indicators {
+		if err := b.Allow(allowed); err != nil {
+			return nil, fmt.Errorf("allowed indicator %q: %w", allowed, err)
+		}
+	}
+	if s.Builtin {
+		if _, err := feed.AddBuiltin(b); err != nil {
+			return nil, err
+		}
+	}
+	for i := range s.Feeds {
+		options, err := s.Feeds[i].options()
+		if err != nil {
+			return nil, fmt.Errorf("feed %s: %w", s.Feeds[i].Path, err)
+		}
+		report, err := feed.Load(ctx, b, s.Feeds[i].Path, options)
+		if err != nil {
+			return nil, err
+		}
+		for j := range report.Files {
+			if n := report.Files[j].SkippedTotal(); n > 0 {
+				fmt.Fprintf(warnings, "wormscope: warning: feed %s: %d entries are not used (see wormscope feeds check)\n", report.Files[j].Path, n)
+			}
+		}
+	}
+	return b.Build(), nil
+}

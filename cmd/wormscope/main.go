@@ -1,0 +1,8 @@
+// Command wormscope shows how far a network worm has got, from traffic alone.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

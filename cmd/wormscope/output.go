@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+	"wormscope/scope"
+	"wormscope/sinks"
+	"wormscope/sinks/ecs"
+)
+
+// events renders what is found and writes it. Without a file it does nothing.
+// The first error stays: whoever runs the pipeline must look at err, so that
+// no event is lost in silence.
+type events struct {
+	file   *sinks.File
+	render *ecs.Renderer
+	err    error
+}
+
+// openEvents opens the event file that the settings name, if any.
+func openEvents(s *eventSetting, stdout io.Writer) (*events, error) {
+	if s.File == "" {
+		return &events{}, nil
+	}
+	file, err := sinks.OpenFile(s.File, sinks.FileOptions{
+		MaxSize:  s.MaxSize << 20,
+		MaxAge:   s.MaxAge,
+		Keep:     s.Keep,
+		Compress: s.Compress,
+		Stdout:   stdout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &events{file: file}, nil
+}
+
+// prepare says what events are rendered with.
+func (e *events) prepare(zones *zone.Map, fileName func(int) string) {
+	e.render = ecs.New(ecs.Options{Version: version(), Zones: zones, FileName: fileName})
+}
+
+// alert writes one word of an alert.
+func (e *events) alert(a *alert.Alert) {
+	if e.file != nil {
+		e.write(e.render.Alert(a))
+	}
+}
+
+// change writes a change of a host's state.
+func (e *events) change(c scope.Change) {
+	if e.file != nil {
+		e.write(e.render.Change(&c))
+	}
+}
+
+// write writes a rendered event.
+func (e *events) write(line []byte, err error) {
+	if err == nil {
+		err = e.file.Event(line)
+	}
+	if err != nil && e.err == nil {
+		e.err = fmt.Errorf("events: %w", err)
+	}
+}
+
+// reopen closes the event file and opens it again, after someone moved it.
+func (e *events) reopen() error {
+	if e.file == nil {
+		return nil
+	}
+	return e.file.Reopen()
+}
+
+// close writes what waits and closes the file.
+func (e *events) close() error {
+	if e.file == nil {
+		return nil
+	}
+	return e.file.Close()
+}
+
+// writeScope writes the scope document to a file, or to standard output for
+// "-". A file is replaced whole: nobody ever reads half a document.
+func writeScope(path string, doc *scope.Document, stdout io.Writer) (err error) {
+	if path == "-" {
+		return doc.WriteJSON(stdout)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("scope: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("scope: %w", err), os.Remove(f.Name()))
+		}
+	}()
+	if err = doc.WriteJSON(f); err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// writable checks that a file can be made where path says, before an hour of
+// work ends with the news that it can't.
+func writable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("scope: %s is a folder", path)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("scope: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}

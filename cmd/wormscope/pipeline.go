@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"wormscope/capture"
+	"wormscope/capture/packet"
+	"wormscope/detect"
+	"wormscope/detect/alert"
+	"wormscope/detect/contact"
+	"wormscope/detect/dns"
+	"wormscope/detect/exposure"
+	"wormscope/detect/scan"
+	"wormscope/detect/zone"
+	"wormscope/ioc"
+	"wormscope/scope"
+)
+
+// A pipeline takes frames from one source through decoding and detection to
+// the ledger and the events.
+type pipeline struct {
+	zones   *zone.Map
+	decoder *packet.Decoder
+	engine  *detect.Engine
+	scans   *scan.Detector
+	lookups *dns.Detector
+	ledger  *scope.Ledger
+	events  *events
+	traffic traffic
+	frame   capture.Frame
+	packet  packet.Packet
+}
+
+// traffic is what a pipeline notes of all frames.
+type traffic struct {
+	first, last int64  // packet times, Unix nanoseconds
+	frames      uint64 // handed to the decoder
+	inside      bool   // an address that counts as inside was seen
+	panics      uint64 // frames that a detector failed on: mistakes of this program
+	panicAt     string // what the first of them said, and where
+}
+
+// newPipeline builds everything between a source and the sinks.
+func newPipeline(s *settings, set *ioc.Set, out *events, fileName func(int) string) (*pipeline, error) {
+	zones, err := zone.New(s.Internal, s.Zones)
+	if err != nil {
+		return nil, err
+	}
+	p := &pipeline{zones: zones, decoder: packet.NewDecoder(), events: out}
+	p.ledger = scope.New(zones, scope.Options{OnChange: out.change})
+	out.prepare(zones, fileName)
+	voice := voice{out, p.ledger}
+	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
+	p.lookups = dns.New(voice, zones, set, dns.Config{})
+	p.engine = detect.NewEngine(
+		p.lookups,
+		contact.New(voice, zones, set, p.lookups.Resolver, contact.Config{}),
+		exposure.New(voice, zones, exposure.Config{}),
+		p.scans,
+	)
+	return p, nil
+}
+
+// A voice hands what detectors say to the events, and then to the ledger,
+// whose changes of mind become events in their turn.
+type voice struct {
+	events *events
+	ledger *scope.Ledger
+}
+
+// Alert implements alert.Emitter.
+func (v voice) Alert(a alert.Alert) {
+	v.events.alert(&a)
+	v.ledger.Alert(a)
+}
+
+// Fact implements alert.Emitter.
+func (v voice) Fact(f alert.Fact) { v.ledger.Fact(f) }
+
+// batchSize is how many frames go through between two looks at anything else.
+const batchSize = 4096
+
+// batch takes up to batchSize frames through. It returns io.EOF when the
+// source has no more. A panic in a parser or detector costs the one frame.
+func (p *pipeline) batch(source *capture.Reader) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.panicked(source, r)
+		}
+	}()
+	for range batchSize {
+		if err := source.Next(&p.frame); err != nil {
+			return err
+		}
+		p.note(&p.frame)
+		if p.decoder.Decode(&p.frame, &p.packet) != packet.OK {
+			continue
+		}
+		if !p.traffic.inside {
+			p.lookInside(&p.packet)
+		}
+		p.engine.Packet(&p.packet)
+	}
+	return nil
+}
+
+// note counts a frame and widens the span of time that was seen.
+func (p *pipeline) note(f *capture.Frame) {
+	t := &p.traffic
+	if t.frames == 0 {
+		t.first, t.last = f.Time, f.Time
+	}
+	t.frames++
+	t.first, t.last = min(t.first, f.Time), max(t.last, f.Time)
+}
+
+// lookInside notes whether anything of the institution's is in the traffic at
+// all. It looks at every packet at first and at few later: it is only asked
+// to tell a capture of the wrong network from a quiet one.
+func (p *pipeline) lookInside(pkt *packet.Packet) {
+	if t := &p.traffic; t.frames < batchSize || t.frames%64 == 0 {
+		t.inside = p.zones.Inside(pkt.Src.Addr()) || p.zones.Inside(pkt.Dst.Addr())
+	}
+}
+
+// panicked notes a mistake of this program. What is counted shows in the
+// summary; the frame is named so that it can be reported.
+func (p *pipeline) panicked(source *capture.Reader, reason any) {
+	if p.traffic.panics == 0 {
+		p.traffic.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, p.frame.Number, source.Name(p.frame.File))
+	}
+	p.traffic.panics++
+}
+
+// run takes everything that the source has through, calling between once in a
+// while. It stops early when between returns an error, and returns that.
+func (p *pipeline) run(source *capture.Reader, between func() error) error {
+	for {
+		err := p.batch(source)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = between()
+		}
+		if err == nil {
+			err = p.events.err
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// finish closes what is still open at the end of the traffic.
+func (p *pipeline) finish() error {
+	p.engine.Close()
+	return p.events.err
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"wormscope/capture"
+	"wormscope/scope"
+)
+
+// errStopped says that a signal ended a replay early.
+var errStopped = errors.New("stopped by a signal before the end of the capture") //nolint:gochecknoglobals // a sentinel
+
+func newReplay(std streams) *cobra.Command {
+	var flags flagValues
+	cmd := &cobra.Command{
+		Use:   "replay [flags] CAPTURE...",
+		Short: "Read captures and say who is affected",
+		Long: `Replay reads captures and says who is affected: who scans, who asked for or
+contacted a known-bad name or address, who exposes port 445, and what to do.
+
+A CAPTURE is a file (pcap or pcapng, plain or packed with gzip, zstd or lz4), a
+folder of them, or - for standard input. Several are read in the order of time.
+Nothing has to be configured.`,
+		Example: `  wormscope replay incident.pcap
+  wormscope replay --feed indicators.csv --zone office=10.10.0.0/16 --scope scope.json captures/
+  tcpdump -i eth1 -w - | wormscope replay --alerts alerts.json -`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("replay needs a capture: a file, a folder, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := flags.settings()
+			if err != nil {
+				return err
+			}
+			return replay(cmd.Context(), &s, args, std)
+		},
+	}
+	flags.addFlags(cmd)
+	return cmd
+}
+
+// replay reads the captures and writes what the settings ask for.
+func replay(ctx context.Context, s *settings, paths []string, std streams) (err error) {
+	source, err := capture.Open(paths, std.in)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	set, err := loadFeeds(ctx, s, std.err)
+	if err != nil {
+		return err
+	}
+	out, err := openEvents(&s.Alerts, std.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.close()) }()
+	if s.Scope != "" && s.Scope != "-" {
+		if err := writable(s.Scope); err != nil {
+			return err
+		}
+	}
+	p, err := newPipeline(s, set, out, source.Name)
+	if err != nil {
+		return err
+	}
+	stopped := p.watch(ctx, source, std)
+	if stopped != nil && !errors.Is(stopped, errStopped) {
+		return stopped
+	}
+	if err := p.finish(); err != nil {
+		return err
+	}
+	return errors.Join(p.conclude(s, source, stopped, std), stopped)
+}
+
+// watch runs the pipeline, shows progress and heeds signals: interrupt and
+// terminate end it after the packets that were read, hang-up reopens the event
+// file.
+func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std streams) error {
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	reopen := make(chan os.Signal, 1)
+	signal.Notify(reopen, syscall.SIGHUP)
+	defer signal.Stop(reopen)
+	bar := newProgress(std.err, source.Size())
+	defer bar.close()
+	return p.run(source, func() error {
+		bar.show(source.Read())
+		select {
+		case <-ctx.Done():
+			return errStopped
+		case <-reopen:
+			return p.events.reopen()
+		default:
+			return nil
+		}
+	})
+}
+
+// conclude writes the scope: as text, and as a document if that is asked for.
+func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, std streams) error {
+	about := p.summary(source)
+	if stopped != nil {
+		about.Warnings = append(about.Warnings, stopped.Error())
+	}
+	for _, w := range about.Warnings {
+		fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
+	}
+	doc := p.ledger.Document(about)
+	if s.Scope != "" {
+		if err := writeScope(s.Scope, &doc, std.out); err != nil {
+			return err
+		}
+	}
+	if s.Scope == "-" || s.Alerts.File == "-" {
+		return nil
+	}
+	return scope.WriteText(std.out, &doc)
+}

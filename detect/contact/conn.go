@@ -1,0 +1,234 @@
+package contact
+
+import (
+	"net/netip"
+
+	"wormscope/capture/packet"
+	"wormscope/ioc"
+)
+
+// end is one of the two ends of a contact.
+type end uint8
+
+const (
+	host end = iota
+	peer     // the indicator address
+)
+
+// connKey names a connection, or what goes for one without TCP.
+type connKey struct {
+	host, peer netip.AddrPort
+	proto      packet.Proto
+}
+
+// began is what is known of who began, in the order of what it says about the
+// host: of several connections, the highest stands for all.
+type began uint8
+
+const (
+	peerGuessed began = iota
+	peerBegan
+	unknown
+	hostGuessed
+	hostBegan
+)
+
+// conn is what is kept of a connection.
+type conn struct {
+	match       ioc.Match
+	last        int64 // packet time of the last packet
+	streams     [2]stream
+	began       began
+	known       bool // began was decided
+	orig        end  // who began, be it a guess
+	opened      bool // a SYN or SYN-ACK was seen
+	established bool
+	sent        [2]bool // sent anything but refusals
+	spoke       [2]bool // acknowledged something, other than by a SYN-ACK
+	segments    uint8   // with new data from the peer, up to enoughSegments
+	fragment    int     // bytes of a datagram's beginning, counted until it is whole
+}
+
+// enoughSegments is how many segments with data must come from the peer when
+// nothing of the host is seen, on a tap of one direction: fewer may be a
+// reflection, or forged.
+const enoughSegments = 3
+
+// says returns who began, as far as it may be held against the host: what only
+// claims to be an answer, from an end that anyone may pretend to be, does not
+// show that the host asked.
+func (c *conn) says() began {
+	if c.began >= hostGuessed && !c.sent[host] && !c.established {
+		return unknown
+	}
+	return c.began
+}
+
+// passive reports whether the host did nothing but answer, or nothing at all.
+func (c *conn) passive() bool {
+	return !c.established && (c.began <= peerBegan || !c.sent[host])
+}
+
+// stream counts the bytes of one direction of a TCP connection.
+type stream struct {
+	first, next uint32 // sequence numbers
+	started     bool
+}
+
+// change says what a packet tells.
+type change struct {
+	established bool // the contact is established from now on
+	refused     bool
+	bytes       uint64 // new payload bytes
+}
+
+// over reports whether a packet begins another connection with the same ports:
+// a SYN with another sequence number, or, without TCP, anything after a pause.
+func (c *conn) over(p *packet.Packet, from end) bool {
+	if p.Proto == packet.ProtoTCP {
+		s := &c.streams[from]
+		return p.Flags.IsSYN() && s.started && s.first != p.Seq+1
+	}
+	return p.Time-c.last > udpBin
+}
+
+// take takes the next packet of a connection.
+func (c *conn) take(p *packet.Packet, from end) change {
+	c.last = max(c.last, p.Time)
+	was := c.established
+	var ch change
+	switch p.Proto {
+	case packet.ProtoTCP:
+		ch = c.segment(p, from)
+	default:
+		ch.bytes = c.datagram(p, from)
+	}
+	ch.established = c.established && !was
+	return ch
+}
+
+// segment takes a TCP segment.
+func (c *conn) segment(p *packet.Packet, from end) (ch change) {
+	s := &c.streams[from]
+	switch {
+	case p.Flags.IsSYN():
+		c.decide(from, false)
+		c.opened = true
+		s.start(p.Seq + 1)
+	case p.Flags.IsSYNACK():
+		c.decide(1-from, false)
+		c.opened = true
+		s.start(p.Seq + 1)
+	case !c.known:
+		c.guess(p, from)
+	}
+	if p.Flags.Has(packet.RST) {
+		ch.refused = from == peer && !c.established
+		return ch
+	}
+	c.sent[from] = true
+	if p.Flags.Has(packet.SYN) {
+		return ch // bytes with a SYN come again, or are acknowledged
+	}
+	ch.bytes = s.add(p.Seq, p.PayloadLen)
+	if ch.bytes > 0 && from == peer && c.segments < enoughSegments {
+		c.segments++
+	}
+	ack := p.Flags.Has(packet.ACK)
+	c.spoke[from] = c.spoke[from] || ack
+	c.established = c.established ||
+		c.spoke[host] && c.spoke[peer] ||
+		c.opened && from == c.orig && c.sent[host] && ack ||
+		ch.bytes > 0 && from == host ||
+		c.segments == enoughSegments
+	return ch
+}
+
+// datagram takes a packet of another protocol, and returns the new bytes.
+func (c *conn) datagram(p *packet.Packet, from end) uint64 {
+	if !c.known {
+		c.guess(p, from)
+	}
+	c.sent[from] = true
+	c.established = c.sent[host] && c.sent[peer]
+	n := p.PayloadLen
+	switch {
+	case p.Fragment:
+		c.fragment = n
+	case p.Reassembled:
+		n = max(0, n-c.fragment)
+		c.fragment = 0
+	}
+	return uint64(n)
+}
+
+// decide notes who began.
+func (c *conn) decide(orig end, guessed bool) {
+	c.orig, c.known = orig, true
+	switch {
+	case orig == host && guessed:
+		c.began = hostGuessed
+	case orig == host:
+		c.began = hostBegan
+	case guessed:
+		c.began = peerGuessed
+	default:
+		c.began = peerBegan
+	}
+}
+
+// guess says who began a connection whose beginning may not have been captured.
+func (c *conn) guess(p *packet.Packet, from end) {
+	src, dst := p.Src.Port(), p.Dst.Port()
+	served := src < 1024 && dst >= 1024
+	switch {
+	case p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6:
+		served = p.ICMP.Type == echoReply4 && p.Proto == packet.ProtoICMP || p.ICMP.Type == echoReply6 && p.Proto == packet.ProtoICMPv6
+		fallthrough
+	case p.Proto != packet.ProtoTCP:
+		c.decide(from, false)
+		if served { // an answer, or what pretends to be one
+			c.decide(1-from, true)
+		}
+	case served:
+		c.decide(1-from, true)
+	case dst < 1024 && src >= 1024:
+		c.decide(from, true)
+	default:
+		c.decide(from, true)
+		if src < dst {
+			c.orig = 1 - from
+		}
+		c.began = unknown
+	}
+}
+
+// The ICMP types of echo replies (RFC 792, RFC 4443).
+const (
+	echoReply4 = 0
+	echoReply6 = 129
+)
+
+// start notes where a direction begins, the first time.
+func (s *stream) start(seq uint32) {
+	if !s.started {
+		*s = stream{first: seq, next: seq, started: true}
+	}
+}
+
+// add returns how many bytes a segment goes beyond those before it: copies and
+// retransmissions add nothing, and what the capture lost counts as sent.
+func (s *stream) add(seq uint32, n int) uint64 {
+	const farthest = 1 << 24 // beyond, a sequence number is forged or of another connection
+	s.start(seq)
+	end := seq + uint32(n) //nolint:gosec // a payload is shorter than 4 GiB
+	ahead := int32(end - s.next)
+	if ahead <= 0 {
+		return 0
+	}
+	s.next = end
+	if int(ahead) > n+farthest {
+		return uint64(n) //nolint:gosec // never negative
+	}
+	return uint64(ahead)
+}

@@ -1,0 +1,243 @@
+// Package contact finds traffic between a host and an indicator address (rule
+// ioc-ip), over any protocol.
+//
+// The host that an alert is about is the other end, wherever it is. The alert
+// is raised at the first packet, as an attempt or as an established contact,
+// updated when an attempt becomes established or turns out to be the host's
+// own, and as connections grow in number; it ends with totals when there was
+// nothing for a while, or with the capture.
+//
+// Established means, for TCP, that the originator acknowledged what it was
+// answered, that both ends acknowledged something, that the host sent data, or
+// that the peer sent three segments of them; for UDP, ICMP and all else, that
+// both ends sent something.
+//
+// Who began is known from a SYN or SYN-ACK, an echo request, and the first
+// packet of other protocols. Where that is not captured the ports tell, if one
+// of them is below 1024: then TransportGuess is set. While nothing of the host
+// is seen, a SYN-ACK or a datagram from such a port may be an answer, a
+// reflection or backscatter: who began is unknown.
+//
+// An address that tries many hosts, which is what indicator addresses do all
+// day, is one alert and not thousands: after SweepAfter hosts that it tried and
+// did not get through to, further ones are counted in an alert about the address
+// (Name InboundSweep, Evidence.Contact.Hosts). A host that it does get
+// through to has its own alert.
+//
+// ICMP errors are no contact. One that quotes an attempt says it was refused.
+package contact
+
+import (
+	"net/netip"
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect"
+	"wormscope/detect/alert"
+	"wormscope/detect/dup"
+	"wormscope/detect/lru"
+	"wormscope/detect/zone"
+	"wormscope/ioc"
+)
+
+// Config bounds a Detector. The zero value of a field means its default.
+type Config struct {
+	// MaxFindings is how many alerts may be open; at the limit the one that is
+	// quiet longest is ended. Default 65,536.
+	MaxFindings int
+	// MaxConns is how many connections are told apart; at the limit the one
+	// that is quiet longest is forgotten, and counts anew if it goes on.
+	// Default 131,072, about 40 MB.
+	MaxConns int
+	// SweepAfter is how many hosts an address may try before it is one alert
+	// for all. Default 20.
+	SweepAfter int
+	// Quiet is how long after its last packet an alert ends. Default 10 min.
+	Quiet time.Duration
+}
+
+// InboundSweep is the name of the alert about an address that tries many hosts.
+const InboundSweep = "inbound-sweep"
+
+// Stats counts what a Detector saw.
+type Stats struct {
+	Packets uint64 // from or to an indicator address
+	Expired uint64 // of Packets, those whose indicator no longer holds
+	Copies  uint64 // of Packets, second copies
+	Evicted uint64 // alerts ended early to make room
+	Dropped uint64 // connections forgotten early to make room
+	Swept   uint64 // hosts counted in an alert about the address that tried them
+}
+
+// Detector finds traffic with indicator addresses. Make it with New.
+type Detector struct {
+	emit     alert.Emitter
+	zones    *zone.Map
+	set      *ioc.Set
+	resolver func(netip.Addr) bool
+	cfg      Config
+	stats    Stats
+
+	findings *lru.Table[findingKey, finding]
+	conns    *lru.Table[connKey, conn]
+	sweeps   *lru.Table[ioc.Match, sweep]
+	swept    *lru.Table[findingKey, struct{}]
+	copies   *dup.Filter
+}
+
+const (
+	maxSweeps  = 4096
+	maxSwept   = 65536
+	copyWindow = 100 * time.Millisecond
+	copySize   = 1 << 14
+	// udpBin is how long a tuple of UDP, ICMP or another protocol without
+	// connections may be quiet and still be the same one.
+	udpBin = int64(time.Minute)
+)
+
+// New makes a detector that looks addresses up in set and tells emit. resolver
+// reports who is known to resolve names for others, and may be nil.
+func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, resolver func(netip.Addr) bool, cfg Config) *Detector {
+	if cfg.MaxFindings == 0 {
+		cfg.MaxFindings = 65536
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 131072
+	}
+	if cfg.SweepAfter == 0 {
+		cfg.SweepAfter = 20
+	}
+	if cfg.Quiet == 0 {
+		cfg.Quiet = 10 * time.Minute
+	}
+	if resolver == nil {
+		resolver = func(netip.Addr) bool { return false }
+	}
+	return &Detector{
+		emit: emit, zones: zones, set: set, resolver: resolver, cfg: cfg,
+		findings: lru.New[findingKey, finding](cfg.MaxFindings),
+		conns:    lru.New[connKey, conn](cfg.MaxConns),
+		sweeps:   lru.New[ioc.Match, sweep](maxSweeps),
+		swept:    lru.New[findingKey, struct{}](maxSwept),
+		copies:   dup.New(copySize, copyWindow),
+	}
+}
+
+// Wants asks for every packet, unless there is nothing to look for.
+func (d *Detector) Wants() detect.Kind {
+	if !d.set.HasAddresses() {
+		return 0
+	}
+	return detect.AllKinds
+}
+
+// Stats returns what was counted so far.
+func (d *Detector) Stats() Stats { return d.stats }
+
+// Packet looks both ends of a packet up; for nearly every packet that is all.
+func (d *Detector) Packet(p *packet.Packet) {
+	if m, ok := d.set.Address(p.Src); ok {
+		d.packet(p, m, peer)
+	}
+	if m, ok := d.set.Address(p.Dst); ok {
+		d.packet(p, m, host)
+	}
+	if icmpError(p) {
+		d.unreachable(p)
+	}
+}
+
+// Tick ends the alerts, and forgets the connections, that are quiet.
+func (d *Detector) Tick(now int64) {
+	quiet := now - int64(d.cfg.Quiet)
+	for e := d.conns.Oldest(); e != nil && e.Value.last < quiet; e = d.conns.Oldest() {
+		d.conns.Remove(e)
+	}
+	for e := d.findings.Oldest(); e != nil && e.Value.last < quiet; e = d.findings.Oldest() {
+		d.end(e, now)
+	}
+	for e := d.sweeps.Oldest(); e != nil && e.Value.last < quiet; e = d.sweeps.Oldest() {
+		d.endSweep(e, now)
+	}
+}
+
+// Close ends every alert, in the order of their last packets.
+func (d *Detector) Close(now int64) {
+	for e := d.findings.Oldest(); e != nil; e = d.findings.Oldest() {
+		d.end(e, now)
+	}
+	for e := d.sweeps.Oldest(); e != nil; e = d.sweeps.Oldest() {
+		d.endSweep(e, now)
+	}
+}
+
+// packet takes a packet that one end, the peer, is an indicator of.
+func (d *Detector) packet(p *packet.Packet, m ioc.Match, from end) {
+	d.stats.Packets++
+	k := connKey{host: p.Src, peer: p.Dst, proto: p.Proto}
+	if from == peer {
+		k.host, k.peer = p.Dst, p.Src
+	}
+	switch {
+	case !d.set.Active(m, p.Time):
+		d.stats.Expired++
+		return
+	case !d.isHost(k.host.Addr()) || !d.isHost(k.peer.Addr()) || icmpError(p):
+		return
+	case !p.Reassembled && d.copies.Seen(identity(p).Uint64(uint64(from)), p.Time):
+		d.stats.Copies++
+		return
+	}
+	c, isNew := d.conn(k, p, from)
+	d.report(k, m, p, c, isNew, c.take(p, from))
+}
+
+// icmpError reports whether a packet is an ICMP error that quotes another
+// packet. The ICMP part of a packet of another protocol means nothing.
+func icmpError(p *packet.Packet) bool {
+	return (p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6) && p.ICMP.HasInner
+}
+
+// isHost reports whether an address can be one end of a contact.
+func (d *Detector) isHost(a netip.Addr) bool {
+	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// identity sums up what the copies of one packet share: neither its time to
+// live nor its tag, which differ behind a router.
+func identity(p *packet.Packet) dup.Hash {
+	const enough = 64 // bytes of payload, to tell datagrams without an identification apart
+	h := dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst)
+	h = h.Uint64(uint64(p.Seq)<<32 | uint64(p.Ack)).Uint64(uint64(p.IPID)<<32 | uint64(p.Proto)<<8 | uint64(p.Flags))
+	return h.Uint64(uint64(p.PayloadLen)).Bytes(p.Payload[:min(len(p.Payload), enough)]) //nolint:gosec // never negative
+}
+
+// conn returns the connection of a packet, and whether it begins with it.
+func (d *Detector) conn(k connKey, p *packet.Packet, from end) (c *conn, isNew bool) {
+	e := d.conns.Get(k)
+	switch {
+	case e == nil:
+		if d.conns.Full() {
+			d.stats.Dropped++
+		}
+		e, isNew = d.conns.Add(k), true
+	case e.Value.over(p, from):
+		e.Value, isNew = conn{}, true
+	}
+	d.conns.Touch(e)
+	return &e.Value, isNew
+}
+
+// unreachable notes that an attempt was refused, by whoever says so.
+func (d *Detector) unreachable(p *packet.Packet) {
+	if !p.Unreachable() {
+		return
+	}
+	e := d.conns.Get(connKey{host: p.ICMP.InnerSrc, peer: p.ICMP.InnerDst, proto: p.ICMP.InnerProto})
+	if e == nil || e.Value.established {
+		return
+	}
+	if f := d.findings.Get(findingKey{p.ICMP.InnerSrc.Addr(), e.Value.match}); f != nil {
+		f.Value.contact.Refused = true
+	}
+}

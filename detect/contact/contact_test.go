@@ -1,0 +1,475 @@
+package contact
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect"
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+	"wormscope/ioc"
+)
+
+const (
+	second = int64(time.Second)
+	ms     = int64(time.Millisecond)
+
+	syn    = packet.SYN
+	synAck = packet.SYN | packet.ACK
+	ack    = packet.ACK
+	rst    = packet.RST | packet.ACK
+)
+
+type recorder struct{ alerts []alert.Alert }
+
+func (r *recorder) Alert(a alert.Alert) { r.alerts = append(r.alerts, a) }
+func (r *recorder) Fact(alert.Fact)     {}
+
+func line(a alert.Alert) string {
+	c := a.Evidence.Contact
+	s := fmt.Sprintf("%s %v %s by %s n=%d sev=%d %v>%v %d/%d", a.Phase, a.Host, c.State, c.Initiator, a.Count, a.Severity, a.Orig, a.Resp, c.BytesOrig, c.BytesResp)
+	words := []string{s}
+	for _, f := range []struct {
+		set  bool
+		word string
+	}{{c.Refused, "refused"}, {c.TransportGuess, "guessed"}, {c.OnBehalf, "behalf"}} {
+		if f.set {
+			words = append(words, f.word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+type bench struct {
+	*Detector
+	recorder
+	t      testing.TB
+	now    int64
+	number uint64
+}
+
+func newBench(t testing.TB, cfg Config, addresses ...ioc.Indicator) *bench {
+	t.Helper()
+	b := ioc.NewBuilder()
+	for _, i := range append([]ioc.Indicator{
+		{Type: ioc.Address, Value: "203.0.113.66", Confidence: ioc.HighConfidence, Feed: "t"},
+		{Type: ioc.Address, Value: "203.0.113.67", Port: 4444, Feed: "t"},
+		{Type: ioc.Address, Value: "203.0.113.68", Expires: time.Unix(10, 0), Feed: "t"},
+		{Type: ioc.Address, Value: "2001:db8::66", Feed: "t"},
+	}, addresses...) {
+		if err := b.Add(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zones, err := zone.New(zone.DefaultInside(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &bench{t: t, now: 1000 * second}
+	isResolver := func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.53") }
+	x.Detector = New(&x.recorder, zones, b.Build(), isResolver, cfg)
+	return x
+}
+
+func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+var (
+	us  = ap("10.0.0.9:40000")
+	bad = ap("203.0.113.66:443")
+)
+
+// packet returns a packet, a second after the last.
+func (b *bench) packet(proto packet.Proto, src, dst netip.AddrPort, payload int) *packet.Packet {
+	b.number++
+	b.now += second
+	return &packet.Packet{
+		Time: b.now, Src: src, Dst: dst, Proto: proto, Payload: make([]byte, payload), PayloadLen: payload,
+		Number: b.number, IPID: uint32(b.number),
+	}
+}
+
+func (b *bench) tcp(src, dst netip.AddrPort, flags packet.Flags, seq uint32, payload int) *packet.Packet {
+	p := b.packet(packet.ProtoTCP, src, dst, payload)
+	p.Flags, p.Seq = flags, seq
+	b.Packet(p)
+	return p
+}
+
+func (b *bench) udp(src, dst netip.AddrPort, payload int) *packet.Packet {
+	p := b.packet(packet.ProtoUDP, src, dst, payload)
+	b.Packet(p)
+	return p
+}
+
+func (b *bench) echo(src, dst netip.Addr, icmpType uint8) {
+	p := b.packet(packet.ProtoICMP, netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0), 56)
+	p.ICMP.Type = icmpType
+	b.Packet(p)
+}
+
+func (b *bench) expect(want string) {
+	b.t.Helper()
+	b.Close(b.now)
+	var got []string
+	for _, a := range b.alerts {
+		got = append(got, line(a))
+	}
+	want = strings.TrimSpace(strings.ReplaceAll(want, "\t", ""))
+	if s := strings.Join(got, "\n"); s != want {
+		b.t.Errorf("got\n%s\nwant\n%s", s, want)
+	}
+	if b.findings.Len() != 0 || b.sweeps.Len() != 0 {
+		b.t.Errorf("after Close: %d findings, %d sweeps", b.findings.Len(), b.sweeps.Len())
+	}
+}
+
+func TestContacts(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		play func(b *bench)
+		want string
+	}{
+		{"connection", func(b *bench) {
+			b.tcp(us, bad, syn, 99, 0)
+			b.tcp(bad, us, synAck, 499, 0)
+			b.tcp(us, bad, ack, 100, 0)
+			b.tcp(us, bad, ack, 100, 10)
+			b.tcp(us, bad, ack, 100, 10) // retransmitted
+			b.tcp(bad, us, ack, 520, 30) // 20 bytes lost by the capture
+			b.tcp(bad, us, ack, 500, 20) // or late
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			update 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			end 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 10/50`},
+		{"no answer", func(b *bench) {
+			for range 3 {
+				b.tcp(us, bad, syn, 99, 0)
+			}
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0`},
+		{"refused", func(b *bench) {
+			b.tcp(us, bad, syn, 99, 0)
+			b.tcp(bad, us, rst, 0, 0)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0 refused`},
+		{"unreachable", func(b *bench) {
+			b.udp(us, bad, 5)
+			p := b.packet(packet.ProtoICMP, ap("198.51.100.1:0"), ap("10.0.0.9:0"), 0)
+			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: us, InnerDst: bad}
+			b.Packet(p)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0 refused`},
+		{"an error of an indicator is no contact", func(b *bench) {
+			p := b.packet(packet.ProtoICMP, ap("203.0.113.66:0"), ap("10.0.0.9:0"), 0)
+			p.ICMP = packet.ICMP{Type: 11, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: us, InnerDst: ap("192.0.2.1:5")}
+			b.Packet(p)
+		}, ""},
+		{"in the middle", func(b *bench) { b.tcp(us, bad, ack, 100, 10) }, `
+			start 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 10/0 guessed
+			end 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 10/0 guessed`},
+		{"in the middle, ports say nothing", func(b *bench) { b.tcp(us, ap("203.0.113.66:4444"), ack, 100, 10) }, `
+			start 10.0.0.9 established by unknown n=1 sev=75 10.0.0.9:40000>203.0.113.66:4444 10/0 guessed
+			end 10.0.0.9 established by unknown n=1 sev=75 10.0.0.9:40000>203.0.113.66:4444 10/0 guessed`},
+		{"only the peer's direction", func(b *bench) {
+			b.tcp(bad, us, synAck, 499, 0)
+			for i := range 3 {
+				b.tcp(bad, us, ack, uint32(500+10*i), 10)
+			}
+		}, `
+			start 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:40000>203.0.113.66:443 0/0 guessed
+			update 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/30
+			end 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/30`},
+		{"only the host's direction", func(b *bench) {
+			b.tcp(us, bad, syn, 99, 0)
+			b.tcp(us, bad, ack, 100, 0)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			update 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			end 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0`},
+		{"backscatter", func(b *bench) {
+			b.tcp(bad, us, synAck, 499, 0)
+			b.tcp(us, bad, rst, 0, 0)
+			b.tcp(bad, us, ack, 500, 10)
+		}, `
+			start 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:40000>203.0.113.66:443 0/0 guessed
+			end 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:40000>203.0.113.66:443 0/10 guessed`},
+		{"tried by the peer, and let in", func(b *bench) {
+			from, to := ap("203.0.113.66:5555"), ap("10.0.0.9:445")
+			b.tcp(from, to, syn, 99, 0)
+			b.tcp(to, from, synAck, 499, 0)
+			b.tcp(from, to, ack, 100, 7)
+		}, `
+			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:445 0/0
+			update 10.0.0.9 established by peer n=1 sev=50 203.0.113.66:5555>10.0.0.9:445 7/0
+			end 10.0.0.9 established by peer n=1 sev=50 203.0.113.66:5555>10.0.0.9:445 7/0`},
+		{"tried by the peer, then the host calls", func(b *bench) {
+			b.tcp(ap("203.0.113.66:5555"), ap("10.0.0.9:445"), syn, 99, 0)
+			b.tcp(us, bad, syn, 99, 0)
+		}, `
+			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:445 0/0
+			update 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			end 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0`},
+		{"UDP, answered", func(b *bench) {
+			b.udp(us, bad, 5)
+			b.udp(bad, us, 50)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
+			update 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/50
+			end 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/50`},
+		{"UDP, reflected", func(b *bench) { b.udp(ap("203.0.113.66:123"), us, 400) }, `
+			start 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:40000>203.0.113.66:123 0/400 guessed
+			end 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:40000>203.0.113.66:123 0/400 guessed`},
+		{"UDP, again after a pause", func(b *bench) {
+			for range 2 {
+				b.udp(us, bad, 5)
+				b.udp(us, bad, 5)
+				b.now += 70 * second
+			}
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
+			end 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 20/0`},
+		{"echo", func(b *bench) {
+			b.echo(us.Addr(), bad.Addr(), 8)
+			b.echo(bad.Addr(), us.Addr(), 0)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:0>203.0.113.66:0 56/0
+			update 10.0.0.9 established by host n=1 sev=75 10.0.0.9:0>203.0.113.66:0 56/56
+			end 10.0.0.9 established by host n=1 sev=75 10.0.0.9:0>203.0.113.66:0 56/56`},
+		{"fragments", func(b *bench) {
+			p := b.packet(packet.ProtoUDP, us, bad, 1000)
+			p.Fragment = true
+			b.Packet(p)
+			p = b.packet(packet.ProtoUDP, us, bad, 3000)
+			p.Reassembled = true
+			b.Packet(p)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 1000/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 3000/0`},
+		{"ports, expiry and IPv6", func(b *bench) {
+			b.udp(us, ap("203.0.113.67:80"), 5)
+			b.udp(us, ap("203.0.113.68:80"), 5)
+			b.udp(us, ap("203.0.113.67:4444"), 5)
+			b.udp(ap("[fd00::1]:5000"), ap("[2001:db8::66]:6000"), 5)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=50 10.0.0.9:40000>203.0.113.67:4444 5/0
+			start fd00::1 attempted by host n=1 sev=50 [fd00::1]:5000>[2001:db8::66]:6000 5/0
+			end 10.0.0.9 attempted by host n=1 sev=50 10.0.0.9:40000>203.0.113.67:4444 5/0
+			end fd00::1 attempted by host n=1 sev=50 [fd00::1]:5000>[2001:db8::66]:6000 5/0`},
+		{"resolver", func(b *bench) { b.udp(ap("10.0.0.53:999"), ap("203.0.113.66:53"), 5) }, `
+			start 10.0.0.53 attempted by host n=1 sev=10 10.0.0.53:999>203.0.113.66:53 5/0 behalf
+			end 10.0.0.53 attempted by host n=1 sev=10 10.0.0.53:999>203.0.113.66:53 5/0 behalf`},
+		{"resolver that does more", func(b *bench) {
+			b.udp(ap("10.0.0.53:999"), ap("203.0.113.66:53"), 5)
+			b.tcp(ap("10.0.0.53:999"), bad, syn, 1, 0)
+		}, `
+			start 10.0.0.53 attempted by host n=1 sev=10 10.0.0.53:999>203.0.113.66:53 5/0 behalf
+			end 10.0.0.53 attempted by host n=2 sev=75 10.0.0.53:999>203.0.113.66:53 5/0`},
+		{"ports used again", func(b *bench) {
+			b.tcp(us, bad, syn, 99, 0)
+			b.tcp(us, bad, syn, 5000, 0)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			end 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0`},
+		{"both ends are indicators", func(b *bench) {
+			b.tcp(ap("203.0.113.66:5000"), ap("203.0.113.67:4444"), syn, 1, 0)
+		}, `
+			start 203.0.113.67 attempted by peer n=1 sev=25 203.0.113.66:5000>203.0.113.67:4444 0/0
+			start 203.0.113.66 attempted by host n=1 sev=50 203.0.113.66:5000>203.0.113.67:4444 0/0
+			end 203.0.113.67 attempted by peer n=1 sev=25 203.0.113.66:5000>203.0.113.67:4444 0/0
+			end 203.0.113.66 attempted by host n=1 sev=50 203.0.113.66:5000>203.0.113.67:4444 0/0`},
+		{"what is left of an ICMP message in the packet", func(b *bench) {
+			p := b.packet(packet.ProtoUDP, us, bad, 5)
+			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: us, InnerDst: bad}
+			b.Packet(p)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0`},
+		{"multicast", func(b *bench) { b.udp(bad, ap("224.0.0.1:5"), 5); b.udp(bad, ap("255.255.255.255:5"), 5) }, ""},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := newBench(t, Config{})
+			c.play(b)
+			b.expect(c.want)
+		})
+	}
+}
+
+// TestCopiesCountOnce plays each contact with every packet twice, as a span
+// port mirrors routed traffic: only the time to live differs.
+func TestCopiesCountOnce(t *testing.T) {
+	for _, size := range []int{0, 700} {
+		once, twice := newBench(t, Config{}), newBench(t, Config{})
+		play := func(b *bench, copies int) {
+			send := func(p *packet.Packet) {
+				for i := range copies {
+					p.TTL = uint8(64 - i)
+					p.VLAN = uint16(i)
+					p.Time += int64(i) * ms
+					b.Packet(p)
+				}
+			}
+			tcp := func(src, dst netip.AddrPort, flags packet.Flags, seq uint32, n int) {
+				p := b.packet(packet.ProtoTCP, src, dst, n)
+				p.Flags, p.Seq = flags, seq
+				send(p)
+			}
+			tcp(us, bad, syn, 99, 0)
+			tcp(bad, us, synAck, 499, 0)
+			tcp(us, bad, ack, 100, size)
+			send(b.packet(packet.ProtoUDP, us, ap("203.0.113.66:9"), 9))
+			send(b.packet(packet.ProtoICMP, ap("10.0.0.9:0"), ap("203.0.113.66:0"), 9))
+			b.Close(b.now)
+		}
+		play(once, 1)
+		play(twice, 2)
+		if len(once.alerts) != len(twice.alerts) || once.Stats().Copies != 0 || twice.Stats().Copies != 5 {
+			t.Fatalf("%d alerts, %d with copies; %+v", len(once.alerts), len(twice.alerts), twice.Stats())
+		}
+		for i := range once.alerts {
+			a, b := once.alerts[i], twice.alerts[i]
+			if line(a) != line(b) || a.Evidence.Contact.Packets != b.Evidence.Contact.Packets || a.ID != b.ID {
+				t.Errorf("%s\nwith copies\n%s", line(a), line(b))
+			}
+		}
+	}
+}
+
+func TestInboundSweep(t *testing.T) {
+	b := newBench(t, Config{})
+	target := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 445)
+	}
+	from := ap("203.0.113.66:5555")
+	for i := range 5000 {
+		b.now -= second - ms
+		b.tcp(from, target(i), syn, 99, 0)
+		b.now -= second - ms
+		b.tcp(target(i), from, rst, 0, 0)
+	}
+	b.tcp(target(4000), from, synAck, 499, 0)
+	b.tcp(from, target(4000), ack, 100, 7)
+	b.Close(b.now)
+	starts, ends := map[string]int{}, map[string]int{}
+	for _, a := range b.alerts {
+		what := line(a)
+		switch {
+		case a.Name == InboundSweep && a.Phase == alert.PhaseEnd && (a.Evidence.Contact.Hosts != 5000 || a.Count != 4980 || a.Host != from.Addr()):
+			t.Errorf("sweep: %s", what)
+		case a.Phase == alert.PhaseStart:
+			starts[a.Name]++
+		case a.Phase == alert.PhaseEnd:
+			ends[a.Name]++
+		}
+	}
+	// Twenty hosts, the one that let it in, and the sweep.
+	if starts[""] != 21 || starts[InboundSweep] != 1 || ends[""] != 21 || ends[InboundSweep] != 1 || len(b.alerts) > 55 {
+		t.Errorf("%d alerts, starts %v, ends %v", len(b.alerts), starts, ends)
+	}
+	if b.Stats().Swept != 4980 {
+		t.Errorf("%+v", b.Stats())
+	}
+}
+
+func TestQuietAndPace(t *testing.T) {
+	b := newBench(t, Config{})
+	for i := range 100 {
+		b.now -= second - ms
+		b.tcp(netip.AddrPortFrom(us.Addr(), uint16(30000+i)), bad, syn, 99, 0)
+	}
+	b.Tick(b.now + 599*second)
+	n := len(b.alerts)
+	b.Tick(b.now + 601*second)
+	var got []string
+	for _, a := range b.alerts {
+		got = append(got, fmt.Sprintf("%s %d", a.Phase, a.Count))
+	}
+	if s := strings.Join(got, ", "); s != "start 1, update 10, update 100, end 100" || n != 3 || b.conns.Len() != 0 {
+		t.Errorf("%s; %d connections", s, b.conns.Len())
+	}
+}
+
+func TestBounds(t *testing.T) {
+	b := newBench(t, Config{MaxFindings: 10, MaxConns: 20}, ioc.Indicator{Type: ioc.Network, Value: "198.51.100.0/24", Feed: "t"})
+	for i := range 1000 {
+		b.udp(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)}), 1000), ap("198.51.100.7:9"), 3)
+	}
+	if s := b.Stats(); b.findings.Len() != 10 || b.conns.Len() != 20 || s.Evicted != 990 || s.Dropped != 980 {
+		t.Errorf("%d findings, %d connections, %+v", b.findings.Len(), b.conns.Len(), s)
+	}
+}
+
+func TestWantsNothingWithoutAddresses(t *testing.T) {
+	d := New(&recorder{}, &zone.Map{}, ioc.NewBuilder().Build(), nil, Config{})
+	if d.Wants() != 0 {
+		t.Errorf("wants %b", d.Wants())
+	}
+	if b := newBench(t, Config{}); b.Wants() != detect.AllKinds {
+		t.Errorf("wants %b", b.Wants())
+	}
+}
+
+func TestMissAllocatesNothing(t *testing.T) {
+	b := newBench(t, Config{})
+	p := b.packet(packet.ProtoTCP, us, ap("192.0.2.1:443"), 100)
+	known := b.tcp(us, bad, ack, 1, 1)
+	if n := testing.AllocsPerRun(100, func() {
+		b.Packet(p)
+		known.Time += second / 5
+		known.Seq++
+		b.Packet(known)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// FuzzPackets takes any packets of an indicator address.
+func FuzzPackets(f *testing.F) {
+	f.Add([]byte("\x06\x02\x01\x10\x06\x12\x81\x20\x06\x10\x01\x30\x11\x00\x00\x40"))
+	f.Fuzz(func(t *testing.T, script []byte) {
+		b := newBench(t, Config{MaxFindings: 5, MaxConns: 7, SweepAfter: 2})
+		open := map[string]bool{}
+		for ; len(script) >= 4; script = script[4:] {
+			src, dst := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, script[2] & 15}), uint16(script[3])*8), bad
+			if script[2]&0x80 != 0 {
+				src, dst = dst, src
+			}
+			p := b.packet(packet.Proto(script[0]), src, dst, int(script[3]&7))
+			p.Flags, p.Seq = packet.Flags(script[1]), uint32(script[1])<<25
+			p.Fragment, p.Reassembled = script[2]&0x40 != 0, script[2]&0x20 != 0
+			p.ICMP.Type = script[1]
+			if script[0]&1 == 0 {
+				p.ICMP.HasInner, p.ICMP.InnerSrc, p.ICMP.InnerDst, p.ICMP.InnerProto = true, us, bad, packet.ProtoTCP
+			}
+			b.Packet(p)
+			b.Tick(b.now)
+		}
+		b.Close(b.now)
+		for _, a := range b.alerts {
+			if (a.Phase == alert.PhaseStart) == open[a.ID] || a.Count == 0 || a.Last.Before(a.First) {
+				t.Fatalf("%s: out of turn", line(a))
+			}
+			open[a.ID] = a.Phase != alert.PhaseEnd
+		}
+		for id, still := range open {
+			if still {
+				t.Fatalf("%s has no end", id)
+			}
+		}
+	})
+}
+
+func BenchmarkMiss(b *testing.B) {
+	x := newBench(b, Config{})
+	p := x.packet(packet.ProtoTCP, us, ap("192.0.2.1:443"), 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Packet(p)
+	}
+}

@@ -1,0 +1,185 @@
+package contact
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+	"wormscope/detect/lru"
+	"wormscope/ioc"
+)
+
+// The words of alert.Contact.
+const (
+	attempted   = "attempted"
+	established = "established"
+)
+
+// findingKey is what there is one alert for.
+type findingKey struct {
+	host  netip.Addr
+	match ioc.Match
+}
+
+// finding is an open alert.
+type finding struct {
+	alert   alert.Alert // as last said; evidence and frames stay here
+	contact alert.Contact
+	pace    alert.Pace
+	last    int64 // packet time of the last packet
+	began   began
+	bytes   [2]uint64
+	names   bool // only port 53 of the peer was spoken to
+}
+
+const (
+	maxFrames  = 8
+	domainPort = 53
+)
+
+// report brings the alert of a contact up to date after a packet.
+func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isNew bool, ch change) {
+	c.match = m
+	key := findingKey{k.host.Addr(), m}
+	e := d.findings.Get(key)
+	start := e == nil
+	if start {
+		if c.passive() && d.sweeping(key, k, p, isNew) {
+			return
+		}
+		e = d.begin(key, k, p, c)
+	}
+	v := &e.Value
+	v.last = max(v.last, p.Time)
+	d.findings.Touch(e)
+	v.contact.Packets++
+	if p.Reassembled {
+		v.contact.Packets-- // its beginning was counted
+	}
+	v.contact.Refused = v.contact.Refused || ch.refused
+	v.names = v.names && k.peer.Port() == domainPort
+	v.addBytes(p, k, ch.bytes)
+	if at := time.Unix(0, p.Time).UTC(); at.After(v.alert.Last) {
+		v.alert.Last = at
+	}
+	if isNew || start {
+		v.alert.Count++
+	}
+	if (isNew || start || ch.established) && len(v.alert.Frames) < maxFrames {
+		v.alert.Frames = append(v.alert.Frames, alert.FrameRef{File: p.File, Number: p.Number})
+	}
+	grown := v.raise(k, p, c)
+	switch {
+	case start:
+		v.pace.Due(v.alert.Count, p.Time)
+		d.say(v, alert.PhaseStart, p.Time)
+	case grown, isNew && v.pace.Due(v.alert.Count, p.Time):
+		d.say(v, alert.PhaseUpdate, p.Time)
+	}
+}
+
+// begin makes room for an alert and fills in what it begins with.
+func (d *Detector) begin(key findingKey, k connKey, p *packet.Packet, c *conn) *lru.Entry[findingKey, finding] {
+	if d.findings.Full() {
+		d.stats.Evicted++
+		d.end(d.findings.Oldest(), p.Time)
+	}
+	e := d.findings.Add(key)
+	indicator := d.set.Indicator(key.match)
+	at := time.Unix(0, p.Time).UTC()
+	e.Value = finding{
+		names:   true,
+		last:    p.Time,
+		contact: alert.Contact{State: attempted},
+		alert: alert.Alert{
+			ID:   alert.Identify(alert.RuleContact, key.host, at, indicator.Value, k.peer.Addr().String()),
+			Rule: alert.RuleContact, Host: key.host, First: at, Last: at, Indicator: &indicator,
+		},
+	}
+	e.Value.origin(k, p, c)
+	return e
+}
+
+// origin takes a connection as the one that the alert shows.
+func (v *finding) origin(k connKey, p *packet.Packet, c *conn) {
+	v.began = c.says()
+	v.alert.Orig, v.alert.Resp = k.host, k.peer
+	if c.orig == peer {
+		v.alert.Orig, v.alert.Resp = k.peer, k.host
+	}
+	v.alert.Proto, v.alert.VLAN = uint8(k.proto), p.VLAN
+}
+
+// raise lets a connection say more about the host than those before it, and
+// reports whether it does.
+func (v *finding) raise(k connKey, p *packet.Packet, c *conn) bool {
+	if c.established && v.contact.State == attempted {
+		v.contact.State = established
+		v.origin(k, p, c)
+		return true
+	}
+	if c.says() <= v.began || v.contact.State == established && !c.established {
+		return false
+	}
+	v.origin(k, p, c)
+	return true
+}
+
+// addBytes counts payload by who sent it.
+func (v *finding) addBytes(p *packet.Packet, k connKey, n uint64) {
+	if p.Src == k.host {
+		v.bytes[host] += n
+	} else {
+		v.bytes[peer] += n
+	}
+}
+
+// say emits an alert as it stands.
+func (d *Detector) say(v *finding, phase alert.Phase, now int64) {
+	evidence := v.contact
+	evidence.BytesOrig, evidence.BytesResp = v.bytes[host], v.bytes[peer]
+	if v.alert.Orig.Addr() != v.alert.Host {
+		evidence.BytesOrig, evidence.BytesResp = evidence.BytesResp, evidence.BytesOrig
+	}
+	evidence.Initiator = [...]string{"peer", "peer", "unknown", "host", "host"}[v.began]
+	evidence.TransportGuess = v.began != peerBegan && v.began != hostBegan
+	evidence.OnBehalf = v.names && d.resolver(v.alert.Host)
+	a := v.alert
+	a.Phase, a.Time = phase, time.Unix(0, now).UTC()
+	a.Severity = d.severity(&a, &evidence)
+	a.Evidence.Contact = &evidence
+	a.Frames = slices.Clone(v.alert.Frames)
+	d.emit.Alert(a)
+	v.alert.Seq++
+}
+
+// severity says how much a contact matters.
+func (d *Detector) severity(a *alert.Alert, c *alert.Contact) alert.Severity {
+	s := alert.Medium
+	switch i := a.Indicator; {
+	case i.Class == ioc.KillSwitch:
+		s = alert.Critical
+	case i.Class == ioc.Anonymizer, i.Confidence == ioc.LowConfidence, i.Confidence == ioc.None:
+		s = alert.Low
+	case i.Class == ioc.Sinkhole, i.Confidence == ioc.HighConfidence:
+		s = alert.High
+	}
+	switch {
+	case c.OnBehalf:
+		return alert.Info
+	case c.Initiator != "host" && c.State == attempted:
+		return min(s, alert.Low)
+	case c.Initiator == "peer":
+		return min(s, alert.Medium)
+	default:
+		return s
+	}
+}
+
+// end says a last time what an alert counted, and forgets it.
+func (d *Detector) end(e *lru.Entry[findingKey, finding], now int64) {
+	d.say(&e.Value, alert.PhaseEnd, now)
+	d.findings.Remove(e)
+}

@@ -1,0 +1,189 @@
+// Package dns finds lookups of indicator names (rule ioc-domain) in DNS over
+// UDP and TCP, port 53.
+//
+// The host that an alert is about is the one who asks: the source of a query,
+// or the destination of an answer when the query was not captured. The alert is
+// raised at the query and updated when the answer comes. There is one for each
+// host and indicator; it ends when the host is quiet, or with the capture.
+//
+// # Who asks for whom
+//
+// A resolver asks for its clients, and must not be taken for one of them. A
+// query is on behalf of another when
+//
+//   - a query for the same indicator reached the asker in the last ten
+//     seconds: then the alert about the client says it all, and there is none
+//     about the asker;
+//   - it does not desire recursion, as iterative resolvers do;
+//   - it carries an EDNS Client Subnet (RFC 7871). When that is a whole address
+//     inside, the alert is about that host;
+//   - the asker is known to resolve: it answered three different hosts with
+//     RA set.
+//
+// Otherwise than in the first case there is one alert of low severity with
+// OnBehalf set. A forwarder whose clients are on the far side of the tap and
+// that adds nothing to its queries can't be told from a client; when it is
+// learned later, the fact (alert.FactResolver) says so. A resolver that is
+// itself infected is seen by other rules, or by a lookup that none of this
+// explains.
+//
+// Multicast DNS and LLMNR are not read: nobody resolves there for anyone.
+package dns
+
+import (
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect"
+	"wormscope/detect/alert"
+	"wormscope/detect/dnsmsg"
+	"wormscope/detect/dup"
+	"wormscope/detect/flow"
+	"wormscope/detect/lru"
+	"wormscope/detect/zone"
+	"wormscope/ioc"
+)
+
+// port is where DNS is spoken (RFC 1035, chapter 4.2).
+const port = 53
+
+// Config bounds a Detector. The zero value of a field means its default.
+type Config struct {
+	// MaxFindings is how many alerts may be open; at the limit the one that is
+	// quiet longest is ended. Default 65,536, at most 100 MB.
+	MaxFindings int
+	// MaxPerHost is how many indicators one host can have an alert each for;
+	// what it asks for beyond goes into one alert named ManyIndicators.
+	// Kill-switch names are not subject to it. Default 256.
+	MaxPerHost int
+	// Quiet is how long after its last lookup an alert ends. Default 1 h.
+	Quiet time.Duration
+	// Flows bounds the reassembly of DNS over TCP. Default 50,000 connections
+	// and the defaults of package flow.
+	Flows flow.Config
+}
+
+// ManyIndicators is the name of the alert that stands for all indicators that
+// a host asked for beyond Config.MaxPerHost.
+const ManyIndicators = "many-indicators"
+
+// Stats counts what a Detector saw.
+type Stats struct {
+	Queries, Responses uint64
+	OtherOpcodes       uint64                   // messages that are no lookups
+	Undecoded          [dnsmsg.NumFaults]uint64 // messages that break off or make no sense, by dnsmsg.Fault
+	CutShort           uint64                   // messages of which the capture holds the beginning only
+	Matches            uint64                   // messages with an indicator name
+	Expired            uint64                   // of Matches, those whose indicator no longer holds
+	Repeated           uint64                   // of Matches, copies and repetitions
+	Forwarded          uint64                   // of Matches, those explained by a client's query
+	Evicted            uint64                   // alerts ended early to make room
+	OverLimit          uint64                   // lookups counted under ManyIndicators
+	Resolvers          uint64                   // resolvers learned
+	NotDNS             uint64                   // TCP streams on port 53 that carry something else
+	Flows              flow.Stats
+}
+
+// Detector finds lookups of indicator names. Make it with New.
+type Detector struct {
+	emit  alert.Emitter
+	zones *zone.Map
+	set   *ioc.Set
+	cfg   Config
+	stats Stats
+
+	flows     *flow.Table
+	buffered  int // bytes that framers hold
+	findings  *lru.Table[findingKey, finding]
+	perHost   perHost
+	asked     *lru.Table[askedKey, int64]
+	resolvers resolvers
+	repeats   *dup.Filter
+
+	parser  dnsmsg.Parser
+	record  dnsmsg.Record
+	reading reading
+}
+
+const (
+	maxAsked = 65536
+	// repeatWindow is how long the same query, by port and ID, is taken for a
+	// repetition or a copy: stubs try again after 5 s, and once more.
+	repeatWindow = 15 * time.Second
+	repeatSize   = 1 << 15
+)
+
+// New makes a detector that looks names up in set and tells emit.
+func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detector {
+	if cfg.MaxFindings == 0 {
+		cfg.MaxFindings = 65536
+	}
+	if cfg.MaxPerHost == 0 {
+		cfg.MaxPerHost = 256
+	}
+	if cfg.Quiet == 0 {
+		cfg.Quiet = time.Hour
+	}
+	if cfg.Flows.MaxFlows == 0 {
+		cfg.Flows.MaxFlows = 50_000
+	}
+	if cfg.Flows.Ports == nil {
+		cfg.Flows.Ports = []uint16{port}
+	}
+	d := &Detector{
+		emit: emit, zones: zones, set: set, cfg: cfg,
+		findings:  lru.New[findingKey, finding](cfg.MaxFindings),
+		perHost:   perHost{},
+		asked:     lru.New[askedKey, int64](maxAsked),
+		resolvers: newResolvers(),
+		repeats:   dup.New(repeatSize, repeatWindow),
+	}
+	d.flows = flow.New(cfg.Flows, d.openStream)
+	return d
+}
+
+// Wants asks for UDP and TCP.
+func (d *Detector) Wants() detect.Kind { return detect.UDP | detect.TCPData | detect.TCPControl }
+
+// Stats returns what was counted so far.
+func (d *Detector) Stats() Stats {
+	s := d.stats
+	s.Flows = d.flows.Stats()
+	return s
+}
+
+// Packet looks at one packet; for one that is not on port 53 it does nothing.
+func (d *Detector) Packet(p *packet.Packet) {
+	if p.Src.Port() == port || p.Dst.Port() == port {
+		d.onPort(p)
+	}
+}
+
+// onPort takes a packet from or to port 53.
+func (d *Detector) onPort(p *packet.Packet) {
+	switch {
+	case p.Proto == packet.ProtoTCP:
+		d.flows.Packet(p)
+	case p.Proto == packet.ProtoUDP && p.PayloadLen > 0:
+		d.message(&message{
+			data: p.Payload, src: p.Src, dst: p.Dst, proto: p.Proto, vlan: p.VLAN, time: p.Time,
+			frame: alert.FrameRef{File: p.File, Number: p.Number}, cut: p.Truncated || p.Fragment,
+		})
+	}
+}
+
+// Tick ends the alerts of hosts that are quiet, and idle connections.
+func (d *Detector) Tick(now int64) {
+	d.flows.Tick(now)
+	for e := d.findings.Oldest(); e != nil && now-e.Value.active > int64(d.cfg.Quiet); e = d.findings.Oldest() {
+		d.end(e, now)
+	}
+}
+
+// Close ends every alert, in the order of their last lookups.
+func (d *Detector) Close(now int64) {
+	d.flows.Close()
+	for e := d.findings.Oldest(); e != nil; e = d.findings.Oldest() {
+		d.end(e, now)
+	}
+}

@@ -1,0 +1,561 @@
+package dns
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+	"wormscope/ioc"
+)
+
+const (
+	second = int64(time.Second)
+	ms     = int64(time.Millisecond)
+)
+
+// recorder keeps what a detector says.
+type recorder struct {
+	alerts []alert.Alert
+	facts  []alert.Fact
+}
+
+func (r *recorder) Alert(a alert.Alert) { r.alerts = append(r.alerts, a) }
+func (r *recorder) Fact(f alert.Fact)   { r.facts = append(r.facts, f) }
+
+// line writes an alert in one line.
+func line(a alert.Alert) string {
+	d := a.Evidence.DNS
+	s := fmt.Sprintf("%s %v %s n=%d sev=%d %s/%s %s", a.Phase, a.Host, a.Indicator.Value, a.Count, a.Severity, d.Question, d.Type, cmp.Or(d.ResponseCode, "unanswered"))
+	if len(d.Resolved) > 0 {
+		s += " " + strings.Trim(fmt.Sprint(d.Resolved), "[]")
+	}
+	if d.OnBehalf {
+		s += " behalf"
+	}
+	return s
+}
+
+func (r *recorder) lines() string {
+	var all []string
+	for _, a := range r.alerts {
+		all = append(all, line(a))
+	}
+	return strings.Join(all, "\n")
+}
+
+// bench is a detector and a hand that makes packets for it.
+type bench struct {
+	*Detector
+	recorder
+	t      testing.TB
+	now    int64
+	number uint64
+}
+
+const kill = "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com"
+
+func newBench(t testing.TB, cfg Config, more ...ioc.Indicator) *bench {
+	t.Helper()
+	b := ioc.NewBuilder()
+	indicators := append([]ioc.Indicator{
+		{Type: ioc.Domain, Value: "bad.example", Confidence: ioc.HighConfidence, Feed: "t"},
+		{Type: ioc.Domain, Value: "expired.example", Expires: time.Unix(10, 0), Feed: "t"},
+		{Type: ioc.Domain, Value: "tor.example", Class: ioc.Anonymizer, Feed: "t"},
+		{Type: ioc.Domain, Value: kill, Class: ioc.KillSwitch, Feed: "t"},
+		{Type: ioc.Address, Value: "203.0.113.66", Feed: "t"},
+	}, more...)
+	for _, i := range indicators {
+		if err := b.Add(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zones, err := zone.New(zone.DefaultInside(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &bench{t: t, now: 1000 * second}
+	x.Detector = New(&x.recorder, zones, b.Build(), cfg)
+	return x
+}
+
+func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+var (
+	client   = ap("10.0.0.9:40000")
+	resolver = ap("10.0.0.53:53")
+	upstream = ap("198.51.100.1:53")
+	fromRes  = ap("10.0.0.53:33333")
+)
+
+// query returns a question with recursion desired.
+func query(id uint16, name string, qtype uint16) *dns.Msg {
+	m := new(dns.Msg).SetQuestion(name+".", qtype)
+	m.Id = id
+	return m
+}
+
+// reply returns an answer of a resolver.
+func reply(t testing.TB, q *dns.Msg, rcode int, records ...string) *dns.Msg {
+	t.Helper()
+	m := new(dns.Msg).SetRcode(q, rcode)
+	m.RecursionAvailable = true
+	for _, s := range records {
+		r, err := dns.NewRR(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Answer = append(m.Answer, r)
+	}
+	return m
+}
+
+func wire(t testing.TB, m *dns.Msg) []byte {
+	t.Helper()
+	m.Compress = true
+	b, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// packet returns a packet of a message, a millisecond after the last.
+func (b *bench) packet(src, dst netip.AddrPort, payload []byte) *packet.Packet {
+	b.number++
+	b.now += ms
+	return &packet.Packet{
+		Time: b.now, Src: src, Dst: dst, Proto: packet.ProtoUDP, Payload: payload, PayloadLen: len(payload), Number: b.number,
+	}
+}
+
+func (b *bench) udp(src, dst netip.AddrPort, m *dns.Msg) { b.Packet(b.packet(src, dst, wire(b.t, m))) }
+
+// expect compares what was said, and ends the capture.
+func (b *bench) expect(want string) {
+	b.t.Helper()
+	b.Close(b.now)
+	want = strings.TrimSpace(strings.ReplaceAll(want, "\t", ""))
+	if got := b.lines(); got != want {
+		b.t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if b.findings.Len() != 0 || len(b.perHost) != 0 || b.buffered != 0 {
+		b.t.Errorf("after Close: %d findings, %d hosts, %d bytes", b.findings.Len(), len(b.perHost), b.buffered)
+	}
+}
+
+func TestLookups(t *testing.T) {
+	edns := func(m *dns.Msg, subnet string) *dns.Msg {
+		p := netip.MustParsePrefix(subnet)
+		m.SetEdns0(1232, false)
+		o := &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(p.Bits()), Address: p.Addr().AsSlice()}
+		m.IsEdns0().Option = append(m.IsEdns0().Option, o)
+		return m
+	}
+	for _, c := range []struct {
+		what string
+		play func(b *bench)
+		want string
+	}{
+		{"query and answer", func(b *bench) {
+			q := query(1, "wWw.Bad.example", dns.TypeA)
+			b.udp(client, resolver, q)
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeSuccess, "www.bad.example. 60 A 203.0.113.5"))
+		}, `
+			start 10.0.0.9 bad.example n=1 sev=75 www.bad.example/A unanswered
+			update 10.0.0.9 bad.example n=1 sev=75 www.bad.example/A NOERROR 203.0.113.5
+			end 10.0.0.9 bad.example n=1 sev=75 www.bad.example/A NOERROR 203.0.113.5`},
+		{"kill switch that does not resolve", func(b *bench) {
+			q := query(1, kill, dns.TypeA)
+			b.udp(client, resolver, q)
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeNameError))
+		}, `
+			start 10.0.0.9 ` + kill + ` n=1 sev=95 ` + kill + `/A unanswered
+			update 10.0.0.9 ` + kill + ` n=1 sev=95 ` + kill + `/A NXDOMAIN
+			end 10.0.0.9 ` + kill + ` n=1 sev=95 ` + kill + `/A NXDOMAIN`},
+		{"kill switch with a search suffix", func(b *bench) {
+			b.udp(client, resolver, query(1, kill+".corp.example", dns.TypeA))
+		}, `
+			start 10.0.0.9 ` + kill + ` n=1 sev=95 ` + kill + `.corp.example/A unanswered
+			end 10.0.0.9 ` + kill + ` n=1 sev=95 ` + kill + `.corp.example/A unanswered`},
+		{"answer without its query", func(b *bench) {
+			q := query(1, "bad.example", dns.TypeA)
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeNameError))
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeNameError))
+		}, `
+			start 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN
+			end 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN`},
+		{"an alias leads there", func(b *bench) {
+			q := query(1, "good.example", dns.TypeA)
+			b.udp(client, resolver, q)
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeSuccess, "good.example. 60 CNAME cdn.example.", "cdn.example. 60 CNAME x.bad.example.", "x.bad.example. 60 A 203.0.113.5"))
+		}, `
+			start 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5
+			end 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5`},
+		{"answer without a question", func(b *bench) {
+			m := reply(b.t, query(1, "x.example", dns.TypeA), dns.RcodeSuccess, "bad.example. 60 A 203.0.113.5")
+			m.Question = nil
+			b.udp(resolver, client, m)
+		}, `
+			start 10.0.0.9 bad.example n=1 sev=75 bad.example/ NOERROR 203.0.113.5
+			end 10.0.0.9 bad.example n=1 sev=75 bad.example/ NOERROR 203.0.113.5`},
+		{"copies and repetitions are one lookup", func(b *bench) {
+			for range 2 {
+				for range 2 {
+					b.udp(client, resolver, query(1, "bad.example", dns.TypeA))
+				}
+				b.now += 5 * second
+			}
+			b.udp(client, resolver, query(2, "bad.example", dns.TypeAAAA))
+		}, `
+			start 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered
+			end 10.0.0.9 bad.example n=2 sev=75 bad.example/A unanswered`},
+		{"nothing bad, nothing that holds, no lookup", func(b *bench) {
+			b.udp(client, resolver, query(1, "notbad.example", dns.TypeA))
+			b.udp(client, resolver, query(1, "x.expired.example", dns.TypeA))
+			update := query(1, "bad.example", dns.TypeSOA)
+			update.Opcode = dns.OpcodeUpdate
+			b.udp(client, resolver, update)
+			b.udp(client, ap("10.0.0.53:5353"), query(1, "bad.example", dns.TypeA))
+			b.udp(client, ap("224.0.0.251:53"), reply(b.t, query(1, "bad.example", dns.TypeA), 0))
+		}, ""},
+		{"anonymizer", func(b *bench) { b.udp(client, resolver, query(1, "tor.example", dns.TypeA)) }, `
+			start 10.0.0.9 tor.example n=1 sev=25 tor.example/A unanswered
+			end 10.0.0.9 tor.example n=1 sev=25 tor.example/A unanswered`},
+		{"outside asks inside", func(b *bench) {
+			b.udp(ap("198.51.100.7:5000"), resolver, query(1, "bad.example", dns.TypeA))
+		}, `
+			start 198.51.100.7 bad.example n=1 sev=25 bad.example/A unanswered
+			end 198.51.100.7 bad.example n=1 sev=25 bad.example/A unanswered`},
+		{"forwarder", func(b *bench) {
+			q, f := query(1, "bad.example", dns.TypeA), query(77, "bad.example", dns.TypeA)
+			b.udp(client, resolver, q)
+			b.udp(fromRes, upstream, f)
+			b.udp(upstream, fromRes, reply(b.t, f, dns.RcodeNameError))
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeNameError))
+		}, `
+			start 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered
+			update 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN
+			end 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN`},
+		{"iterative resolver, clients not seen", func(b *bench) {
+			q := query(1, "bad.example", dns.TypeA)
+			q.RecursionDesired = false
+			b.udp(fromRes, upstream, q)
+		}, `
+			start 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf
+			end 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf`},
+		{"client subnet", func(b *bench) { b.udp(fromRes, upstream, edns(query(1, "bad.example", dns.TypeA), "10.1.2.0/24")) }, `
+			start 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf
+			end 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf`},
+		{"client named", func(b *bench) { b.udp(fromRes, upstream, edns(query(1, "bad.example", dns.TypeA), "10.1.2.3/32")) }, `
+			start 10.1.2.3 bad.example n=1 sev=75 bad.example/A unanswered
+			end 10.1.2.3 bad.example n=1 sev=75 bad.example/A unanswered`},
+		{"learned resolver", func(b *bench) {
+			q := query(1, "good.example", dns.TypeA)
+			for _, c := range []string{"10.0.0.1:5000", "10.0.0.1:5001", "10.0.0.2:5000", "10.0.0.3:5000"} {
+				b.udp(resolver, ap(c), reply(b.t, q, dns.RcodeSuccess))
+			}
+			b.udp(fromRes, upstream, query(7, "bad.example", dns.TypeA))
+		}, `
+			start 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf
+			end 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := newBench(t, Config{})
+			c.play(b)
+			b.expect(c.want)
+		})
+	}
+}
+
+func TestResolverIsLearnedOnce(t *testing.T) {
+	b := newBench(t, Config{})
+	q := query(1, "good.example", dns.TypeA)
+	say := func(host netip.AddrPort, from int, available bool) {
+		for i := range 5 {
+			m := reply(t, q, dns.RcodeSuccess)
+			m.RecursionAvailable = available
+			b.udp(host, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(from + i%2)}), uint16(1000+i)), m)
+		}
+	}
+	say(resolver, 1, true)
+	if len(b.facts) != 0 || b.Resolver(resolver.Addr()) {
+		t.Errorf("two clients make no resolver: %v", b.facts)
+	}
+	say(resolver, 3, true)
+	say(ap("10.0.0.54:53"), 1, false)
+	say(ap("10.0.0.54:53"), 3, false)
+	want := alert.Fact{Kind: alert.FactResolver, Host: resolver.Addr(), Peer: netip.MustParseAddr("10.0.0.3"), Port: 53, Time: time.Unix(0, 1000*second+6*ms).UTC(), Frame: alert.FrameRef{Number: 6}}
+	if len(b.facts) != 1 || b.facts[0] != want || !b.Resolver(resolver.Addr()) || b.Resolver(netip.MustParseAddr("10.0.0.54")) {
+		t.Errorf("%+v, want %+v", b.facts, want)
+	}
+}
+
+func TestEvidence(t *testing.T) {
+	b := newBench(t, Config{})
+	q := query(1, "x.bad.example", dns.TypeA)
+	b.udp(client, resolver, q)
+	b.udp(resolver, client, reply(t, q, dns.RcodeSuccess, "x.bad.example. 60 A 203.0.113.66", "x.bad.example. 60 A 203.0.113.67"))
+	b.Close(b.now)
+	a := b.alerts[1]
+	if a.Orig != client || a.Resp != resolver || a.Proto != 17 || a.Rule != alert.RuleDomain || len(a.ID) != 32 {
+		t.Errorf("%+v", a)
+	}
+	d := a.Evidence.DNS
+	if d.Matched != "x.bad.example" || d.Resolver != resolver.Addr() || fmt.Sprint(d.Listed) != "[203.0.113.66]" {
+		t.Errorf("%+v", d)
+	}
+	for i, a := range b.alerts {
+		if a.ID != b.alerts[0].ID || a.Seq != i || fmt.Sprint(a.Frames) != "[{0 1}]" || !a.First.Equal(time.Unix(1000, ms)) {
+			t.Errorf("alert %d: %+v", i, a)
+		}
+	}
+}
+
+func TestPaceAndQuiet(t *testing.T) {
+	b := newBench(t, Config{})
+	for i := range 1000 {
+		b.udp(client, resolver, query(uint16(i), "bad.example", dns.TypeA))
+	}
+	b.now += 3601 * second
+	b.Tick(b.now)
+	var counts []string
+	for _, a := range b.alerts {
+		counts = append(counts, fmt.Sprintf("%s %d", a.Phase, a.Count))
+	}
+	if got, want := strings.Join(counts, ", "), "start 1, update 10, update 100, update 1000, end 1000"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if n := len(b.alerts[4].Frames); n != maxFrames {
+		t.Errorf("%d frames", n)
+	}
+}
+
+// TestManyIndicators lets one host ask for more than there is room for.
+func TestManyIndicators(t *testing.T) {
+	var many []ioc.Indicator
+	for i := range 1000 {
+		many = append(many, ioc.Indicator{Type: ioc.Domain, Value: fmt.Sprintf("n%d.test", i), Feed: "t"})
+	}
+	b := newBench(t, Config{MaxPerHost: 10, MaxFindings: 15}, many...)
+	for i := range many {
+		b.udp(client, resolver, query(uint16(i), many[i].Value, dns.TypeA))
+	}
+	b.udp(client, resolver, query(5000, kill, dns.TypeA))
+	if s := b.Stats(); b.findings.Len() != 12 || s.OverLimit != 990 || s.Evicted != 0 {
+		t.Errorf("%d findings, %+v", b.findings.Len(), s)
+	}
+	for i := range 10 {
+		b.udp(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 9, byte(i)}), 1), resolver, query(1, "bad.example", dns.TypeA))
+	}
+	if s := b.Stats(); b.findings.Len() != 15 || s.Evicted != 7 {
+		t.Errorf("%d findings, %+v", b.findings.Len(), s)
+	}
+	b.Close(b.now)
+	open := map[string]int{}
+	for _, a := range b.alerts {
+		open[a.ID] += map[alert.Phase]int{alert.PhaseStart: 1, alert.PhaseEnd: -1}[a.Phase]
+		if a.Name == ManyIndicators && a.Phase == alert.PhaseEnd && a.Count != 990 {
+			t.Errorf("%d lookups beyond the limit", a.Count)
+		}
+	}
+	for id, n := range open {
+		if n != 0 {
+			t.Errorf("%s: %d starts without an end", id, n)
+		}
+	}
+}
+
+// framed returns messages as they stand in a TCP stream.
+func framed(messages ...[]byte) (b []byte) {
+	for _, m := range messages {
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(m))), m...)
+	}
+	return b
+}
+
+// tcp sends pieces of a stream.
+func (b *bench) tcp(src, dst netip.AddrPort, seq uint32, pieces ...[]byte) {
+	for _, piece := range pieces {
+		p := b.packet(src, dst, piece)
+		p.Proto, p.Flags, p.Seq = packet.ProtoTCP, packet.ACK, seq
+		b.Packet(p)
+		seq += uint32(len(piece))
+	}
+}
+
+func (b *bench) syn(src, dst netip.AddrPort, seq uint32) {
+	p := b.packet(src, dst, nil)
+	p.Proto, p.Flags, p.Seq = packet.ProtoTCP, packet.SYN, seq
+	b.Packet(p)
+}
+
+// TestTCPAnyCut cuts a stream of three messages at every two places.
+func TestTCPAnyCut(t *testing.T) {
+	stream := framed(wire(t, query(1, "bad.example", dns.TypeA)), wire(t, query(2, "good.example", dns.TypeA)), wire(t, query(3, "tor.example", dns.TypeA)))
+	b := newBench(t, Config{})
+	for i := 0; i <= len(stream); i++ {
+		for j := i; j <= len(stream); j++ {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(j)}), 40000)
+			queries, alerts := b.Stats().Queries, len(b.alerts)
+			b.syn(from, resolver, 99)
+			b.tcp(from, resolver, 100, stream[:i], stream[i:j], stream[j:])
+			queries, alerts = b.Stats().Queries-queries, len(b.alerts)-alerts
+			if queries != 3 || alerts != 2 || b.buffered != 0 {
+				t.Fatalf("cut at %d and %d: %d queries, %d alerts, %d bytes held", i, j, queries, alerts, b.buffered)
+			}
+		}
+	}
+}
+
+func TestTCPLosses(t *testing.T) {
+	first := framed(wire(t, reply(t, query(1, "good.example", dns.TypeA), 0, "good.example. 1 TXT "+strings.Repeat("x", 200))))
+	second := framed(wire(t, query(2, "bad.example", dns.TypeA)))
+	b := newBench(t, Config{})
+	b.syn(client, resolver, 99)
+	b.tcp(client, resolver, 100, first[:100])
+	b.tcp(client, resolver, 100+150, first[150:], second) // 50 bytes lost within a message
+	b.Close(b.now)
+	if len(b.alerts) != 2 || b.Stats().Flows.Gaps != 1 {
+		t.Errorf("loss within a message: %d alerts, %+v", len(b.alerts), b.Stats())
+	}
+
+	b = newBench(t, Config{})
+	b.tcp(client, resolver, 100, first[150:], second)
+	if len(b.alerts) != 1 {
+		t.Errorf("begun in the middle: %d alerts", len(b.alerts))
+	}
+
+	b = newBench(t, Config{})
+	b.syn(client, resolver, 99)
+	b.tcp(client, resolver, 100, first[:100])
+	b.tcp(client, resolver, 100+uint32(len(first))+17, second) // more lost than the message
+	b.Close(b.now)
+	if len(b.alerts) != 2 {
+		t.Errorf("loss of a boundary: %d alerts", len(b.alerts))
+	}
+}
+
+func TestTCPLargeMessage(t *testing.T) {
+	q := query(1, "bad.example", dns.TypeAXFR)
+	large := wire(t, q)
+	large = append(large, make([]byte, 60_000-len(large))...)
+	binary.BigEndian.PutUint16(large[6:], 5000)
+	stream := framed(large, wire(t, query(2, "tor.example", dns.TypeA)))
+	b := newBench(t, Config{})
+	b.syn(client, resolver, 99)
+	for i := 0; i < len(stream); i += 1400 {
+		b.tcp(client, resolver, 100+uint32(i), stream[i:min(i+1400, len(stream))])
+		if b.buffered > maxHeld {
+			t.Fatalf("%d bytes held", b.buffered)
+		}
+	}
+	if len(b.alerts) != 2 || b.buffered != 0 {
+		t.Errorf("%d alerts, %d bytes held", len(b.alerts), b.buffered)
+	}
+}
+
+func TestTCPOtherProtocol(t *testing.T) {
+	b := newBench(t, Config{})
+	b.syn(client, resolver, 99)
+	for i := range 100 {
+		b.tcp(client, resolver, 100+uint32(i*15), []byte("\x00\x0dSSH-2.0-Go-ab"))
+	}
+	if s := b.Stats(); s.NotDNS != 1 || s.Queries+s.Responses > 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestFragments gives a datagram twice, its beginning and then the whole.
+func TestFragments(t *testing.T) {
+	b := newBench(t, Config{})
+	m := wire(t, reply(t, query(1, "bad.example", dns.TypeA), 0, "bad.example. 60 A 203.0.113.5"))
+	p := b.packet(resolver, client, m[:len(m)-8])
+	p.Fragment = true
+	b.Packet(p)
+	p = b.packet(resolver, client, m)
+	p.Reassembled = true
+	b.Packet(p)
+	b.expect(`
+		start 10.0.0.9 bad.example n=1 sev=75 bad.example/A NOERROR
+		update 10.0.0.9 bad.example n=1 sev=75 bad.example/A NOERROR 203.0.113.5
+		end 10.0.0.9 bad.example n=1 sev=75 bad.example/A NOERROR 203.0.113.5`)
+	if s := b.Stats(); s.CutShort != 1 || s.Undecoded != [len(s.Undecoded)]uint64{} {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAllocatesNothing(t *testing.T) {
+	b := newBench(t, Config{})
+	q := query(1, "www.good.example", dns.TypeA)
+	packets := []*packet.Packet{
+		b.packet(client, resolver, wire(t, q)),
+		b.packet(resolver, client, wire(t, reply(t, q, 0, "www.good.example. 60 CNAME cdn.example.", "cdn.example. 60 A 192.0.2.1"))),
+		b.packet(client, ap("192.0.2.1:443"), []byte("hello")),
+	}
+	b.Packet(packets[1])
+	if n := testing.AllocsPerRun(100, func() {
+		for _, p := range packets {
+			b.Packet(p)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// FuzzStream takes any bytes as both directions of a connection and as
+// datagrams.
+func FuzzStream(f *testing.F) {
+	f.Add(framed(wire(f, query(1, "bad.example", dns.TypeA))), uint8(7), true)
+	f.Add(wire(f, reply(f, query(1, "bad.example", dns.TypeA), 0, "bad.example. 60 A 203.0.113.5")), uint8(200), false)
+	f.Fuzz(func(t *testing.T, stream []byte, cut uint8, opened bool) {
+		b := newBench(t, Config{})
+		if opened {
+			b.syn(client, resolver, 99)
+		}
+		n := 1 + int(cut)
+		for at := 0; at < len(stream); at += n {
+			piece := stream[at:min(at+n, len(stream))]
+			switch {
+			case at%5 == 4:
+				continue
+			case at%3 == 1:
+				b.tcp(resolver, client, uint32(100+at), piece)
+			default:
+				b.tcp(client, resolver, uint32(100+at), piece)
+			}
+		}
+		b.Packet(b.packet(client, resolver, stream))
+		b.Close(b.now)
+		if b.buffered != 0 || b.findings.Len() != 0 || len(b.perHost) != 0 {
+			t.Fatalf("after Close: %d bytes, %d findings", b.buffered, b.findings.Len())
+		}
+	})
+}
+
+func BenchmarkQuery(b *testing.B) {
+	benchmark(b, client, resolver, wire(b, query(1, "www.good.example", dns.TypeA)))
+}
+func BenchmarkOtherPort(b *testing.B) { benchmark(b, client, ap("10.0.0.1:443"), []byte("hello")) }
+func BenchmarkResponse(b *testing.B) {
+	m := reply(b, query(1, "www.good.example", dns.TypeA), 0, "www.good.example. 60 CNAME cdn.example.", "cdn.example. 60 A 192.0.2.1")
+	benchmark(b, resolver, client, wire(b, m))
+}
+
+func benchmark(b *testing.B, src, dst netip.AddrPort, payload []byte) {
+	b.Helper()
+	x := newBench(b, Config{})
+	p := x.packet(src, dst, payload)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Packet(p)
+	}
+}

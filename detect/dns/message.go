@@ -1,0 +1,163 @@
+package dns
+
+import (
+	"net/netip"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+	"wormscope/detect/dnsmsg"
+	"wormscope/ioc"
+)
+
+// message is one DNS message and how it came.
+type message struct {
+	data     []byte
+	src, dst netip.AddrPort
+	proto    packet.Proto
+	vlan     uint16
+	time     int64
+	frame    alert.FrameRef
+	cut      bool // there was more of it on the wire
+}
+
+// Limits for what is read of one message. No real one comes near; they keep
+// the cost of a crafted one low.
+const (
+	maxQuestions = 4
+	maxTargets   = 32
+	maxFound     = 4
+	maxAddrs     = 16
+)
+
+// reading is what one message says. It is used again for each.
+type reading struct {
+	question dnsmsg.Question // the first one
+	asked    bool            // there is a question
+	next     dnsmsg.Question // for those behind the first
+	name     dnsmsg.Name
+	targets  int // names looked up beside the questions
+	found    []found
+	addrs    []netip.Addr // answered, at most maxAddrs
+	client   netip.Prefix // EDNS Client Subnet
+}
+
+// reset makes the reading ready for the next message. Names are large and are
+// overwritten when they are read.
+func (r *reading) reset() {
+	r.asked, r.targets, r.client = false, 0, netip.Prefix{}
+	r.found, r.addrs = r.found[:0], r.addrs[:0]
+}
+
+// found is an indicator name in a message.
+type found struct {
+	match ioc.Match
+	name  string // as in the message
+}
+
+// message looks at one DNS message.
+func (d *Detector) message(m *message) {
+	p, r := &d.parser, &d.reading
+	if !p.Start(m.data) {
+		d.fault(m)
+		return
+	}
+	if p.Response() {
+		d.stats.Responses++
+	} else {
+		d.stats.Queries++
+	}
+	if p.Opcode() != 0 {
+		d.stats.OtherOpcodes++
+		return
+	}
+	if p.Response() && p.RecursionAvailable() && m.src.Port() == port {
+		d.learn(m)
+	}
+	r.reset()
+	d.readQuestions()
+	if p.Response() || len(r.found) > 0 {
+		d.readRecords()
+	}
+	if p.Fault() != dnsmsg.OK {
+		d.fault(m)
+	}
+	for _, f := range r.found {
+		d.stats.Matches++
+		d.match(m, f)
+	}
+}
+
+// fault counts a message that could not be read to its end.
+func (d *Detector) fault(m *message) {
+	if f := d.parser.Fault(); m.cut && f.Short() {
+		d.stats.CutShort++
+	} else {
+		d.stats.Undecoded[f]++
+	}
+}
+
+// readQuestions looks up what is asked for.
+func (d *Detector) readQuestions() {
+	r := &d.reading
+	if r.asked = d.parser.Question(&r.question); !r.asked {
+		return
+	}
+	d.look(&r.question.Name)
+	for n := 1; n < maxQuestions && d.parser.Question(&r.next); n++ {
+		d.look(&r.next.Name)
+	}
+}
+
+// readRecords looks up where aliases lead, and collects the addresses and the
+// client's network. A message in which nothing was found is read no further
+// than its answers.
+func (d *Detector) readRecords() {
+	p, rec, r := &d.parser, &d.record, &d.reading
+	for p.Record(rec) {
+		if rec.Section != dnsmsg.Answer {
+			if len(r.found) == 0 {
+				return
+			}
+			if client, ok := rec.ClientSubnet(); ok {
+				r.client = client
+			}
+			continue
+		}
+		if addr, ok := rec.Addr(); ok && len(r.addrs) < maxAddrs {
+			r.addrs = append(r.addrs, addr)
+		}
+		d.readNames()
+	}
+}
+
+// readNames looks up the names of an answer: where an alias leads, and whose
+// answer it is when the message does not hold the question.
+func (d *Detector) readNames() {
+	p, rec, r := &d.parser, &d.record, &d.reading
+	if r.targets >= maxTargets {
+		return
+	}
+	if !r.asked && p.Owner(rec, &r.name) {
+		d.look(&r.name)
+		r.targets++
+	}
+	if p.Target(rec, &r.name) {
+		d.look(&r.name)
+		r.targets++
+	}
+}
+
+// look looks one name up and notes when it is an indicator.
+func (d *Detector) look(name *dnsmsg.Name) {
+	match, ok := d.set.Name(name.Bytes())
+	r := &d.reading
+	if !ok || len(r.found) >= maxFound {
+		return
+	}
+	for i := range r.found {
+		if r.found[i].match == match {
+			return
+		}
+	}
+	r.found = append(r.found, found{match, name.String()})
+}

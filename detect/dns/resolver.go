@@ -1,0 +1,77 @@
+package dns
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/lru"
+)
+
+const (
+	maxResolvers  = 4096
+	maxCandidates = 65536
+	// enoughClients is how many hosts someone must have answered to be a
+	// resolver. One is any server; a host that resolves for itself and its
+	// containers has few.
+	enoughClients = 3
+)
+
+// resolvers learns who resolves. Candidates stand apart from those who are
+// known, so that a flood of forged answers makes it forget none of these.
+type resolvers struct {
+	known      *lru.Table[netip.Addr, struct{}]
+	candidates *lru.Table[netip.Addr, candidate]
+	last       netip.Addr // who is known and answered last
+}
+
+// candidate is someone who answers queries with RA set, for too few clients
+// yet to be a resolver.
+type candidate struct {
+	clients [enoughClients]netip.Addr
+	n       int
+}
+
+func newResolvers() resolvers {
+	return resolvers{
+		known:      lru.New[netip.Addr, struct{}](maxResolvers),
+		candidates: lru.New[netip.Addr, candidate](maxCandidates),
+	}
+}
+
+// Resolver reports whether a host is known to resolve for others.
+func (d *Detector) Resolver(a netip.Addr) bool { return d.resolvers.known.Get(a) != nil }
+
+// learn notes an answer of someone who may be a resolver.
+func (d *Detector) learn(m *message) {
+	r := &d.resolvers
+	host, client := m.src.Addr(), m.dst.Addr()
+	if host == r.last || client.IsMulticast() {
+		return
+	}
+	if known := r.known.Get(host); known != nil {
+		r.last = host
+		r.known.Touch(known)
+		return
+	}
+	e := r.candidates.Get(host)
+	if e == nil {
+		e = r.candidates.Add(host)
+	}
+	v := &e.Value
+	if slices.Contains(v.clients[:v.n], client) {
+		return
+	}
+	v.clients[v.n] = client
+	if v.n++; v.n < enoughClients {
+		return
+	}
+	r.candidates.Remove(e)
+	r.known.Add(host)
+	d.stats.Resolvers++
+	d.emit.Fact(alert.Fact{
+		Kind: alert.FactResolver, Host: host, Peer: client, Port: port,
+		Time: time.Unix(0, m.time).UTC(), Frame: m.frame,
+	})
+}

@@ -1,0 +1,172 @@
+// Package exposure finds who answers on lateral ports, and from where it was
+// reached. An inside host that accepts a connection on SMB's ports, 445 or
+// 139, is an alert (rule smb-exposed), one for each host and port; on another
+// lateral port it is a fact for the ledger (alert.FactExposed).
+//
+// The alert is raised at the first answer, and updated when the host is first
+// reached from outside, or from another zone. It ends with the capture, with
+// the number of clients and connections.
+//
+// An answer is a SYN-ACK. One whose SYN was not captured counts too, since it
+// takes a listening port to send it: on a tap of one direction there is nothing
+// else, and backscatter of a flood on this host is an answer to a SYN all the
+// same. Where the capture began in the middle, data from an SMB port to a port
+// that no server has show as much.
+package exposure
+
+import (
+	"net/netip"
+	"slices"
+
+	"wormscope/capture/packet"
+	"wormscope/detect"
+	"wormscope/detect/alert"
+	"wormscope/detect/dup"
+	"wormscope/detect/lru"
+	"wormscope/detect/zone"
+)
+
+// The ports of SMB: direct, and over NetBIOS (MS-SMB2, RFC 1002).
+const (
+	smbPort     = 445
+	netbiosPort = 139
+)
+
+// DefaultPorts returns the lateral ports: those by which worms and intruders
+// go from host to host. SMB comes first.
+func DefaultPorts() []uint16 {
+	return []uint16{smbPort, netbiosPort, 135, 3389, 5985, 5986, 22, 23}
+}
+
+// Config bounds a Detector. The zero value of a field means its default.
+type Config struct {
+	// Ports are the lateral ports. Default DefaultPorts.
+	Ports []uint16
+	// MaxHosts is how many pairs of host and port are kept; at the limit the
+	// one that answered longest ago is ended. Default 65,536, about 60 MB, and
+	// twice that when each has dozens of clients.
+	MaxHosts int
+}
+
+// Stats counts what a Detector saw.
+type Stats struct {
+	Answers uint64 // connections accepted on a lateral port by an inside host
+	Copies  uint64 // answers that were counted before: copies, retransmissions, data after a SYN-ACK
+	Evicted uint64 // hosts forgotten early to make room
+}
+
+// Detector finds who answers on lateral ports. Make it with New.
+type Detector struct {
+	emit    alert.Emitter
+	zones   *zone.Map
+	lateral [1 << 16 / 64]uint64 // a bit for each port
+	hosts   *lru.Table[key, exposed]
+	copies  *dup.Filter
+	recent  [recentSize]stream // streams whose data were looked at lately
+	stats   Stats
+}
+
+const (
+	copyWindow = retransmissions
+	copySize   = 1 << 14
+	recentSize = 1 << 10
+	// firstEphemeral is the lowest port that a client's end may have.
+	firstEphemeral = 1024
+)
+
+// New makes a detector that tells emit.
+func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
+	if cfg.Ports == nil {
+		cfg.Ports = DefaultPorts()
+	}
+	if cfg.MaxHosts == 0 {
+		cfg.MaxHosts = 65536
+	}
+	d := &Detector{
+		emit: emit, zones: zones,
+		hosts:  lru.New[key, exposed](cfg.MaxHosts),
+		copies: dup.New(copySize, copyWindow),
+	}
+	for _, p := range cfg.Ports {
+		d.lateral[p/64] |= 1 << (p % 64)
+	}
+	return d
+}
+
+// Wants asks for TCP.
+func (d *Detector) Wants() detect.Kind { return detect.TCPControl | detect.TCPData }
+
+// Stats returns what was counted so far.
+func (d *Detector) Stats() Stats { return d.stats }
+
+// Packet looks at one segment; for one that does not come from a lateral port
+// it does nothing.
+func (d *Detector) Packet(p *packet.Packet) {
+	if port := p.Src.Port(); d.lateral[port/64]&(1<<(port%64)) != 0 {
+		d.fromLateral(p)
+	}
+}
+
+// fromLateral takes a segment from a lateral port.
+func (d *Detector) fromLateral(p *packet.Packet) {
+	switch {
+	case p.Flags.IsSYNACK():
+	case p.PayloadLen > 0 && smb(p.Src.Port()) && p.Dst.Port() >= firstEphemeral:
+		if d.lookedAt(p) {
+			return
+		}
+	default:
+		return
+	}
+	if !d.zones.Inside(p.Src.Addr()) || !unicast(p.Dst.Addr()) {
+		return
+	}
+	if d.counted(p) {
+		d.stats.Copies++
+		return
+	}
+	d.stats.Answers++
+	d.answered(p)
+}
+
+// counted reports whether an answer was counted before: a SYN-ACK by its
+// sequence number; data when they go to a client that is known, or to one more
+// than are told apart.
+func (d *Detector) counted(p *packet.Packet) bool {
+	if p.Flags.IsSYNACK() {
+		return d.copies.Seen(dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst).Uint64(uint64(p.Seq)), p.Time)
+	}
+	e := d.hosts.Get(key{p.Src.Addr(), p.Src.Port()})
+	return e != nil && (len(e.Value.clients) >= maxClients || slices.Contains(e.Value.clients, p.Dst.Addr()))
+}
+
+// stream names the direction of a connection.
+type stream struct{ src, dst netip.AddrPort }
+
+// lookedAt notes a stream of which data are seen, and reports whether that was
+// done lately. It saves the rest for all but the first segments of a transfer.
+func (d *Detector) lookedAt(p *packet.Packet) bool {
+	s := stream{p.Src, p.Dst}
+	r := &d.recent[(p.Dst.Port()^p.Src.Port())%recentSize]
+	if *r == s {
+		return true
+	}
+	*r = s
+	return false
+}
+
+// smb reports whether a port is one of SMB's.
+func smb(port uint16) bool { return port == smbPort || port == netbiosPort }
+
+// unicast reports whether an address can be a client.
+func unicast(a netip.Addr) bool { return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() }
+
+// Tick does nothing: exposure lasts.
+func (d *Detector) Tick(int64) {}
+
+// Close ends every alert, in the order of the last answers.
+func (d *Detector) Close(now int64) {
+	for e := d.hosts.Oldest(); e != nil; e = d.hosts.Oldest() {
+		d.end(e, now)
+	}
+}

@@ -1,0 +1,273 @@
+package scan
+
+import (
+	"wormscope/capture/packet"
+)
+
+// try looks at a SYN, or a FIN that nothing came before: somebody tries a
+// port.
+func (d *Detector) try(p *packet.Packet) {
+	src, dst, port := addrOf(p.Src.Addr()), addrOf(p.Dst.Addr()), p.Dst.Port()
+	if src == dst || !dst.single() {
+		d.stats.ignored++
+		return
+	}
+	hs, hd := src.hash(), dst.hash()
+	h := pairHash(hs, hd, port)
+	if a := d.attempts.find(h, src, dst, port); a != nil && !a.has(shadow) {
+		a.repeat(p.Src.Port(), p.Seq)
+		return
+	}
+	d.stats.attempts++
+	marks := mark(0)
+	if !p.Flags.IsSYN() {
+		marks |= stealth
+	} else {
+		d.tap.syns++
+	}
+	c := contact{src: src, dst: dst, port: port, hs: hs, hd: hd, now: d.tick(p.Time), at: p.Time}
+	switch d.roles.of(src, hs) {
+	case isAllowed:
+		d.stats.allowed++
+	case isInside:
+		marks |= inside
+		marks |= d.meet(&d.inside, &c, false)
+	default:
+		marks |= d.meet(&d.outside, &c, d.roles.of(dst, hd) != isOutside)
+	}
+	if marks&absorbed != 0 {
+		return
+	}
+	a := d.attempts.push(h)
+	a.src, a.dst, a.port, a.time, a.vlan = src, dst, port, p.Time, p.VLAN
+	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port(), p.Seq, p.Src.Port(), p.Seq
+	a.marks = marks
+	d.judgeContact(a, &c)
+}
+
+// contact is one attempt on its way through the tables.
+type contact struct {
+	src, dst addr
+	port     uint16
+	hs, hd   uint64 // hashes of src and dst
+	now      tick
+	at       int64 // the same as now, Unix nanoseconds
+
+	source, net *source // that the destination was new to, and its /64; nil until the second one
+}
+
+// keyHash returns the hash of a key that the contact's source is tested under.
+func (c *contact) keyHash(k sourceKey) uint64 {
+	if k.addr != c.src {
+		return k.hash(k.addr.hash())
+	}
+	return k.hash(c.hs)
+}
+
+// meet takes note of an attempt in the table of its source, and returns the
+// marks that say how its outcome will count.
+func (d *Detector) meet(pop *population, c *contact, fromOutside bool) mark {
+	if fromOutside {
+		k := sourceKey{addr: c.src.net64(), kind: allPorts}
+		return d.note(pop, c, k, first|pooled)
+	}
+	k := sourceKey{addr: c.src, port: c.port}
+	if !d.tested(c) {
+		return d.glance(pop, c, k)
+	}
+	m := d.note(pop, c, k, first)
+	if m&newSource != 0 && m&absorbed == 0 && !c.src.is4() && d.ports.class[c.port] == lateral {
+		k = sourceKey{addr: c.src.net64(), port: c.port, kind: perNet}
+
+		m |= d.note(pop, c, k, firstNet) & firstNet
+	}
+	return m
+}
+
+// tested reports whether attempts at a port are first contacts to count.
+// Whoever is scanning already is watched on all ports.
+func (d *Detector) tested(c *contact) bool {
+	switch d.ports.class[c.port] {
+	case lateral, watched:
+		return true
+	case public:
+		return d.roles.of(c.dst, c.hd) != isOutside
+	default:
+		return d.lives.scanning(c.src)
+	}
+}
+
+// note counts the destination if the source never contacted it within a week,
+// and then returns what to mark the attempt with.
+func (d *Detector) note(pop *population, c *contact, k sourceKey, m mark) mark {
+	kh := c.keyHash(k)
+	ch := mix(kh, c.hd)
+	if pop.contacts.renew(ch) {
+		return 0
+	}
+	s := pop.find(kh, k)
+	if s == nil {
+		n := pop.newcomers.find(kh, k)
+		switch {
+		case n == nil:
+			return d.arrive(pop, c, k, kh, m)
+		case n.dst == c.dst:
+			if k.kind == allPorts && k.addr != c.src && d.flooded(c) { // spoofed within a /64
+				return absorbed
+			}
+			return newSource
+		}
+		dst := n.dst
+		if s = pop.promote(kh, n, c.now); s == nil {
+			return 0
+		}
+		d.settleFirst(s, n)
+		pop.contacts.see(mix(kh, dst.hash()))
+	}
+	d.count(pop, s, c, ch)
+	return m
+}
+
+// arrive takes in a source that was not seen before, unless it is one of the
+// many of a flood.
+func (d *Detector) arrive(pop *population, c *contact, k sourceKey, kh uint64, m mark) mark {
+	if k.kind != perNet && d.flooded(c) {
+		return absorbed
+	}
+	n := pop.newcomers.add(kh, k)
+	n.dst, n.time, n.at, n.frame = c.dst, c.now, c.at, d.frame
+	return m | newSource | arrived
+}
+
+// glance notes a source at a port that is under no rule, so that the many
+// sources of a flood are known to be new.
+func (d *Detector) glance(pop *population, c *contact, k sourceKey) mark {
+	kh := c.keyHash(k)
+	if pop.newcomers.find(kh, k) != nil {
+		return 0
+	}
+	return d.arrive(pop, c, k, kh, 0)
+}
+
+// count notes a new destination of a source.
+func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
+	if s.key.kind == perNet {
+		c.net = s
+	} else {
+		c.source = s
+	}
+	s.begin(c.now, c.at)
+	if s.life != 0 {
+		// A scanner's destinations would fill the memory of the honest: its
+		// alert remembers them.
+		d.lives.get(s.life).target(d, c.dst, c.hd, c.port)
+	} else {
+		pop.contacts.see(ch)
+	}
+	s.count(c.dst, c.now, d.frame)
+	if s.life == 0 {
+		d.accustom(s, c.now)
+	}
+}
+
+// accustom lets a new destination of a source count for what is usual.
+func (d *Detector) accustom(s *source, now tick) {
+	if s.key.kind != perPort || d.ports.class[s.key.port] != lateral {
+		return
+	}
+	c := d.customs[s.key.port]
+	if c == nil {
+		c = &custom{}
+		d.customs[s.key.port] = c
+	}
+	if s.tried == 2 { // the newcomer's first
+		c.note(s, now)
+	}
+	c.note(s, now)
+}
+
+// settleFirst lets the outcome of a newcomer's only attempt count.
+func (d *Detector) settleFirst(s *source, n *newcomer) {
+	if n.state == open {
+		return
+	}
+	s.resolve()
+	d.weigh(s, n.dst, n.state, n.weight, n.time)
+}
+
+// judgeContact applies the rules that need no outcome to the source of an
+// attempt that has just begun.
+func (d *Detector) judgeContact(a *attempt, c *contact) {
+	if d.ports.class[a.port] != lateral {
+		return
+	}
+	d.judgeVolumes(a, c.source)
+	d.judgeVolumes(a, c.net)
+}
+
+// fewestTried is the least that any volume asks for.
+const fewestTried = 12
+
+// judgeVolumes alarms if a source went beyond a volume of new destinations.
+func (d *Detector) judgeVolumes(a *attempt, s *source) {
+	if s == nil || s.life != 0 || s.tried < fewestTried || s.key.kind == allPorts {
+		return
+	}
+	if v := d.exceeded(s, d.tick(d.now)); v != nil {
+		d.alarm(s, a, v.name, d.now)
+	}
+}
+
+// exceeded returns the volume that a source went beyond, nil when there is
+// none.
+func (d *Detector) exceeded(s *source, now tick) *volume {
+	factor := uint32(1)
+	if s.key.kind == perNet { // a whole network's worth
+		factor = 2
+	}
+	for _, v := range fanOut() {
+		if s.exceeds(&v, now, factor) {
+			return &v
+		}
+	}
+	usual := uint32(0)
+	if c := d.customs[s.key.port]; c != nil && s.key.kind == perPort {
+		usual = c.usual(s)
+	}
+	for _, v := range slow() {
+		if v.smb && !smb(s.key.port) || v.mixed() && max(v.tried, s.today) <= unusual*usual {
+			continue
+		}
+		if s.exceeds(&v, now, factor) {
+			return &v
+		}
+	}
+	return nil
+}
+
+// key returns the key that the attempt's source is tested under.
+func (a *attempt) key() sourceKey {
+	switch {
+	case a.has(pooled):
+		return sourceKey{addr: a.src.net64(), kind: allPorts}
+	case a.has(shadow):
+		return sourceKey{addr: a.src, port: a.port, kind: unasked}
+	}
+	return sourceKey{addr: a.src, port: a.port}
+}
+
+// netKey returns the key that the /64 of the attempt's source is tested under.
+func (a *attempt) netKey() sourceKey {
+	return sourceKey{addr: a.src.net64(), port: a.port, kind: perNet}
+}
+
+func (d *Detector) population(a *attempt) *population {
+	if a.has(inside) {
+		return &d.inside
+	}
+	return &d.outside
+}
+
+func (d *Detector) source(a *attempt, k sourceKey) *source {
+	return d.population(a).find(k.hash(k.addr.hash()), k)
+}

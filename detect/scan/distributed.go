@@ -1,0 +1,174 @@
+package scan
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// A netCell counts, for one network and port, the sources whose attempts fail
+// there in an hour, and at how many of its addresses.
+type netCell struct {
+	net      addr
+	port     uint16
+	used     bool
+	life     int32
+	start    tick
+	startAt  int64 // the same, Unix nanoseconds
+	fails    uint32
+	answers  uint32
+	sources  [netBits]uint64 // linear counting: a bit for a source
+	dests    [4]uint64       // a bit for an address, by its last byte
+	usual    uint32          // sources an hour, of the hours before; 0 when there was none
+	hours    uint32          // how many those were
+	firstDst addr
+}
+
+const (
+	netBits = 16 // words of sources: 1024 bits count up to some 4000 to within 5 %
+	netSets = 256
+)
+
+// nets holds the cells in a table of fixed size. Of the ways of a full set the
+// one with the fewest failures goes.
+type nets struct{ sets [][ways]netCell }
+
+func newNets() nets { return nets{make([][ways]netCell, netSets)} }
+
+func (t *nets) clear() { clear(t.sets) }
+
+func (t *nets) find(net addr, port uint16) (c *netCell, found bool) {
+	set := &t.sets[pairHash(net.hash(), 0, port)%netSets]
+	for i := range set {
+		if set[i].used && set[i].net == net && set[i].port == port {
+			return &set[i], true
+		}
+		if set[i].life == 0 && (c == nil || set[i].fails < c.fails) {
+			c = &set[i]
+		}
+	}
+	return c, false
+}
+
+// distinct returns how many things set the bits, by linear counting (Whang,
+// Vander-Zanden, Taylor: A Linear-Time Probabilistic Counting Algorithm, 1990).
+func (c *netCell) distinct() uint32 {
+	set := 0
+	for _, w := range c.sources {
+		set += bits.OnesCount64(w)
+	}
+	return linearCount(netBits*64, set)
+}
+
+func (c *netCell) spread() uint32 {
+	set := 0
+	for _, w := range c.dests {
+		set += bits.OnesCount64(w)
+	}
+	return uint32(set) //nolint:gosec // G115: at most 256.
+}
+
+// judgeNet counts an outcome for the network inside that it happened in, and
+// alarms when many sources share a sweep of it, most of it in vain.
+func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
+	if !a.has(first) || d.ports.class[a.port] == ordinary || d.lives.scanning(a.src) {
+		return
+	}
+	if d.roles.of(a.dst, hd) == isOutside {
+		return
+	}
+	net := a.dst.subnet()
+	c, found := d.nets.find(net, a.port)
+	if c == nil || a.state == answered && !found {
+		return
+	}
+	t := d.tick(now)
+	if !found {
+		*c = netCell{net: net, port: a.port, used: true, start: t, startAt: a.time, firstDst: a.dst}
+	}
+	if t.since(c.start) >= hour {
+		c.turn(t, now)
+	}
+	if a.state == answered {
+		c.answers++
+		return
+	}
+	c.fail(a.src.hash(), a.dst, hd)
+	if c.fails%spreadStep == 0 && c.fails >= spreadSources && c.spread() >= spreadTargets {
+		d.judgeSpread(c, a, now)
+	}
+}
+
+// spreadStep is how often a network is judged: once in so many failures.
+const spreadStep = 16
+
+// fail counts a failure.
+func (c *netCell) fail(src uint64, dst addr, hd uint64) {
+	c.fails++
+	c.sources[src/64%netBits] |= 1 << (src % 64)
+	last := hd
+	if dst.is4() {
+		last = dst.lo
+	}
+	c.dests[last/64%4] |= 1 << (last % 64)
+}
+
+func (d *Detector) judgeSpread(c *netCell, a *attempt, now int64) {
+	n := c.distinct()
+	if c.life != 0 {
+		d.lives.get(c.life).spreadOn(d, c, n, now)
+		return
+	}
+	if n < spreadSources || n < spreadTimes*c.usual || c.fails < spreadFailed*c.answers {
+		return
+	}
+	d.alarmNet(c, a, n, now)
+}
+
+// turn ends an hour: what it saw becomes part of what is usual.
+func (c *netCell) turn(now tick, at int64) {
+	n := c.distinct()
+	c.hours = min(c.hours+1, 24)
+	c.usual = (c.usual*(c.hours-1) + n) / c.hours
+	c.start, c.startAt, c.fails, c.answers = now, at, 0, 0
+	c.sources, c.dests = [netBits]uint64{}, [4]uint64{}
+}
+
+// alarmNet opens the alert for a network. Its Host is the first address of the
+// network that was tried: the one it is about is the target here.
+func (d *Detector) alarmNet(c *netCell, a *attempt, n uint32, now int64) {
+	l := d.newLife(a, network, nameDistributed, c.firstDst, c.startAt)
+	l.sources = uint64(n)
+	l.known = uint64(c.spread())
+	l.attempts, l.atAlarm = uint64(c.fails), uint64(c.fails)
+	l.silent = uint64(c.fails)
+	l.quiet = int64(time.Hour)
+	if c.life = d.lives.open(l); c.life == 0 {
+		d.stats.unsaid++
+		return
+	}
+	d.say(l, alert.PhaseStart, now)
+}
+
+// spreadOn lets the alert of a network grow.
+func (l *life) spreadOn(d *Detector, c *netCell, n uint32, now int64) {
+	l.last = now
+	l.sources = max(l.sources, uint64(n))
+	l.known = max(l.known, uint64(c.spread()))
+	l.attempts += spreadStep
+	l.silent = l.attempts
+	if l.pace.Due(l.sources, now) {
+		d.say(l, alert.PhaseUpdate, now)
+	}
+}
+
+// linearCount returns how many things were thrown at so many bits, of which so
+// many are set.
+func linearCount(size, set int) uint32 {
+	if set == size {
+		set--
+	}
+	return uint32(-float64(size)*math.Log(1-float64(set)/float64(size)) + .5)
+}

@@ -1,0 +1,144 @@
+package scan
+
+import (
+	"wormscope/capture/packet"
+)
+
+// tap is what is known of the place the packets are copied from: whether it
+// sees both directions. A sweep that nobody answers is no evidence; what
+// counts is connections that went on though their SYN-ACK was never seen, and
+// SYN-ACKs that nobody was seen to ask for.
+type tap struct {
+	syns      uint32 // attempts seen
+	matched   uint32 // SYN-ACKs that answered one
+	missing   uint32 // attempts that went on without a SYN-ACK
+	lone      uint32 // SYN-ACKs without an attempt
+	responded uint32 // of these, the client was then seen to send something
+}
+
+const (
+	// oneWay is how many to one the evidence for one direction must be: more
+	// than 98 % of it.
+	oneWay = 49
+	// fewest of each kind of evidence.
+	fewestMissing, fewestLone = 3, 8
+	// enough matched answers settle that the tap is whole.
+	enough = 20
+	// forgetTap is where all counts are halved, so that a tap that changes is
+	// noticed.
+	forgetTap = 1 << 16
+)
+
+// see adds to one of the counts.
+func (t *tap) see(count *uint32) {
+	*count++
+	if *count < forgetTap {
+		return
+	}
+	for _, c := range []*uint32{&t.syns, &t.matched, &t.missing, &t.lone, &t.responded} {
+		*c /= 2
+	}
+}
+
+// clientOnly reports whether only what clients send is seen.
+func (t *tap) clientOnly() bool {
+	return t.missing >= fewestMissing && t.missing >= oneWay*t.matched
+}
+
+// serverOnly reports whether only what servers send is seen.
+func (t *tap) serverOnly() bool {
+	return t.lone >= fewestLone && t.lone >= oneWay*(t.matched+t.responded) && t.lone >= oneWay*t.syns
+}
+
+// settled reports whether there is nothing more to learn from segments with
+// data.
+func (t *tap) settled() bool { return t.matched >= enough || t.clientOnly() }
+
+// wonder says anew whether segments with data are of interest.
+func (d *Detector) wonder() { d.curious = !d.tap.settled() || d.targets.suspects > 0 }
+
+// progress looks at a segment of a connection that may be under way: what an
+// originator sends after its SYN. It tells that a handshake was completed, and
+// whether the tap saw the other half of it.
+func (d *Detector) progress(p *packet.Packet) {
+	src, dst, port := addrOf(p.Src.Addr()), addrOf(p.Dst.Addr()), p.Dst.Port()
+	a := d.attempts.find(pairHash(src.hash(), dst.hash(), port), src, dst, port)
+	if a == nil || a.has(completed|stealth) || a.sport != p.Src.Port() && a.sport2 != p.Src.Port() {
+		return
+	}
+	if a.has(shadow) {
+		a.marks |= completed
+		d.tap.see(&d.tap.responded)
+		return
+	}
+	if p.Flags&(packet.ACK|packet.RST) == 0 { // a NULL, FIN or Xmas probe is no progress
+		return
+	}
+	a.marks |= completed
+	if a.has(arrived) && p.Flags&packet.RST == 0 { // the true owners of spoofed sources send RST
+		d.targets.complete(a.dst)
+	}
+	if a.state == open || a.state == silent {
+		d.tap.see(&d.tap.missing)
+		d.wonder()
+		if a.state == open {
+			d.settle(a, answered, p.Time)
+		} else {
+			d.correct(a, answered)
+		}
+	}
+}
+
+// unasked looks at a SYN-ACK that answers no attempt: backscatter of a flood
+// with spoofed sources, or the half of a handshake that a half-duplex tap
+// shows.
+func (d *Detector) unasked(p *packet.Packet, client, server addr, hc, hs uint64) {
+	d.stats.backscatter++
+	d.tap.see(&d.tap.lone)
+	d.wonder()
+	if d.tap.matched >= enough && !d.tap.serverOnly() || !client.single() {
+		return
+	}
+	port := p.Src.Port()
+	c := contact{src: client, dst: server, port: port, hs: hc, hd: hs, now: d.tick(p.Time), at: p.Time}
+	m, role := shadow, d.roles.of(client, hc)
+	pop := &d.outside
+	if role == isInside {
+		m |= inside
+		pop = &d.inside
+	}
+	if d.ports.class[port] == lateral && role != isAllowed {
+		k := sourceKey{addr: client, port: port, kind: unasked}
+		m |= d.note(pop, &c, k, first) & first
+	}
+	a := d.attempts.push(pairHash(hc, hs, port))
+	a.src, a.dst, a.port, a.time, a.vlan, a.marks = client, server, port, p.Time, p.VLAN, m
+	a.sport, a.sport2, a.state = p.Dst.Port(), p.Dst.Port(), answered
+	if m&first != 0 {
+		d.judgeUnasked(a, c.source)
+	}
+}
+
+// judgeUnasked alarms if a client inside was accepted by too many servers,
+// and the tap is one that shows the servers' half only.
+func (d *Detector) judgeUnasked(a *attempt, s *source) {
+	if s == nil {
+		return
+	}
+	s.resolve()
+	s.answered++
+	s.settle(a.dst, answered)
+	if s.life != 0 {
+		d.lives.get(s.life).outcome(d, a)
+		return
+	}
+	if !d.tap.serverOnly() {
+		return
+	}
+	for _, v := range fanOut() {
+		if s.exceeds(&v, d.tick(d.now), 1) {
+			d.alarm(s, a, nameHalfDuplex, d.now)
+			return
+		}
+	}
+}

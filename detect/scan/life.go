@@ -1,0 +1,198 @@
+package scan
+
+import (
+	"net/netip"
+
+	"wormscope/detect/alert"
+)
+
+// A life is an alert that is open: a scanner that scans, a target that is
+// flooded.
+type life struct {
+	rule     alert.Rule
+	id, name string
+	host     addr // whom the alert is about
+	port     uint16
+	inside   bool // who the alert is about is
+	lateral  bool // the port is
+	vlan     uint16
+	orig     netip.AddrPort // of the deciding attempt
+	resp     netip.AddrPort
+	frames   []alert.FrameRef
+
+	kind lifeKind
+	keys []sourceKey // of the sources that it belongs to
+	pop  *population // where they are
+
+	first, last int64 // of what was counted, Unix nanoseconds
+	quiet       int64 // how long after last it ends
+	seq         int
+	pace        alert.Pace
+
+	known                     uint64 // distinct destinations at the alarm; of a flood, sources
+	targets                   sketch // the ones since
+	attempts                  uint64
+	answered, refused, silent uint64
+	atAlarm                   uint64 // attempts at the alarm
+	packets                   uint64 // of a flood
+	sources                   uint64 // of a distributed scan
+	llr                       float64
+	ports                     []uint16
+	sample                    []netip.Addr
+}
+
+// lifeKind is what an open alert is about.
+type lifeKind uint8
+
+const (
+	sweep    lifeKind = iota // a source at one port, or one outside at any
+	several                  // a source at further ports
+	vertical                 // a source at the ports of single destinations
+	network                  // a network that many sources share the sweep of
+	flood                    // a destination
+)
+
+// aboutSource reports whether the alert's host is who scans.
+func (l *life) aboutSource() bool { return l.kind <= vertical }
+
+const (
+	maxLives   = 8192 // alerts open at a time
+	samplePart = 10   // addresses and ports in an alert
+)
+
+// lives holds the open alerts by place, and who they are about.
+type lives struct {
+	places   []*life // nil where free
+	free     []int32
+	scanners map[addr]*scanner
+}
+
+// scanner is a source that an alert is open about.
+type scanner struct {
+	open     int   // alerts
+	sweeps   int   // of these, of one port each
+	vertical int32 // place of the vertical one plus 1, 0 when there is none
+	several  int32 // of the one for all further ports
+}
+
+// sweepsEach is how many ports of a source get an alert each. Those after
+// share one.
+const sweepsEach = 4
+
+func newLives() lives { return lives{scanners: map[addr]*scanner{}} }
+
+// get returns the alert at a place, as open returned it.
+func (t *lives) get(place int32) *life { return t.places[place-1] }
+
+// of returns what is open about a source, nil when nothing is.
+func (t *lives) of(a addr) *scanner {
+	if len(t.scanners) == 0 {
+		return nil
+	}
+	return t.scanners[a]
+}
+
+// scanning reports whether an alert about this source is open.
+func (t *lives) scanning(a addr) bool { return t.of(a) != nil }
+
+// open adds an alert and returns its place, 0 when there are too many.
+func (t *lives) open(l *life) int32 {
+	place := int32(0)
+	switch n := len(t.free); {
+	case n > 0:
+		place = t.free[n-1]
+		t.free = t.free[:n-1]
+		t.places[place-1] = l
+	case len(t.places) < maxLives:
+		t.places = append(t.places, l)
+		place = int32(len(t.places)) //nolint:gosec // G115: at most maxLives.
+	default:
+		return 0
+	}
+	if l.aboutSource() {
+		sc := t.scanners[l.host]
+		if sc == nil {
+			sc = &scanner{}
+			t.scanners[l.host] = sc
+		}
+		sc.open++
+		switch l.kind {
+		case sweep:
+			sc.sweeps++
+		case vertical:
+			sc.vertical = place
+		case several:
+			sc.several = place
+		case network, flood:
+		}
+	}
+	return place
+}
+
+// close takes an alert out.
+func (t *lives) close(place int32) {
+	l := t.places[place-1]
+	t.places[place-1] = nil
+	t.free = append(t.free, place)
+	sc := t.scanners[l.host]
+	if !l.aboutSource() || sc == nil {
+		return
+	}
+	switch l.kind {
+	case sweep:
+		sc.sweeps--
+	case vertical:
+		sc.vertical = 0
+	case several:
+		sc.several = 0
+	case network, flood:
+	}
+	if sc.open--; sc.open == 0 {
+		delete(t.scanners, l.host)
+	}
+}
+
+// closeQuiet closes the alerts that nothing was added to for long enough.
+func (d *Detector) closeQuiet(now int64) {
+	for i, l := range d.lives.places {
+		if l != nil && now-l.last >= l.quiet {
+			d.close(int32(i+1), l.last+l.quiet) //nolint:gosec // G115: at most maxLives.
+		}
+	}
+}
+
+// closeAll closes all alerts, at the end of the capture or where its clock was
+// set back.
+func (d *Detector) closeAll(now int64) {
+	for i, l := range d.lives.places {
+		if l != nil {
+			d.close(int32(i+1), max(now, l.last)) //nolint:gosec // G115: at most maxLives.
+		}
+	}
+}
+
+// close says the totals of an alert and lets its sources begin anew.
+func (d *Detector) close(place int32, now int64) {
+	l := d.lives.get(place)
+	d.say(l, alert.PhaseEnd, now)
+	d.lives.close(place)
+	for _, k := range l.keys {
+		if s := l.pop.find(k.hash(k.addr.hash()), k); s != nil && s.life == place {
+			s.life, s.llr = 0, 0
+			s.learn()
+			s.restart(d.tick(now), now)
+		}
+	}
+	switch l.kind {
+	case flood:
+		if c, found := d.targets.find(l.host, l.host.hash()); found && c.life == place {
+			c.life = 0
+			d.targets.restart(c, d.tick(now), now, l.port)
+		}
+	case network:
+		if c, found := d.nets.find(l.host.subnet(), l.port); found && c.life == place {
+			c.life = 0
+		}
+	case sweep, several, vertical:
+	}
+}

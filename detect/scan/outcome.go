@@ -1,0 +1,278 @@
+package scan
+
+import (
+	"wormscope/capture/packet"
+)
+
+// accept looks at a SYN-ACK.
+func (d *Detector) accept(p *packet.Packet) {
+	client, server, port := addrOf(p.Dst.Addr()), addrOf(p.Src.Addr()), p.Src.Port()
+	hc, hs := client.hash(), server.hash()
+	h := pairHash(hc, hs, port)
+	a := d.attempts.find(h, client, server, port)
+	switch {
+	case a == nil:
+		d.unasked(p, client, server, hc, hs)
+	case a.has(shadow): // the same again
+	case !a.accepts(p.Dst.Port(), p.Ack):
+		d.stats.mismatched++
+	case a.state == open:
+		d.tap.see(&d.tap.matched)
+		d.settle(a, answered, p.Time)
+	case a.state == silent:
+		d.tap.see(&d.tap.matched)
+		d.correct(a, answered)
+	}
+}
+
+// reset looks at an RST: a refusal, or the originator's answer to a SYN-ACK
+// that the tap did not see.
+func (d *Detector) reset(p *packet.Packet) {
+	client, server, port := addrOf(p.Dst.Addr()), addrOf(p.Src.Addr()), p.Src.Port()
+	a := d.attempts.find(pairHash(client.hash(), server.hash(), port), client, server, port)
+	if a == nil {
+		if d.curious {
+			d.progress(p)
+		}
+		return
+	}
+	if a.has(shadow) || a.state == answered || a.state == refused {
+		return
+	}
+	if p.Flags.Has(packet.ACK) && !a.accepts(p.Dst.Port(), p.Ack) && !a.has(stealth) {
+		d.stats.mismatched++
+		return
+	}
+	d.refuse(a, p.Time)
+}
+
+// codeFragmentation is the code of an ICMP unreachable message that asks for
+// smaller packets (RFC 792): the destination is there.
+const codeFragmentation = 4
+
+// unreachable looks at an ICMP or ICMPv6 message that a destination, or its
+// port, can't be reached.
+func (d *Detector) unreachable(p *packet.Packet) {
+	in := &p.ICMP
+	if in.InnerProto != packet.ProtoTCP || p.Proto == packet.ProtoICMP && in.Code == codeFragmentation {
+		return
+	}
+	d.advance(p.Time)
+	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
+	src, dst, port := addrOf(in.InnerSrc.Addr()), addrOf(in.InnerDst.Addr()), in.InnerDst.Port()
+	a := d.attempts.find(pairHash(src.hash(), dst.hash(), port), src, dst, port)
+	if a == nil || a.has(shadow) || a.state == answered || a.state == refused {
+		return
+	}
+	if in.InnerSeq != 0 && in.InnerSeq != a.seq && in.InnerSeq != a.seq2 {
+		d.stats.mismatched++
+		return
+	}
+	d.refuse(a, p.Time)
+}
+
+func (d *Detector) refuse(a *attempt, now int64) {
+	if a.state == silent {
+		d.correct(a, refused)
+		return
+	}
+	d.settle(a, refused, now)
+}
+
+// timeout ends an attempt that had no answer in time. Where the tap does not
+// see answers, or where none is due, silence says nothing.
+func (d *Detector) timeout(a *attempt) {
+	if a.state != open {
+		return
+	}
+	if a.has(stealth|shadow) || d.tap.clientOnly() {
+		d.stats.unknown++
+		d.release(a)
+		return
+	}
+	d.settle(a, silent, a.time+silentAfter)
+}
+
+// release lets go of an attempt whose outcome stays unknown.
+func (d *Detector) release(a *attempt) {
+	if a.has(first) {
+		if s := d.source(a, a.key()); s != nil {
+			s.resolve()
+		}
+	}
+	if a.has(firstNet) {
+		if s := d.source(a, a.netKey()); s != nil {
+			s.resolve()
+		}
+	}
+}
+
+// settle lets what an attempt came to count.
+func (d *Detector) settle(a *attempt, o outcome, now int64) {
+	a.state = o
+	hd := a.dst.hash()
+	if a.has(first | firstNet) {
+		if o != answered {
+			a.weight = d.weight(hd, a.port)
+		}
+		d.judgeNet(a, hd, now)
+	}
+	switch o {
+	case answered:
+		d.alive.see(hd)
+		d.alive.see(portHash(hd, a.port))
+	case refused:
+		d.alive.see(hd)
+	case open, silent:
+	}
+	d.judgePair(a, hd, now)
+	if a.has(first) {
+		d.conclude(a, a.key(), now)
+	}
+	if a.has(firstNet) {
+		d.conclude(a, a.netKey(), now)
+	}
+}
+
+// portHash is the hash that a destination is remembered by as answering at a
+// port.
+func portHash(host uint64, port uint16) uint64 { return mix(host^seedC, uint64(port)^seedD) }
+
+// weight returns what a failure at a destination weighs, in tenths.
+func (d *Detector) weight(hd uint64, port uint16) uint8 {
+	switch {
+	case d.alive.has(portHash(hd, port)):
+		return weightAnswered
+	case d.alive.has(hd):
+		return weightAlive
+	}
+	return weightDead
+}
+
+// conclude lets an outcome count for a source, and alarms where it is the one
+// too many.
+func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
+	pop := d.population(a)
+	kh := k.hash(k.addr.hash())
+	s := pop.find(kh, k)
+	if s == nil {
+		if n := pop.newcomers.find(kh, k); n != nil && n.dst == a.dst {
+			n.state, n.weight = a.state, a.weight
+		}
+		return
+	}
+	s.resolve()
+	if s.life != 0 {
+		if a.state != answered {
+			s.burstFailed++
+		}
+		d.lives.get(s.life).outcome(d, a)
+		return
+	}
+	t := d.tick(now)
+	d.weigh(s, a.dst, a.state, a.weight, t)
+	if a.state == answered && a.has(inside) {
+		d.alive.see(a.src.hash())
+	}
+	if d.suspicious(s) {
+		d.alarm(s, a, s.testName(), now)
+		return
+	}
+	if a.state != answered && d.ports.class[k.port] == lateral && k.kind != allPorts {
+		if v := d.exceeded(s, t); v != nil {
+			d.alarm(s, a, v.name, now)
+		}
+	}
+}
+
+// share returns what an outcome weighs in the sequential test of a source.
+func (d *Detector) share(s *source) float64 {
+	if d.ports.class[s.key.port] == lateral || d.lives.scanning(s.key.addr) {
+		return 1
+	}
+	return watchedShare
+}
+
+// weigh adds an outcome to the counts and the test of a source.
+func (d *Detector) weigh(s *source, dst addr, o outcome, weight uint8, now tick) {
+	s.settle(dst, o)
+	switch o {
+	case answered:
+		s.answered++
+	case refused:
+		s.refused++
+	default:
+		s.silent++
+	}
+	if o != answered {
+		s.fail(weight, now)
+	}
+	if s.key.kind == allPorts {
+		s.walk(o)
+		return
+	}
+	s.step(o, d.share(s), weight, now)
+}
+
+// suspicious reports whether the test of a source says scanner.
+func (d *Detector) suspicious(s *source) bool {
+	if s.key.kind == allPorts {
+		return s.llr >= trwAlarm-1e-9
+	}
+	if s.llr < llrAlarm {
+		return false
+	}
+	return d.share(s) == 1 || s.dead >= watchedDead
+}
+
+func (s *source) testName() string {
+	if s.key.kind == allPorts {
+		return nameExternal
+	}
+	return nameSequential
+}
+
+// correct takes back that an attempt was silent, when its answer comes late.
+func (d *Detector) correct(a *attempt, o outcome) {
+	d.stats.late++
+	a.state = o
+	hd := a.dst.hash()
+	d.alive.see(hd)
+	if o == answered {
+		d.alive.see(portHash(hd, a.port))
+	}
+	if !a.has(first) {
+		return
+	}
+	s := d.source(a, a.key())
+	if s == nil {
+		return
+	}
+	s.settle(a.dst, o)
+	if s.silent > 0 {
+		s.silent--
+	}
+	if o == refused {
+		s.refused++
+	} else {
+		s.answered++
+		d.exonerate(s, a)
+	}
+	if s.life != 0 {
+		d.lives.get(s.life).corrected(d, a)
+	}
+}
+
+// exonerate takes a failure back that was none.
+func (d *Detector) exonerate(s *source, a *attempt) {
+	s.failed -= min(s.failed, 1)
+	s.burstFailed -= min(s.burstFailed, 1)
+	if a.weight == weightDead {
+		s.dead -= min(s.dead, 1)
+	}
+	if s.key.kind == allPorts {
+		s.llr -= 2 * trwStep
+	} else {
+		s.unstep(d.share(s), a.weight)
+	}
+}

@@ -1,0 +1,89 @@
+package scan
+
+import (
+	"net/netip"
+
+	"wormscope/detect/zone"
+)
+
+// role is what an address is to the watched institution.
+type role uint8
+
+const (
+	isOutside role = iota + 1
+	isInside
+	isAllowed // may scan
+)
+
+// roles finds the role of an address, with a cache: asking the zones takes
+// longer than all the rest.
+type roles struct {
+	zones *zone.Map
+	allow []netip.Prefix
+	cache []cachedRole
+}
+
+type cachedRole struct {
+	addr addr
+	role role
+}
+
+const roleCache = 4096
+
+func newRoles(zones *zone.Map, allow []netip.Prefix) roles {
+	return roles{zones: zones, allow: allow, cache: make([]cachedRole, roleCache)}
+}
+
+func (r *roles) of(a addr, hash uint64) role {
+	c := &r.cache[hash%roleCache]
+	if c.addr != a || c.role == 0 {
+		*c = cachedRole{a, r.ask(a.netip())}
+	}
+	return c.role
+}
+
+func (r *roles) ask(a netip.Addr) role {
+	for _, p := range r.allow {
+		if p.Contains(a) {
+			return isAllowed
+		}
+	}
+	if r.zones.Inside(a) {
+		return isInside
+	}
+	return isOutside
+}
+
+// class says which rules a port is under.
+type class uint8
+
+const (
+	ordinary class = iota // none but the vertical one: peer-to-peer programs fail here as much as scanners
+	watched               // the sequential test, patiently
+	public                // the same, inside only: honest hosts try many dead addresses outside
+	lateral               // all
+)
+
+// ports holds the class of each port.
+type ports struct{ class []class }
+
+func newPorts(lateralPorts, watchedPorts []uint16) ports {
+	p := ports{make([]class, 1<<16)}
+	for _, port := range watchedPorts {
+		p.class[port] = watched
+	}
+	// Browsers, crawlers and mail and name servers meet dead addresses all
+	// day, and a host whose IPv6 leads nowhere fails at every site it tries.
+	for _, port := range []uint16{25, 53, 80, 443, 853} {
+		if p.class[port] == watched {
+			p.class[port] = public
+		}
+	}
+	for _, port := range lateralPorts {
+		p.class[port] = lateral
+	}
+	return p
+}
+
+// smb reports whether a port carries SMB.
+func smb(port uint16) bool { return port == 445 || port == 139 }

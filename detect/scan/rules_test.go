@@ -1,0 +1,467 @@
+package scan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+)
+
+// scenario is what hosts do after the tap was seen to be whole, and what must
+// come of it.
+type scenario struct {
+	name string
+	cfg  Config
+	run  func(b *bed)
+	want []string // names and hosts of the alerts opened, in order
+}
+
+func (s scenario) test(t *testing.T) {
+	t.Run(s.name, func(t *testing.T) {
+		b := newBed(t, s.cfg)
+		b.whole()
+		s.run(b)
+		b.engine.Close()
+		var got []string
+		for _, a := range b.rec.starts() {
+			name := a.Name
+			if a.Rule == alert.RuleFlood {
+				name = "flood"
+			}
+			port := uint16(0)
+			if a.Evidence.Scan != nil {
+				port = a.Evidence.Scan.Port
+			} else {
+				port = a.Evidence.Flood.Port
+			}
+			got = append(got, fmt.Sprintf("%s %s %d", name, a.Host, port))
+		}
+		if !slices.Equal(got, s.want) {
+			t.Errorf("alerts %q, want %q", got, s.want)
+		}
+	})
+}
+
+const worm = "10.1.0.66"
+
+// sweep lets a host try n destinations, one in gap.
+func (b *bed) sweep(src string, from string, n int, p uint16, gap time.Duration, o func(i int) outcome) {
+	for i := range n {
+		b.try(ip(src), nth(from, i), p, o(i))
+		b.wait(gap)
+	}
+}
+
+func always(o outcome) func(int) outcome { return func(int) outcome { return o } }
+
+// every lets one in n do what o says, and the others answer.
+func every(n int, o outcome) func(int) outcome {
+	return func(i int) outcome {
+		if i%n == n-1 {
+			return o
+		}
+		return answered
+	}
+}
+
+func TestInside(t *testing.T) {
+	for _, s := range []scenario{
+		{name: "six refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 6, 445, time.Second, always(refused)) },
+			want: []string{"sequential 10.1.0.66 445"}},
+		{name: "five refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 5, 445, time.Second, always(refused)) }},
+		{name: "six silent", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 6, 445, 10*time.Second, always(silent))
+		}, want: []string{"sequential 10.1.0.66 445"}},
+		{name: "the last of six silent has time left", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 6, 445, time.Second, always(silent))
+			b.wait(3 * time.Second)
+		}},
+		{name: "repeats of SYNs are one attempt", run: func(b *bed) {
+			for range 3 {
+				b.sweep(worm, "10.9.0.1", 5, 445, 100*time.Millisecond, always(silent))
+				b.wait(3 * time.Second)
+			}
+			b.wait(time.Minute)
+		}},
+		{name: "the same dead hosts each minute", run: func(b *bed) {
+			for range 60 {
+				b.sweep("10.1.0.5", "10.9.0.1", 5, 445, 10*time.Millisecond, always(silent))
+				b.wait(time.Minute)
+			}
+		}},
+		{name: "random addresses outside", run: func(b *bed) {
+			b.sweep(worm, "193.0.0.1", 40, 445, 300*time.Millisecond, always(silent))
+		}, want: []string{"fan-out 10.1.0.66 445"}},
+		{name: "a push to 30 clients in a minute", run: func(b *bed) {
+			b.sweep("10.1.0.9", "10.9.0.1", 30, 22, 2*time.Second, always(answered))
+		}},
+		{name: "20 in 10 s", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 20, 3389, 500*time.Millisecond, always(answered))
+		}, want: []string{"fan-out 10.1.0.66 3389"}},
+		{name: "19 in 10 s", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 19, 3389, 500*time.Millisecond, always(answered))
+		}},
+		{name: "40 in 60 s", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 40, 3389, 1500*time.Millisecond, always(answered))
+		}, want: []string{"fan-out 10.1.0.66 3389"}},
+		{name: "80 in 600 s", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 80, 5985, 7500*time.Millisecond, always(answered))
+		}, want: []string{"fan-out 10.1.0.66 5985"}},
+		{name: "fan-out on a web port", run: func(b *bed) {
+			b.sweep("10.1.0.9", "93.0.0.1", 200, 443, 10*time.Millisecond, always(answered))
+		}},
+		{name: "dead addresses outside on a web port", run: func(b *bed) {
+			b.sweep("10.1.0.9", "93.0.0.1", 200, 443, time.Second, always(silent))
+			b.wait(time.Minute)
+		}},
+		{name: "IPv6 that leads nowhere", run: func(b *bed) {
+			b.sweep("fd00::9", "2001:db8:1::1", 200, 443, time.Second, always(silent))
+			b.wait(time.Minute)
+		}},
+		{name: "dead addresses inside on a web port", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 14, 80, time.Second, always(refused))
+		}, want: []string{"sequential 10.1.0.66 80"}},
+		{name: "peers at all ports", run: func(b *bed) {
+			for i := range 200 {
+				b.try(ip("10.1.0.9"), nth("77.1.0.1", i*7), uint16(2000+i*31), silent)
+				b.wait(100 * time.Millisecond)
+			}
+			b.sweep("10.1.0.9", "77.9.0.1", 100, 30303, 100*time.Millisecond, always(silent))
+			b.wait(time.Minute)
+		}},
+		{name: "12 dead in a day", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 12, 445, 2*time.Hour, always(silent))
+		}, want: []string{"slow 10.1.0.66 445"}},
+		{name: "slow, half answers", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 20, 445, time.Hour, every(2, silent))
+		}, want: []string{"slow 10.1.0.66 445"}},
+		{name: "slow, most answer, SMB", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 20, 445, time.Hour, every(10, silent))
+		}, want: []string{"slow 10.1.0.66 445"}},
+		{name: "slow, most answer, SSH", run: func(b *bed) {
+			b.sweep("10.1.0.9", "10.9.0.1", 20, 22, time.Hour, every(10, silent))
+		}},
+		{name: "an allowed scanner", cfg: Config{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.66/32")}}, run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 200, 445, 10*time.Millisecond, always(refused))
+		}},
+		{name: "broadcast and multicast", run: func(b *bed) {
+			b.sweep(worm, "224.0.0.1", 50, 445, time.Second, always(silent))
+			b.sweep(worm, "255.255.255.255", 1, 445, time.Second, always(silent))
+			b.wait(time.Minute)
+		}},
+		{name: "known servers that went down", run: func(b *bed) {
+			b.sweep("10.1.0.7", "10.9.0.1", 19, 445, time.Minute, always(answered))
+			b.wait(time.Hour)
+			b.sweep("10.1.0.8", "10.9.0.1", 19, 445, time.Minute, always(silent))
+			b.wait(time.Minute)
+		}},
+	} {
+		s.test(t)
+	}
+}
+
+func TestOutside(t *testing.T) {
+	const scanner = "198.51.100.7"
+	for _, s := range []scenario{
+		{name: "four refusals", run: func(b *bed) { b.sweep(scanner, "10.9.0.1", 4, 445, time.Second, always(refused)) },
+			want: []string{"external 198.51.100.7 445"}},
+		{name: "ports are pooled", run: func(b *bed) {
+			for i, p := range []uint16{22, 445, 3389, 8080} {
+				b.try(ip(scanner), nth("10.9.0.1", i), p, refused)
+			}
+		}, want: []string{"external 198.51.100.7 8080"}},
+		{name: "ports of one host are one first contact", run: func(b *bed) {
+			for p := range uint16(10) {
+				b.try(ip(scanner), ip("10.9.0.1"), 1000+p, refused)
+			}
+		}},
+		{name: "a client of many servers", run: func(b *bed) {
+			b.sweep(scanner, "10.9.0.1", 100, 443, time.Second, every(3, refused))
+		}},
+		{name: "a scanner that changes its address within its /64", run: func(b *bed) {
+			for i := range 4 {
+				b.try(nth("2001:db8:5:5::1", i*99), nth("fd00::1", i), 445, refused)
+			}
+		}, want: []string{"external 2001:db8:5:5::12a 445"}},
+		{name: "outside to outside is tested by port", run: func(b *bed) {
+			b.sweep(scanner, "203.0.113.1", 40, 6881, time.Second, always(refused))
+			b.sweep(scanner, "203.0.113.101", 6, 445, time.Second, always(refused))
+		}, want: []string{"sequential 198.51.100.7 445"}},
+		{name: "many sources, a network, hardly an answer", run: func(b *bed) {
+			for i := range 400 {
+				b.try(nth("198.18.0.1", i*301), nth("10.9.0.0", i*37%256), 23, refused)
+				b.wait(time.Second)
+			}
+		}, want: []string{"distributed 10.9.0.0 23"}},
+		{name: "many sources, a network that answers", run: func(b *bed) {
+			for i := range 400 {
+				b.try(nth("198.18.0.1", i*301), nth("10.9.0.0", i*37%256), 443, every(2, refused)(i))
+				b.wait(time.Second)
+			}
+		}},
+	} {
+		s.test(t)
+	}
+}
+
+func TestVertical(t *testing.T) {
+	ports := func(n int, gap time.Duration, o func(i int) outcome) func(b *bed) {
+		return func(b *bed) {
+			for i := range n {
+				b.try(ip(worm), ip("10.9.0.1"), uint16(1000+i), o(i))
+				b.wait(gap)
+			}
+			b.wait(time.Minute)
+		}
+	}
+	for _, s := range []scenario{
+		{name: "20 refused in a minute", run: ports(20, 3*time.Second, always(refused)), want: []string{"vertical 10.1.0.66 0"}},
+		{name: "19 refused", run: ports(19, time.Second, always(refused))},
+		{name: "20 in more than a minute", run: ports(20, 4*time.Second, always(refused))},
+		{name: "20 silent", run: ports(20, time.Second, always(silent)), want: []string{"vertical 10.1.0.66 0"}},
+		{name: "100 answered", run: ports(100, time.Second, always(answered))},
+		{name: "one port again and again", run: func(b *bed) {
+			for range 100 {
+				b.try(ip(worm), ip("10.9.0.1"), 1000, refused)
+				b.wait(30 * time.Second)
+			}
+		}},
+		{name: "three hosts, one alert", run: func(b *bed) {
+			for h := range 3 {
+				for p := range uint16(30) {
+					b.try(ip(worm), nth("10.9.0.1", h), 2000+p, refused)
+				}
+			}
+		}, want: []string{"vertical 10.1.0.66 0"}},
+		{name: "FIN probes that are refused", run: func(b *bed) {
+			for p := range uint16(25) {
+				b.send(port(ip(worm), 40000), port(ip("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
+				b.rst(ip(worm), ip("10.9.0.1"), 1000+p)
+			}
+		}, want: []string{"vertical 10.1.0.66 0"}},
+		{name: "FIN probes that nobody minds", run: func(b *bed) {
+			for p := range uint16(25) {
+				b.send(port(ip(worm), 40000), port(ip("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
+			}
+			b.wait(time.Minute)
+		}},
+	} {
+		s.test(t)
+	}
+}
+
+func TestHalfDuplex(t *testing.T) {
+	clientSide := func(b *bed, n int) {
+		for i := range n {
+			src := nth("10.1.0.1", i%50)
+			b.syn(src, nth("10.9.0.1", i), 445)
+			b.ack(src, nth("10.9.0.1", i), 445)
+			b.send(port(src, 40000), port(nth("10.9.0.1", i), 445), packet.FIN|packet.ACK, isn+5, 9)
+			b.wait(time.Second)
+		}
+	}
+	t.Run("clients' half: connections", func(t *testing.T) {
+		b := newBed(t, Config{})
+		clientSide(b, 300)
+		for i := range 15 { // one client to many, none answered as far as the tap shows
+			b.syn(ip("10.1.0.1"), nth("10.8.0.1", i), 445)
+			b.ack(ip("10.1.0.1"), nth("10.8.0.1", i), 445)
+			b.wait(10 * time.Second)
+		}
+		b.engine.Close()
+		b.none()
+		if s := b.d.Stats(); !s.ClientOnly || s.ServerOnly || len(s.Warnings()) != 1 {
+			t.Errorf("stats %+v, want ClientOnly and a warning", s)
+		}
+	})
+	t.Run("clients' half: silence is nothing", func(t *testing.T) {
+		b := newBed(t, Config{})
+		clientSide(b, 20)
+		b.sweep("10.1.0.60", "10.7.0.1", 19, 445, 6*time.Second, always(silent))
+		b.engine.Close()
+		b.none()
+	})
+	t.Run("clients' half: a sweep", func(t *testing.T) {
+		b := newBed(t, Config{})
+		clientSide(b, 20)
+		b.sweep(worm, "10.7.0.1", 30, 445, 100*time.Millisecond, always(silent))
+		b.engine.Close()
+		if a := b.one(); a.Name != nameFanOut {
+			t.Errorf("%s, want fan-out", a.Name)
+		}
+	})
+	t.Run("a sweep is no evidence", func(t *testing.T) {
+		b := newBed(t, Config{})
+		b.sweep(worm, "10.7.0.1", 100, 445, time.Second, always(silent))
+		b.engine.Close()
+		if b.one(); b.d.Stats().ClientOnly {
+			t.Error("the tap is called half-duplex")
+		}
+	})
+	t.Run("servers' half: a worm", func(t *testing.T) {
+		b := newBed(t, Config{})
+		for i := range 40 {
+			b.synack(ip(worm), nth("10.7.0.1", i), 445)
+			b.synack(ip(worm), nth("10.7.0.1", i), 445) // a copy
+			b.wait(100 * time.Millisecond)
+		}
+		b.engine.Close()
+		a := b.one()
+		if a.Name != nameHalfDuplex || a.Host != ip(worm) || a.Evidence.Scan.Targets != 20 {
+			t.Errorf("%s", summary(&a))
+		}
+		if !b.d.Stats().ServerOnly {
+			t.Error("the tap is not called half-duplex")
+		}
+	})
+	t.Run("backscatter", func(t *testing.T) {
+		b := newBed(t, Config{})
+		b.whole()
+		for i := range 500 {
+			b.synack(nth("10.1.0.1", i), ip("203.0.113.5"), 445)
+			b.rst(nth("10.1.0.1", i), ip("203.0.113.6"), 445)
+		}
+		b.engine.Close()
+		b.none()
+	})
+	t.Run("reflection, both halves seen", func(t *testing.T) {
+		b := newBed(t, Config{})
+		b.whole()
+		for i := range 500 {
+			b.synack(ip(worm), nth("203.0.113.1", i), 445)
+			b.wait(time.Millisecond)
+		}
+		b.engine.Close()
+		b.none()
+	})
+}
+
+func TestOutcomes(t *testing.T) {
+	dst := ip("10.9.0.1")
+	src := ip(worm)
+	for _, c := range []struct {
+		name string
+		run  func(b *bed)
+		want outcome
+	}{
+		{"nothing", func(b *bed) { b.wait(6 * time.Second) }, silent},
+		{"SYN-ACK", func(b *bed) { b.synack(src, dst, 445) }, answered},
+		{"SYN-ACK to another SYN", func(b *bed) {
+			b.send(port(dst, 445), port(src, 40000), packet.SYN|packet.ACK, 5, isn+2)
+			b.wait(6 * time.Second)
+		}, silent},
+		{"SYN-ACK to another port", func(b *bed) {
+			b.send(port(dst, 445), port(src, 40001), packet.SYN|packet.ACK, 5, isn+1)
+			b.wait(6 * time.Second)
+		}, silent},
+		{"SYN-ACK at 20 s", func(b *bed) { b.wait(20 * time.Second); b.synack(src, dst, 445) }, answered},
+		{"SYN-ACK to a second connection", func(b *bed) {
+			b.send(port(src, 41000), port(dst, 445), packet.SYN, 7, 0)
+			b.send(port(dst, 445), port(src, 41000), packet.SYN|packet.ACK, 5, 8)
+		}, answered},
+		{"RST", func(b *bed) { b.rst(src, dst, 445) }, refused},
+		{"RST after SYN-ACK", func(b *bed) { b.synack(src, dst, 445); b.rst(src, dst, 445) }, answered},
+		{"RST at 10 s", func(b *bed) { b.wait(10 * time.Second); b.rst(src, dst, 445) }, refused},
+		{"RST to another SYN", func(b *bed) {
+			b.send(port(dst, 445), port(src, 40000), packet.RST|packet.ACK, 0, isn+9)
+			b.wait(6 * time.Second)
+		}, silent},
+		{"unreachable", func(b *bed) { b.unreachable(ip("10.0.0.1"), src, dst, 445, 1) }, refused},
+		{"unreachable, too big", func(b *bed) {
+			b.unreachable(ip("10.0.0.1"), src, dst, 445, 4)
+			b.wait(6 * time.Second)
+		}, silent},
+		{"unreachable, another port", func(b *bed) {
+			b.unreachable(ip("10.0.0.1"), src, dst, 446, 1)
+			b.wait(6 * time.Second)
+		}, silent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t, Config{})
+			b.whole()
+			b.syn(src, dst, 445)
+			c.run(b)
+			at := addrOf(src)
+			a := b.d.attempts.find(pairHash(at.hash(), addrOf(dst).hash(), 445), at, addrOf(dst), 445)
+			if a == nil || a.state != c.want {
+				t.Fatalf("attempt %+v, want outcome %d", a, c.want)
+			}
+		})
+	}
+	t.Run("IPv6 unreachable", func(t *testing.T) {
+		b := newBed(t, Config{})
+		for i := range 6 {
+			b.syn(ip("fd00::66"), nth("fd00:9::1", i), 445)
+			b.unreachable(ip("fd00::1"), ip("fd00::66"), nth("fd00:9::1", i), 445, 3)
+		}
+		if a := b.one(); a.Evidence.Scan.Refused != 6 {
+			t.Errorf("%s", summary(&a))
+		}
+	})
+}
+
+func TestLife(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	b.sweep(worm, "10.9.0.1", 250, 445, 100*time.Millisecond, every(5, answered))
+	b.sweep(worm, "10.9.0.1", 250, 445, 100*time.Millisecond, always(refused)) // again: nothing new
+	b.wait(time.Hour)
+	var lines []string
+	for _, a := range b.rec.alerts {
+		lines = append(lines, fmt.Sprintf("%d %s %d %d", a.Seq, a.Phase, a.Evidence.Scan.Targets, a.Evidence.Scan.Answered))
+		if a.ID != b.rec.alerts[0].ID {
+			t.Errorf("id %s, want %s", a.ID, b.rec.alerts[0].ID)
+		}
+	}
+	end := b.rec.alerts[len(b.rec.alerts)-1]
+	if end.Phase != alert.PhaseEnd || end.Evidence.Scan.Targets != 250 {
+		t.Errorf("words of the alert: %s", strings.Join(lines, ", "))
+	}
+	if want := "0 start 20 19, 1 update 100 99, 2 end 250 250"; strings.Join(lines, ", ") != want {
+		t.Errorf("%d words of one alert: %s", len(lines), strings.Join(lines, ", "))
+	}
+	if got := end.Time.Sub(begin); got > 11*time.Minute {
+		t.Errorf("closed after %v", got)
+	}
+}
+
+func TestTargeted(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	b.sweep(worm, "10.9.0.1", 30, 445, time.Second, every(3, refused))
+	b.sweep(worm, "193.0.0.1", 30, 445, time.Second, always(refused))
+	targeted := map[netip.Addr]int{}
+	for _, f := range b.rec.facts {
+		if f.Kind != alert.FactTargeted || f.Peer != ip(worm) || f.Port != 445 {
+			t.Errorf("fact %+v", f)
+		}
+		targeted[f.Host]++
+	}
+	if len(b.rec.starts()) == 0 {
+		t.Fatal("no alert")
+	}
+	for i := range 30 {
+		if n := targeted[nth("10.9.0.1", i)]; n != 1 {
+			t.Errorf("%v was called targeted %d times, want once", nth("10.9.0.1", i), n)
+		}
+	}
+	if len(targeted) != 30 {
+		t.Errorf("%d hosts are targeted, want the 30 inside", len(targeted))
+	}
+}
+
+func TestManagementServer(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for range 5 { // a push to 400 clients every eight days, so that all are new again
+		b.sweep("10.1.0.9", "10.9.0.1", 400, 22, 100*time.Millisecond, every(10, silent))
+		b.wait(8 * 24 * time.Hour)
+	}
+	b.engine.Close()
+	b.one()
+}

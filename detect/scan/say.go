@@ -1,0 +1,264 @@
+package scan
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+)
+
+// alarm opens an alert about a source, decided by an attempt.
+func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
+	if sc := d.lives.of(a.src); sc != nil && sc.sweeps >= sweepsEach && s.key.kind != allPorts {
+		d.joinSeveral(sc, s, a, name, now)
+		return
+	}
+	l := d.newLife(a, sweep, name, a.src, s.firstAt)
+	l.adopt(s)
+	l.known, l.atAlarm, l.llr = uint64(s.tried), uint64(s.tried), s.llr
+	if name != nameSequential && name != nameExternal {
+		l.llr = 0
+	}
+	if s.key.kind == allPorts {
+		l.port = 0
+	}
+	l.quiet = quietTime(s, now)
+	d.start(l, s, now)
+}
+
+// joinSeveral lets a further port of a scanner join the alert that the ports
+// beyond the first few share.
+func (d *Detector) joinSeveral(sc *scanner, s *source, a *attempt, name string, now int64) {
+	if sc.several == 0 {
+		l := d.newLife(a, several, name, a.src, s.firstAt)
+		l.adopt(s)
+		l.port = 0
+		l.known, l.atAlarm = uint64(s.tried), uint64(s.tried)
+		l.quiet = quietTime(s, now)
+		d.start(l, s, now)
+		return
+	}
+	l := d.lives.get(sc.several)
+	l.adopt(s)
+	l.addPort(s.key.port)
+	l.known += uint64(s.tried)
+	l.last = max(l.last, a.time)
+	s.life = sc.several
+	d.tellTargets(l, s)
+}
+
+// adopt takes the counts of a source over.
+func (l *life) adopt(s *source) {
+	l.keys = append(l.keys, s.key)
+	l.attempts += uint64(s.tried)
+	l.answered += uint64(s.answered)
+	l.refused += uint64(s.refused)
+	l.silent += uint64(s.silent)
+}
+
+// quietTime returns how long the alert of a source stays open without news.
+func quietTime(s *source, now int64) int64 {
+	gap := (now - s.firstAt) / int64(max(s.tried, 2)-1)
+	return min(max(quietAfter, quietGaps*gap), quietMost)
+}
+
+// start says the first word of an alert about a source, and the facts that are
+// known by then.
+func (d *Detector) start(l *life, s *source, now int64) {
+	place := d.lives.open(l)
+	if place == 0 {
+		d.stats.unsaid++
+		return
+	}
+	s.life = place
+	if c := d.customs[s.key.port]; c != nil && s.key.kind == perPort {
+		c.leave(s)
+	}
+	for i := range s.nframes {
+		l.frames = append(l.frames, s.frames[i].ref())
+	}
+	oldest := s.next - min(s.next, keepTargets)
+	for n := oldest; n < s.next && len(l.sample) < samplePart; n++ {
+		l.sample = append(l.sample, s.targets[n%keepTargets].addr.netip())
+	}
+	d.say(l, alert.PhaseStart, now)
+	d.tellTargets(l, s)
+}
+
+// newLife makes an alert that a decision about an attempt opens.
+func (d *Detector) newLife(a *attempt, kind lifeKind, name string, host addr, begin int64) *life {
+	l := &life{
+		rule: alert.RuleScan, name: name, kind: kind, host: host, port: a.port, pop: d.population(a),
+		inside: a.has(inside), lateral: d.ports.class[a.port] == lateral, vlan: a.vlan,
+		first: begin, last: max(a.time, begin), quiet: quietAfter,
+		orig:  netip.AddrPortFrom(a.src.netip(), a.sport),
+		resp:  netip.AddrPortFrom(a.dst.netip(), a.port),
+		ports: []uint16{a.port},
+	}
+	key := strconv.Itoa(int(a.port))
+	if kind == several || kind == vertical || a.has(pooled) {
+		key = ""
+	}
+	l.id = alert.Identify(alert.RuleScan, host.netip(), time.Unix(0, begin).UTC(), name, key)
+	return l
+}
+
+// target adds a destination to a scan under way.
+func (l *life) target(d *Detector, dst addr, hash uint64, port uint16) {
+	l.attempts++
+	l.last = d.now
+	l.addPort(port)
+	if l.kind == several {
+		hash = portHash(hash, port)
+	}
+	if !l.targets.add(hash) {
+		return
+	}
+	if len(l.sample) < samplePart {
+		l.sample = append(l.sample, dst.netip())
+	}
+	if l.pace.Due(l.count(), d.now) {
+		d.say(l, alert.PhaseUpdate, d.now)
+	}
+}
+
+func (l *life) addPort(port uint16) {
+	if len(l.ports) < samplePart && !slices.Contains(l.ports, port) {
+		l.ports = append(l.ports, port)
+	}
+}
+
+// outcome adds what an attempt came to.
+func (l *life) outcome(d *Detector, a *attempt) {
+	switch a.state {
+	case answered:
+		l.answered++
+	case refused:
+		l.refused++
+	default:
+		l.silent++
+		return
+	}
+	d.tellTarget(a.src, a.dst, a.port, a.state, d.frame)
+}
+
+// corrected takes back that an attempt was silent.
+func (l *life) corrected(d *Detector, a *attempt) {
+	l.silent -= min(l.silent, 1)
+	l.outcome(d, a)
+}
+
+// tellTargets says which of the destinations of a new scanner are known to be
+// there.
+func (d *Detector) tellTargets(l *life, s *source) {
+	if s.key.kind == allPorts && len(l.ports) > 1 {
+		return
+	}
+	for n := s.next - min(s.next, keepTargets); n < s.next; n++ {
+		t := &s.targets[n%keepTargets]
+		d.tellTarget(l.host, t.addr, l.port, t.state, frame{})
+	}
+}
+
+// tellTarget says, once, that a destination inside answered or refused a
+// scanner.
+func (d *Detector) tellTarget(src, dst addr, port uint16, o outcome, f frame) {
+	hd := dst.hash()
+	if o != answered && o != refused || d.roles.of(dst, hd) == isOutside {
+		return
+	}
+	if d.facts.see(pairHash(src.hash(), hd, port)) {
+		return
+	}
+	d.emit.Fact(alert.Fact{
+		Kind: alert.FactTargeted, Host: dst.netip(), Peer: src.netip(), Port: port,
+		Time: time.Unix(0, d.now).UTC(), Frame: f.ref(),
+	})
+}
+
+// count is how much there is of what the alert is about: destinations, of
+// floods and distributed scans sources.
+func (l *life) count() uint64 {
+	if l.kind == network {
+		return l.sources
+	}
+	return l.known + l.targets.count()
+}
+
+// say emits the alert in its present state.
+func (d *Detector) say(l *life, phase alert.Phase, now int64) {
+	if phase == alert.PhaseStart {
+		l.pace.Due(l.count(), now)
+	}
+	a := alert.Alert{
+		ID: l.id, Seq: l.seq, Phase: phase, Rule: l.rule, Name: l.name, Severity: l.severity(),
+		Time: time.Unix(0, now).UTC(), Host: l.host.netip(), Orig: l.orig, Resp: l.resp,
+		Proto: uint8(packet.ProtoTCP), VLAN: l.vlan,
+		First: time.Unix(0, l.first).UTC(), Last: time.Unix(0, l.last).UTC(),
+		Count: l.attempts, Frames: slices.Clone(l.frames),
+	}
+	l.seq++
+	if l.kind == flood {
+		a.Count = l.packets
+		a.Evidence.Flood = &alert.Flood{
+			Port: l.port, Sources: l.count(), Packets: l.packets, Rate: l.rate(l.packets),
+		}
+	} else {
+		a.Evidence.Scan = l.scan()
+	}
+	d.emit.Alert(a)
+}
+
+func (l *life) scan() *alert.Scan {
+	s := &alert.Scan{
+		Port: l.port, Targets: l.known + l.targets.count(), Estimated: l.targets.estimated(),
+		Answered: l.answered, Refused: l.refused, Silent: l.silent,
+		Attempts: l.atAlarm, LLR: l.llr, Sources: l.sources, Sample: slices.Clone(l.sample),
+	}
+	s.Rate = l.rate(s.Targets)
+	if l.kind == vertical {
+		s.Rate = l.rate(l.attempts)
+	}
+	if l.port == 0 && len(l.ports) == 1 {
+		s.Port = l.ports[0]
+	} else if len(l.ports) > 1 {
+		s.Ports = slices.Clone(l.ports)
+	}
+	return s
+}
+
+// rate returns so many a second, 0 where all came at the same time.
+func (l *life) rate(n uint64) float64 {
+	seconds := float64(l.last-l.first) / 1e9
+	if seconds <= 0 || n < 2 {
+		return 0
+	}
+	return float64(n-1) / seconds
+}
+
+// severity says how much the alert matters: SMB swept from inside, and most of
+// it in vain, is what a worm does; a volume that mostly succeeds may be a
+// management server; the internet knocks at every door.
+func (l *life) severity() alert.Severity {
+	failed := l.refused+l.silent > l.answered
+	switch {
+	case l.kind == flood:
+		return alert.Medium
+	case l.kind == network:
+		return alert.Low
+	case !l.inside && l.answered > 0:
+		return alert.Medium
+	case !l.inside:
+		return alert.Low
+	case l.kind == vertical, !l.lateral:
+		return alert.Medium
+	case smb(l.port) && (failed || l.name == nameSequential):
+		return alert.Critical
+	case failed, smb(l.port), l.name == nameSequential:
+		return alert.High
+	}
+	return alert.Medium
+}

@@ -1,0 +1,234 @@
+// Package scan finds who scans, from TCP connection attempts and what they
+// come to: sweeps of one port (by a sequential test, by volume, slow ones),
+// vertical scans, scans from outside, distributed scans, and floods, which
+// look like many scanners and are none. docs/detection.md says what each rule
+// does and how it measures up.
+package scan
+
+import (
+	"net/netip"
+
+	"wormscope/capture/packet"
+	"wormscope/detect"
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+)
+
+// Config says what to look for and how much to remember. The zero value of
+// each field stands for its default.
+type Config struct {
+	// LateralPorts are the ports that worms move over. All rules apply to
+	// them. Default: DefaultLateralPorts.
+	LateralPorts []uint16
+	// WatchedPorts are the other ports whose sweeps are looked for, with more
+	// patience: by the sequential test only, an outcome weighing half.
+	// Default: DefaultWatchedPorts.
+	WatchedPorts []uint16
+	// Allow names sources that may scan: vulnerability scanners, monitoring
+	// hosts, address translators and proxies, which speak for many.
+	Allow []netip.Prefix
+	// MaxSources bounds the sources inside that tried several destinations at
+	// a port, 0.9 kB each; a quarter as many outside. Default 32768.
+	MaxSources int
+	// MaxNewcomers bounds the sources that tried only one, 80 bytes each, for
+	// the inside and for the outside. A power of two; default 65536.
+	MaxNewcomers int
+	// MaxAttempts bounds the attempts of the last 21 seconds, 100 bytes each.
+	// A power of two; default 262144.
+	MaxAttempts int
+	// MaxContacts bounds what is remembered for a week: who contacted whom
+	// inside (a quarter as many outside), and who is alive. 4 bytes each, a
+	// power of two; default 4194304.
+	MaxContacts int
+}
+
+// DefaultLateralPorts returns the ports that worms move over: SMB, NetBIOS,
+// RPC, RDP, WinRM, SSH and Telnet.
+func DefaultLateralPorts() []uint16 {
+	return []uint16{445, 139, 135, 3389, 5985, 5986, 22, 23}
+}
+
+// DefaultWatchedPorts returns the system ports (below 1024, RFC 6335) and the
+// ports above that worms and botnets are known to sweep.
+func DefaultWatchedPorts() []uint16 {
+	ports := make([]uint16, 0, 1100)
+	for p := range uint16(1024) {
+		ports = append(ports, p)
+	}
+	return append(ports,
+		1433, 1434, 1521, 2222, 2323, 3306, 4444, 5060, 5432, 5555, 5900, 6379, 7547, 8080, 8081, 8291,
+		8443, 8888, 9200, 11211, 23231, 26, 27017, 37215, 49152, 52869, 60001)
+}
+
+func (c Config) withDefaults() Config {
+	if c.LateralPorts == nil {
+		c.LateralPorts = DefaultLateralPorts()
+	}
+	if c.WatchedPorts == nil {
+		c.WatchedPorts = DefaultWatchedPorts()
+	}
+	orDefault := func(n *int, value int) {
+		if *n <= 0 {
+			*n = value
+		}
+	}
+	orDefault(&c.MaxSources, 1<<15)
+	orDefault(&c.MaxNewcomers, 1<<16)
+	orDefault(&c.MaxAttempts, 1<<18)
+	orDefault(&c.MaxContacts, 1<<22)
+	return c
+}
+
+// Detector finds scans. It is used by one goroutine and runs on packet time.
+type Detector struct {
+	emit  alert.Emitter
+	zones *zone.Map
+	ports ports
+	roles roles
+
+	now     int64 // packet time, Unix nanoseconds
+	base    int64 // what ticks count from
+	behind  bool  // the clock of the capture went back, ticks of the engine are ahead
+	tidy    int64 // when to look at the lives next
+	curious bool  // segments with data are of interest
+	frame   frame // of the present packet
+
+	attempts attempts
+	inside   population
+	outside  population
+	alive    memory
+	facts    memory
+	pairs    pairs
+	targets  targets
+	nets     nets
+	tap      tap
+	lives    lives
+	customs  map[uint16]*custom // by lateral port
+	stats    counters
+}
+
+var _ detect.Detector = (*Detector)(nil)
+
+// New makes a detector that says what it finds to emit. Zones tell inside from
+// outside.
+func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
+	cfg = cfg.withDefaults()
+	return &Detector{
+		emit: emit, zones: zones,
+		ports:    newPorts(cfg.LateralPorts, cfg.WatchedPorts),
+		roles:    newRoles(zones, cfg.Allow),
+		curious:  true,
+		attempts: newAttempts(cfg.MaxAttempts),
+		inside:   newPopulation(cfg.MaxSources, cfg.MaxNewcomers, cfg.MaxContacts),
+		outside:  newPopulation(max(cfg.MaxSources/4, 1), cfg.MaxNewcomers, cfg.MaxContacts/4),
+		alive:    newMemory(cfg.MaxContacts),
+		facts:    newMemory(cfg.MaxContacts / 16),
+		pairs:    newPairs(),
+		targets:  newTargets(),
+		nets:     newNets(),
+		lives:    newLives(),
+		customs:  map[uint16]*custom{},
+	}
+}
+
+// Wants asks for TCP segments and for ICMP. Segments with data are looked at
+// only while the tap is not known to be whole, or a flood is suspected.
+func (d *Detector) Wants() detect.Kind { return detect.TCPControl | detect.TCPData | detect.ICMP }
+
+// Packet looks at one packet.
+func (d *Detector) Packet(p *packet.Packet) {
+	if p.Proto != packet.ProtoTCP {
+		if p.Unreachable() && p.ICMP.HasInner {
+			d.unreachable(p)
+		}
+		return
+	}
+	control := p.Flags & (packet.SYN | packet.RST | packet.FIN)
+	if control == 0 {
+		if d.curious {
+			d.progress(p)
+		}
+		return
+	}
+	d.advance(p.Time)
+	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
+	switch {
+	case p.Flags.IsSYN(), p.Flags&(packet.FIN|packet.ACK|packet.RST|packet.SYN) == packet.FIN:
+		d.try(p)
+	case p.Flags.IsSYNACK():
+		d.accept(p)
+	case control&packet.RST != 0:
+		d.reset(p)
+	case d.curious:
+		d.progress(p)
+	}
+}
+
+// clockBack is how far a packet may be older than the one before it, before
+// the clock counts as set back.
+const clockBack = int64(60e9)
+
+// advance lets time pass to that of a packet: attempts come to an end, alerts
+// are closed.
+func (d *Detector) advance(now int64) {
+	if now <= d.now {
+		if now < d.now-clockBack {
+			d.rewind(now)
+		}
+		return
+	}
+	if d.base == 0 {
+		d.base = now - int64(day)*nanosPerTick
+	}
+	d.now = now
+	for a := d.attempts.due(now); a != nil; a = d.attempts.due(now) {
+		d.timeout(a)
+	}
+	if now >= d.tidy {
+		d.attempts.expire(now)
+		d.inside.contacts.advance(now)
+		d.outside.contacts.advance(now)
+		d.alive.advance(now)
+		d.facts.advance(now)
+		d.closeQuiet(now)
+		d.tidy = now + 1e9
+	}
+}
+
+// rewind begins anew where the clock went back: captures that were joined in
+// the wrong order, a clock that was set. What the open attempts would have
+// come to stays unknown, and counts of sources in time mean nothing now.
+func (d *Detector) rewind(now int64) {
+	d.stats.rewinds++
+	d.closeAll(d.now)
+	d.behind = true
+	d.now, d.tidy, d.base = now, now, now-int64(day)*nanosPerTick
+	d.attempts.clear()
+	d.inside.clear()
+	d.outside.clear()
+	d.pairs.clear()
+	d.targets.clear()
+	d.nets.clear()
+	clear(d.customs)
+}
+
+// Tick lets time pass.
+func (d *Detector) Tick(now int64) {
+	if d.now > 0 && !d.behind {
+		d.advance(now)
+	}
+}
+
+// Close closes the alerts that are open. Attempts younger than five seconds
+// stay unknown.
+func (d *Detector) Close(now int64) {
+	d.Tick(now)
+	d.closeAll(d.now)
+}
+
+// Alive reports whether an address answered anyone, or was answered, within
+// the last week, as far as it is remembered.
+func (d *Detector) Alive(a netip.Addr) bool { return d.alive.has(addrOf(a).hash()) }
+
+// tick returns a time as ticks since the detector's beginning.
+func (d *Detector) tick(t int64) tick { return tick((t - d.base) / nanosPerTick) } //nolint:gosec // G115: wraps by design.

@@ -1,0 +1,118 @@
+package scan
+
+import "math"
+
+// fade lets the log-likelihood ratio decay to now.
+func (s *source) fade(now tick) {
+	if dt := now.since(s.llrAt); dt > 0 {
+		s.llr *= math.Exp2(-float64(dt) / float64(llrHalfLife))
+		s.llrAt = now
+	}
+}
+
+// step adds an outcome to the sequential test of one port. share is what the
+// port weighs, weight what a failure at this destination does, in tenths.
+//
+// Answers come at once and silence takes five seconds to be sure of. So that
+// the answers among a burst of attempts are not lost at the lower bound before
+// the silence among them counts, the bound lies as far below zero as the
+// attempts still open could add.
+func (s *source) step(o outcome, share float64, weight uint8, now tick) {
+	s.fade(now)
+	if o == answered {
+		s.llr += share * successStep
+	} else {
+		s.llr += share * failStep * float64(weight) / 10
+	}
+	s.llr = max(s.llr, -share*failStep*float64(s.pending))
+}
+
+// unstep takes a failure back that a late answer disproved.
+func (s *source) unstep(share float64, weight uint8) {
+	s.llr = max(0, s.llr+share*(successStep-failStep*float64(weight)/10))
+}
+
+// walk adds an outcome to the random walk of a source outside. At the lower
+// threshold the source is found benign, and when nothing of it is open any
+// more, the walk begins again.
+func (s *source) walk(o outcome) {
+	if o != answered {
+		s.llr += trwStep
+		return
+	}
+	if s.llr -= trwStep; s.llr <= -trwAlarm {
+		s.llr = -trwAlarm
+		if s.pending == 0 {
+			s.llr = 0
+		}
+	}
+}
+
+// resolve notes that an attempt is no longer open.
+func (s *source) resolve() { s.pending -= min(s.pending, 1) }
+
+// fail counts a failure; one at a destination never seen alive is remembered
+// with its time.
+func (s *source) fail(weight uint8, now tick) {
+	s.failed++
+	s.burstFailed++
+	if weight == weightDead {
+		s.deaths[s.dead%keepDead] = now
+		s.dead++
+	}
+}
+
+// exceeds reports whether the source went beyond a volume by now, and beyond
+// twice what it is used to.
+func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
+	n := v.tried * factor
+	if n > keepTried { // the ring remembers no more
+		n = keepTried
+	}
+	if s.tried < n || s.dead < v.dead {
+		return false
+	}
+	// Many dead among very many is what a management server meets, too.
+	if (v.mixed() || s.dead*4 < s.tried) && max(n, s.burst) <= 2*s.most {
+		return false
+	}
+	oldest := s.times[(s.tried-n)%keepTried]
+	if now.since(oldest) > v.within {
+		return false
+	}
+	if v.dead > 0 && now.since(s.deaths[(s.dead-v.dead)%keepDead]) > v.within {
+		return false
+	}
+	return true
+}
+
+// begin notes that a new destination is about to be counted: a new go, when
+// the last was long ago, and new counts, when it was very long ago.
+func (s *source) begin(now tick, at int64) {
+	gap := now.since(s.last)
+	if gap <= burstGap {
+		return
+	}
+	s.learn()
+	s.burst, s.burstFailed, s.pending = 0, 0, 0
+	if gap > forgetAfter && s.life == 0 {
+		s.restart(now, at)
+	}
+}
+
+// learn takes the go that ended for what the source is used to do, unless
+// much of it failed.
+func (s *source) learn() {
+	if s.burstFailed*10 <= s.burst*3 {
+		s.most = max(s.most, s.burst)
+	}
+}
+
+// restart sets the counts back, after so long a time that no rule looks back
+// beyond it, or after an alert was closed.
+func (s *source) restart(now tick, at int64) {
+	s.first, s.firstAt = now, at
+	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
+	s.next, s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0, 0
+	s.targets = [keepTargets]target{}
+}

@@ -1,0 +1,135 @@
+package scan
+
+import (
+	"math"
+	"math/bits"
+)
+
+// sketch counts distinct things by their hashes: exactly up to exactMost, then
+// by HyperLogLog with 4096 registers, to within 1.6 % (standard error).
+// (Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007.)
+type sketch struct {
+	exact     []uint64 // open addressing; nil when empty or estimated
+	n         int
+	registers []uint8
+	sum       float64 // of 2⁻ʳ over the registers
+	zeros     int
+}
+
+const (
+	exactMost    = 1024
+	registerBits = 12
+	registers    = 1 << registerBits
+)
+
+// add counts a hash, and reports whether it was new, as far as that is known:
+// beyond exactMost it is false for most that are.
+func (s *sketch) add(h uint64) bool {
+	h = spread(h) | 1 // zero is an empty cell
+	if s.registers != nil {
+		return s.estimate(h)
+	}
+	if s.holds(h) {
+		return false
+	}
+	if s.n*2 >= len(s.exact) {
+		if s.n >= exactMost {
+			s.convert()
+			return s.estimate(h)
+		}
+		s.grow()
+	}
+	return s.insert(h)
+}
+
+// spread mixes the bits of a hash once more: an estimate needs each of them to
+// be as good as random. (The finalizer of MurmurHash3.)
+func spread(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// holds reports whether a hash is among the exact ones.
+func (s *sketch) holds(h uint64) bool {
+	if len(s.exact) == 0 {
+		return false
+	}
+	mask := uint64(len(s.exact) - 1)
+	for i := h >> 32; ; i++ {
+		switch s.exact[i&mask] {
+		case 0:
+			return false
+		case h:
+			return true
+		}
+	}
+}
+
+func (s *sketch) insert(h uint64) bool {
+	mask := uint64(len(s.exact) - 1)
+	for i := h >> 32; ; i++ {
+		switch s.exact[i&mask] {
+		case 0:
+			s.exact[i&mask] = h
+			s.n++
+			return true
+		case h:
+			return false
+		}
+	}
+}
+
+func (s *sketch) grow() {
+	old := s.exact
+	s.exact = make([]uint64, max(32, 2*len(old)))
+	s.n = 0
+	for _, h := range old {
+		if h != 0 {
+			s.insert(h)
+		}
+	}
+}
+
+func (s *sketch) convert() {
+	s.registers = make([]uint8, registers)
+	s.sum, s.zeros = registers, registers
+	for _, h := range s.exact {
+		if h != 0 {
+			s.estimate(h)
+		}
+	}
+	s.exact = nil
+}
+
+func (s *sketch) estimate(h uint64) bool {
+	r := &s.registers[h>>(64-registerBits)]
+	rank := uint8(bits.LeadingZeros64(h<<registerBits|1<<(registerBits-1))) + 1 //nolint:gosec // G115: at most 64.
+	if rank <= *r {
+		return false
+	}
+	if *r == 0 {
+		s.zeros--
+	}
+	s.sum += math.Ldexp(1, -int(rank)) - math.Ldexp(1, -int(*r))
+	*r = rank
+	return true
+}
+
+// count returns how many distinct hashes were added.
+func (s *sketch) count() uint64 {
+	if s.registers == nil {
+		return uint64(s.n) //nolint:gosec // G115: never negative.
+	}
+	const m = float64(registers)
+	e := .7213 / (1 + 1.079/m) * m * m / s.sum
+	if e < 2.5*m && s.zeros > 0 {
+		e = m * math.Log(m/float64(s.zeros))
+	}
+	return uint64(e + .5)
+}
+
+// estimated reports whether count is an estimate.
+func (s *sketch) estimated() bool { return s.registers != nil }

@@ -1,0 +1,78 @@
+package scan
+
+import "fmt"
+
+// counters are what the detector counts about its own work.
+type counters struct {
+	attempts    uint64
+	allowed     uint64
+	ignored     uint64
+	unknown     uint64
+	late        uint64
+	mismatched  uint64
+	backscatter uint64
+	absorbed    uint64
+	unsaid      uint64
+	rewinds     uint64
+}
+
+// Stats says what the detector holds, and what it had to let go.
+type Stats struct {
+	Attempts    uint64 // connections tried, repeats of a SYN left out
+	Allowed     uint64 // of these, by sources that may scan
+	Ignored     uint64 // to multicast, broadcast or the source itself
+	Unknown     uint64 // whose outcome the capture does not show
+	Late        uint64 // answered after they had been judged silent
+	Mismatched  uint64 // answers that acknowledge no SYN that was seen
+	Backscatter uint64 // SYN-ACKs that answer nothing that was seen
+	Absorbed    uint64 // packets of floods, counted for the target only
+	Unsaid      uint64 // alerts that were not raised because 8192 were open
+	ClockSet    uint64 // times that the capture's clock went back by more than a minute
+
+	Sources          int    // inside, that tried several destinations at a port
+	SourcesOutside   int    // outside
+	SourcesEvicted   uint64 // that were let go for others, both
+	NewcomersEvicted uint64 // sources of one destination, the same
+	ContactsEvicted  uint64 // destinations that will count as new when contacted again
+	Open             int    // alerts
+
+	// ClientOnly: the tap shows what clients send and not what servers do, so
+	// that silence says nothing. ServerOnly: the other way round.
+	ClientOnly, ServerOnly bool
+}
+
+// Stats returns the counts so far.
+func (d *Detector) Stats() Stats {
+	c := &d.stats
+	return Stats{
+		Attempts: c.attempts, Allowed: c.allowed, Ignored: c.ignored,
+		Unknown: c.unknown + d.attempts.dropped, Late: c.late, Mismatched: c.mismatched,
+		Backscatter: c.backscatter, Absorbed: c.absorbed, Unsaid: c.unsaid, ClockSet: c.rewinds,
+		Sources: d.inside.used, SourcesOutside: d.outside.used,
+		SourcesEvicted:   d.inside.evicted + d.outside.evicted,
+		NewcomersEvicted: d.inside.newcomers.evicted + d.outside.newcomers.evicted,
+		ContactsEvicted:  d.inside.contacts.evicted + d.outside.contacts.evicted,
+		Open:             len(d.lives.places) - len(d.lives.free),
+		ClientOnly:       d.tap.clientOnly(), ServerOnly: d.tap.serverOnly(),
+	}
+}
+
+// Warnings returns what weakens the conclusions about scans, in sentences for
+// the summary; nothing when nothing does.
+func (s *Stats) Warnings() []string {
+	var w []string
+	say := func(when bool, format string, args ...any) {
+		if when {
+			w = append(w, fmt.Sprintf(format, args...))
+		}
+	}
+	say(s.ClientOnly, "half-duplex capture: only what clients send is here; "+
+		"failed connections can't be told from answered ones, so only scans of great volume are found")
+	say(s.ServerOnly, "half-duplex capture: only what servers send is here; "+
+		"scans are found by the answers only, of hosts that many servers answered")
+	say(s.ClockSet > 0, "the capture's clock went back %d times; scans that span such a time may be missed", s.ClockSet)
+	say(s.SourcesEvicted > 0, "more sources than the scan detector remembers: %d were let go; "+
+		"slow scans may be missed", s.SourcesEvicted)
+	say(s.Unsaid > 0, "%d scan and flood alerts were not raised: too many were open", s.Unsaid)
+	return w
+}

@@ -1,0 +1,209 @@
+package scan
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestAttempts compares the ring and its index with a map.
+func TestAttempts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	ring := newAttempts(1 << 12)
+	type key struct{ src, dst addr }
+	model := map[key]int64{}
+	var order []key
+	now := int64(0)
+	for range 50_000 {
+		now += r.Int64N(20e6)
+		k := key{addr{0, r.Uint64N(200)}, addr{0, r.Uint64N(100)}}
+		h := pairHash(k.src.hash(), k.dst.hash(), 1)
+		for len(order) > 0 && now-model[order[0]] >= lateAfter {
+			delete(model, order[0])
+			order = order[1:]
+		}
+		for ring.due(now) != nil {
+		}
+		ring.expire(now)
+		began, known := model[k]
+		a := ring.find(h, k.src, k.dst, 1)
+		if known != (a != nil) {
+			t.Fatalf("found %v, want %v", a != nil, known)
+		}
+		if known {
+			if a.time != began {
+				t.Fatalf("attempt began at %d, want %d", a.time, began)
+			}
+			continue
+		}
+		a = ring.push(h)
+		a.src, a.dst, a.port, a.time = k.src, k.dst, 1, now
+		model[k] = now
+		if order = append(order, k); len(order) > 1<<12 {
+			delete(model, order[0])
+			order = order[1:]
+		}
+	}
+	if ring.index.used != len(model) {
+		t.Errorf("%d in the index, want %d", ring.index.used, len(model))
+	}
+}
+
+// TestMemory compares the memory of contacts with a map, over months and with
+// gaps of every length.
+func TestMemory(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	m := newMemory(1 << 18)
+	seen := map[uint64]int64{}
+	now := int64(1_770_000_000e9)
+	for range 3000 {
+		now += int64(math.Pow(r.Float64(), 8) * 20 * 24 * 3600e9)
+		m.advance(now)
+		for range 10 {
+			h := mix(r.Uint64N(2000)^seedA, seedB)
+			last, known := seen[h]
+			age := now/third - last/third
+			if got := m.see(h); known && age <= keepEpochs && !got {
+				t.Fatalf("forgotten after %d thirds of a day", age)
+			} else if got && (!known || age > keepEpochs) {
+				t.Fatalf("remembered after %d thirds of a day, known %v", age, known)
+			}
+			seen[h] = now
+		}
+	}
+}
+
+// TestMemoryFull shows that a full memory forgets the oldest and takes no
+// more room.
+func TestMemoryFull(t *testing.T) {
+	m := newMemory(1 << 10)
+	m.advance(1_770_000_000e9)
+	for i := range uint64(100_000) {
+		m.see(mix(i^seedA, seedB))
+	}
+	if n := len(m.buckets) * bucketSize; n != 1<<10 {
+		t.Errorf("room for %d, want %d", n, 1<<10)
+	}
+	if m.evicted < 90_000 {
+		t.Errorf("%d evicted", m.evicted)
+	}
+	fresh := 0
+	for i := uint64(99_900); i < 100_000; i++ {
+		if m.has(mix(i^seedA, seedB)) {
+			fresh++
+		}
+	}
+	if fresh < 80 {
+		t.Errorf("of the last 100, %d are remembered", fresh)
+	}
+}
+
+func TestSketch(t *testing.T) {
+	for _, n := range []int{0, 1, 31, 1000, 1024, 1025, 5000, 50_000, 1_000_000} {
+		var s sketch
+		for i := range n {
+			h := mix(uint64(i)^seedA, seedB)
+			fresh := s.add(h)
+			if s.registers == nil && (!fresh || s.add(h)) {
+				t.Fatalf("thing %d of %d is counted wrongly", i, n)
+			}
+		}
+		got := float64(s.count())
+		if n <= exactMost && got != float64(n) || math.Abs(got-float64(n)) > .05*float64(n) {
+			t.Errorf("%d things are counted as %v", n, got)
+		}
+		if s.estimated() != (n > exactMost) {
+			t.Errorf("%d things: estimated is %v", n, s.estimated())
+		}
+	}
+}
+
+// TestPopulation shows that a full table lets go of sources that nothing
+// speaks against, and keeps what is suspicious.
+func TestPopulation(t *testing.T) {
+	p := newPopulation(256, 64, 1<<10)
+	add := func(n uint64) *source {
+		k := sourceKey{addr: addr{0, n}, port: 445}
+		c := newcomer{key: k, dst: addr{0, 1}, used: true, time: tick(n)}
+		return p.promote(k.hash(k.addr.hash()), &c, tick(n))
+	}
+	for n := range uint64(100) {
+		add(n).dead = 3
+	}
+	for n := uint64(100); n < 5000; n++ {
+		if add(n) == nil {
+			t.Fatal("no room")
+		}
+	}
+	kept := 0
+	for n := range uint64(100) {
+		k := sourceKey{addr: addr{0, n}, port: 445}
+		if p.find(k.hash(k.addr.hash()), k) != nil {
+			kept++
+		}
+	}
+	if kept < 90 {
+		t.Errorf("of 100 suspicious sources %d were kept", kept)
+	}
+	if p.used != 256 || p.evicted != 5000-256 {
+		t.Errorf("%d sources, %d evicted", p.used, p.evicted)
+	}
+}
+
+// FuzzIndex compares the index with a map under any mix of additions and
+// removals, with hashes that collide.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 129, 130, 131})
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		x := newIndex(8)
+		in := map[uint32]bool{}
+		for _, op := range ops {
+			slot := uint32(op & 0x7f)
+			h := slot & 7 * 0x11111111
+			if op < 128 && !in[slot] {
+				in[slot] = x.add(h, slot)
+			} else if op >= 128 && in[slot] {
+				x.remove(h, slot)
+				delete(in, slot)
+			}
+		}
+		for slot := range uint32(128) {
+			h := slot & 7 * 0x11111111
+			found := false
+			for at, pos := x.next(h, h); at >= 0; at, pos = x.next(h, pos) {
+				found = found || uint32(at) == slot
+			}
+			if found != in[slot] {
+				t.Fatalf("slot %d is found: %v, want %v", slot, found, in[slot])
+			}
+		}
+	})
+}
+
+// TestHashes shows that the addresses of a network fall evenly on what the
+// tables take from a hash: its low bits, and the low bits of its upper half.
+func TestHashes(t *testing.T) {
+	for name, hash := range map[string]func(n int) uint64{
+		"IPv4":           func(n int) uint64 { return addrOf(nth("10.0.0.0", n)).hash() },
+		"IPv4, far":      func(n int) uint64 { return addrOf(nth("10.0.0.0", n<<8)).hash() },
+		"IPv6":           func(n int) uint64 { return addrOf(nth("fd00::", n)).hash() },
+		"IPv6, networks": func(n int) uint64 { return addr{0xfd00_0000_0000_0000 | uint64(n), 1}.hash() },
+		"pairs":          func(n int) uint64 { return pairHash(addrOf(nth("10.0.0.0", n)).hash(), 77, 445) },
+		"ports":          func(n int) uint64 { return pairHash(77, 78, uint16(n)) },
+		"keys":           func(n int) uint64 { return sourceKey{port: 445}.hash(addrOf(nth("10.0.0.0", n)).hash()) },
+	} {
+		for _, shift := range []int{0, 32} {
+			var cells [1024]int
+			for n := range 16 * len(cells) {
+				cells[hash(n)>>shift%1024]++
+			}
+			most := 0
+			for _, n := range cells {
+				most = max(most, n)
+			}
+			if most > 48 { // 16 on average; 34 expected as the most
+				t.Errorf("%s, bits from %d: %d in one cell of 1024, want about 34 at the most", name, shift, most)
+			}
+		}
+	}
+}

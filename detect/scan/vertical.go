@@ -1,0 +1,194 @@
+package scan
+
+import "wormscope/detect/alert"
+
+// A pair is a source and a destination some of whose ports failed.
+type pair struct {
+	src, dst addr
+	ports    [verticalPorts]uint16 // that failed, the latest
+	times    [verticalPorts]tick
+	failed   uint32 // distinct failed ports, as far as ports tells
+	answered uint32
+	refused  uint32
+	silent   uint32
+	first    int64 // Unix nanoseconds
+	frame    frame
+	told     bool // that the source scans it
+	used     bool
+}
+
+// pairs holds pairs in a table of fixed size. Of the ways of a full set the
+// pair with the fewest failures goes. Tags, a part of the pairs' hashes, tell
+// without a look at the pairs that one is not there, as most are not.
+type pairs struct {
+	tags [][ways]uint16
+	sets [][ways]pair
+}
+
+const pairSets = 1024
+
+func newPairs() pairs {
+	return pairs{make([][ways]uint16, pairSets), make([][ways]pair, pairSets)}
+}
+
+func (t *pairs) clear() {
+	clear(t.tags)
+	clear(t.sets)
+}
+
+// find returns the pair, nil when it is not there.
+func (t *pairs) find(h uint64, src, dst addr) *pair {
+	n, tag := h%pairSets, uint16(h>>48) //nolint:gosec // G115: the upper bits.
+	for i, other := range t.tags[n] {
+		if other == tag {
+			if p := &t.sets[n][i]; p.used && p.src == src && p.dst == dst {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// add makes room for a pair and returns it, empty but for its addresses.
+func (t *pairs) add(h uint64, src, dst addr) *pair {
+	n, tag := h%pairSets, uint16(h>>48) //nolint:gosec // G115: the upper bits.
+	set, way := &t.sets[n], 0
+	for i := range set {
+		if set[i].failed < set[way].failed {
+			way = i
+		}
+	}
+	t.tags[n][way] = tag
+	set[way] = pair{src: src, dst: dst, used: true}
+	return &set[way]
+}
+
+// judgePair counts a failed port of a destination, and alarms when a source
+// failed at too many.
+func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
+	hs := a.src.hash()
+	if a.has(shadow) || d.roles.of(a.src, hs) == isAllowed {
+		return
+	}
+	h := pairHash(hs, hd, 0)
+	p := d.pairs.find(h, a.src, a.dst)
+	if p == nil {
+		if a.state == answered {
+			return
+		}
+		p = d.pairs.add(h, a.src, a.dst)
+		p.first, p.frame = a.time, d.frame
+	}
+	if a.state == answered {
+		p.answered++
+	} else if !p.fail(a.port, a.state, d.tick(a.time)) {
+		return
+	}
+	switch {
+	case p.told:
+		d.extendVertical(p, a, now)
+	case p.within() <= verticalWithin:
+		d.alarmVertical(p, a, now)
+	}
+}
+
+// within returns in what time the latest verticalPorts ports failed; more than
+// any limit when they are fewer.
+func (p *pair) within() tick {
+	if p.failed < verticalPorts {
+		return 1<<31 - 1
+	}
+	oldest, newest := p.times[0], p.times[0]
+	for _, t := range p.times[1:] {
+		oldest, newest = min(oldest, t), max(newest, t)
+	}
+	return newest.since(oldest)
+}
+
+// alarmVertical opens the alert of a source that scans the ports of a
+// destination, or lets the destination join the one that is open.
+func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
+	p.told = true
+	hd := a.dst.hash()
+	if sc := d.lives.of(a.src); sc != nil && sc.vertical != 0 {
+		l := d.lives.get(sc.vertical)
+		l.addPair(p)
+		l.last = max(l.last, a.time)
+		l.meet(a.dst, hd)
+		if l.pace.Due(l.count(), now) {
+			d.say(l, alert.PhaseUpdate, now)
+		}
+		return
+	}
+	l := d.newLife(a, vertical, nameVertical, a.src, p.first)
+	l.port = 0
+	l.addPair(p)
+	l.atAlarm = l.attempts
+	l.ports = l.ports[:0]
+	for i := range samplePart {
+		l.addPort(p.ports[(p.failed+uint32(i))%verticalPorts]) //nolint:gosec // G115: small.
+	}
+	l.meet(a.dst, hd)
+	l.frames = append(l.frames, p.frame.ref())
+	if d.lives.open(l) == 0 {
+		d.stats.unsaid++
+		return
+	}
+	d.say(l, alert.PhaseStart, now)
+	if p.answered > 0 {
+		d.tellTarget(a.src, a.dst, a.port, answered, frame{})
+	} else {
+		d.tellTarget(a.src, a.dst, a.port, a.state, d.frame)
+	}
+}
+
+// addPair takes the counts of a destination over.
+func (l *life) addPair(p *pair) {
+	l.answered += uint64(p.answered)
+	l.refused += uint64(p.refused)
+	l.silent += uint64(p.silent)
+	l.attempts += uint64(p.answered) + uint64(p.failed)
+}
+
+// meet adds a destination.
+func (l *life) meet(dst addr, hash uint64) {
+	if l.targets.add(hash) && len(l.sample) < samplePart {
+		l.sample = append(l.sample, dst.netip())
+	}
+}
+
+// extendVertical adds a port of a destination that is known to be scanned.
+func (d *Detector) extendVertical(p *pair, a *attempt, now int64) {
+	sc := d.lives.of(a.src)
+	if sc == nil || sc.vertical == 0 { // that alert was closed
+		p.told = false
+		p.failed, p.answered, p.refused, p.silent = 0, 0, 0, 0
+		return
+	}
+	l := d.lives.get(sc.vertical)
+	l.attempts++
+	l.last = max(l.last, a.time)
+	l.outcome(d, a)
+	if l.pace.Due(l.attempts, now) {
+		d.say(l, alert.PhaseUpdate, now)
+	}
+}
+
+// fail notes a failed port, and reports false where it is known to have failed.
+func (p *pair) fail(port uint16, o outcome, t tick) bool {
+	for i := range min(p.failed, verticalPorts) {
+		if p.ports[i] == port {
+			p.times[i] = max(p.times[i], t)
+			return false
+		}
+	}
+	p.ports[p.failed%verticalPorts] = port
+	p.times[p.failed%verticalPorts] = t
+	p.failed++
+	if o == refused {
+		p.refused++
+	} else {
+		p.silent++
+	}
+	return true
+}

@@ -1,0 +1,483 @@
+package feed
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"wormscope/ioc"
+)
+
+// write writes a file into a folder of the test's own.
+func write(t testing.TB, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// load loads a feed with this content and returns the Set and its report.
+func load(t testing.TB, content string, o Options) (*ioc.Set, FileReport) {
+	t.Helper()
+	b := ioc.NewBuilder()
+	r, err := Load(t.Context(), b, write(t, "test.feed", content), o)
+	if err != nil && !errors.Is(err, ErrNoEntries) {
+		t.Fatal(err)
+	}
+	return b.Build(), r.Files[0]
+}
+
+// find looks up an observable as text: a name, an address with a port, or one
+// without.
+func find(s *ioc.Set, observable string) (ioc.Indicator, bool) {
+	var m ioc.Match
+	var ok bool
+	if ap, err := netip.ParseAddrPort(observable); err == nil {
+		m, ok = s.Address(ap)
+	} else if a, err := netip.ParseAddr(observable); err == nil {
+		m, ok = s.Address(netip.AddrPortFrom(a, 9))
+	} else {
+		m, ok = s.Name([]byte(observable))
+	}
+	if !ok {
+		return ioc.Indicator{}, false
+	}
+	return s.Indicator(m), true
+}
+
+// show returns an indicator as one word.
+func show(i ioc.Indicator) string {
+	text := i.Type.String() + " " + i.Value
+	if i.Port != 0 {
+		text += fmt.Sprint(" port ", i.Port)
+	}
+	if i.Exact {
+		text += " exact"
+	}
+	return text
+}
+
+func TestPlainProvenance(t *testing.T) {
+	s, file := load(t, `# A list
+# Reference: https://report.example/1
+# Reference: https://report.example/2
+
+a.example
+b.example # the bot
+
+# Reference: https://report.example/3
+192.0.2.1:443 seen in May
+c.example/gate.php # panel
+a.example
+`, Options{Class: ioc.Sinkhole, Confidence: ioc.MediumConfidence, TLP: "GREEN"})
+	for lookup, want := range map[string]ioc.Indicator{
+		"a.example":     {Value: "a.example", Line: 5, Reference: "https://report.example/1"},
+		"b.example":     {Value: "b.example", Line: 6, Reference: "https://report.example/1", Description: "the bot"},
+		"192.0.2.1:443": {Type: ioc.Address, Value: "192.0.2.1", Port: 443, Line: 9, Reference: "https://report.example/3", Description: "seen in May"},
+		"c.example":     {Value: "c.example", Line: 10, Reference: "https://report.example/3", Description: "panel (c.example/gate.php)"},
+	} {
+		want.Feed, want.Class, want.Confidence, want.TLP = "test", ioc.Sinkhole, ioc.MediumConfidence, "GREEN"
+		if got, _ := find(s, lookup); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", lookup, got, want)
+		}
+	}
+	if file.Names != 4 || file.Addresses != 1 || file.Duplicates != 1 || file.Lines != 11 || file.Format != Plain {
+		t.Errorf("%+v", file)
+	}
+}
+
+const threatFox = `################################################################
+# ThreatFox IOCs: additional CSV export                        #
+################################################################
+#
+# "first_seen_utc","ioc_id","ioc_value","ioc_type","threat_type","fk_malware","malware_alias","malware_printable","last_seen_utc","confidence_level","is_compromised","reference","tags","anonymous","reporter"
+"2026-08-30 01:39:33", "1891291", "mbond38982.workers.dev", "domain", "botnet_cc", "php.shin_webshell", "None", "Shin", "", "50", "True", "None", "None", "0", "xscon"
+"2026-08-30 01:40:00", "1891292", "192.0.2.7:4444", "ip:port", "botnet_cc", "win.cobalt", "None", "Cobalt ""Strike""", "", "100", "True", "https://r.example/, x", "None", "0", "xscon"
+"2026-08-30 01:41:00", "1891293", "d41d8cd98f00b204e9800998ecf8427e", "md5_hash", "payload", "x", "None", "x", "", "100", "True", "None", "None", "0", "xscon"
+"2026-08-30 01:42:00", "1891294", "http://evil.example/a,b", "url", "payload_delivery", "x", "None", "Two
+lines", "", "10", "True", "None", "None", "0", "xscon"
+# Number of entries: 4
+`
+
+const urlHaus = `# URLhaus Database Dump (CSV - recent URLs only)
+# id,dateadded,url,url_status,last_online,threat,tags,urlhaus_link,reporter
+"3695","2026-11-20 10:00:00","http://192.0.2.9:39000/i","online","2026-11-20","malware_download","elf,mozi","https://urlhaus.example/url/3695/","geenensp"
+"3696","2026-11-20 10:00:01","https://bad.example/x.exe","offline","","malware_download","exe","https://urlhaus.example/url/3696/","x"
+`
+
+const feodo = `################################################################
+# Feodo Tracker Botnet C2 IP Blocklist (CSV)                   #
+################################################################
+"first_seen_utc","dst_ip","dst_port","c2_status","last_online","malware"
+"2025-12-30 13:56:31","192.0.2.211","443","online","2026-03-12","QakBot"
+"2025-12-30 13:56:31","192.0.2.212","99999","online","2026-03-12","QakBot"
+`
+
+const zeekIntel = "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\tmeta.url\n" +
+	"192.0.2.4\tIntel::ADDR\tsource1\tthis host is bad\thttps://r.example/\n" +
+	"198.51.100.0/24\tIntel::SUBNET\tsource1\t-\t-\n" +
+	"bad.example\tIntel::DOMAIN\tsource1\t-\t-\n" +
+	"url.example/path\tIntel::URL\tsource1\tx\t-\n" +
+	"d41d8cd98f00b204e9800998ecf8427e\tIntel::FILE_HASH\tsource1\tx\t-\n" +
+	"short.example\n"
+
+func TestFormats(t *testing.T) {
+	seen := time.Date(2026, 8, 30, 1, 39, 33, 0, time.UTC)
+	for _, test := range []struct {
+		name, content string
+		options       Options
+		format        Format
+		want          map[string]ioc.Indicator
+		skipped       string
+	}{
+		{"threatfox", threatFox, Options{}, CSV, map[string]ioc.Indicator{
+			"mbond38982.workers.dev": {Value: "mbond38982.workers.dev", Line: 6, Description: "Shin", Confidence: ioc.MediumConfidence, FirstSeen: seen},
+			"192.0.2.7:4444": {
+				Type: ioc.Address, Value: "192.0.2.7", Port: 4444, Line: 7, Description: `Cobalt "Strike"`,
+				Confidence: ioc.HighConfidence, Reference: "https://r.example/, x", FirstSeen: seen.Add(27 * time.Second),
+			},
+			"evil.example": {
+				Value: "evil.example", Line: 9, Description: "Two\nlines (http://evil.example/a,b)",
+				Confidence: ioc.LowConfidence, FirstSeen: seen.Add(147 * time.Second),
+			},
+		}, "[{not watched: type md5_hash 1}]"},
+		{"urlhaus", urlHaus, Options{}, CSV, map[string]ioc.Indicator{
+			"192.0.2.9:39000": {
+				Type: ioc.Address, Value: "192.0.2.9", Port: 39000, Line: 3, Description: "malware_download (http://192.0.2.9:39000/i)",
+				Reference: "https://urlhaus.example/url/3695/", FirstSeen: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC),
+			},
+			"bad.example": {
+				Value: "bad.example", Line: 4, Description: "malware_download (https://bad.example/x.exe)",
+				Reference: "https://urlhaus.example/url/3696/", FirstSeen: time.Date(2026, 11, 20, 10, 0, 1, 0, time.UTC),
+			},
+		}, "[]"},
+		{"feodo", feodo, Options{}, CSV, map[string]ioc.Indicator{
+			"192.0.2.211:443": {
+				Type: ioc.Address, Value: "192.0.2.211", Port: 443, Line: 5, Description: "QakBot",
+				FirstSeen: time.Date(2025, 12, 30, 13, 56, 31, 0, time.UTC),
+			},
+		}, "[{not a port from 1 to 65535 1}]"},
+		{"zeek", zeekIntel, Options{}, Zeek, map[string]ioc.Indicator{
+			"192.0.2.4":    {Type: ioc.Address, Value: "192.0.2.4", Line: 2, Description: "this host is bad", Reference: "https://r.example/"},
+			"198.51.100.9": {Type: ioc.Network, Value: "198.51.100.0/24", Line: 3, Description: "source1"},
+			"bad.example":  {Value: "bad.example", Line: 4, Description: "source1"},
+			"url.example":  {Value: "url.example", Line: 5, Description: "x (url.example/path)"},
+		}, "[{not watched: type Intel::FILE_HASH 1} {fewer columns than the header 1}]"},
+		{"two columns of indicators", "domain;ip;valid_until;confidence\na.example;;2030-01-02;low\n;192.0.2.5;;\nb.example;192.0.2.6;;90\n;;;\n", Options{}, CSV, map[string]ioc.Indicator{
+			"a.example": {Value: "a.example", Line: 2, Confidence: ioc.LowConfidence, Expires: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)},
+			"192.0.2.5": {Type: ioc.Address, Value: "192.0.2.5", Line: 3},
+			"192.0.2.6": {Type: ioc.Address, Value: "192.0.2.6", Line: 4, Confidence: ioc.HighConfidence},
+			"b.example": {Value: "b.example", Line: 4, Confidence: ioc.HighConfidence},
+		}, "[{no indicator in the line 1}]"},
+		{"misp csv", "uuid,event_id,category,type,value,comment,to_ids,date\n" +
+			"1,1,Network activity,ip-dst|port,192.0.2.10|443,c2,1,20260101\n" +
+			"2,1,Network activity,domain|ip,evil.example|192.0.2.11,,1,20260101\n" +
+			"3,1,Network activity,domain,ref.example,,0,20260101\n", Options{}, CSV, map[string]ioc.Indicator{
+			"192.0.2.10:443": {Type: ioc.Address, Value: "192.0.2.10", Port: 443, Line: 2, Description: "c2"},
+			"evil.example":   {Value: "evil.example", Line: 3, Description: "Network activity"},
+		}, "[{marked as not for detection 1}]"},
+		{
+			"columns by hand", "what,where,why\n1,evil.example,bot\n2\n",
+			Options{Columns: Columns{Indicator: "Where", Description: "3"}},
+			CSV,
+			map[string]ioc.Indicator{"evil.example": {Value: "evil.example", Line: 2, Description: "bot"}},
+			"[{fewer columns than the header 1}]",
+		},
+		{
+			"an open quote costs one row", "domain,comment\na.example,\"open\nb.example,\"closed\"\nc.example,x\n",
+			Options{},
+			CSV,
+			map[string]ioc.Indicator{
+				"b.example": {Value: "b.example", Line: 3, Description: "closed"},
+				"c.example": {Value: "c.example", Line: 4, Description: "x"},
+			},
+			"[{a quote that is not closed 1}]",
+		},
+		{"one column with a header", "domain\nevil.example\n", Options{}, Plain, map[string]ioc.Indicator{
+			"evil.example": {Value: "evil.example", Line: 2},
+		}, "[]"},
+		{"prose that looks like a header", "# domain,ip\nevil.example\n", Options{}, Plain, map[string]ioc.Indicator{
+			"evil.example": {Value: "evil.example", Line: 2},
+		}, "[]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, file := load(t, test.content, test.options)
+			if file.Format != test.format || file.Total() != len(test.want) {
+				t.Errorf("format %v, %d entries: %+v", file.Format, file.Total(), file)
+			}
+			for lookup, want := range test.want {
+				want.Feed = "test"
+				if got, _ := find(s, lookup); fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s:\n got %+v\nwant %+v", lookup, got, want)
+				}
+			}
+			got := []string{}
+			for _, skip := range file.Skipped {
+				got = append(got, fmt.Sprintf("{%s %d}", skip.Reason, skip.Count))
+			}
+			if fmt.Sprint(got) != test.skipped {
+				t.Errorf("skipped %v, want %s", got, test.skipped)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, test := range []struct {
+		name, content string
+		options       Options
+		want          string
+	}{
+		{"empty", "", Options{}, "no usable entry"},
+		{"blank", " \n\n", Options{}, "no usable entry"},
+		{"comments", "# nothing today\n", Options{}, "no usable entry"},
+		{"only refused", "com\n10.0.0.1\n", Options{}, "no usable entry"},
+		{"misp", `{"Event":{"id":"1"}}`, Options{}, "is a MISP event, a format that is not read"},
+		{"stix", `{"type":"bundle","objects":[]}`, Options{}, "is a STIX bundle, a format that is not read"},
+		{"spamhaus", `{"cidr":"1.10.16.0/20","sblid":"SBL256894"}`, Options{}, "is Spamhaus NDJSON, a format that is not read"},
+		{"json", ` [{"a":1}]`, Options{}, "is JSON, a format that is not read"},
+		{"html", "<!DOCTYPE html>\n<p>404", Options{}, "is an HTML or XML document, a format that is not read"},
+		{"rpz", "$TTL 60\n@ SOA localhost. root. 1 1 1 1 1\nevil.example CNAME .\n", Options{}, "is an RPZ zone, a format that is not read"},
+		{"rules", `alert dns any any -> any any (msg:"x"; sid:1;)`, Options{}, "is a Suricata or Snort rule file, a format that is not read"},
+		{"binary", "evil.example\n\x00\x01", Options{}, "is a binary file (byte 0 at offset 13)"},
+		{"capture", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00", Options{}, "is a packet capture, not a feed"},
+		{"utf-16", "\xff\xfee\x00", Options{}, "is UTF-16 text: save it as UTF-8"},
+		{"zip", "PK\x03\x04", Options{}, "is a zip archive: unpack it first"},
+		{"no column", "a,b\n1,2\n", Options{Columns: Columns{Indicator: "where"}}, `no column "where" in the CSV header, which has a, b`},
+		{"no indicator column", "a,b\n1,2\n", Options{Format: CSV}, "no CSV header with a column of indicators was found: name the columns"},
+		{"only other columns", "a,b\n1,2\n", Options{Columns: Columns{Type: "a"}}, "the column of the indicators is not named"},
+		{"zeek without fields", "evil.example\tIntel::DOMAIN\n", Options{Format: Zeek}, "no #fields line before the first entry"},
+		{"zeek with few fields", "#fields\tindicator\n", Options{}, "the #fields line lacks indicator or indicator_type"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := write(t, "test.feed", test.content)
+			r, err := Load(t.Context(), ioc.NewBuilder(), path, test.options)
+			want := "feed " + path + ": " + test.want
+			if e, ok := errors.AsType[*Error](err); !ok || e.Path != path || err.Error() != want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+			if len(r.Files) != 1 || r.Files[0].Err == nil || r.Files[0].Err.Error() != test.want {
+				t.Errorf("report %+v", r)
+			}
+		})
+	}
+	missing := filepath.Join(t.TempDir(), "none")
+	if _, err := Load(t.Context(), ioc.NewBuilder(), missing, Options{}); err == nil || err.Error() != "feed "+missing+": no such file or directory" {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"b.txt": "b.example\n", "a.list.gz": "", "sub/c": "# only\n/a/path\n", ".hidden": "no.example\n",
+		"README.txt": "readme.example\n", "notes.md": "notes.example\n", ".git/x": "git.example\n", "sub/d.txt": "# nothing today\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name == "a.list.gz" {
+			var buf bytes.Buffer
+			z := gzip.NewWriter(&buf)
+			fmt.Fprintln(z, "a.example")
+			z.Close()
+			content = buf.String()
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := ioc.NewBuilder()
+	r, err := Load(t.Context(), b, dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var feeds []string
+	for _, f := range r.Files {
+		feeds = append(feeds, fmt.Sprint(f.Feed, " ", f.Total()))
+	}
+	if want := []string{"a 1", "b 1", "c 0", "d 0"}; !slices.Equal(feeds, want) {
+		t.Errorf("feeds %q, want %q", feeds, want)
+	}
+	if c := b.Build().Counts(); c.Names != 2 {
+		t.Errorf("%+v", c)
+	}
+
+	// Files that are broken fail the folder, and all of them are said.
+	for name, content := range map[string]string{"e": "", "f": "{}", "g": "com"} {
+		if err = os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = Load(t.Context(), ioc.NewBuilder(), dir, Options{})
+	if err == nil || strings.Count(err.Error(), "\n") != 2 || !errors.Is(err, ErrNoEntries) {
+		t.Errorf("broken files: %v", err)
+	}
+	if _, err = Load(t.Context(), ioc.NewBuilder(), t.TempDir(), Options{}); !errors.Is(err, ErrNoEntries) {
+		t.Errorf("empty folder: %v", err)
+	}
+}
+
+func TestCompressed(t *testing.T) {
+	text := strings.Repeat("evil.example\n", 1000)
+	var gz, zst bytes.Buffer
+	z := gzip.NewWriter(&gz)
+	fmt.Fprint(z, text)
+	z.Close()
+	w, _ := zstd.NewWriter(&zst)
+	fmt.Fprint(w, text)
+	w.Close()
+	for name, content := range map[string]string{"gz": gz.String(), "zst": zst.String()} {
+		if _, file := load(t, content, Options{}); file.Names != 1000 || file.Lines != 1000 {
+			t.Errorf("%s: %+v", name, file)
+		}
+		b := ioc.NewBuilder()
+		if _, err := Load(t.Context(), b, write(t, "cut", content[:len(content)-9]), Options{}); err == nil {
+			t.Errorf("%s: a file that is cut off is no error", name)
+		}
+	}
+}
+
+func TestLongLines(t *testing.T) {
+	long := strings.Repeat("x", maxLine+1)
+	for _, size := range []int{maxLine + 1, 2*maxLine - 1, 2 * maxLine, 2*maxLine + 1, 10 * maxLine} {
+		text := "a.example\n" + strings.Repeat("x", size) + "\nb.example\n" + strings.Repeat("# c\n", maxLine) + "c.example"
+		s, file := load(t, text, Options{})
+		for name, line := range map[string]int{"a.example": 1, "b.example": 3, "c.example": 4 + maxLine} {
+			if i, ok := find(s, name); !ok || i.Line != line {
+				t.Errorf("%d: %s is %+v", size, name, i)
+			}
+		}
+		if len(file.Skipped) != 1 || file.Skipped[0].Reason != reasonLong || file.Skipped[0].Samples[0].Line != 2 {
+			t.Errorf("%d: %+v", size, file.Skipped)
+		}
+	}
+	if _, file := load(t, "a.example\n"+long, Options{}); file.Names != 1 || file.SkippedTotal() != 1 || file.Lines != 2 {
+		t.Errorf("at the end: %+v", file)
+	}
+	for _, format := range []Format{CSV, Zeek} {
+		text := "#fields\tindicator\tindicator_type\na.example\tIntel::DOMAIN\n" + long + "\nb.example\tIntel::DOMAIN\n"
+		if format == CSV {
+			text = "domain,x\na.example,\n" + long + "\nb.example,\n"
+		}
+		if _, file := load(t, text, Options{}); file.Format != format || file.Names != 2 || file.SkippedTotal() != 1 || file.Lines != 4 {
+			t.Errorf("%v: %+v", format, file)
+		}
+	}
+}
+
+func TestAllowList(t *testing.T) {
+	b := ioc.NewBuilder()
+	if err := b.Allow("good.example"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Load(t.Context(), b, write(t, "x", "www.good.example\nevil.example\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Files[0]; f.Names != 1 || len(f.Skipped) != 1 || f.Skipped[0].Reason != "allow-listed" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Load(ctx, ioc.NewBuilder(), write(t, "x", "evil.example\n"), Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWriteText(t *testing.T) {
+	path := write(t, "list.txt", "evil.example\nevil.example\n192.0.2.1\ncom\n"+strings.Repeat("10.0.0.1\x1b[2J\n", 12))
+	b := ioc.NewBuilder()
+	r, err := Load(t.Context(), b, path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	builtin, err := AddBuiltin(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Files = append(r.Files, builtin.Files...)
+	r.Files = append(r.Files, FileReport{Path: "/feeds/broken", Err: ErrNoEntries})
+	var out strings.Builder
+	if err := r.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := path + `
+  format   plain, 16 lines
+  entries  2 names, 1 address, 0 networks (of these 1 duplicate)
+  skipped  1: a public suffix: it would match everybody's names
+           line 4: com
+  skipped  12: a character that no name has
+           line 5: 10.0.0.1.[2J
+           line 6: 10.0.0.1.[2J
+           line 7: 10.0.0.1.[2J
+           line 8: 10.0.0.1.[2J
+           line 9: 10.0.0.1.[2J
+           line 10: 10.0.0.1.[2J
+           line 11: 10.0.0.1.[2J
+           line 12: 10.0.0.1.[2J
+           line 13: 10.0.0.1.[2J
+           line 14: 10.0.0.1.[2J
+           and 2 more
+(built in)
+  entries  11 names, 0 addresses, 0 networks
+/feeds/broken
+  error    no usable entry
+3 files: 13 names, 1 address, 0 networks (of these 1 duplicate)
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestBuiltin(t *testing.T) {
+	b := ioc.NewBuilder()
+	if _, err := AddBuiltin(b); err != nil {
+		t.Fatal(err)
+	}
+	s := b.Build()
+	for _, name := range []string{
+		"iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com",
+		"www.iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com",
+		"www.iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com.corp.example",
+		"www.ifferfsodp9ifjaposdfjhgosurijfaewrwergwea.testing",
+		"ayylmaotjhsstasdfasdfasdfasdfasdfasdfasdf.com",
+	} {
+		if i, ok := find(s, name); !ok || i.Class != ioc.KillSwitch || i.Reference == "" {
+			t.Errorf("%s is %+v", name, i)
+		}
+	}
+	if i, ok := find(s, "gx7ekbenv2riucmf.onion"); !ok || i.Class != ioc.Malicious {
+		t.Errorf("the hidden service is %+v", i)
+	}
+	if c := s.Counts(); c.KillSwitch != 6 || c.Names != 11 {
+		t.Errorf("%+v", c)
+	}
+	// A block list that has a kill switch does not take its meaning from it.
+	b = ioc.NewBuilder()
+	if _, err := Load(t.Context(), b, write(t, "block.txt", "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com\n"), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := AddBuiltin(b); err != nil {
+		t.Fatal(err)
+	}
+	if i, _ := find(b.Build(), "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com"); i.Class != ioc.KillSwitch || !slices.Equal(i.AlsoIn, []string{"block"}) {
+		t.Errorf("%+v", i)
+	}
+}

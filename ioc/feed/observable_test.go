@@ -1,0 +1,165 @@
+package feed
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestEntries(t *testing.T) {
+	for _, test := range []struct{ entry, lookup, want string }{
+		{"evil.example", "evil.example", "domain evil.example"},
+		{"EVIL.Example.", "www.evil.example", "domain evil.example"},
+		{"*.evil.example", "evil.example", "domain evil.example"},
+		{".evil.example", "evil.example", "domain evil.example"},
+		{"||evil.example^", "evil.example", "domain evil.example"},
+		{"||evil.example^$third-party", "evil.example", "domain evil.example"},
+		{"evil[.]example", "evil.example", "domain evil.example"},
+		{"evil(.)example", "evil.example", "domain evil.example"},
+		{"evil{.}example", "evil.example", "domain evil.example"},
+		{"evil[dot]example", "evil.example", "domain evil.example"},
+		{"evil[.example", "evil.example", "domain evil.example"},
+		{"hxxp://evil[.]example/x", "evil.example", "domain evil.example"},
+		{"hXXps[:]//evil.example/x", "evil.example", "domain evil.example"},
+		{"https://user:pass@evil.example:8443/x?y#z", "evil.example", "domain evil.example port 8443"},
+		{"http://192.0.2.1/x", "192.0.2.1", "address 192.0.2.1"},
+		{"http://192.0.2.1:8080/x", "192.0.2.1:8080", "address 192.0.2.1 port 8080"},
+		{"http://[2001:db8::1]:8080/x", "[2001:db8::1]:8080", "address 2001:db8::1 port 8080"},
+		{"http://[2001:db8::1]", "2001:db8::1", "address 2001:db8::1"},
+		{"evil.example/path", "evil.example", "domain evil.example"},
+		{"evil.example:443", "evil.example", "domain evil.example port 443"},
+		{"192.0.2.1", "192.0.2.1", "address 192.0.2.1"},
+		{"192[.]0[.]2[.]1", "192.0.2.1", "address 192.0.2.1"},
+		{"192.0.2.1[:]443", "192.0.2.1:443", "address 192.0.2.1 port 443"},
+		{"192.0.2.1:443", "192.0.2.1:443", "address 192.0.2.1 port 443"},
+		{"192.0.2.1/path", "192.0.2.1", "address 192.0.2.1"},
+		{"192.0.2.0/24", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.99/24", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.99/32", "192.0.2.99", "address 192.0.2.99"},
+		{"2001:db8::1", "2001:db8::1", "address 2001:db8::1"},
+		{"[2001:db8::1]", "2001:db8::1", "address 2001:db8::1"},
+		{"[2001:db8::1]:443", "[2001:db8::1]:443", "address 2001:db8::1 port 443"},
+		{"2001:DB8::/32", "2001:db8::1", "network 2001:db8::/32"},
+		{"2001:db8::1/128", "2001:db8::1", "address 2001:db8::1"},
+		{"::ffff:192.0.2.1", "192.0.2.1", "address 192.0.2.1"},
+		{"::ffff:192.0.2.0/120", "192.0.2.1", "network 192.0.2.0/24"},
+		{"under_score.example", "under_score.example", "domain under_score.example"},
+		{"-dash-.example", "-dash-.example", "domain -dash-.example"},
+		{"Bücher.example", "xn--bcher-kva.example", "domain xn--bcher-kva.example"},
+		{"bü_cher.example", "xn--b_cher-3ya.example", "domain xn--b_cher-3ya.example"},
+		{"ｅｖｉｌ．example", "evil.example", "domain evil.example"},
+		{"github.io", "github.io", "domain github.io exact"},
+		{"someone.github.io", "x.someone.github.io", "domain someone.github.io"},
+		{"57g7spgrzlojinas.onion", "57g7spgrzlojinas.onion", "domain 57g7spgrzlojinas.onion"},
+		{"evil.example # C2", "evil.example", "domain evil.example"},
+		{"evil.example#C2", "evil.example", "domain evil.example"},
+		{"evil.example ; C2", "evil.example", "domain evil.example"},
+		{"evil.example\t// C2", "evil.example", "domain evil.example"},
+		{"evil.example,C2,2017", "evil.example", "domain evil.example"},
+		{"\"evil.example\"", "evil.example", "domain evil.example"},
+		{"'evil.example', 'C2'", "evil.example", "domain evil.example"},
+		{"  evil.example  ", "evil.example", "domain evil.example"},
+		{"\ufeffevil.example", "evil.example", "domain evil.example"},
+		{"0.0.0.0 evil.example evil.test", "evil.test", "domain evil.test"},
+		{"127.0.0.1\tlocalhost evil.example", "evil.example", "domain evil.example"},
+		{":: evil.example # hosts", "evil.example", "domain evil.example"},
+	} {
+		s, file := load(t, test.entry+"\r\n", Options{})
+		i, ok := find(s, test.lookup)
+		if !ok || show(i) != test.want || file.SkippedTotal() > 0 {
+			t.Errorf("%q: %q is %v %q, want %q; skipped %+v", test.entry, test.lookup, ok, show(i), test.want, file.Skipped)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	long := strings.Repeat("a", 64)
+	for _, test := range []struct {
+		entry string
+		want  Reason
+	}{
+		{"com", "a public suffix: it would match everybody's names"},
+		{"co.uk", "a public suffix: it would match everybody's names"},
+		{".xyz", "a public suffix: it would match everybody's names"},
+		{"*.com", "a public suffix: it would match everybody's names"},
+		{"xn--p1ai", "a public suffix: it would match everybody's names"},
+		{"localmachine", "a name without a dot"},
+		{"evil..example", "a name with a label that is empty or longer than 63 bytes"},
+		{long + ".example", "a name with a label that is empty or longer than 63 bytes"},
+		{strings.Repeat(long[:50]+".", 5) + "example", "a name longer than 253 bytes"},
+		{"ev!l.example", "a character that no name has"},
+		{`[a-z]{3}\.example`, "a character that no name has"},
+		{"evil*.example", "a character that no name has"},
+		{"evil\u0378.example", "not a valid internationalised name"},
+		{"C91.196.152.28", "neither a name nor a valid address"},
+		{"evil.example.0x7f", "neither a name nor a valid address"},
+		{"192.0.2.1-192.0.2.9", "a range of addresses: write it as a network"},
+		{"1.2.3", "not a valid address"},
+		{"1.2.3.4.5", "not a valid address"},
+		{"01.2.3.4", "not a valid address"},
+		{"256.2.3.4", "not a valid address"},
+		{"192.0.2.1:22:443", "not a valid address"},
+		{"[2001:db8::1", "not a valid address"},
+		{"[evil.example]", "a character that no name has"},
+		{"192.0.2.1:0", "not a port from 1 to 65535"},
+		{"192.0.2.1:65536", "not a port from 1 to 65535"},
+		{"evil.example:+80", "not a port from 1 to 65535"},
+		{"evil.example:", "not a port from 1 to 65535"},
+		{"[2001:db8::1]x", "not a port from 1 to 65535"},
+		{"192.0.2.0/33", "not a valid network"},
+		{"192.0.2.0/255.255.255.0", "not a valid network"},
+		{"2001:db8::/129", "not a valid network"},
+		{"192.0.2.0/024", "not a valid network"},
+		{"::ffff:0.0.0.0/95", "not a valid network"},
+		{"fe80::1%eth0", "an address with a zone"},
+		{"1.0.0.0/7", "a network wider than /8 (IPv4) or /19 (IPv6)"},
+		{"0.0.0.0/0", "a network wider than /8 (IPv4) or /19 (IPv6)"},
+		{"2001::/18", "a network wider than /8 (IPv4) or /19 (IPv6)"},
+		{"::/0", "a network wider than /8 (IPv4) or /19 (IPv6)"},
+		{"10.1.2.3", "private address"},
+		{"172.31.0.0/24", "private address"},
+		{"172.0.0.0/8", "private address"},
+		{"192.168.1.1:445", "private address"},
+		{"::ffff:192.168.1.1", "private address"},
+		{"100.64.0.1", "private address"},
+		{"fd00::1", "private address"},
+		{"http://10.1.2.3/x", "private address"},
+		{"127.0.0.1", "loopback address"},
+		{"::1", "loopback address"},
+		{"0.0.0.0", "unspecified address"},
+		{"::", "unspecified address"},
+		{"169.254.1.1", "link-local address"},
+		{"[fe80::bdd9]:135", "link-local address"},
+		{"224.0.0.251", "multicast address"},
+		{"ff02::1", "multicast address"},
+		{"255.255.255.255", "reserved address"},
+		{"0.1.2.3", "reserved address"},
+		{"/bomba.i586", "a path without a host"},
+		{"http:///x", "a path without a host"},
+		{"someone@evil.example", "an e-mail address"},
+		{"d41d8cd98f00b204e9800998ecf8427e", "a file hash"},
+		{"DA39A3EE5E6B4B0D3255BFEF95601890AFD80709", "a file hash"},
+		{"@@||good.example^", "an exception rule"},
+		{"*.", "no indicator in the line"},
+		{`"" evil`, "no indicator in the line"},
+		{", evil", "no indicator in the line"},
+	} {
+		_, file := load(t, test.entry+"\n", Options{})
+		if len(file.Skipped) != 1 || file.Skipped[0].Reason != test.want || file.Total() != 0 {
+			t.Errorf("%q: skipped %+v, %d used; want %q", test.entry, file.Skipped, file.Total(), test.want)
+			continue
+		}
+		if got := file.Skipped[0].Samples[0]; got.Line != 1 || got.Text != printable(test.entry) {
+			t.Errorf("%q: sample %+v", test.entry, got)
+		}
+	}
+}
+
+func TestForce(t *testing.T) {
+	s, file := load(t, "10.1.2.3\n192.168.0.0/16\n0.0.0.0/1\n127.0.0.1\nff02::1\n", Options{Force: true})
+	if file.Addresses != 3 || file.Networks != 2 || len(file.Skipped) != 0 {
+		t.Errorf("%+v", file)
+	}
+	if i, _ := find(s, "10.1.2.3"); i.Value != "10.1.2.3" {
+		t.Errorf("10.1.2.3 is %+v", i)
+	}
+}

@@ -1,0 +1,175 @@
+package sinks
+
+import (
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// stampLayout is the time in the name of a rotated file, UTC.
+const stampLayout = "20060102T150405Z"
+
+// rotateBefore rotates the file if it is too old, or would be too large with
+// so many bytes more. An empty file is never rotated.
+func (f *File) rotateBefore(more int) error {
+	if !f.regular || f.size == 0 && len(f.pending) == 0 {
+		return nil
+	}
+	tooLarge := more > 0 && f.opts.MaxSize > 0 && f.size+int64(len(f.pending)-f.begun+more) > f.opts.MaxSize
+	tooOld := f.opts.MaxAge > 0 && f.opts.now().Sub(f.since) >= f.opts.MaxAge
+	if !tooLarge && !tooOld {
+		return nil
+	}
+	if err := f.write(); err != nil {
+		return err // the file keeps what it has begun
+	}
+	if err := f.rotate(); err != nil {
+		f.stats.Errors++
+		f.since = f.opts.now() // not again with each event
+		return fmt.Errorf("rotating event file: %w", err)
+	}
+	return nil
+}
+
+// rotate renames the file by the time and begins a new one.
+func (f *File) rotate() error {
+	name, err := f.freeName()
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(f.path, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f.stats.Rotations++
+	if err := f.switchFile(); err != nil {
+		return err
+	}
+	if !f.opts.Compress {
+		return f.prune()
+	}
+	f.done.Go(func() {
+		f.compressing.Lock()
+		defer f.compressing.Unlock()
+		err := compress(name)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if err = errors.Join(err, f.prune()); err != nil {
+			f.stats.Errors++
+			f.failed = errors.Join(f.failed, fmt.Errorf("compressing event file: %w", err))
+		}
+	})
+	return nil
+}
+
+// stem splits the path of the event file before its extension.
+func (f *File) stem() (stem, ext string) {
+	ext = filepath.Ext(f.path)
+	return strings.TrimSuffix(f.path, ext), ext
+}
+
+// freeName returns a name for the file to rotate that no file has: the time,
+// and a number above those that the second has already. Numbers of files that
+// were deleted are not used again, or the newest file would pass for the oldest.
+func (f *File) freeName() (string, error) {
+	files, err := f.rotatedFiles()
+	if err != nil {
+		return "", err
+	}
+	stem, ext := f.stem()
+	stamp := f.opts.now().UTC().Format(stampLayout)
+	n := 0
+	for _, r := range files {
+		if r.stamp == stamp {
+			n = max(n, r.n, 1) // the first has no number
+		}
+	}
+	if n == 0 {
+		return stem + "-" + stamp + ext, nil
+	}
+	return stem + "-" + stamp + "-" + strconv.Itoa(n+1) + ext, nil
+}
+
+// A rotated file, in the order of time and number.
+type rotated struct {
+	path  string
+	stamp string
+	n     int
+}
+
+// prune deletes the oldest rotated files beyond Keep.
+func (f *File) prune() error {
+	if f.opts.Keep <= 0 {
+		return nil
+	}
+	files, err := f.rotatedFiles()
+	if err != nil || len(files) <= f.opts.Keep {
+		return err
+	}
+	for _, r := range files[:len(files)-f.opts.Keep] {
+		err = errors.Join(err, os.Remove(r.path))
+	}
+	return err
+}
+
+// rotatedFiles lists the rotated files, oldest first. Files of other names
+// are none of ours.
+func (f *File) rotatedFiles() ([]rotated, error) {
+	stem, ext := f.stem()
+	pattern := regexp.MustCompile(`^` + regexp.QuoteMeta(filepath.Base(stem)) +
+		`-(\d{8}T\d{6}Z)(?:-(\d+))?` + regexp.QuoteMeta(ext) + `(?:\.gz)?$`)
+	entries, err := os.ReadDir(filepath.Dir(f.path))
+	if err != nil {
+		return nil, err
+	}
+	var files []rotated
+	for _, e := range entries {
+		m := pattern.FindStringSubmatch(e.Name())
+		if m == nil {
+			continue
+		}
+		n, _ := strconv.Atoi(m[2]) // none is 0, the first
+		files = append(files, rotated{filepath.Join(filepath.Dir(f.path), e.Name()), m[1], n})
+	}
+	slices.SortFunc(files, func(a, b rotated) int {
+		return cmp.Or(cmp.Compare(a.stamp, b.stamp), cmp.Compare(a.n, b.n))
+	})
+	return files, nil
+}
+
+// compress replaces a file by its gzip. Until that is whole the file stays.
+func compress(path string) (err error) {
+	in, err := os.Open(path) //nolint:gosec // a name made by freeName
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // too old to keep by now
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	partial := path + ".gz.partial"
+	if err := gzipTo(partial, in); err != nil {
+		return errors.Join(err, os.Remove(partial))
+	}
+	if err := os.Rename(partial, path+".gz"); err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+func gzipTo(path string, in io.Reader) error {
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640) //nolint:gosec // read as the event file is
+	if err != nil {
+		return err
+	}
+	z := gzip.NewWriter(out)
+	_, err = io.Copy(z, in)
+	return errors.Join(err, z.Close(), out.Close())
+}
