@@ -15,6 +15,10 @@
 // by Config.MaxHosts and Config.MaxAlerts, where the one used longest ago
 // makes room (an alert is ended by it). For each connection the latest six
 // requests of interest are remembered. What is lost is counted in Stats.
+//
+// With 200,000 connections open this takes 98 MB, the flow table included, and
+// 260 MB where each of them waits for the reply to a check and has stopped in
+// the middle of a message (BenchmarkOpenFlows).
 package smb
 
 import (

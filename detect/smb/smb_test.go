@@ -2,6 +2,7 @@ package smb
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -405,3 +406,51 @@ func FuzzConversation(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkOpenFlows says how much memory 200,000 open connections take: that
+// are between two messages, as nearly all are, and at worst, where each waits
+// for the reply to a check and has stopped in the middle of a message.
+func BenchmarkOpenFlows(b *testing.B) {
+	b.Run("ordinary", func(b *testing.B) {
+		benchmarkOpen(b, func(k *talk) { k.ask(pipe(7, 0x26, 0x4000)) })
+	})
+	b.Run("worst", func(b *testing.B) {
+		benchmarkOpen(b, func(k *talk) {
+			k.ask(pipe(7, 0x23, 0))
+			k.send(0, packet.ACK, frame(order(65, ping))[:40])
+		})
+	})
+}
+
+func benchmarkOpen(b *testing.B, do func(*talk)) {
+	const flows = 200_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		d := New(Config{}, quiet{})
+		for i := range flows {
+			k := newTalk(1025)
+			k.client = netipAddrPort([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}, 1025)
+			k.open()
+			do(k)
+			for j := range k.packets {
+				d.Packet(&k.packets[j])
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if n := d.flows.Len(); n != flows {
+			b.Fatalf("%d flows", n)
+		}
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/flows, "B/flow")
+		runtime.KeepAlive(d)
+	}
+}
+
+// quiet forgets what it is told.
+type quiet struct{}
+
+func (quiet) Alert(alert.Alert) {}
+func (quiet) Fact(alert.Fact)   {}

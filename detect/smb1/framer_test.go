@@ -279,7 +279,7 @@ func TestGap(t *testing.T) {
 		{len(first) - 1, 6000, 1},     // the second
 		{len(first), len(first), 2},   // nothing
 		{2, len(first) + 3, 0},        // both: the third only shows where messages begin
-		{40, len(first) + 1_000_0, 1}, // beyond the end
+		{40, len(first) + 10_000, 1}, // beyond the end
 	} {
 		all := slices.Concat(first, second, frame(smb1Message(0x26, 3, nil, nil)))
 		to := min(lost.to, len(all))
