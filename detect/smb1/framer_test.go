@@ -269,16 +269,16 @@ func TestGap(t *testing.T) {
 	first := frame(smb1Message(0x2E, 1, nil, make([]byte, 5000)))
 	second := frame(smb1Message(0x25, 2, nil, nil))
 	for _, lost := range []struct{ from, to, want int }{
-		{3000, 4000, 2},               // in what is skipped anyway
-		{500, 4000, 2},                // in the head: the first is cut
-		{3000, len(first), 2},         // to its end
-		{3000, len(first) + 10, 1},    // and into the second, which is lost
-		{0, len(first), 1},            // the first
-		{6, len(first), 1},            // all but what says that it is one
-		{60, len(first) - 1, 2},       // most of it
-		{len(first) - 1, 6000, 1},     // the second
-		{len(first), len(first), 2},   // nothing
-		{2, len(first) + 3, 0},        // both: the third only shows where messages begin
+		{3000, 4000, 2},              // in what is skipped anyway
+		{500, 4000, 2},               // in the head: the first is cut
+		{3000, len(first), 2},        // to its end
+		{3000, len(first) + 10, 1},   // and into the second, which is lost
+		{0, len(first), 1},           // the first
+		{6, len(first), 1},           // all but what says that it is one
+		{60, len(first) - 1, 2},      // most of it
+		{len(first) - 1, 6000, 1},    // the second
+		{len(first), len(first), 2},  // nothing
+		{2, len(first) + 3, 0},       // both: the third only shows where messages begin
 		{40, len(first) + 10_000, 1}, // beyond the end
 	} {
 		all := slices.Concat(first, second, frame(smb1Message(0x26, 3, nil, nil)))

@@ -55,7 +55,6 @@ func (h *Header) NTStatus() (Status, bool) { return h.Status, h.Flags2&Flag2NTSt
 const (
 	FlagReply uint8 = 0x80
 
-	Flag2Signed   uint16 = 0x0004 // the signature field is one
 	Flag2NTStatus uint16 = 0x4000
 	Flag2Unicode  uint16 = 0x8000
 )
@@ -84,15 +83,11 @@ type Status uint32
 
 // The statuses that detection tells apart.
 const (
-	StatusSuccess             Status = 0
-	StatusNotImplemented      Status = 0xC0000002
-	StatusInvalidHandle       Status = 0xC0000008
-	StatusInvalidParameter    Status = 0xC000000D
-	StatusMoreProcessing      Status = 0xC0000016
-	StatusAccessDenied        Status = 0xC0000022
-	StatusInsufficientServer  Status = 0xC0000205 // STATUS_INSUFF_SERVER_RESOURCES
-	StatusLogonFailure        Status = 0xC000006D
-	StatusAccountRestriction  Status = 0xC000006E
-	StatusAccountDisabled     Status = 0xC0000072
-	StatusLogonTypeNotGranted Status = 0xC000015B
+	StatusSuccess            Status = 0
+	StatusNotImplemented     Status = 0xC0000002
+	StatusInvalidHandle      Status = 0xC0000008
+	StatusInvalidParameter   Status = 0xC000000D
+	StatusMoreProcessing     Status = 0xC0000016
+	StatusAccessDenied       Status = 0xC0000022
+	StatusInsufficientServer Status = 0xC0000205 // STATUS_INSUFF_SERVER_RESOURCES
 )
