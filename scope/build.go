@@ -21,11 +21,11 @@ func (l *Ledger) Document(c Capture) Document {
 	d := Document{
 		Version:  documentVersion,
 		Capture:  c.summary(),
-		Hosts:    []HostEntry{},
 		External: l.scanners(),
 		Attacks:  l.attackList(),
 	}
 	listed := l.listed()
+	d.Hosts = make([]HostEntry, 0, len(listed))
 	zones := newZoneCounter(l.zones)
 	for _, h := range listed {
 		d.Hosts = append(d.Hosts, l.entry(h.host, h.verdict, c.Files))

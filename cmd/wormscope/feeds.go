@@ -120,10 +120,18 @@ func loadFeeds(ctx context.Context, s *settings, warnings io.Writer) (*ioc.Set, 
 			return nil, err
 		}
 		for j := range report.Files {
-			if n := report.Files[j].SkippedTotal(); n > 0 {
-				fmt.Fprintf(warnings, "wormscope: warning: feed %s: %d entries are not used (see wormscope feeds check)\n", report.Files[j].Path, n)
-			}
+			warnFeed(warnings, &report.Files[j])
 		}
 	}
 	return b.Build(), nil
+}
+
+// warnFeed says in one line that not all of a feed is used.
+func warnFeed(w io.Writer, f *feed.FileReport) {
+	switch n := f.SkippedTotal(); {
+	case f.Err != nil:
+		fmt.Fprintf(w, "wormscope: warning: feed %s: %v\n", f.Path, f.Err)
+	case n > 0:
+		fmt.Fprintf(w, "wormscope: warning: feed %s: %d entries are not used (see wormscope feeds check)\n", f.Path, n)
+	}
 }

@@ -68,6 +68,9 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, c *scope.Capture) []strin
 	if stats.Dropped > 0 {
 		warn("%d packets were lost when the capture was made: what they held is unknown", stats.Dropped)
 	}
+	if stats.Skipped > 0 {
+		warn("%d bytes of the files are damaged and were passed over", stats.Skipped)
+	}
 	if percent(stats.Truncated) >= 100*worthWarning {
 		warn("%.0f%% of the packets were cut short when captured (snapshot length): names and contents may be missing", percent(stats.Truncated))
 	}

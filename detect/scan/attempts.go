@@ -97,10 +97,10 @@ func newAttempts(limit int) attempts {
 	return attempts{ring: make([]attempt, size), index: newIndex(2 * size), limit: limit}
 }
 
-func (t *attempts) at(n uint64) *attempt { return &t.ring[n&uint64(len(t.ring)-1)] }
+func (t *attempts) at(n uint64) *attempt { return &t.ring[t.slot(n)] }
 
 func (t *attempts) slot(n uint64) uint32 {
-	return uint32(n & uint64(len(t.ring)-1)) //nolint:gosec // G115: rings are far smaller.
+	return uint32(n) & uint32(len(t.ring)-1) //nolint:gosec // G115: rings are far smaller.
 }
 
 // find returns the attempt of src at dst and port, nil when there is none.

@@ -39,8 +39,10 @@ func traffic(n int) []segment {
 	now := begin.UnixNano()
 	for len(segments) < n {
 		host := r.Uint32N(2000)
-		out := segment{src: 0x0a010000 + host, dst: 0x0a020000 + (host*31+r.Uint32N(15)*37)%1000, sport: uint16(30000 + r.IntN(20000)),
-			dport: []uint16{445, 443, 80, 389, 8080}[r.IntN(5)], seq: r.Uint32(), ack: 1}
+		out := segment{
+			src: 0x0a010000 + host, dst: 0x0a020000 + (host*31+r.Uint32N(15)*37)%1000, sport: uint16(30000 + r.IntN(20000)),
+			dport: []uint16{445, 443, 80, 389, 8080}[r.IntN(5)], seq: r.Uint32(), ack: 1,
+		}
 		back := segment{src: out.dst, dst: out.src, sport: out.dport, dport: out.sport, ack: out.seq + 1}
 		for i, f := range []packet.Flags{packet.SYN, packet.SYN | packet.ACK, packet.ACK, packet.FIN | packet.ACK} {
 			now += 125_000
@@ -123,8 +125,10 @@ func worms(n int) []segment {
 	r := rand.New(rand.NewPCG(5, 6))
 	segments := make([]segment, n)
 	for i := range segments {
-		segments[i] = segment{at: begin.UnixNano() + int64(i)*500_000, src: 0x0a030000 + r.Uint32N(100),
-			dst: r.Uint32N(0xd0000000) + 0x0b000000, dport: 445, flags: packet.SYN, seq: r.Uint32()}
+		segments[i] = segment{
+			at: begin.UnixNano() + int64(i)*500_000, src: 0x0a030000 + r.Uint32N(100),
+			dst: r.Uint32N(0xd0000000) + 0x0b000000, dport: 445, flags: packet.SYN, seq: r.Uint32(),
+		}
 	}
 	return segments
 }
@@ -154,7 +158,7 @@ func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // a test
+	return int64(m.HeapAlloc)
 }
 
 // TestFlood sends a flood of two million spoofed sources, with a scanner among
@@ -182,8 +186,8 @@ func TestFlood(t *testing.T) {
 				})
 				b.now += 20_000 // 50,000 a second
 				if i%50_000 == 25_000 {
-					b.try(ip("10.77.0.1"), v4(0x0a4e0001+uint32(i/50_000)), 445, refused)  //nolint:gosec // a test
-					b.try(ip("198.51.100.7"), v4(0x0a4e0001+uint32(i/50_000)), 22, silent) //nolint:gosec // a test
+					b.try(ip("10.77.0.1"), v4(0x0a4e0001+uint32(i/50_000)), 445, refused)
+					b.try(ip("198.51.100.7"), v4(0x0a4e0001+uint32(i/50_000)), 22, silent)
 				}
 				if i%500_000 == 0 {
 					peak = max(peak, heap()-before)

@@ -67,7 +67,7 @@ func (c *netCell) spread() uint32 {
 	for _, w := range c.dests {
 		set += bits.OnesCount64(w)
 	}
-	return uint32(set) //nolint:gosec // G115: at most 256.
+	return uint32(set)
 }
 
 // judgeNet counts an outcome for the network inside that it happened in, and

@@ -19,6 +19,7 @@ type targetCell struct {
 	port    uint16            // that the first of them tried
 	mixed   uint32            // sources that tried another
 	used    bool
+	watched bool // counted in targets.watched
 }
 
 // floodBits are words of bits for sources: with floodSources of them, one in
@@ -36,8 +37,6 @@ func (c *targetCell) add(hash uint64) bool {
 	return true
 }
 
-func (c *targetCell) suspect() bool { return c.sources >= floodSuspect && c.life == 0 }
-
 // flooded reports whether new sources came in such numbers, and completed so
 // few handshakes, that they must be spoofed. Unless they are very many, the
 // handshakes are given time.
@@ -52,17 +51,38 @@ func (c *targetCell) flooded(now tick) bool {
 // the cell with the fewest new sources goes.
 type targets struct {
 	sets     [][ways]targetCell
-	suspects int // cells that may be flooded
+	suspects int                // cells that may be flooded
+	watched  [watchSlots]uint16 // the same by hash: most segments are to none of them
 }
 
-const targetSets = 1024
+const (
+	targetSets = 1024
+	watchSlots = 1024
+)
 
 func newTargets() targets { return targets{sets: make([][ways]targetCell, targetSets)} }
 
-func (t *targets) clear() {
-	clear(t.sets)
-	t.suspects = 0
+func (t *targets) clear() { *t = targets{sets: t.sets}; clear(t.sets) }
+
+// watch has handshakes with the target of a cell counted, or no longer.
+func (t *targets) watch(c *targetCell, on bool) {
+	if c.watched == on {
+		return
+	}
+	c.watched = on
+	slot := &t.watched[c.dst.hash()%watchSlots]
+	if on {
+		t.suspects++
+		*slot++
+	} else {
+		t.suspects--
+		*slot--
+	}
 }
+
+// watches reports whether a destination of this hash may be a target whose
+// handshakes count.
+func (t *targets) watches(hash uint64) bool { return t.watched[hash%watchSlots] != 0 }
 
 func (t *targets) find(dst addr, hash uint64) (c *targetCell, found bool) {
 	set := &t.sets[hash%targetSets]
@@ -80,19 +100,18 @@ func (t *targets) find(dst addr, hash uint64) (c *targetCell, found bool) {
 
 // complete counts a handshake that was completed with a suspected target.
 func (t *targets) complete(dst addr) {
-	if t.suspects == 0 {
+	hash := dst.hash()
+	if !t.watches(hash) {
 		return
 	}
-	if c, found := t.find(dst, dst.hash()); found {
+	if c, found := t.find(dst, hash); found {
 		c.done++
 	}
 }
 
 // restart begins a new count.
 func (t *targets) restart(c *targetCell, now tick, at int64, port uint16) {
-	if c.suspect() {
-		t.suspects--
-	}
+	t.watch(c, false)
 	c.start, c.startAt, c.sources, c.done, c.mixed = now, at, 0, 0, 0
 	c.seen = [floodBits]uint64{}
 	if c.life == 0 {
@@ -109,9 +128,7 @@ func (d *Detector) flooded(c *contact) bool {
 		return false
 	}
 	if !found {
-		if cell.suspect() {
-			d.targets.suspects--
-		}
+		d.targets.watch(cell, false)
 		*cell = targetCell{dst: c.dst, start: c.now, startAt: c.at, port: c.port, used: true}
 	}
 	if c.now.since(cell.start) > floodWithin {
@@ -128,7 +145,7 @@ func (d *Detector) flooded(c *contact) bool {
 		return false
 	}
 	if cell.sources == floodSuspect {
-		d.targets.suspects++
+		d.targets.watch(cell, true)
 		d.wonder()
 	}
 	if cell.flooded(c.now) {
@@ -139,7 +156,7 @@ func (d *Detector) flooded(c *contact) bool {
 
 // alarmFlood opens the alert for a target.
 func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
-	d.targets.suspects--
+	d.targets.watch(cell, false)
 	port := cell.port
 	if cell.mixed*floodShare > cell.sources {
 		port = 0

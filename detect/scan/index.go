@@ -14,7 +14,7 @@ const maxProbe = 128
 
 func newIndex(size int) index { return index{cells: make([]uint64, size)} }
 
-func hash32(h uint64) uint32 { return uint32(h >> 32) } //nolint:gosec // G115: the upper half.
+func hash32(h uint64) uint32 { return uint32(h >> 32) }
 
 // cell packs a hash and a slot; no cell is zero.
 func cell(h, slot uint32) uint64 { return uint64(h)<<32 | uint64(slot+1) }

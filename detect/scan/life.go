@@ -97,7 +97,7 @@ func (t *lives) scanning(a addr) bool { return t.of(a) != nil }
 
 // open adds an alert and returns its place, 0 when there are too many.
 func (t *lives) open(l *life) int32 {
-	place := int32(0)
+	var place int32
 	switch n := len(t.free); {
 	case n > 0:
 		place = t.free[n-1]
@@ -156,7 +156,7 @@ func (t *lives) close(place int32) {
 func (d *Detector) closeQuiet(now int64) {
 	for i, l := range d.lives.places {
 		if l != nil && now-l.last >= l.quiet {
-			d.close(int32(i+1), l.last+l.quiet) //nolint:gosec // G115: at most maxLives.
+			d.close(int32(i+1), l.last+l.quiet)
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (d *Detector) closeQuiet(now int64) {
 func (d *Detector) closeAll(now int64) {
 	for i, l := range d.lives.places {
 		if l != nil {
-			d.close(int32(i+1), max(now, l.last)) //nolint:gosec // G115: at most maxLives.
+			d.close(int32(i+1), max(now, l.last))
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (m *memory) grow() {
 	for n, b := range old {
 		for _, e := range b {
 			if e != 0 {
-				h := e&^epochMask | uint32(n)&epochMask //nolint:gosec // G115: reduced.
+				h := e&^epochMask | uint32(n)&epochMask
 				m.place(m.bucket(h), e)
 			}
 		}

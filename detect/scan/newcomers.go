@@ -50,7 +50,7 @@ func newNewcomers(size int) newcomers {
 }
 
 func (c *newcomers) set(h uint64) *[ways]newcomer {
-	return &c.sets[h&uint64(len(c.sets)-1)]
+	return &c.sets[h&uint64(len(c.sets)-1)] //nolint:gosec // G115: never empty.
 }
 
 func (c *newcomers) find(h uint64, k sourceKey) *newcomer {

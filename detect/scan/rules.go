@@ -8,8 +8,8 @@ import "time"
 // Testing, 2004, with the log-likelihood held at 0 from below, so that a host
 // that turned bad is not excused by its good past.)
 const (
-	benignSuccess  = .85
-	scannerSuccess = .25
+	failStep    = 1.6094379124341003  // ln((1-.25)/(1-.85)): what a failure adds
+	successStep = -1.2237754316221157 // ln(.25/.85): what an answer adds
 	// llrAlarm is ln 10⁴: odds of 10,000 to 1 on a scanner.
 	llrAlarm = 9.21
 	// llrHalfLife is how long it takes for half of a suspicion to fade. With
@@ -42,12 +42,6 @@ const (
 const (
 	watchedShare = .5
 	watchedDead  = 12
-)
-
-// What one outcome adds to the ratio.
-const (
-	failStep    = 1.6094379124341003  // ln((1-.25)/(1-.85))
-	successStep = -1.2237754316221157 // ln(.25/.85)
 )
 
 // A volume is a number of new destinations in a time that is too many on a

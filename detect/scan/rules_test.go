@@ -22,6 +22,7 @@ type scenario struct {
 }
 
 func (s scenario) test(t *testing.T) {
+	t.Helper()
 	t.Run(s.name, func(t *testing.T) {
 		b := newBed(t, s.cfg)
 		b.whole()
@@ -33,7 +34,7 @@ func (s scenario) test(t *testing.T) {
 			if a.Rule == alert.RuleFlood {
 				name = "flood"
 			}
-			port := uint16(0)
+			var port uint16
 			if a.Evidence.Scan != nil {
 				port = a.Evidence.Scan.Port
 			} else {
@@ -71,8 +72,10 @@ func every(n int, o outcome) func(int) outcome {
 
 func TestInside(t *testing.T) {
 	for _, s := range []scenario{
-		{name: "six refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 6, 445, time.Second, always(refused)) },
-			want: []string{"sequential 10.1.0.66 445"}},
+		{
+			name: "six refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 6, 445, time.Second, always(refused)) },
+			want: []string{"sequential 10.1.0.66 445"},
+		},
 		{name: "five refusals", run: func(b *bed) { b.sweep(worm, "10.9.0.1", 5, 445, time.Second, always(refused)) }},
 		{name: "six silent", run: func(b *bed) {
 			b.sweep(worm, "10.9.0.1", 6, 445, 10*time.Second, always(silent))
@@ -168,8 +171,10 @@ func TestInside(t *testing.T) {
 func TestOutside(t *testing.T) {
 	const scanner = "198.51.100.7"
 	for _, s := range []scenario{
-		{name: "four refusals", run: func(b *bed) { b.sweep(scanner, "10.9.0.1", 4, 445, time.Second, always(refused)) },
-			want: []string{"external 198.51.100.7 445"}},
+		{
+			name: "four refusals", run: func(b *bed) { b.sweep(scanner, "10.9.0.1", 4, 445, time.Second, always(refused)) },
+			want: []string{"external 198.51.100.7 445"},
+		},
 		{name: "ports are pooled", run: func(b *bed) {
 			for i, p := range []uint16{22, 445, 3389, 8080} {
 				b.try(ip(scanner), nth("10.9.0.1", i), p, refused)

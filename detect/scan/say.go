@@ -82,7 +82,7 @@ func (d *Detector) start(l *life, s *source, now int64) {
 	}
 	oldest := s.next - min(s.next, keepTargets)
 	for n := oldest; n < s.next && len(l.sample) < samplePart; n++ {
-		l.sample = append(l.sample, s.targets[n%keepTargets].addr.netip())
+		l.sample = append(l.sample, s.targets[n%keepTargets].netip())
 	}
 	d.say(l, alert.PhaseStart, now)
 	d.tellTargets(l, s)
@@ -158,8 +158,8 @@ func (d *Detector) tellTargets(l *life, s *source) {
 		return
 	}
 	for n := s.next - min(s.next, keepTargets); n < s.next; n++ {
-		t := &s.targets[n%keepTargets]
-		d.tellTarget(l.host, t.addr, l.port, t.state, frame{})
+		i := n % keepTargets
+		d.tellTarget(l.host, s.targets[i], l.port, s.came[i], frame{})
 	}
 }
 

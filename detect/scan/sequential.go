@@ -65,10 +65,9 @@ func (s *source) fail(weight uint8, now tick) {
 // exceeds reports whether the source went beyond a volume by now, and beyond
 // twice what it is used to.
 func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
-	n := v.tried * factor
-	if n > keepTried { // the ring remembers no more
-		n = keepTried
-	}
+	n := min(v.tried*factor,
+		// the ring remembers no more
+		keepTried)
 	if s.tried < n || s.dead < v.dead {
 		return false
 	}
@@ -114,5 +113,5 @@ func (s *source) restart(now tick, at int64) {
 	s.first, s.firstAt = now, at
 	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
 	s.next, s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0, 0
-	s.targets = [keepTargets]target{}
+	s.targets = [keepTargets]addr{}
 }

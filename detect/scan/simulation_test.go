@@ -40,6 +40,7 @@ type simulation struct {
 }
 
 func newSimulation(t testing.TB) *simulation {
+	t.Helper()
 	rec := &recorder{}
 	d := New(rec, zonesOf(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}), Config{MaxNewcomers: 4096, MaxContacts: 1 << 16})
 	s := &simulation{rec: rec, engine: detect.NewEngine(d), now: begin.UnixNano()}
@@ -72,6 +73,7 @@ func (s *simulation) send(src, dst netip.Addr, sport, dport uint16, flags packet
 
 // attemptsToAlarm lets a host scan a network at one gap until it is found.
 func attemptsToAlarm(t testing.TB, r *rand.Rand, p float64, gap time.Duration, failure func() outcome) int {
+	t.Helper()
 	s := newSimulation(t)
 	scanner := ip("10.1.1.1")
 	for n := range 400 {
@@ -101,6 +103,7 @@ func median(values []int) int {
 // delays returns the median attempts to alarm for each share of answers (row
 // by row) and each gap.
 func delays(t testing.TB, runs int, failure func(r *rand.Rand) outcome) [][]int {
+	t.Helper()
 	var table [][]int
 	for i, p := range shares() {
 		var row []int
@@ -118,6 +121,7 @@ func delays(t testing.TB, runs int, failure func(r *rand.Rand) outcome) [][]int 
 }
 
 func printDelays(t *testing.T, title string, table [][]int) {
+	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n| share of answers |", title)
 	for _, g := range gaps() {
@@ -187,9 +191,18 @@ type habit struct {
 
 func habits() []habit {
 	return []habit{
-		{445, 20, 40, false}, {139, 2, 40, false}, {135, 6, 20, false}, {3389, 2, 60, false},
-		{22, 3, 60, false}, {80, 20, 2000, true}, {443, 150, 5000, true}, {443, 20, 100, false},
-		{8080, 3, 60, false}, {25, 4, 400, true}, {389, 6, 10, false}, {50000, 10, 5000, true},
+		{445, 20, 40, false},
+		{139, 2, 40, false},
+		{135, 6, 20, false},
+		{3389, 2, 60, false},
+		{22, 3, 60, false},
+		{80, 20, 2000, true},
+		{443, 150, 5000, true},
+		{443, 20, 100, false},
+		{8080, 3, 60, false},
+		{25, 4, 400, true},
+		{389, 6, 10, false},
+		{50000, 10, 5000, true},
 	}
 }
 
@@ -230,6 +243,7 @@ type event struct {
 
 // run runs the net and returns the alerts.
 func (b benign) run(t testing.TB, seed uint64) []string {
+	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
 	s := newSimulation(t)
 	hs := b.custom

@@ -57,7 +57,7 @@ func (s *sketch) holds(h uint64) bool {
 	if len(s.exact) == 0 {
 		return false
 	}
-	mask := uint64(len(s.exact) - 1)
+	mask := uint64(len(s.exact) - 1) //nolint:gosec // G115: never empty.
 	for i := h >> 32; ; i++ {
 		switch s.exact[i&mask] {
 		case 0:
@@ -69,7 +69,7 @@ func (s *sketch) holds(h uint64) bool {
 }
 
 func (s *sketch) insert(h uint64) bool {
-	mask := uint64(len(s.exact) - 1)
+	mask := uint64(len(s.exact) - 1) //nolint:gosec // G115: never empty.
 	for i := h >> 32; ; i++ {
 		switch s.exact[i&mask] {
 		case 0:

@@ -39,7 +39,7 @@ const (
 	keepFrames  = 4
 )
 
-// A source is one that tried two destinations or more. It is about 0.9 kB and
+// A source is one that tried two destinations or more. It is about 1 kB and
 // holds no pointer.
 type source struct {
 	key  sourceKey
@@ -66,15 +66,11 @@ type source struct {
 
 	times   [keepTried]tick // ring, by tried
 	deaths  [keepDead]tick  // ring, by dead
-	targets [keepTargets]target
-	next    uint32 // where in targets the next goes; it only grows
+	targets [keepTargets]addr
+	came    [keepTargets]outcome // what the attempts at targets came to
+	next    uint32               // where in targets the next goes; it only grows
 	frames  [keepFrames]frame
 	nframes uint8
-}
-
-type target struct {
-	addr  addr
-	state outcome
 }
 
 // population is one half of the world's sources, inside or outside. The two
@@ -152,7 +148,7 @@ func (p *population) room(now tick) int {
 		}
 	}
 	if victim >= 0 {
-		p.index.remove(p.at(victim).hash, uint32(victim)) //nolint:gosec // G115: tables are far smaller.
+		p.index.remove(p.at(victim).hash, uint32(victim))
 		p.evicted++
 	}
 	return victim
@@ -179,7 +175,7 @@ func (s *source) count(dst addr, now tick, f frame) {
 	s.pending++
 	s.burst++
 	s.last = now
-	s.targets[s.next%keepTargets] = target{addr: dst}
+	s.targets[s.next%keepTargets], s.came[s.next%keepTargets] = dst, open
 	s.next++
 	if s.nframes < keepFrames {
 		s.frames[s.nframes] = f
@@ -190,8 +186,8 @@ func (s *source) count(dst addr, now tick, f frame) {
 // settle notes in the sample what the attempt at a destination came to.
 func (s *source) settle(dst addr, o outcome) {
 	for i := range s.targets {
-		if s.targets[i].addr == dst {
-			s.targets[i].state = o
+		if s.targets[i] == dst {
+			s.came[i] = o
 		}
 	}
 }

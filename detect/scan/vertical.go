@@ -38,7 +38,7 @@ func (t *pairs) clear() {
 
 // find returns the pair, nil when it is not there.
 func (t *pairs) find(h uint64, src, dst addr) *pair {
-	n, tag := h%pairSets, uint16(h>>48) //nolint:gosec // G115: the upper bits.
+	n, tag := h%pairSets, uint16(h>>48)
 	for i, other := range t.tags[n] {
 		if other == tag {
 			if p := &t.sets[n][i]; p.used && p.src == src && p.dst == dst {
@@ -51,7 +51,7 @@ func (t *pairs) find(h uint64, src, dst addr) *pair {
 
 // add makes room for a pair and returns it, empty but for its addresses.
 func (t *pairs) add(h uint64, src, dst addr) *pair {
-	n, tag := h%pairSets, uint16(h>>48) //nolint:gosec // G115: the upper bits.
+	n, tag := h%pairSets, uint16(h>>48)
 	set, way := &t.sets[n], 0
 	for i := range set {
 		if set[i].failed < set[way].failed {
@@ -126,7 +126,7 @@ func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
 	l.atAlarm = l.attempts
 	l.ports = l.ports[:0]
 	for i := range samplePart {
-		l.addPort(p.ports[(p.failed+uint32(i))%verticalPorts]) //nolint:gosec // G115: small.
+		l.addPort(p.ports[(p.failed+uint32(i))%verticalPorts])
 	}
 	l.meet(a.dst, hd)
 	l.frames = append(l.frames, p.frame.ref())

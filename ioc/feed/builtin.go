@@ -11,8 +11,10 @@ import (
 const BuiltinName = "builtin"
 
 // AddBuiltin adds the indicators of WannaCry that everybody needs: its kill
-// switches and the hidden services of its ransom module. A name is here only
-// when independent public analyses agree on it.
+// switches and the hidden services of its ransom module. Independent public
+// analyses agree on these names. The one exception says so in its description:
+// a kill switch that a single source has is worth naming, since nobody asks
+// for such a name by accident.
 //
 // The hidden services are reached through Tor, which asks no resolver: a
 // lookup in DNS is a leak, seen where a Tor client is badly set up or somebody
@@ -24,10 +26,10 @@ func AddBuiltin(b *ioc.Builder) (*Report, error) {
 		factsheet = "https://gist.github.com/rain-1/989428fa5504f378b993ee6efbc0b168"
 	)
 	file := FileReport{Path: "(built in)", Feed: BuiltinName}
-	add := func(name string, class ioc.Class, description, reference string) error {
+	add := func(name string, class ioc.Class, sure ioc.Confidence, description, reference string) error {
 		err := b.Add(ioc.Indicator{
 			Type: ioc.Domain, Value: name, Class: class, Feed: BuiltinName, Description: description,
-			Reference: reference, Confidence: ioc.HighConfidence, TLP: "CLEAR",
+			Reference: reference, Confidence: sure, TLP: "CLEAR",
 		})
 		switch {
 		case errors.Is(err, ioc.ErrAllowed):
@@ -47,15 +49,19 @@ func AddBuiltin(b *ioc.Builder) (*Report, error) {
 		{"iuqssfsodp9ifjaposdfjhgosurijfaewrwergwea.com", mandiant},
 		{"ayylmaotjhsstasdfasdfasdfasdfasdfasdfasdf.com", mandiant},
 	} {
-		if err := add(k.name, ioc.KillSwitch, "WannaCry kill switch", k.reference); err != nil {
+		if err := add(k.name, ioc.KillSwitch, ioc.HighConfidence, "WannaCry kill switch", k.reference); err != nil {
 			return nil, err
 		}
+	}
+	if err := add("lazarusse.suiche.sdfjhgosurijfaqwqwqrgwea.com", ioc.KillSwitch, ioc.MediumConfidence,
+		"WannaCry kill switch, from one source only", ""); err != nil {
+		return nil, err
 	}
 	for _, name := range []string{
 		"57g7spgrzlojinas.onion", "gx7ekbenv2riucmf.onion", "xxlvbrloxvriy2c5.onion",
 		"76jdd2ir2embyv47.onion", "cwwnhwhlz52maqm7.onion",
 	} {
-		if err := add(name, ioc.Malicious, "WannaCry hidden service", factsheet); err != nil {
+		if err := add(name, ioc.Malicious, ioc.HighConfidence, "WannaCry hidden service", factsheet); err != nil {
 			return nil, err
 		}
 	}
