@@ -13,6 +13,7 @@ import (
 	"wormscope/detect/dns"
 	"wormscope/detect/exposure"
 	"wormscope/detect/scan"
+	"wormscope/detect/smb"
 	"wormscope/detect/zone"
 	"wormscope/ioc"
 	"wormscope/scope"
@@ -26,6 +27,7 @@ type pipeline struct {
 	engine  *detect.Engine
 	scans   *scan.Detector
 	lookups *dns.Detector
+	shares  *smb.Detector
 	ledger  *scope.Ledger
 	events  *events
 	traffic traffic
@@ -54,11 +56,13 @@ func newPipeline(s *settings, set *ioc.Set, out *events, fileName func(int) stri
 	voice := voice{out, p.ledger}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
+	p.shares = smb.New(smb.Config{}, voice)
 	p.engine = detect.NewEngine(
 		p.lookups,
 		contact.New(voice, zones, set, p.lookups.Resolver, contact.Config{}),
 		exposure.New(voice, zones, exposure.Config{}),
 		p.scans,
+		p.shares,
 	)
 	return p, nil
 }

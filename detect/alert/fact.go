@@ -18,6 +18,7 @@ type Fact struct {
 	Detail     string  // what the kind leaves open, such as the name of an exploit
 	Confidence float64 // 0 to 1; 0 means the kind's own
 	Asset      *Asset  // of FactAsset
+	Alert      string  // id of the alert that tells more, empty where there is none
 }
 
 // FactKind is a kind of fact, as the scope document names it.

@@ -118,10 +118,10 @@ func (c *conn) sayCheck(found alert.SMBCheck, oneWay bool, at ...flow.Segment) {
 	if oneWay {
 		confidence = 0.7
 	}
-	d.fact(alert.Fact{Kind: alert.FactTargeted, Host: server, Peer: client, Port: c.server.Port()}, at[0])
+	d.fact(alert.Fact{Kind: alert.FactTargeted, Host: server, Peer: client, Port: c.server.Port(), Alert: f.alert.ID}, at[0])
 	d.fact(alert.Fact{
 		Kind: patchFact(found.Patch), Host: server, Peer: client, Port: c.server.Port(),
-		Detail: "check", Confidence: confidence,
+		Detail: "check", Confidence: confidence, Alert: f.alert.ID,
 	}, last)
 }
 

@@ -15,7 +15,7 @@ type marks uint8
 const (
 	// markHeader: PID 0x4B2F, MID 0x5EC5 and Flags2 0x2801 in the first
 	// message. WannaCry has it from a public checking tool, and dozens of
-	// tools have it from there: it tells a tool, not an infection.
+	// tools have it from there: it tells a tool, not an infection, and does not suffice for suspicion.
 	markHeader marks = 1 << iota
 	markPing         // Timeout of its ping
 	markExec         // Timeout of its exec
@@ -41,7 +41,7 @@ type markInfo struct {
 func (m marks) info() markInfo {
 	switch m {
 	case markHeader:
-		return markInfo{"check-header", 0.3}
+		return markInfo{"check-header", 0.25}
 	case markPing:
 		return markInfo{"ping-timeout", 0.95}
 	case markExec:

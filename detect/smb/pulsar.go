@@ -282,7 +282,7 @@ func (c *conn) execAsked(at flow.Segment) {
 		f.alert.Severity = alert.High
 		f.add(at, s.first, at)
 		c.d.say(f, true, at)
-		c.factAt(alert.FactPayload, s.first, fmt.Sprintf("%d messages, replies not seen", payloadParts), 0.85)
+		f.fact(c, alert.FactPayload, s.first, fmt.Sprintf("%d messages, replies not seen", payloadParts), 0.85)
 	}
 }
 
@@ -292,16 +292,18 @@ func (c *conn) executed(at flow.Segment) {
 	s.execs++
 	if s.execs == 1 {
 		s.first = at
-		c.factAt(alert.FactExecuted, at, "", 0)
-	}
-	if s.execs == payloadParts {
-		c.factAt(alert.FactPayload, s.first, "", 0)
 	}
 	f := c.implantFinding("", at)
 	f.evidence.implant.Execs++
 	f.evidence.implant.Operation, f.evidence.implant.Result = opExec.String(), resultOK.String()
 	f.add(at, at)
 	c.d.say(f, s.execs == 1 || s.execs == payloadParts, at)
+	if s.execs == 1 {
+		f.fact(c, alert.FactExecuted, at, "", 0)
+	}
+	if s.execs == payloadParts {
+		f.fact(c, alert.FactPayload, s.first, "", 0)
+	}
 }
 
 // orphan counts replies without requests that are all alike. Nothing but the
@@ -323,8 +325,8 @@ func (c *conn) orphan(h *smb1.Header, at flow.Segment) {
 	f := c.implantFinding("", s.firstLost)
 	f.evidence.oneWay = true
 	f.evidence.implant.Execs += uint64(s.execs)
-	c.factAt(alert.FactImplanted, s.firstLost, "requests not seen", 0.9)
-	c.factAt(alert.FactExecuted, s.firstLost, "requests not seen", 0.9)
+	f.fact(c, alert.FactImplanted, s.firstLost, "requests not seen", 0.9)
+	f.fact(c, alert.FactExecuted, s.firstLost, "requests not seen", 0.9)
 	c.executed(at)
 }
 

@@ -23,7 +23,7 @@ func (c *conn) sayProbed(r *request, state string, kind alert.FactKind, at ...fl
 	}
 	f.add(last, at...)
 	d.say(f, changed, last)
-	c.factAt(kind, last, r.op.String(), 0)
+	f.fact(c, kind, last, r.op.String(), 0)
 }
 
 // sayImplanted reports that the host answered as an implant.
@@ -48,9 +48,9 @@ func (c *conn) sayImplanted(r *request, res result, arch string, oneWay bool, at
 	}
 	f.add(last, at...)
 	c.d.say(f, news, last)
-	c.factAt(alert.FactImplanted, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
+	f.fact(c, alert.FactImplanted, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
 	if killed {
-		c.factAt(alert.FactKilled, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
+		f.fact(c, alert.FactKilled, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
 		c.session.pulsar.here = false
 	}
 }
@@ -85,10 +85,10 @@ func (c *conn) implantFinding(arch string, at flow.Segment) *finding {
 	return f
 }
 
-// factAt says a fact about the server.
-func (c *conn) factAt(kind alert.FactKind, at flow.Segment, detail string, confidence float64) {
+// fact says a fact about the server, of which the finding tells more.
+func (f *finding) fact(c *conn, kind alert.FactKind, at flow.Segment, detail string, confidence float64) {
 	c.d.fact(alert.Fact{
 		Kind: kind, Host: c.server.Addr(), Peer: c.client.Addr(), Port: c.server.Port(),
-		Detail: detail, Confidence: confidence,
+		Detail: detail, Confidence: confidence, Alert: f.alert.ID,
 	}, at)
 }
