@@ -27,13 +27,18 @@ func (l *Ledger) Document(c Capture) Document {
 	listed := l.listed()
 	d.Hosts = make([]HostEntry, 0, len(listed))
 	zones := newZoneCounter(l.zones)
+	spread := l.spread(listed)
 	for _, h := range listed {
-		d.Hosts = append(d.Hosts, l.entry(h.host, h.verdict, c.Files))
+		e := l.entry(h.host, h.verdict, c.Files)
+		e.InfectedBy = l.sources(spread[h.addr], c.Files)
+		e.PatientZero = h.verdict.state == Infected && !fromInside(e.InfectedBy)
+		d.Hosts = append(d.Hosts, e)
 		smb, fromInternet := h.exposure()
-		zones.add(d.Hosts[len(d.Hosts)-1].Zone, h.verdict.state, smb, fromInternet)
+		zones.add(e.Zone, h.verdict.state, smb, fromInternet)
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
+	d.Totals.systems(d.Hosts)
 	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
 	return d
 }
@@ -75,11 +80,46 @@ func (l *Ledger) warnings() []string {
 	return w
 }
 
+// systems counts the hosts by their patch and their system.
+func (t *Totals) systems(hosts []HostEntry) {
+	for i := range hosts {
+		switch hosts[i].Patch {
+		case string(alert.PatchVulnerable):
+			t.Vulnerable++
+		case string(alert.PatchPatched):
+			t.Patched++
+		}
+		if a := hosts[i].Asset; a != nil && a.OutOfSupport {
+			t.OutOfSupport++
+		}
+	}
+}
+
 // A judged host is one with the verdict about it.
 type judged struct {
 	*host
 	verdict
-	first time.Time
+	first  time.Time
+	urgent int // among hosts that show no sign of infection
+}
+
+// urgency ranks hosts that show no sign of infection by how soon they would:
+// those that the internet reaches, then those that are known to be open.
+func (h *host) urgency(s State) int {
+	if s >= Suspected {
+		return 0
+	}
+	u := 0
+	if _, fromInternet := h.exposure(); fromInternet {
+		u += 4
+	}
+	if h.patch().state == alert.PatchVulnerable {
+		u += 2
+	}
+	if h.asset != nil && h.asset.Affected {
+		u++
+	}
+	return u
 }
 
 // listed returns the hosts of the document, worst first.
@@ -90,11 +130,13 @@ func (l *Ledger) listed() []judged {
 			continue
 		}
 		first, _ := h.span()
-		list = append(list, judged{h, h.judge(), first})
+		v := h.judge()
+		list = append(list, judged{h, v, first, h.urgency(v.state)})
 	}
 	slices.SortFunc(list, func(a, b judged) int {
 		return cmp.Or(
 			cmp.Compare(b.verdict.state, a.verdict.state),
+			cmp.Compare(b.urgent, a.urgent),
 			cmp.Compare(b.confidence, a.confidence),
 			a.first.Compare(b.first),
 			a.addr.Compare(b.addr),
@@ -108,10 +150,13 @@ func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
 	e := HostEntry{
 		IP: h.addr.String(), Zone: l.zones.Name(h.addr),
 		State: v.state, Confidence: rounded(v.confidence),
-		Patch: "unknown", KillSwitch: h.killSwitch().String(),
-		Role: h.roles(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
-		InfectedBy: []Source{},
+		KillSwitch: h.killSwitch().String(),
+		Role:       h.roles(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
+		Asset: h.asset.entry(),
 	}
+	p := h.patch()
+	e.Patch, e.PatchSure, e.PatchWhy = string(p.state), rounded(p.confidence), p.why
+	_, e.FromInternet = h.exposure()
 	e.FirstSeen, e.LastSeen = h.span()
 	if v.state >= Suspected {
 		since := h.since()
@@ -135,10 +180,13 @@ func (h *host) item(f *fact, files []string) FactItem {
 	i := FactItem{
 		Fact: f.kind.String(), Confidence: rounded(h.weight(f)),
 		First: time.Unix(0, f.first).UTC(), Last: time.Unix(0, f.last).UTC(), Count: f.count,
-		Port: f.port, Alert: f.id, Detail: f.words(), counts: h.speaksAgainst(f), outside: f.outside,
+		Port: f.port, Alert: f.id, Name: f.name(), Detail: f.words(), counts: h.speaksAgainst(f), outside: f.outside,
 	}
 	if f.peer.IsValid() {
 		i.Peer = f.peer.String()
+	}
+	if f.smb != nil {
+		i.Rule, i.Alert = string(f.kind.smbRule()), f.smb.alert
 	}
 	if f.kind == kindExposed && f.id != "" {
 		i.Rule = string(alert.RuleExposure)
@@ -266,16 +314,37 @@ func (h *host) scanner() Scanner {
 	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
 	s.First, s.Last = h.span()
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
+	reached := map[netip.Addr]bool{}
 	for i := range h.facts {
-		s.add(h.facts[i].alert)
-		numbers, _ := frameList(h.facts[i].frames, nil)
+		f := &h.facts[i]
+		if f.smb != nil {
+			reached[f.peer] = true
+			s.attacked(f)
+		} else {
+			s.add(f.alert)
+			s.Alerts = append(s.Alerts, f.id)
+		}
+		numbers, _ := frameList(f.frames, nil)
 		s.Frames = append(s.Frames, numbers...)
-		s.Alerts = append(s.Alerts, h.facts[i].id)
+	}
+	if n := uint64(len(reached)); n > 0 {
+		s.Targets, s.Answered = max(s.Targets, n), max(s.Answered, n)
 	}
 	slices.Sort(s.Ports)
 	s.Ports = slices.Compact(s.Ports)
 	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
 	return s
+}
+
+// attacked notes what the scanner did to one host over SMB.
+func (s *Scanner) attacked(f *fact) {
+	if what := f.attackName(); !slices.Contains(s.Attacks, what) {
+		s.Attacks = append(s.Attacks, what)
+	}
+	if f.smb.alert != "" && !slices.Contains(s.Alerts, f.smb.alert) {
+		s.Alerts = append(s.Alerts, f.smb.alert)
+	}
+	s.Ports = append(s.Ports, f.port)
 }
 
 // add counts one alert about the scanner: a scan, or an indicator address

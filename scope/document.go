@@ -70,6 +70,10 @@ type Totals struct {
 	SMBExposed   uint64 `json:"smb_exposed"`       // answer on 445 or 139, whatever their state
 	FromInternet uint64 `json:"smb_from_internet"` // of these, also to outside
 	External     uint64 `json:"external"`          // outside scanners
+	// Of all listed hosts, whatever their state:
+	Vulnerable   uint64 `json:"vulnerable"`     // known not to have the patch of MS17-010
+	Patched      uint64 `json:"patched"`        // known to have it, or not to need it
+	OutOfSupport uint64 `json:"out_of_support"` // run a system that gets no more fixes
 }
 
 // ZoneSummary counts one zone.
@@ -89,21 +93,20 @@ type HostEntry struct {
 	Since      *time.Time `json:"since,omitempty"` // first act of an infected or suspected host
 	FirstSeen  time.Time  `json:"first_seen"`      // of all facts
 	LastSeen   time.Time  `json:"last_seen"`
-	Patch      string     `json:"patch"`                 // vulnerable, patched or unknown
+	Patch      string     `json:"patch"`                 // of MS17-010: vulnerable, patched or unknown
+	PatchSure  float64    `json:"patch_confidence"`      // 0 to 1, 0 when unknown
+	PatchWhy   string     `json:"patch_why,omitempty"`   // what tells
 	KillSwitch string     `json:"kill_switch,omitempty"` // reached, not reached or unknown; absent when not asked for
 	Role       []string   `json:"role"`
-	Facts      []FactItem `json:"facts"`
-	LeftOut    int        `json:"facts_left_out,omitempty"` // facts beyond the limit per host
-	InfectedBy []Source   `json:"infected_by"`
-	// PatientZero says that nobody inside is known to have infected the host.
-	// It needs knowledge of who infected whom, and is false without.
+	// FromInternet says that the host answers outside hosts on 445 or 139.
+	FromInternet bool        `json:"smb_from_internet"`
+	Asset        *AssetEntry `json:"asset,omitempty"` // absent when its SMB server said nothing
+	Facts        []FactItem  `json:"facts"`
+	LeftOut      int         `json:"facts_left_out,omitempty"` // facts beyond the limit per host
+	InfectedBy   []Source    `json:"infected_by"`              // who may have, likeliest first; of infected and suspected hosts
+	// PatientZero says that the host is infected and nobody inside is known to
+	// have infected it.
 	PatientZero bool `json:"patient_zero_candidate"`
-}
-
-// Source is a host that may have infected another.
-type Source struct {
-	IP         string  `json:"ip"`
-	Confidence float64 `json:"confidence"`
 }
 
 // FactItem is one fact about a host.
@@ -121,7 +124,8 @@ type FactItem struct {
 	Alert      string    `json:"alert,omitempty"`       // wormscope.alert.id of the alert
 	Indicator  string    `json:"indicator,omitempty"`
 	Feed       string    `json:"feed,omitempty"`
-	Detail     string    `json:"detail"` // the fact in words
+	Name       string    `json:"name,omitempty"` // of the exploit, the mark or the implant
+	Detail     string    `json:"detail"`         // the fact in words
 
 	counts  bool // speaks against the host
 	outside bool // exposed: reached from outside
@@ -137,6 +141,7 @@ type Scanner struct {
 	Last     time.Time `json:"last"`
 	Frames   []uint64  `json:"frames"`
 	Alerts   []string  `json:"alerts"`
+	Attacks  []string  `json:"attacks,omitempty"` // what it did over SMB, such as EternalBlue
 	// Indicator is the one that lists it, when it is an indicator address that
 	// tried many hosts.
 	Indicator string `json:"indicator,omitempty"`
