@@ -95,8 +95,10 @@ func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std stream
 	defer signal.Stop(reopen)
 	bar := newProgress(std.err, source.Size())
 	defer bar.close()
+	memory := newCollector()
 	return p.run(source, func() error {
 		bar.show(source.Read())
+		memory.adjust()
 		select {
 		case <-ctx.Done():
 			return errStopped

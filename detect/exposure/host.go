@@ -21,6 +21,7 @@ type key struct {
 // SMB's is never said.
 type exposed struct {
 	alert    alert.Alert // as last said; frames stay here
+	said     uint64      // the alert's count when it was last said
 	exposure alert.Exposure
 	reached  reach
 	clients  []netip.Addr // distinct ones, at most maxClients
@@ -159,11 +160,13 @@ func (d *Detector) say(v *exposed, phase alert.Phase, now int64) {
 	a.Frames = slices.Clone(v.alert.Frames)
 	d.emit.Alert(a)
 	v.alert.Seq++
+	v.said = a.Count
 }
 
-// end says a last time what an alert counted, and forgets the host.
+// end says a last time what an alert counted, unless that was said already,
+// and forgets the host.
 func (d *Detector) end(e *lru.Entry[key, exposed], now int64) {
-	if smb(e.Key.port) {
+	if smb(e.Key.port) && e.Value.alert.Count != e.Value.said {
 		d.say(&e.Value, alert.PhaseEnd, now)
 	}
 	d.hosts.Remove(e)

@@ -164,7 +164,7 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	} else {
 		pop.contacts.see(ch)
 	}
-	s.count(c.dst, c.now, d.frame)
+	s.count(c.dst, c.now, c.at, d.frame)
 	if s.life == 0 {
 		d.accustom(s, c.now)
 	}

@@ -131,7 +131,6 @@ func (d *Detector) judgeUnasked(a *attempt, s *source) {
 		return
 	}
 	s.resolve()
-	s.answered++
 	s.settle(a.dst, answered)
 	if s.life != 0 {
 		d.lives.get(s.life).outcome(d, a)

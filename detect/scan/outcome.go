@@ -196,14 +196,6 @@ func (d *Detector) share(s *source) float64 {
 // weigh adds an outcome to the counts and the test of a source.
 func (d *Detector) weigh(s *source, dst addr, o outcome, weight uint8, now tick) {
 	s.settle(dst, o)
-	switch o {
-	case answered:
-		s.answered++
-	case refused:
-		s.refused++
-	default:
-		s.silent++
-	}
 	if o != answered {
 		s.fail(weight, now)
 	}
@@ -248,14 +240,9 @@ func (d *Detector) correct(a *attempt, o outcome) {
 	if s == nil {
 		return
 	}
+	s.silent -= min(s.silent, 1)
 	s.settle(a.dst, o)
-	if s.silent > 0 {
-		s.silent--
-	}
-	if o == refused {
-		s.refused++
-	} else {
-		s.answered++
+	if o == answered {
 		d.exonerate(s, a)
 	}
 	if s.life != 0 {

@@ -103,6 +103,9 @@ func TestInside(t *testing.T) {
 		{name: "a push to 30 clients in a minute", run: func(b *bed) {
 			b.sweep("10.1.0.9", "10.9.0.1", 30, 22, 2*time.Second, always(answered))
 		}},
+		{name: "a push over SMB, one in 7 s, some off", run: func(b *bed) {
+			b.sweep("10.1.0.9", "10.9.0.1", 60, 445, 7*time.Second, every(20, silent))
+		}},
 		{name: "20 in 10 s", run: func(b *bed) {
 			b.sweep(worm, "10.9.0.1", 20, 3389, 500*time.Millisecond, always(answered))
 		}, want: []string{"fan-out 10.1.0.66 3389"}},
@@ -469,4 +472,27 @@ func TestManagementServer(t *testing.T) {
 	}
 	b.engine.Close()
 	b.one()
+}
+
+// TestBegins shows that an alert begins with the scan, and not with what the
+// host did in the morning.
+func TestBegins(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	b.sweep(worm, "10.9.5.1", 3, 445, time.Minute, always(answered))
+	b.wait(10 * time.Minute)
+	start := begin.Add(b.now)
+	b.sweep(worm, "10.9.0.1", 30, 445, 100*time.Millisecond, every(2, refused))
+	b.engine.Close()
+	a := b.one()
+	if early := start.Sub(a.First); early < 0 || early > 20*time.Millisecond {
+		t.Errorf("the scan began at %v, the alert says %v", start, a.First)
+	}
+	if s := a.Evidence.Scan; s.Targets != s.Attempts || s.Sample[0] != ip("10.9.0.1") || s.Answered+s.Refused+1 != s.Targets {
+		t.Errorf("%s, sample %v", summary(&a), s.Sample)
+	}
+	end := b.rec.alerts[len(b.rec.alerts)-1]
+	if s := end.Evidence.Scan; s.Targets != 30 || s.Answered != 15 || s.Refused != 15 {
+		t.Errorf("%s", summary(&end))
+	}
 }

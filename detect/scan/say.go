@@ -16,53 +16,52 @@ func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
 		d.joinSeveral(sc, s, a, name, now)
 		return
 	}
-	l := d.newLife(a, sweep, name, a.src, s.firstAt)
-	l.adopt(s)
-	l.known, l.atAlarm, l.llr = uint64(s.tried), uint64(s.tried), s.llr
+	run := s.recent(d.tick(d.now), d.now-(d.now-d.base)%nanosPerTick)
+	l := d.newLife(a, sweep, name, a.src, run.firstAt)
+	l.adopt(s, &run)
+	l.atAlarm, l.llr = uint64(run.tried), s.llr
 	if name != nameSequential && name != nameExternal {
 		l.llr = 0
 	}
 	if s.key.kind == allPorts {
 		l.port = 0
 	}
-	l.quiet = quietTime(s, now)
 	d.start(l, s, now)
 }
 
 // joinSeveral lets a further port of a scanner join the alert that the ports
 // beyond the first few share.
 func (d *Detector) joinSeveral(sc *scanner, s *source, a *attempt, name string, now int64) {
+	run := s.recent(d.tick(d.now), d.now-(d.now-d.base)%nanosPerTick)
 	if sc.several == 0 {
-		l := d.newLife(a, several, name, a.src, s.firstAt)
-		l.adopt(s)
+		l := d.newLife(a, several, name, a.src, run.firstAt)
+		l.adopt(s, &run)
 		l.port = 0
-		l.known, l.atAlarm = uint64(s.tried), uint64(s.tried)
-		l.quiet = quietTime(s, now)
+		l.atAlarm = uint64(run.tried)
 		d.start(l, s, now)
 		return
 	}
 	l := d.lives.get(sc.several)
-	l.adopt(s)
+	l.adopt(s, &run)
 	l.addPort(s.key.port)
-	l.known += uint64(s.tried)
-	l.last = max(l.last, a.time)
 	s.life = sc.several
 	d.tellTargets(l, s)
 }
 
-// adopt takes the counts of a source over.
-func (l *life) adopt(s *source) {
+// adopt takes the counts of a source's run of attempts over.
+func (l *life) adopt(s *source, run *span) {
 	l.keys = append(l.keys, s.key)
-	l.attempts += uint64(s.tried)
-	l.answered += uint64(s.answered)
-	l.refused += uint64(s.refused)
-	l.silent += uint64(s.silent)
-}
-
-// quietTime returns how long the alert of a source stays open without news.
-func quietTime(s *source, now int64) int64 {
-	gap := (now - s.firstAt) / int64(max(s.tried, 2)-1)
-	return min(max(quietAfter, quietGaps*gap), quietMost)
+	l.known += uint64(run.tried)
+	l.attempts += uint64(run.tried)
+	l.answered += uint64(run.answered)
+	l.refused += uint64(run.refused)
+	l.silent += uint64(run.silent)
+	l.last = max(l.last, s.lastAt)
+	gap := (s.lastAt - run.firstAt) / int64(max(run.tried, 2)-1)
+	l.quiet = max(l.quiet, min(quietGaps*gap, quietMost))
+	for n := min(run.tried, keepTargets); n > 0 && len(l.sample) < samplePart; n-- {
+		l.sample = append(l.sample, s.targets[(s.tried-n)%keepTargets].netip())
+	}
 }
 
 // start says the first word of an alert about a source, and the facts that are
@@ -79,10 +78,6 @@ func (d *Detector) start(l *life, s *source, now int64) {
 	}
 	for i := range s.nframes {
 		l.frames = append(l.frames, s.frames[i].ref())
-	}
-	oldest := s.next - min(s.next, keepTargets)
-	for n := oldest; n < s.next && len(l.sample) < samplePart; n++ {
-		l.sample = append(l.sample, s.targets[n%keepTargets].netip())
 	}
 	d.say(l, alert.PhaseStart, now)
 	d.tellTargets(l, s)
@@ -154,12 +149,14 @@ func (l *life) corrected(d *Detector, a *attempt) {
 // tellTargets says which of the destinations of a new scanner are known to be
 // there.
 func (d *Detector) tellTargets(l *life, s *source) {
-	if s.key.kind == allPorts && len(l.ports) > 1 {
-		return
+	port := s.key.port
+	if s.key.kind == allPorts {
+		port = l.ports[0]
 	}
-	for n := s.next - min(s.next, keepTargets); n < s.next; n++ {
-		i := n % keepTargets
-		d.tellTarget(l.host, s.targets[i], l.port, s.came[i], frame{})
+	n := s.answered + s.refused
+	for i := n - min(n, keepKnown); i < n; i++ {
+		k := i % keepKnown
+		d.tellTarget(l.host, s.known[k], port, s.knownAs[k], frame{})
 	}
 }
 
@@ -204,7 +201,7 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 	if l.kind == flood {
 		a.Count = l.packets
 		a.Evidence.Flood = &alert.Flood{
-			Port: l.port, Sources: l.count(), Packets: l.packets, Rate: l.rate(l.packets),
+			Port: l.port, Sources: min(l.count(), l.packets), Packets: l.packets, Rate: l.rate(l.packets),
 		}
 	} else {
 		a.Evidence.Scan = l.scan()
@@ -214,7 +211,7 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 
 func (l *life) scan() *alert.Scan {
 	s := &alert.Scan{
-		Port: l.port, Targets: l.known + l.targets.count(), Estimated: l.targets.estimated(),
+		Port: l.port, Targets: min(l.known+l.targets.count(), max(l.attempts, 1)), Estimated: l.targets.estimated(),
 		Answered: l.answered, Refused: l.refused, Silent: l.silent,
 		Attempts: l.atAlarm, LLR: l.llr, Sources: l.sources, Sample: slices.Clone(l.sample),
 	}

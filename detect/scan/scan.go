@@ -28,7 +28,7 @@ type Config struct {
 	// hosts, address translators and proxies, which speak for many.
 	Allow []netip.Prefix
 	// MaxSources bounds the sources inside that tried several destinations at
-	// a port, 1 kB each; a quarter as many outside. Default 32768.
+	// a port, 1.4 kB each; a quarter as many outside. Default 32768.
 	MaxSources int
 	// MaxNewcomers bounds the sources that tried only one, 80 bytes each, for
 	// the inside and for the outside. A power of two; default 65536.

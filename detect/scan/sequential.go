@@ -82,6 +82,10 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 	if v.dead > 0 && now.since(s.deaths[(s.dead-v.dead)%keepDead]) > v.within {
 		return false
 	}
+	if v.spread > 0 {
+		middle := s.times[(s.tried-n/2)%keepTried]
+		return middle.since(oldest) >= v.spread && now.since(middle) >= v.spread
+	}
 	return true
 }
 
@@ -112,6 +116,6 @@ func (s *source) learn() {
 func (s *source) restart(now tick, at int64) {
 	s.first, s.firstAt = now, at
 	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
-	s.next, s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0, 0
+	s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0
 	s.targets = [keepTargets]addr{}
 }

@@ -35,11 +35,12 @@ func (f frame) ref() alert.FrameRef { return alert.FrameRef{File: int(f.file), N
 const (
 	keepTried   = 80 // times of new destinations: the most that a rule asks for
 	keepDead    = 20 // times of failures at destinations never seen alive: the same
-	keepTargets = 24 // destinations, for samples and facts
+	keepTargets = 24 // destinations, the latest, for samples
+	keepKnown   = 20 // destinations that answered or refused, the latest, for facts
 	keepFrames  = 4
 )
 
-// A source is one that tried two destinations or more. It is about 1 kB and
+// A source is one that tried two destinations or more. It is about 1.4 kB and
 // holds no pointer.
 type source struct {
 	key  sourceKey
@@ -51,6 +52,7 @@ type source struct {
 	first   tick    // first new destination counted
 	firstAt int64   // the same, Unix nanoseconds
 	last    tick    // latest new destination
+	lastAt  int64   // the same, Unix nanoseconds
 
 	// Of the new destinations since first:
 	tried, answered, refused, silent, failed, dead uint32
@@ -68,7 +70,8 @@ type source struct {
 	deaths  [keepDead]tick  // ring, by dead
 	targets [keepTargets]addr
 	came    [keepTargets]outcome // what the attempts at targets came to
-	next    uint32               // where in targets the next goes; it only grows
+	known   [keepKnown]addr      // ring, by answered + refused
+	knownAs [keepKnown]outcome
 	frames  [keepFrames]frame
 	nframes uint8
 }
@@ -120,12 +123,12 @@ func (p *population) promote(h uint64, n *newcomer, now tick) *source {
 		return nil
 	}
 	s := p.at(slot)
-	*s = source{key: n.key, hash: hash32(h), first: n.time, firstAt: n.at, last: n.time, llrAt: n.time}
+	*s = source{key: n.key, hash: hash32(h), first: n.time, firstAt: n.at, lastAt: n.at, last: n.time, llrAt: n.time}
 	if !p.index.add(s.hash, uint32(slot)) { //nolint:gosec // G115: tables are far smaller.
 		*s = source{}
 		return nil
 	}
-	s.count(n.dst, n.time, n.frame)
+	s.count(n.dst, n.time, n.at, n.frame)
 	n.used = false
 	return s
 }
@@ -169,25 +172,93 @@ func (p *population) clear() {
 }
 
 // count notes a new destination.
-func (s *source) count(dst addr, now tick, f frame) {
+func (s *source) count(dst addr, now tick, at int64, f frame) {
+	if now.since(s.last) > minute && s.llr <= 0 { // what went before was something else
+		s.nframes = 0
+	}
 	s.times[s.tried%keepTried] = now
+	s.targets[s.tried%keepTargets], s.came[s.tried%keepTargets] = dst, open
 	s.tried++
 	s.pending++
 	s.burst++
-	s.last = now
-	s.targets[s.next%keepTargets], s.came[s.next%keepTargets] = dst, open
-	s.next++
+	s.last, s.lastAt = now, at
 	if s.nframes < keepFrames {
 		s.frames[s.nframes] = f
 		s.nframes++
 	}
 }
 
-// settle notes in the sample what the attempt at a destination came to.
+// settle counts what the attempt at a destination came to.
 func (s *source) settle(dst addr, o outcome) {
+	switch o {
+	case answered:
+		s.answered++
+	case refused:
+		s.refused++
+	case open, silent:
+		s.silent++
+	}
+	s.recall(dst, o)
+}
+
+// recall notes it in the sample and among the destinations known to be there.
+func (s *source) recall(dst addr, o outcome) {
 	for i := range s.targets {
 		if s.targets[i] == dst {
 			s.came[i] = o
 		}
 	}
+	if o == answered || o == refused {
+		n := (s.answered + s.refused - 1) % keepKnown
+		s.known[n], s.knownAs[n] = dst, o
+	}
 }
+
+// span is the part of what is counted of a source that belongs to its scan.
+type span struct {
+	tried, answered, refused, silent uint32
+	firstAt                          int64
+}
+
+// recent returns the run of attempts that the latest belongs to: back to a gap
+// that is much longer than those after it. A client of three file servers that
+// is infected in the afternoon does not scan since the morning. nowAt is when
+// the tick now began; the run's beginning is known to a tick, rounded down.
+func (s *source) recent(now tick, nowAt int64) span {
+	all := span{s.tried, s.answered, s.refused, s.silent, s.firstAt}
+	limit := min(s.tried, keepTried)
+	at := func(back uint32) tick { return s.times[(s.tried-1-back)%keepTried] }
+	n := uint32(1)
+	for ; n < limit; n++ {
+		usual := at(0).since(at(n-1))/tick(n) + second
+		if gap := at(n - 1).since(at(n)); n >= runLeast && gap > runGap*usual {
+			break
+		}
+	}
+	if n == limit { // no such gap, as far as is remembered
+		return all
+	}
+	run := span{tried: n, firstAt: nowAt - int64(now.since(at(n-1)))*nanosPerTick}
+	if n > keepTargets {
+		run.answered = all.answered - min(all.answered, all.tried-n)
+		run.refused, run.silent = all.refused, all.silent
+		return run
+	}
+	for i := range n {
+		switch s.came[(s.tried-1-i)%keepTargets] {
+		case answered:
+			run.answered++
+		case refused:
+			run.refused++
+		case silent:
+			run.silent++
+		case open:
+		}
+	}
+	return run
+}
+
+const (
+	runLeast = 6 // attempts are in a run at least
+	runGap   = 8 // how much longer a gap is that ends a run
+)

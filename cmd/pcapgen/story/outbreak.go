@@ -109,6 +109,7 @@ func (i *Institution) contacted() {
 	host, peer = addr("10.10.1.68"), service("203.0.113.99:443")
 	i.Silent(Minute(13), host, peer, 3)
 	i.contact(Minute(13), host, peer.Addr(), "attempted", "host")
+	suspect(13, host, "tried to reach command and control")
 
 	host = addr("10.20.4.61")
 	bad := Name{Name: "update.badfeed.example", Addr: addr("192.0.2.66")}
@@ -124,6 +125,7 @@ func (i *Institution) contacted() {
 	host = addr("10.10.2.50")
 	i.Ping(Minute(16), host, addr("203.0.113.7"), 1, true)
 	i.contact(Minute(16), host, addr("203.0.113.7"), "established", "host")
+	suspect(16, host, "sent an echo request to an indicator address")
 
 	web, prober := service("172.16.5.80:80"), addr("203.0.113.200")
 	i.Get(Minute(11), prober, web, "172.16.5.80", "/", 2200)
