@@ -39,6 +39,7 @@ func (l *Ledger) Document(c Capture) Document {
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
 	d.Totals.systems(d.Hosts)
+	d.Matrix = l.matrix(listed)
 	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
 	return d
 }
@@ -180,7 +181,7 @@ func (h *host) item(f *fact, files []string) FactItem {
 	i := FactItem{
 		Fact: f.kind.String(), Confidence: rounded(h.weight(f)),
 		First: time.Unix(0, f.first).UTC(), Last: time.Unix(0, f.last).UTC(), Count: f.count,
-		Port: f.port, Alert: f.id, Name: f.name(), Detail: f.words(), counts: h.speaksAgainst(f), outside: f.outside,
+		Port: f.port, Alert: f.id, Name: f.name(), Detail: f.words(), Counts: h.speaksAgainst(f), Outside: f.outside,
 	}
 	if f.peer.IsValid() {
 		i.Peer = f.peer.String()
@@ -195,6 +196,7 @@ func (h *host) item(f *fact, files []string) FactItem {
 		i.Rule = string(f.alert.Rule)
 		if f.alert.Indicator != nil {
 			i.Indicator, i.Feed = f.alert.Indicator.Value, f.alert.Indicator.Feed
+			i.Class = f.alert.Indicator.Class.String()
 		}
 	}
 	i.Frames, i.FrameFiles = frameList(f.frames, files)

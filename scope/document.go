@@ -16,6 +16,7 @@ type Document struct {
 	Hosts    []HostEntry    `json:"hosts"`    // inside, worst first
 	External []Scanner      `json:"external"` // outside scanners: what to block
 	Attacks  []Attack       `json:"attacks"`  // floods and distributed scans
+	Matrix   []ZoneAttack   `json:"matrix"`   // who attacked whom, by zone
 }
 
 // Capture is what the ledger can't know of the traffic it was told about.
@@ -124,11 +125,12 @@ type FactItem struct {
 	Alert      string    `json:"alert,omitempty"`       // wormscope.alert.id of the alert
 	Indicator  string    `json:"indicator,omitempty"`
 	Feed       string    `json:"feed,omitempty"`
-	Name       string    `json:"name,omitempty"` // of the exploit, the mark or the implant
-	Detail     string    `json:"detail"`         // the fact in words
-
-	counts  bool // speaks against the host
-	outside bool // exposed: reached from outside
+	// Class is the indicator's: malicious, kill-switch, sinkhole or anonymizer.
+	Class   string `json:"indicator_class,omitempty"`
+	Name    string `json:"name,omitempty"`           // of the exploit, the mark or the implant
+	Detail  string `json:"detail"`                   // the fact in words
+	Counts  bool   `json:"speaks_against,omitempty"` // it makes the host suspicious
+	Outside bool   `json:"from_outside,omitempty"`   // exposed: reached from outside
 }
 
 // Scanner is an outside host that scans the institution.

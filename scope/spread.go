@@ -150,6 +150,9 @@ func (h *host) causes(active map[netip.Addr]int64) []cause {
 	if len(list) == 0 {
 		list = h.reached(o, active)
 	}
+	if len(list) == 0 {
+		return nil
+	}
 	return h.shared(list)
 }
 
@@ -171,10 +174,22 @@ func (c *cause) smb(f *fact, o *onset) {
 		return
 	}
 	if m, ok := f.latest(until); ok {
-		c.steps = append(c.steps, step{f.kind, m})
+		c.take(step{f.kind, m})
 		if f.kind == kindPayload || f.kind == kindExploitCompleted {
 			c.sure = max(c.sure, f.confidence)
 		}
+	}
+}
+
+// take adds a step. Of several of one kind the latest counts, where it is an
+// attack, and else the first.
+func (c *cause) take(s step) {
+	known := c.has(s.kind)
+	switch {
+	case known == nil:
+		c.steps = append(c.steps, s)
+	case s.before(known.moment) == (s.kind.family() == implanted):
+		*known = s
 	}
 }
 
@@ -247,11 +262,13 @@ func (h *host) firstPayload(o onset) netip.Addr {
 // contents of connections can't be seen.
 func (h *host) reached(o onset, active map[netip.Addr]int64) []cause {
 	var list []cause
-	smb, _ := h.exposure()
+	if smb, _ := h.exposure(); !smb || o.act == neverHappening {
+		return nil
+	}
 	for i := range h.facts {
 		f := &h.facts[i]
 		since, worm := active[f.peer]
-		if f.kind != kindTargeted || !smb || !smbPort(f.port) || !worm || f.first >= o.act || since > f.first {
+		if f.kind != kindTargeted || !smbPort(f.port) || !worm || f.first >= o.act || since > f.first {
 			continue
 		}
 		if slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {

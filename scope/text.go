@@ -116,6 +116,10 @@ func files(n int) string {
 	return fmt.Sprintf(", %d files", n)
 }
 
+// Verdict is the answer in a sentence, and in a second one, which begins with
+// "Also: ", what else matters.
+func (d *Document) Verdict() string { return (&text{doc: d}).answer() }
+
 // answer is the verdict in one sentence, and what else matters in a second.
 func (t *text) answer() string {
 	n := &t.doc.Totals
@@ -213,7 +217,7 @@ func (t *text) host(h *HostEntry) {
 	for _, pass := range []bool{true, false} {
 		for i := range h.Facts {
 			f := &h.Facts[i]
-			if f.counts == pass && shown < textFacts {
+			if f.Counts == pass && shown < textFacts {
 				t.wrapped("    - ", f.Detail+t.frames(f))
 				shown++
 			}

@@ -65,7 +65,7 @@ func (t *text) exposed() {
 	for _, toInternet := range []bool{true, false} {
 		for i := range t.doc.Hosts {
 			f := t.doc.Hosts[i].smb()
-			if f == nil || f.outside != toInternet {
+			if f == nil || f.Outside != toInternet {
 				continue
 			}
 			if shown++; shown <= textLines {
@@ -82,7 +82,7 @@ func (h *HostEntry) smb() *FactItem {
 	var found *FactItem
 	for i := range h.Facts {
 		f := &h.Facts[i]
-		if f.Fact == kindExposed.String() && smbPort(f.Port) && (found == nil || f.outside && !found.outside) {
+		if f.Fact == kindExposed.String() && smbPort(f.Port) && (found == nil || f.Outside && !found.Outside) {
 			found = f
 		}
 	}
@@ -110,9 +110,10 @@ func (t *text) zones() {
 	}
 }
 
-// blindSpots says what the capture could not show.
-func (t *text) blindSpots() {
-	c := &t.doc.Capture
+// BlindSpots says in sentences, without a full stop, what the capture could not
+// show. The last one always holds.
+func (d *Document) BlindSpots() []string {
+	c := &d.Capture
 	var spots []string
 	if c.Dropped > 0 {
 		spots = append(spots, counted(c.Dropped, "packet")+" were dropped before they were captured"+share(c.Dropped, c.Dropped+c.Packets))
@@ -125,11 +126,15 @@ func (t *text) blindSpots() {
 	for _, w := range c.Warnings {
 		spots = append(spots, printable(w))
 	}
+	return append(spots, "whatever did not pass the point of capture, and what happened before and after it")
+}
+
+// blindSpots writes what the capture could not show.
+func (t *text) blindSpots() {
 	t.heading("NOT SEEN")
-	for _, s := range spots {
+	for _, s := range t.doc.BlindSpots() {
 		t.wrapped("  - ", s)
 	}
-	t.wrapped("  - ", "whatever did not pass the point of capture, and what happened before and after it")
 }
 
 // share writes n of all in per cent, when it is worth saying.

@@ -63,7 +63,7 @@ func smbSentence(k kind, name, peer string, count uint64) string {
 	case kindExploitAttempted:
 		return "was attacked with " + name + " by " + peer + times(count)
 	case kindExploitCompleted:
-		return "was open to " + name + " by " + peer + times(count) + ": it is not patched"
+		return "was exploited with " + name + " by " + peer + times(count) + ": it is not patched"
 	case kindExploitSent:
 		return "attacked " + peer + " with " + name + times(count)
 	case kindProbed:
@@ -161,7 +161,7 @@ func checkWords(c *alert.SMBCheck, by netip.Addr) string {
 
 func exploitWords(x *alert.SMBExploit, by netip.Addr) string {
 	if x.Outcome == alert.Completed {
-		return "was open to " + printable(x.Name) + " (" + printable(x.CVE) + ") by " + by.String()
+		return "was exploited with " + printable(x.Name) + " (" + printable(x.CVE) + ") by " + by.String()
 	}
 	return "was attacked with " + printable(x.Name) + " (" + printable(x.CVE) + ") by " + by.String()
 }
