@@ -19,6 +19,7 @@ type own struct {
 	DNS       *ownDNS       `json:"dns,omitempty"`
 	Contact   *contactField `json:"contact,omitempty"`
 	SMB       *smbField     `json:"smb,omitempty"`
+	Patch     string        `json:"patch,omitempty"` // of MS17-010 on the host
 	Frames    []frame       `json:"frames"`
 }
 
@@ -85,12 +86,20 @@ type contactField struct {
 	Hosts          uint64 `json:"hosts,omitempty"`
 }
 
+// smbField is wormscope.smb.*: of a host that answers, or of what was done
+// to it.
 type smbField struct {
 	Port        uint16   `json:"port"`
 	By          string   `json:"by,omitempty"`
-	FromOutside bool     `json:"from_outside"`
-	Clients     uint64   `json:"clients"`
+	FromOutside *bool    `json:"from_outside,omitempty"`
+	Clients     *uint64  `json:"clients,omitempty"`
 	Zones       []string `json:"zones,omitempty"`
+
+	Check   *checkField   `json:"check,omitempty"`
+	Exploit *exploitField `json:"exploit,omitempty"`
+	Implant *implantField `json:"implant,omitempty"`
+	Marks   []string      `json:"wannacry_marks,omitempty"`
+	OneWay  bool          `json:"one_way,omitempty"`
 }
 
 type frame struct {
@@ -125,7 +134,10 @@ func (o *own) evidence(a *alert.Alert) {
 		}
 	}
 	if x := e.Exposure; x != nil {
-		o.SMB = &smbField{Port: x.Port, By: text(x.By), FromOutside: x.FromOutside, Clients: x.Clients, Zones: x.Zones}
+		o.SMB = &smbField{Port: x.Port, By: text(x.By), FromOutside: &x.FromOutside, Clients: &x.Clients, Zones: x.Zones}
+	}
+	if e.SMB != nil {
+		o.smb(a)
 	}
 }
 

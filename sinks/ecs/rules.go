@@ -53,6 +53,8 @@ func traitsOf(r alert.Rule) traits {
 			technique: technique{ID: []string{"T1210"}, Name: []string{"Exploitation of Remote Services"}},
 			tactic:    named{[]string{"TA0008"}, []string{"Lateral Movement"}},
 		}
+	case alert.RuleCheck, alert.RuleExploit, alert.RuleDoublePulsar:
+		return smbTraits(r)
 	default:
 		return traits{name: string(r), group: "other", category: []string{"network"}}
 	}
