@@ -97,8 +97,11 @@ const detailCheck = "check"
 
 // times says how often, unless it was once.
 func times(n uint64) string {
-	if n < 2 {
+	switch n {
+	case 0, 1:
 		return ""
+	case 2:
+		return " twice"
 	}
 	return " " + grouped(n) + " times"
 }
