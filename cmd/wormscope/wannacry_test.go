@@ -403,6 +403,55 @@ func TestGroundTruthTree(t *testing.T) {
 	}
 }
 
+// TestCommittedSMB: the captures about SMB that are made here tell what was put
+// into them.
+func TestCommittedSMB(t *testing.T) {
+	committed(t)
+	tests := []struct {
+		capture string
+		hosts   map[string]string // state, patch, and who may have infected it
+	}{
+		{"smb-ms17-check.pcap", map[string]string{
+			"10.10.1.41": "targeted vulnerable", "10.10.1.42": "targeted patched", "10.10.1.44": "targeted patched",
+			"10.10.1.45": "targeted unknown", "10.10.1.43": "targeted unknown",
+		}},
+		{"smb-eternalblue.pcap", map[string]string{
+			"10.10.1.23": "infected unknown, patient-zero candidate", "10.10.1.42": "targeted patched",
+			"10.10.1.41": "infected vulnerable by 10.10.1.23 [exploit-completed 178 implanted 193]",
+		}},
+		{"smb-doublepulsar.pcap", map[string]string{
+			"10.10.1.23": "suspected unknown", "10.10.1.42": "targeted unknown", "10.10.1.43": "targeted unknown",
+			"10.10.1.41": "infected unknown by 10.10.1.23 [implanted 43 payload-delivered 47]",
+		}},
+		{"nmap-ms17-010.pcap", map[string]string{"10.10.0.20": "targeted patched"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.capture, func(t *testing.T) {
+			r := runReplay(t, []string{tt.capture})
+			if r.status != exitOK {
+				t.Fatalf("exit status %d: %s", r.status, r.stderr)
+			}
+			var doc struct{ Hosts []scopeHost }
+			unmarshal(t, r.scope, &doc)
+			got := map[string]string{}
+			for _, h := range doc.Hosts {
+				got[h.IP] = h.State + " " + h.Patch
+				for _, s := range h.InfectedBy {
+					var steps []string
+					for _, step := range s.Steps {
+						steps = append(steps, fmt.Sprint(step.Fact, " ", step.Frame))
+					}
+					got[h.IP] += fmt.Sprint(" by ", s.IP, " ", steps)
+				}
+				if h.PatientZero {
+					got[h.IP] += ", patient-zero candidate"
+				}
+			}
+			equal(t, "hosts", got, tt.hosts)
+		})
+	}
+}
+
 // TestNoSMBAlertOnOrdinaryTraffic: file servers, administration and intrusions
 // by other means give no alert about SMB, and infect nobody.
 func TestNoSMBAlertOnOrdinaryTraffic(t *testing.T) {
