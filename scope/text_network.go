@@ -227,7 +227,7 @@ func (t *text) advice() {
 	if n.External > 0 {
 		steps = append(steps, "Block the "+counted(n.External, "outside scanner")+" at the border.")
 	}
-	if n.SMBExposed > 0 {
+	if n.SMBExposed > n.Patched {
 		steps = append(steps, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+n.patchFirst()+".")
 	}
 	if t.killSwitchAsked() || n.Infected > 0 {
