@@ -36,15 +36,12 @@ func (a *asset) take(from *alert.Asset, at int64) {
 	later := at >= a.at
 	a.at = max(a.at, at)
 	replaced := replaceAttribute(&a.Product, from.Product, later)
-	for _, p := range []struct {
-		to   *alert.Attribute
-		from alert.Attribute
-	}{
-		{&a.OS, from.OS}, {&a.LAN, from.LAN}, {&a.Build, from.Build},
-		{&a.Name, from.Name}, {&a.Domain, from.Domain}, {&a.DNSName, from.DNSName},
-	} {
-		replaceAttribute(p.to, p.from, later)
-	}
+	replaceAttribute(&a.OS, from.OS, later)
+	replaceAttribute(&a.LAN, from.LAN, later)
+	replaceAttribute(&a.Build, from.Build, later)
+	replaceAttribute(&a.Name, from.Name, later)
+	replaceAttribute(&a.Domain, from.Domain, later)
+	replaceAttribute(&a.DNSName, from.DNSName, later)
 	if replaced {
 		a.OutOfSupport, a.Affected, a.Samba = from.OutOfSupport, from.Affected, from.Samba
 	}

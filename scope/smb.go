@@ -130,9 +130,9 @@ func (l *Ledger) smbFact(f alert.Fact) {
 		return
 	}
 	l.note(f, k, sure)
-	if k, sure, name := peerKind(k); f.Peer.IsValid() && name != "" {
+	if did, much, name := peerKind(k); f.Peer.IsValid() && name != "" {
 		f.Host, f.Peer, f.Detail = f.Peer, f.Host, name
-		l.note(f, k, sure)
+		l.note(f, did, much)
 	}
 }
 

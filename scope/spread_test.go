@@ -34,11 +34,11 @@ func bracketed() []alert.Fact {
 func sources(h *scope.HostEntry) []string {
 	var told []string
 	for _, s := range h.InfectedBy {
-		one := fmt.Sprintf("%s %.0f", s.IP, s.Confidence*100)
+		one := []string{fmt.Sprintf("%s %.0f", s.IP, s.Confidence*100)}
 		for _, step := range s.Steps {
-			one += fmt.Sprintf(" %s@%d", step.Fact, step.Frame)
+			one = append(one, fmt.Sprintf("%s@%d", step.Fact, step.Frame))
 		}
-		told = append(told, one)
+		told = append(told, strings.Join(one, " "))
 	}
 	return told
 }

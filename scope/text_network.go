@@ -123,7 +123,12 @@ func (t *text) exposed() {
 
 // patchWords says how many hosts are known to be patched, and how many not.
 func (t *text) patchWords() string {
-	n := &t.doc.Totals
+	var n Totals
+	for i := range t.doc.Hosts {
+		if t.doc.Hosts[i].smb() != nil {
+			n.systems(t.doc.Hosts[i : i+1])
+		}
+	}
 	if n.Vulnerable+n.Patched == 0 {
 		return ", patch state unknown"
 	}

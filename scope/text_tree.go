@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -130,15 +131,15 @@ func (h *HostEntry) causeWords() string {
 		}
 		steps = append(steps, told)
 	}
-	words := fmt.Sprintf("%s%s%%: %s", percent(by.Confidence), tied, strings.Join(steps, ", "))
-	for i, other := range h.InfectedBy[1:] {
-		lead := "; or by "
-		if i > 0 {
-			lead = ", "
-		}
-		words += fmt.Sprintf("%s%s (%s%s%%)", lead, other.IP, percent(other.Confidence), tied)
+	words := percent(by.Confidence) + ": " + strings.Join(steps, ", ")
+	others := make([]string, 0, len(h.InfectedBy)-1)
+	for _, other := range h.InfectedBy[1:] {
+		others = append(others, other.IP+" ("+percent(other.Confidence)+")")
 	}
-	return words
+	if len(others) == 0 {
+		return words
+	}
+	return words + "; or by " + strings.Join(others, ", ")
 }
 
 // stepWords tells a step of a source in a word or two.
@@ -160,4 +161,4 @@ func stepWords(word string) string {
 }
 
 // percent writes a confidence in per cent, never 100.
-func percent(c float64) string { return fmt.Sprint(min(99, int(c*100+0.5))) }
+func percent(c float64) string { return strconv.Itoa(min(99, int(c*100+0.5))) + tied + "%" }

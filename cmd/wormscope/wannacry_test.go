@@ -339,11 +339,11 @@ func TestWannaCryTree(t *testing.T) {
 	tree := map[string][]string{}
 	for ip, h := range hosts {
 		for _, s := range h.InfectedBy {
-			told := s.IP
+			told := []string{s.IP}
 			for _, step := range s.Steps {
-				told += fmt.Sprintf(" %s %d", step.Fact, step.Frame)
+				told = append(told, fmt.Sprint(step.Fact, " ", step.Frame))
 			}
-			tree[ip] = append(tree[ip], told)
+			tree[ip] = append(tree[ip], strings.Join(told, " "))
 		}
 	}
 	want := map[string][]string{
