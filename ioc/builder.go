@@ -210,10 +210,26 @@ func (b *Builder) Build() *Set {
 	s.v4.index(&s.secret, s.secret.addr4)
 	s.v6.index(&s.secret, s.secret.addr6)
 	s.networks.index()
+	s.markNear()
 	s.names.index()
 	s.indexKillSwitches()
 	s.count()
 	return s
+}
+
+// markNear marks the blocks that hold any indicator.
+func (s *Set) markNear() {
+	for i, t := range s.networks.touched {
+		if t != nil {
+			s.near[i] = *t
+		}
+	}
+	for i := range s.v4.entries {
+		s.near[0].set(block4(s.v4.entries[i].addr))
+	}
+	for i := range s.v6.entries {
+		s.near[1].set(s.networks.block6(s.v6.entries[i].addr.hi))
+	}
 }
 
 // indexKillSwitches finds the names of class kill-switch.

@@ -10,8 +10,7 @@ import (
 )
 
 // networks holds indicator networks, each for one port or for any. Two bit
-// arrays of 8 KB, which stay in the first-level cache, say for most addresses
-// that no network is near.
+// arrays say for most addresses that no network is near.
 type networks struct {
 	secret  secret
 	touched [2]*touched        // IPv4 by its upper 16 bits, IPv6 by a hash of its upper 32
@@ -30,7 +29,7 @@ type network struct {
 	port   uint16 // 0 for any
 }
 
-// touched marks blocks of addresses that a network has a part in.
+// touched marks blocks of addresses: 8 KB that stay in the first-level cache.
 type touched [1 << 16 / 64]uint64
 
 func (t *touched) set(block uint16)      { t[block>>6] |= 1 << (block & 63) }

@@ -19,6 +19,7 @@ type Set struct {
 	v4       addresses[uint32]
 	v6       addresses[addr6]
 	networks networks
+	near     [2]touched // blocks of IPv4 and IPv6 that hold any indicator
 	names    names
 	notes    notebook
 	allowed  allowList
@@ -71,8 +72,9 @@ func (s *Set) HasNames() bool { return s != nil && s.names.table.count > 0 }
 // any port, itself before the networks that it is in, the smallest first.
 // IPv4 addresses that are mapped into IPv6 count as IPv4.
 //
-// It is called twice for every packet, so it is laid out for the answer no:
-// one word of a filter and one bit of an array.
+// It is called twice for every packet, so it is laid out for the answer no: a
+// bit of a small array, which answers for the inside, where no indicators are,
+// and one word of a filter.
 func (s *Set) Address(ap netip.AddrPort) (Match, bool) {
 	if s == nil {
 		return Match{}, false
@@ -82,6 +84,9 @@ func (s *Set) Address(ap netip.AddrPort) (Match, bool) {
 		return s.address6(ap)
 	}
 	n := number4(a)
+	if !s.near[0].has(block4(n)) {
+		return Match{}, false
+	}
 	h := s.secret.addr4(n)
 	if !s.v4.known.has(h) && (s.networks.touched[0] == nil || !s.networks.touched[0].has(block4(n))) {
 		return Match{}, false
@@ -107,6 +112,9 @@ func (s *Set) address6(ap netip.AddrPort) (Match, bool) {
 		return Match{}, false
 	}
 	n := number6(a)
+	if !s.near[1].has(s.networks.block6(n.hi)) {
+		return Match{}, false
+	}
 	if h := s.secret.addr6(n); s.v6.known.has(h) {
 		if i := s.v6.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
 			return s.match(inV6, i, s.v6.entries[i].note, a)

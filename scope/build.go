@@ -3,6 +3,7 @@ package scope
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"net/netip"
@@ -18,28 +19,34 @@ const documentVersion = 1
 
 // Document returns the scope as it stands. It shares nothing with the ledger.
 func (l *Ledger) Document(c Capture) Document {
+	zones := newZoneCounter(l.zones)
+	var list []judged
+	for h := range l.judgedHosts(zones) {
+		list = append(list, h)
+	}
+	slices.SortFunc(list, judged.compare)
+	return l.document(c, zones, list)
+}
+
+// document writes down the hosts of a list, with the counts of all.
+func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document {
 	d := Document{
 		Version:  documentVersion,
 		Capture:  c.summary(),
+		Hosts:    make([]HostEntry, 0, len(list)),
 		External: l.scanners(),
 		Attacks:  l.attackList(),
 	}
-	listed := l.listed()
-	d.Hosts = make([]HostEntry, 0, len(listed))
-	zones := newZoneCounter(l.zones)
-	spread := l.spread(listed)
-	for _, h := range listed {
-		e := l.entry(h.host, h.verdict, c.Files)
+	spread := l.spread(list)
+	for _, h := range list {
+		e := l.entry(&h, c.Files)
 		e.InfectedBy = l.sources(spread[h.addr], c.Files)
 		e.PatientZero = h.verdict.state == Infected && !fromInside(e.InfectedBy)
 		d.Hosts = append(d.Hosts, e)
-		smb, fromInternet := h.exposure()
-		zones.add(e.Zone, h.verdict.state, smb, fromInternet)
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
-	d.Totals.systems(d.Hosts)
-	d.Matrix = l.matrix(listed)
+	d.Matrix = l.matrix(list)
 	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
 	return d
 }
@@ -81,40 +88,26 @@ func (l *Ledger) warnings() []string {
 	return w
 }
 
-// systems counts the hosts by their patch and their system.
-func (t *Totals) systems(hosts []HostEntry) {
-	for i := range hosts {
-		switch hosts[i].Patch {
-		case string(alert.PatchVulnerable):
-			t.Vulnerable++
-		case string(alert.PatchPatched):
-			t.Patched++
-		}
-		if a := hosts[i].Asset; a != nil && a.OutOfSupport {
-			t.OutOfSupport++
-		}
-	}
-}
-
 // A judged host is one with the verdict about it.
 type judged struct {
 	*host
 	verdict
-	first  time.Time
-	urgent int // among hosts that show no sign of infection
+	first             int64 // Unix nanoseconds
+	smb, fromInternet bool  // answers on an SMB port, and to outside
+	patch             patch
 }
 
 // urgency ranks hosts that show no sign of infection by how soon they would:
 // those that the internet reaches, then those that are known to be open.
-func (h *host) urgency(s State) int {
-	if s >= Suspected {
-		return 0
-	}
+func (h *judged) urgency() int {
 	u := 0
-	if _, fromInternet := h.exposure(); fromInternet {
+	if h.verdict.state >= Suspected {
+		return u
+	}
+	if h.fromInternet {
 		u += 4
 	}
-	if h.patch().state == alert.PatchVulnerable {
+	if h.patch.state == alert.PatchVulnerable {
 		u += 2
 	}
 	if h.asset != nil && h.asset.Affected {
@@ -123,31 +116,38 @@ func (h *host) urgency(s State) int {
 	return u
 }
 
-// listed returns the hosts of the document, worst first.
-func (l *Ledger) listed() []judged {
-	list := make([]judged, 0, len(l.hosts.hosts))
-	for _, h := range l.hosts.hosts {
-		if h.state == Seen {
-			continue
+// compare orders hosts as the document lists them, worst first.
+func (h judged) compare(g judged) int {
+	return cmp.Or(
+		cmp.Compare(g.verdict.state, h.verdict.state),
+		cmp.Compare(g.urgency(), h.urgency()),
+		cmp.Compare(g.confidence, h.confidence),
+		cmp.Compare(h.first, g.first),
+		h.addr.Compare(g.addr),
+	)
+}
+
+// judgedHosts yields the hosts that are listed, in no order, and counts them.
+func (l *Ledger) judgedHosts(zones *zoneCounter) iter.Seq[judged] {
+	return func(yield func(judged) bool) {
+		for _, h := range l.hosts.hosts {
+			if h.state == Seen {
+				continue
+			}
+			j := judged{host: h, verdict: h.judge(), patch: h.patch()}
+			j.first, _ = h.span()
+			j.smb, j.fromInternet = h.exposure()
+			zones.add(l.zones.Name(h.addr), &j)
+			if !yield(j) {
+				return
+			}
 		}
-		first, _ := h.span()
-		v := h.judge()
-		list = append(list, judged{h, v, first, h.urgency(v.state)})
 	}
-	slices.SortFunc(list, func(a, b judged) int {
-		return cmp.Or(
-			cmp.Compare(b.verdict.state, a.verdict.state),
-			cmp.Compare(b.urgent, a.urgent),
-			cmp.Compare(b.confidence, a.confidence),
-			a.first.Compare(b.first),
-			a.addr.Compare(b.addr),
-		)
-	})
-	return list
 }
 
 // entry writes one host down.
-func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
+func (l *Ledger) entry(h *judged, files []string) HostEntry {
+	v := h.verdict
 	e := HostEntry{
 		IP: h.addr.String(), Zone: l.zones.Name(h.addr),
 		State: v.state, Confidence: rounded(v.confidence),
@@ -155,10 +155,10 @@ func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
 		Role:       h.roles(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
 		Asset: h.asset.entry(),
 	}
-	p := h.patch()
-	e.Patch, e.PatchSure, e.PatchWhy = string(p.state), rounded(p.confidence), p.why
-	_, e.FromInternet = h.exposure()
-	e.FirstSeen, e.LastSeen = h.span()
+	e.Patch, e.PatchSure, e.PatchWhy = string(h.patch.state), rounded(h.patch.confidence), h.patch.why
+	e.FromInternet = h.fromInternet
+	first, last := h.span()
+	e.FirstSeen, e.LastSeen = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	if v.state >= Suspected {
 		since := h.since()
 		e.Since = &since
@@ -265,17 +265,33 @@ func newZoneCounter(m *zone.Map) *zoneCounter {
 }
 
 // add counts one host. Hosts of the ledger are inside, so its zone is known.
-func (c *zoneCounter) add(name string, s State, smb, fromInternet bool) {
+func (c *zoneCounter) add(name string, h *judged) {
 	z := c.byName[name]
-	z.Hosts.add(s)
-	c.total.add(s)
-	if smb {
-		z.SMBExposed++
-		c.total.SMBExposed++
+	z.Hosts.add(h.verdict.state)
+	c.total.add(h.verdict.state)
+	c.total.system(h)
+	if !h.smb {
+		return
 	}
-	if fromInternet {
+	z.SMBExposed++
+	c.total.SMBExposed++
+	if h.fromInternet {
 		z.FromInternet++
 		c.total.FromInternet++
+	}
+}
+
+// system counts one host by its patch and its system.
+func (t *Totals) system(h *judged) {
+	switch h.patch.state {
+	case alert.PatchVulnerable:
+		t.Vulnerable++
+	case alert.PatchPatched:
+		t.Patched++
+	case alert.PatchUnknown:
+	}
+	if h.asset != nil && h.asset.OutOfSupport {
+		t.OutOfSupport++
 	}
 }
 
@@ -314,7 +330,8 @@ func (l *Ledger) scanners() []Scanner {
 // scanner writes one outside scanner down.
 func (h *host) scanner() Scanner {
 	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
-	s.First, s.Last = h.span()
+	first, last := h.span()
+	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
 	reached := map[netip.Addr]bool{}
 	for i := range h.facts {

@@ -3,6 +3,7 @@ package scope_test
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -46,6 +47,34 @@ func TestOutbreakGolden(t *testing.T) {
 		fmt.Fprintf(&b, "%s %s %s %s->%s %.3f frame %d: %s\n", c.Time.Format("15:04:05"), c.Host, c.Zone, c.From, c.To, c.Confidence, c.Frame.Number, c.Why)
 	}
 	golden(t, "outbreak.changes", b.String())
+}
+
+// TestDigestGivesTheSameText checks that the hosts which a digest leaves out
+// are none that the text shows.
+func TestDigestGivesTheSameText(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		words := outbreak()
+		for i := range r.IntN(200) {
+			host := netip.AddrFrom4([4]byte{10, byte(1 + r.IntN(3)), 9, byte(r.IntN(60))}).String()
+			switch r.IntN(3) {
+			case 0:
+				words = append(words, factOf(targeted(host, "10.1.0.5", r.IntN(500), uint64(i))))
+			case 1:
+				words = append(words, alertOf(exposed(host, 445, "10.1.0.5", 1, r.IntN(10) == 0, r.IntN(500), uint64(i))))
+			case 2:
+				words = append(words, alertOf(lookup(host, killSwitch, "NXDOMAIN", r.IntN(500), uint64(i))))
+			}
+		}
+		l, _ := ledgerOf(t, words)
+		whole, short := l.Document(capture()), l.Digest(capture())
+		if w, s := textOf(t, whole), textOf(t, short); w != s {
+			t.Fatalf("a document's text is\n%s\nits digest's is\n%s", w, s)
+		}
+		if len(short.Hosts) > len(whole.Hosts) || whole.Totals != short.Totals {
+			t.Fatalf("%d of %d hosts, totals %+v and %+v", len(short.Hosts), len(whole.Hosts), short.Totals, whole.Totals)
+		}
+	}
 }
 
 func TestQuietGolden(t *testing.T) {

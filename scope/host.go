@@ -77,6 +77,9 @@ func (h *host) put(f fact) bool {
 			return known.merge(f)
 		}
 	}
+	if h.facts == nil {
+		h.facts = make([]fact, 0, 2) // most hosts of a sweep are exposed and targeted
+	}
 	h.facts = append(h.facts, f)
 	return h.limit(f.kind)
 }
@@ -169,16 +172,16 @@ func compareFrames(a, b alert.FrameRef) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Number, b.Number))
 }
 
-// span returns the times of the first and the last fact.
-func (h *host) span() (first, last time.Time) {
-	if len(h.facts) == 0 {
-		return time.Time{}, time.Time{}
-	}
-	from, to := h.facts[0].first, h.facts[0].last
+// span returns the times of the first and the last fact, Unix nanoseconds.
+func (h *host) span() (first, last int64) {
 	for i := range h.facts {
-		from, to = min(from, h.facts[i].first), max(to, h.facts[i].last)
+		f := &h.facts[i]
+		if i == 0 {
+			first, last = f.first, f.last
+		}
+		first, last = min(first, f.first), max(last, f.last)
 	}
-	return time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+	return first, last
 }
 
 // since returns when the host first did what speaks against it, the zero time

@@ -79,28 +79,20 @@ func New(zones *zone.Map, o Options) *Ledger {
 // Alert takes what a detector found. A word of an alert that was heard before,
 // or an older one, changes nothing.
 func (l *Ledger) Alert(a alert.Alert) {
-	switch a.Rule {
-	case alert.RuleDomain:
-		if a.Evidence.DNS != nil {
-			l.domain(&a)
-		}
-	case alert.RuleContact:
-		if a.Evidence.Contact != nil {
-			l.contact(&a)
-		}
-	case alert.RuleScan:
-		if a.Evidence.Scan != nil {
-			l.scan(&a)
-		}
-	case alert.RuleExposure:
-		if a.Evidence.Exposure != nil {
-			l.exposure(&a)
-		}
-	case alert.RuleFlood:
-		if a.Evidence.Flood != nil {
-			l.attack(&a)
-		}
-	default: // a rule that says nothing of a host's state
+	if a.Rule == alert.RuleExposure && a.Evidence.Exposure != nil {
+		l.exposure(&a)
+		return
+	}
+	kept := a // the other rules' facts hold on to it; there are far fewer of them
+	switch {
+	case a.Rule == alert.RuleDomain && a.Evidence.DNS != nil:
+		l.domain(&kept)
+	case a.Rule == alert.RuleContact && a.Evidence.Contact != nil:
+		l.contact(&kept)
+	case a.Rule == alert.RuleScan && a.Evidence.Scan != nil:
+		l.scan(&kept)
+	case a.Rule == alert.RuleFlood && a.Evidence.Flood != nil:
+		l.attack(&kept)
 	}
 }
 

@@ -123,12 +123,7 @@ func (t *text) exposed() {
 
 // patchWords says how many hosts are known to be patched, and how many not.
 func (t *text) patchWords() string {
-	var n Totals
-	for i := range t.doc.Hosts {
-		if t.doc.Hosts[i].smb() != nil {
-			n.systems(t.doc.Hosts[i : i+1])
-		}
-	}
+	n := &t.doc.Totals
 	if n.Vulnerable+n.Patched == 0 {
 		return ", patch state unknown"
 	}
@@ -141,7 +136,7 @@ func (t *text) patchWords() string {
 			parts = append(parts, grouped(p.n)+p.what)
 		}
 	}
-	return ": " + strings.Join(parts, ", ")
+	return "; known: " + strings.Join(parts, ", ")
 }
 
 // smb returns the fact that a host answers on an SMB port, one that shows it

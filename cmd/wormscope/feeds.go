@@ -98,7 +98,7 @@ func setColumn(c *feed.Columns, what, header string) error {
 
 // loadFeeds makes the set of indicators that the settings ask for. What a feed
 // has that can't be used is one line of warning a file.
-func loadFeeds(ctx context.Context, s *settings, warnings io.Writer) (*ioc.Set, error) {
+func loadFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, error) {
 	b := ioc.NewBuilder()
 	for _, allowed := range s.Allow.Indicators {
 		if err := b.Allow(allowed); err != nil {
@@ -120,18 +120,18 @@ func loadFeeds(ctx context.Context, s *settings, warnings io.Writer) (*ioc.Set, 
 			return nil, err
 		}
 		for j := range report.Files {
-			warnFeed(warnings, &report.Files[j])
+			warnFeed(std, &report.Files[j])
 		}
 	}
 	return b.Build(), nil
 }
 
 // warnFeed says in one line that not all of a feed is used.
-func warnFeed(w io.Writer, f *feed.FileReport) {
+func warnFeed(std streams, f *feed.FileReport) {
 	switch n := f.SkippedTotal(); {
 	case f.Err != nil:
-		fmt.Fprintf(w, "wormscope: warning: feed %s: %v\n", f.Path, f.Err)
+		std.report("warning: feed %s: %v", f.Path, f.Err)
 	case n > 0:
-		fmt.Fprintf(w, "wormscope: warning: feed %s: %d entries are not used (see wormscope feeds check)\n", f.Path, n)
+		std.report("warning: feed %s: %d entries are not used (see wormscope feeds check)", f.Path, n)
 	}
 }

@@ -53,11 +53,13 @@ func (e *events) alert(a *alert.Alert) {
 	}
 }
 
-// change writes a change of a host's state.
-func (e *events) change(c scope.Change) {
-	if e.file != nil {
-		e.write(e.render.Change(&c))
+// onChange returns what writes a change of a host's state, nil when nobody
+// reads events: it takes the ledger some work to put a change in words.
+func (e *events) onChange() func(scope.Change) {
+	if e.file == nil {
+		return nil
 	}
+	return func(c scope.Change) { e.write(e.render.Change(&c)) }
 }
 
 // write writes a rendered event.

@@ -51,7 +51,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, fileName func(int) stri
 		return nil, err
 	}
 	p := &pipeline{zones: zones, decoder: packet.NewDecoder(), events: out}
-	p.ledger = scope.New(zones, scope.Options{OnChange: out.change})
+	p.ledger = scope.New(zones, scope.Options{OnChange: out.onChange()})
 	out.prepare(zones, fileName)
 	voice := voice{out, p.ledger}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})

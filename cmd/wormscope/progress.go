@@ -22,7 +22,7 @@ const redrawEvery = 100 * time.Millisecond
 // newProgress makes a progress over size bytes; a size that is not known is -1.
 func newProgress(w io.Writer, size int64) *progress {
 	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) { //nolint:gosec // G115: a descriptor fits
+	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return &progress{}
 	}
 	return &progress{bar: progressbar.NewOptions64(size,

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,7 +14,7 @@ import (
 )
 
 // errStopped says that a signal ended a replay early.
-var errStopped = errors.New("stopped by a signal before the end of the capture") //nolint:gochecknoglobals // a sentinel
+var errStopped = errors.New("stopped by a signal before the end of the capture")
 
 func newReplay(std streams) *cobra.Command {
 	var flags flagValues
@@ -56,7 +55,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	set, err := loadFeeds(ctx, s, std.err)
+	set, err := loadFeeds(ctx, s, std)
 	if err != nil {
 		return err
 	}
@@ -66,7 +65,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
 	if s.Scope != "" && s.Scope != "-" {
-		if err := writable(s.Scope); err != nil {
+		if err = writable(s.Scope); err != nil {
 			return err
 		}
 	}
@@ -117,15 +116,20 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 		about.Warnings = append(about.Warnings, stopped.Error())
 	}
 	for _, w := range about.Warnings {
-		fmt.Fprintf(std.err, "wormscope: warning: %s\n", w)
+		std.report("warning: %s", w)
 	}
-	doc := p.ledger.Document(about)
-	if s.Scope != "" {
+	quiet := s.Scope == "-" || s.Alerts.File == "-"
+	var doc scope.Document
+	switch {
+	case s.Scope != "":
+		doc = p.ledger.Document(about)
 		if err := writeScope(s.Scope, &doc, std.out); err != nil {
 			return err
 		}
+	case !quiet:
+		doc = p.ledger.Digest(about)
 	}
-	if s.Scope == "-" || s.Alerts.File == "-" {
+	if quiet {
 		return nil
 	}
 	return scope.WriteText(std.out, &doc)

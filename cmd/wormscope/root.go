@@ -23,6 +23,12 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
+// report writes a line about the run to standard error, where an error of
+// writing has nowhere to go.
+func (s streams) report(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.err, "wormscope: "+format+"\n", args...)
+}
+
 // usagef makes a usageError.
 func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
@@ -44,7 +50,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "wormscope: %v\n", err)
+	std.report("%v", err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"wormscope/capture"
@@ -23,9 +24,7 @@ func (p *pipeline) summary(source *capture.Reader) scope.Capture {
 	for i := range stats.Files {
 		c.Files = append(c.Files, source.Name(i))
 	}
-	for reason, n := range decoded.Undecoded() {
-		c.Undecoded[reason] = n
-	}
+	maps.Insert(c.Undecoded, decoded.Undecoded())
 	if p.traffic.panics > 0 {
 		c.Undecoded["internal error"] = p.traffic.panics
 	}

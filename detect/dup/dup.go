@@ -84,6 +84,10 @@ func (h Hash) AddrPort(a netip.AddrPort) Hash { return h.Addr(a.Addr()).Uint64(u
 
 // Addr returns the hash of what went before and a.
 func (h Hash) Addr(a netip.Addr) Hash {
+	if a.Is4() {
+		b := a.As4()
+		return h.Uint64(uint64(binary.BigEndian.Uint32(b[:])))
+	}
 	b := a.As16()
 	return h.Uint64(binary.BigEndian.Uint64(b[:8])).Uint64(binary.BigEndian.Uint64(b[8:]))
 }

@@ -16,6 +16,10 @@ const (
 )
 
 func addrOf(a netip.Addr) addr {
+	if a.Is4() { // As16 costs several times as much
+		b := a.As4()
+		return addr{0, mapped | uint64(binary.BigEndian.Uint32(b[:]))}
+	}
 	b := a.As16()
 	return addr{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }

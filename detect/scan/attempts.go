@@ -54,6 +54,7 @@ const (
 	newSource                  // the only destination that its source tried so far
 	arrived                    // its source was not seen before
 	absorbed                   // part of a flood, and no attempt of its own
+	swept                      // its source has an alert open for a sweep of this port
 )
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }

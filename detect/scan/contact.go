@@ -14,6 +14,8 @@ func (d *Detector) try(p *packet.Packet) {
 	}
 	hs, hd := src.hash(), dst.hash()
 	h := pairHash(hs, hd, port)
+	kh := sourceKey{addr: src, port: port}.hash(hs)
+	d.prefetch(&d.inside, h, kh, mix(kh, hd))
 	if a := d.attempts.find(h, src, dst, port); a != nil && !a.has(shadow) {
 		a.repeat(p.Src.Port(), p.Seq)
 		return
@@ -41,6 +43,9 @@ func (d *Detector) try(p *packet.Packet) {
 	a := d.attempts.push(h)
 	a.src, a.dst, a.port, a.time, a.vlan = src, dst, port, p.Time, p.VLAN
 	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port(), p.Seq, p.Src.Port(), p.Seq
+	if c.swept {
+		marks |= swept
+	}
 	a.marks = marks
 	d.judgeContact(a, &c)
 }
@@ -53,6 +58,7 @@ type contact struct {
 	now      tick
 	at       int64 // the same as now, Unix nanoseconds
 
+	swept       bool    // the source has an alert open for a sweep of this port
 	source, net *source // that the destination was new to, and its /64; nil until the second one
 }
 
@@ -160,7 +166,9 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	if s.life != 0 {
 		// A scanner's destinations would fill the memory of the honest: its
 		// alert remembers them.
-		d.lives.get(s.life).target(d, c.dst, c.hd, c.port)
+		l := d.lives.get(s.life)
+		c.swept = s.key.kind == perPort && l.kind == sweep
+		l.target(d, c.dst, c.hd, c.port)
 	} else {
 		pop.contacts.see(ch)
 	}

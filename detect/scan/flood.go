@@ -70,7 +70,7 @@ func (t *targets) watch(c *targetCell, on bool) {
 		return
 	}
 	c.watched = on
-	slot := &t.watched[c.dst.hash()%watchSlots]
+	slot := &t.watched[watchSlot(c.dst)]
 	if on {
 		t.suspects++
 		*slot++
@@ -80,9 +80,13 @@ func (t *targets) watch(c *targetCell, on bool) {
 	}
 }
 
-// watches reports whether a destination of this hash may be a target whose
-// handshakes count.
-func (t *targets) watches(hash uint64) bool { return t.watched[hash%watchSlots] != 0 }
+// watches reports whether a destination may be a target whose handshakes
+// count.
+func (t *targets) watches(dst addr) bool { return t.watched[watchSlot(dst)] != 0 }
+
+// watchSlot spreads addresses over the slots, cheaply: every segment is looked
+// up while anything is watched.
+func watchSlot(a addr) uint64 { return (a.lo ^ a.lo>>10 ^ a.hi) % watchSlots }
 
 func (t *targets) find(dst addr, hash uint64) (c *targetCell, found bool) {
 	set := &t.sets[hash%targetSets]
@@ -100,11 +104,10 @@ func (t *targets) find(dst addr, hash uint64) (c *targetCell, found bool) {
 
 // complete counts a handshake that was completed with a suspected target.
 func (t *targets) complete(dst addr) {
-	hash := dst.hash()
-	if !t.watches(hash) {
+	if !t.watches(dst) {
 		return
 	}
-	if c, found := t.find(dst, hash); found {
+	if c, found := t.find(dst, dst.hash()); found {
 		c.done++
 	}
 }

@@ -61,13 +61,12 @@ func (d *Detector) wonder() { d.curious = !d.tap.settled() || d.targets.suspects
 // originator sends after its SYN. It tells that a handshake was completed, and
 // whether the tap saw the other half of it.
 func (d *Detector) progress(p *packet.Packet) {
-	dst, port := addrOf(p.Dst.Addr()), p.Dst.Port()
-	hash := dst.hash()
-	if d.tap.settled() && !d.targets.watches(hash) {
+	dst := addrOf(p.Dst.Addr())
+	if d.tap.settled() && !d.targets.watches(dst) {
 		return
 	}
-	src := addrOf(p.Src.Addr())
-	a := d.attempts.find(pairHash(src.hash(), hash, port), src, dst, port)
+	src, port := addrOf(p.Src.Addr()), p.Dst.Port()
+	a := d.attempts.find(pairHash(src.hash(), dst.hash(), port), src, dst, port)
 	if a == nil || a.has(completed|stealth) || a.sport != p.Src.Port() && a.sport2 != p.Src.Port() {
 		return
 	}

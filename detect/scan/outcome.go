@@ -107,12 +107,14 @@ func (d *Detector) release(a *attempt) {
 	}
 }
 
-// settle lets what an attempt came to count.
+// settle lets what an attempt came to count. In a sweep that is told already a
+// failure weighs nothing, and is none of a vertical scan.
 func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	a.state = o
 	hd := a.dst.hash()
+	d.peeked = d.alive.peek(hd) ^ d.alive.peek(portHash(hd, a.port))
 	if a.has(first | firstNet) {
-		if o != answered {
+		if o != answered && !a.has(swept) {
 			a.weight = d.weight(hd, a.port)
 		}
 		d.judgeNet(a, hd, now)
@@ -125,7 +127,9 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 		d.alive.see(hd)
 	case open, silent:
 	}
-	d.judgePair(a, hd, now)
+	if !a.has(swept) {
+		d.judgePair(a, hd, now)
+	}
 	if a.has(first) {
 		d.conclude(a, a.key(), now)
 	}

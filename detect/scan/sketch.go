@@ -17,7 +17,7 @@ type sketch struct {
 }
 
 const (
-	exactMost    = 1024
+	exactMost    = 512
 	registerBits = 13
 	registers    = 1 << registerBits
 )

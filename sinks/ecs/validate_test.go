@@ -67,6 +67,27 @@ func TestEventsFollowTheSchema(t *testing.T) {
 	}
 }
 
+// TestGoldenEventsFollowTheSchema checks every event that the project's
+// captures lead to.
+func TestGoldenEventsFollowTheSchema(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/golden/*.alerts.json")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d golden files: %v", len(files), err)
+	}
+	var events []byte
+	for _, f := range files {
+		golden, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, golden...)
+	}
+	for _, fault := range validate(t, events) {
+		t.Error(fault)
+	}
+	t.Logf("%d events in %d files", bytes.Count(events, []byte("\n")), len(files))
+}
+
 // TestValidatorFindsFaults plants one fault at a time in a good event: the
 // check of the events is worth only what it finds.
 func TestValidatorFindsFaults(t *testing.T) {
