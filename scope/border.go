@@ -139,14 +139,14 @@ func crossingWords(a *alert.Alert) string {
 	x := a.Evidence.Crossing
 	way := fmt.Sprintf(" from zone %s to zone %s, which policy closes", printable(x.FromZone), printable(x.ToZone))
 	if x.Open {
-		return fmt.Sprintf("connected to %s %s", endpoint(netip.AddrPortFrom(a.Resp.Addr(), x.Port)), times(a.Count)) + way
+		return fmt.Sprintf("connected to %s %s", endpoint(netip.AddrPortFrom(a.Resp.Addr(), x.Port)), often(a.Count)) + way
 	}
 	return fmt.Sprintf("tried %s%s %s,%s: %s refused, %s silent", counted(x.Targets, "host"), onPort(x.Port),
-		times(a.Count), way, grouped(x.Refused), grouped(x.Silent))
+		often(a.Count), way, grouped(x.Refused), grouped(x.Silent))
 }
 
-// times writes how often.
-func times(n uint64) string {
+// often writes how often.
+func often(n uint64) string {
 	if n == 1 {
 		return "once"
 	}
@@ -181,7 +181,7 @@ func (t *text) borders() {
 		t.wrapped(lead, fmt.Sprintf("OPEN: %s accepted between %s of hosts; besides, %s",
 			counted(b.Connections, "connection"), counted(uint64(len(b.Pairs))+b.Left, "pair"), tried))
 		for _, c := range b.Pairs[:min(len(b.Pairs), textFacts)] {
-			t.wrapped("    - ", fmt.Sprintf("%s to %s %s, %s", c.From, c.To, times(c.Count), period(c.First, c.Last)))
+			t.wrapped("    - ", fmt.Sprintf("%s to %s %s, %s", c.From, c.To, often(c.Count), period(c.First, c.Last)))
 		}
 	}
 	t.more(uint64(len(list)), textHosts)

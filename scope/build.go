@@ -39,8 +39,12 @@ func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document
 		External: l.scanners(),
 		Attacks:  l.attackList(),
 	}
+	spread := l.spread(list)
 	for _, h := range list {
-		d.Hosts = append(d.Hosts, l.entry(h.host, h.verdict, c.Files))
+		e := l.entry(&h, c.Files)
+		e.InfectedBy = l.sources(spread[h.addr], c.Files)
+		e.PatientZero = h.verdict.state == Infected && !fromInside(e.InfectedBy)
+		d.Hosts = append(d.Hosts, e)
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
@@ -96,12 +100,33 @@ type judged struct {
 	verdict
 	first             int64 // Unix nanoseconds
 	smb, fromInternet bool  // answers on an SMB port, and to outside
+	patch             patch
+}
+
+// urgency ranks hosts that show no sign of infection by how soon they would:
+// those that the internet reaches, then those that are known to be open.
+func (h *judged) urgency() int {
+	u := 0
+	if h.verdict.state >= Suspected {
+		return u
+	}
+	if h.fromInternet {
+		u += 4
+	}
+	if h.patch.state == alert.PatchVulnerable {
+		u += 2
+	}
+	if h.asset != nil && h.asset.Affected {
+		u++
+	}
+	return u
 }
 
 // compare orders hosts as the document lists them, worst first.
 func (h judged) compare(g judged) int {
 	return cmp.Or(
 		cmp.Compare(g.verdict.state, h.verdict.state),
+		cmp.Compare(g.urgency(), h.urgency()),
 		cmp.Compare(g.confidence, h.confidence),
 		cmp.Compare(h.first, g.first),
 		h.addr.Compare(g.addr),
@@ -115,10 +140,10 @@ func (l *Ledger) judgedHosts(zones *zoneCounter) iter.Seq[judged] {
 			if h.state == Seen {
 				continue
 			}
-			j := judged{host: h, verdict: h.judge()}
+			j := judged{host: h, verdict: h.judge(), patch: h.patch()}
 			j.first, _ = h.span()
 			j.smb, j.fromInternet = h.exposure()
-			zones.add(l.zones.Name(h.addr), j.verdict.state, j.smb, j.fromInternet)
+			zones.add(l.zones.Name(h.addr), &j)
 			if !yield(j) {
 				return
 			}
@@ -127,14 +152,17 @@ func (l *Ledger) judgedHosts(zones *zoneCounter) iter.Seq[judged] {
 }
 
 // entry writes one host down.
-func (l *Ledger) entry(h *host, v verdict, files []string) HostEntry {
+func (l *Ledger) entry(h *judged, files []string) HostEntry {
+	v := h.verdict
 	e := HostEntry{
 		IP: h.addr.String(), Zone: l.zones.Name(h.addr),
 		State: v.state, Confidence: rounded(v.confidence),
-		Patch: "unknown", KillSwitch: h.killSwitch().String(),
-		Role: h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
-		InfectedBy: []Source{},
+		KillSwitch: h.killSwitch().String(),
+		Role:       h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
+		Asset: h.asset.entry(),
 	}
+	e.Patch, e.PatchSure, e.PatchWhy = string(h.patch.state), rounded(h.patch.confidence), h.patch.why
+	e.FromInternet = h.fromInternet
 	first, last := h.span()
 	e.FirstSeen, e.LastSeen = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	if v.state >= Suspected {
@@ -159,10 +187,13 @@ func (h *host) item(f *fact, files []string) FactItem {
 	i := FactItem{
 		Fact: f.kind.String(), Confidence: rounded(h.weight(f)),
 		First: time.Unix(0, f.first).UTC(), Last: time.Unix(0, f.last).UTC(), Count: f.count,
-		Port: f.port, Alert: f.id, Detail: f.words(), Counts: h.speaksAgainst(f), Outside: f.outside,
+		Port: f.port, Alert: f.id, Name: f.name(), Detail: f.words(), Counts: h.speaksAgainst(f), Outside: f.outside,
 	}
 	if f.peer.IsValid() {
 		i.Peer = f.peer.String()
+	}
+	if f.smb != nil {
+		i.Rule, i.Alert = string(f.kind.smbRule()), f.smb.alert
 	}
 	if f.kind == kindExposed && f.id != "" {
 		i.Rule = string(alert.RuleExposure)
@@ -244,17 +275,33 @@ func newZoneCounter(m *zone.Map) *zoneCounter {
 }
 
 // add counts one host. Hosts of the ledger are inside, so its zone is known.
-func (c *zoneCounter) add(name string, s State, smb, fromInternet bool) {
+func (c *zoneCounter) add(name string, h *judged) {
 	z := c.byName[name]
-	z.Hosts.add(s)
-	c.total.add(s)
-	if smb {
-		z.SMBExposed++
-		c.total.SMBExposed++
+	z.Hosts.add(h.verdict.state)
+	c.total.add(h.verdict.state)
+	c.total.system(h)
+	if !h.smb {
+		return
 	}
-	if fromInternet {
+	z.SMBExposed++
+	c.total.SMBExposed++
+	if h.fromInternet {
 		z.FromInternet++
 		c.total.FromInternet++
+	}
+}
+
+// system counts one host by its patch and its system.
+func (t *Totals) system(h *judged) {
+	switch h.patch.state {
+	case alert.PatchVulnerable:
+		t.Vulnerable++
+	case alert.PatchPatched:
+		t.Patched++
+	case alert.PatchUnknown:
+	}
+	if h.asset != nil && h.asset.OutOfSupport {
+		t.OutOfSupport++
 	}
 }
 
@@ -296,16 +343,37 @@ func (h *host) scanner() Scanner {
 	first, last := h.span()
 	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
+	reached := map[netip.Addr]bool{}
 	for i := range h.facts {
-		s.add(h.facts[i].alert)
-		numbers, _ := frameList(h.facts[i].frames, nil)
+		f := &h.facts[i]
+		if f.smb != nil {
+			reached[f.peer] = true
+			s.attacked(f)
+		} else {
+			s.add(f.alert)
+			s.Alerts = append(s.Alerts, f.id)
+		}
+		numbers, _ := frameList(f.frames, nil)
 		s.Frames = append(s.Frames, numbers...)
-		s.Alerts = append(s.Alerts, h.facts[i].id)
+	}
+	if n := uint64(len(reached)); n > 0 {
+		s.Targets, s.Answered = max(s.Targets, n), max(s.Answered, n)
 	}
 	slices.Sort(s.Ports)
 	s.Ports = slices.Compact(s.Ports)
 	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
 	return s
+}
+
+// attacked notes what the scanner did to one host over SMB.
+func (s *Scanner) attacked(f *fact) {
+	if what := f.attackName(); !slices.Contains(s.Attacks, what) {
+		s.Attacks = append(s.Attacks, what)
+	}
+	if f.smb.alert != "" && !slices.Contains(s.Alerts, f.smb.alert) {
+		s.Alerts = append(s.Alerts, f.smb.alert)
+	}
+	s.Ports = append(s.Ports, f.port)
 }
 
 // add counts one alert about the scanner: a scan, or an indicator address

@@ -75,6 +75,10 @@ type Totals struct {
 	SMBExposed   uint64 `json:"smb_exposed"`       // answer on 445 or 139, whatever their state
 	FromInternet uint64 `json:"smb_from_internet"` // of these, also to outside
 	External     uint64 `json:"external"`          // outside scanners
+	// Of all listed hosts, whatever their state:
+	Vulnerable   uint64 `json:"vulnerable"`     // known not to have the patch of MS17-010
+	Patched      uint64 `json:"patched"`        // known to have it, or not to need it
+	OutOfSupport uint64 `json:"out_of_support"` // run a system that gets no more fixes
 }
 
 // ZoneSummary counts one zone.
@@ -94,22 +98,21 @@ type HostEntry struct {
 	Since      *time.Time `json:"since,omitempty"` // first act of an infected or suspected host
 	FirstSeen  time.Time  `json:"first_seen"`      // of all facts
 	LastSeen   time.Time  `json:"last_seen"`
-	Patch      string     `json:"patch"`                 // vulnerable, patched or unknown
+	Patch      string     `json:"patch"`                 // of MS17-010: vulnerable, patched or unknown
+	PatchSure  float64    `json:"patch_confidence"`      // 0 to 1, 0 when unknown
+	PatchWhy   string     `json:"patch_why,omitempty"`   // what tells
 	KillSwitch string     `json:"kill_switch,omitempty"` // reached, not reached or unknown; absent when not asked for
 	Role       []string   `json:"role"`
 	Marks      []MarkKind `json:"marks,omitempty"` // absent when there is none
-	Facts      []FactItem `json:"facts"`
-	LeftOut    int        `json:"facts_left_out,omitempty"` // facts beyond the limit per host
-	InfectedBy []Source   `json:"infected_by"`
-	// PatientZero says that nobody inside is known to have infected the host.
-	// It needs knowledge of who infected whom, and is false without.
+	// FromInternet says that the host answers outside hosts on 445 or 139.
+	FromInternet bool        `json:"smb_from_internet"`
+	Asset        *AssetEntry `json:"asset,omitempty"` // absent when its SMB server said nothing
+	Facts        []FactItem  `json:"facts"`
+	LeftOut      int         `json:"facts_left_out,omitempty"` // facts beyond the limit per host
+	InfectedBy   []Source    `json:"infected_by"`              // who may have, likeliest first; of infected and suspected hosts
+	// PatientZero says that the host is infected and nobody inside is known to
+	// have infected it.
 	PatientZero bool `json:"patient_zero_candidate"`
-}
-
-// Source is a host that may have infected another.
-type Source struct {
-	IP         string  `json:"ip"`
-	Confidence float64 `json:"confidence"`
 }
 
 // FactItem is one fact about a host.
@@ -129,6 +132,7 @@ type FactItem struct {
 	Feed       string    `json:"feed,omitempty"`
 	// Class is the indicator's: malicious, kill-switch, sinkhole or anonymizer.
 	Class    string   `json:"indicator_class,omitempty"`
+	Name     string   `json:"name,omitempty"`           // of the exploit, the mark or the implant
 	Exact    bool     `json:"exact,omitempty"`          // the indicator is this name, and not what is below it
 	Resolved []string `json:"resolved,omitempty"`       // addresses that a lookup led to
 	Detail   string   `json:"detail"`                   // the fact in words
@@ -146,6 +150,7 @@ type Scanner struct {
 	Last     time.Time `json:"last"`
 	Frames   []uint64  `json:"frames"`
 	Alerts   []string  `json:"alerts"`
+	Attacks  []string  `json:"attacks,omitempty"` // what it did over SMB, such as EternalBlue
 	// Indicator is the one that lists it, when it is an indicator address that
 	// tried many hosts.
 	Indicator string `json:"indicator,omitempty"`

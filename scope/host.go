@@ -15,6 +15,7 @@ type host struct {
 	resolver bool // answers DNS for others
 	state    State
 	facts    []fact
+	asset    *asset
 	left     int    // facts not kept, because of maxFacts
 	changes  int    // how often the state changed, numbers the changes
 	level    int    // the list it is in, see table
@@ -46,12 +47,22 @@ type fact struct {
 	lastFrame   alert.FrameRef
 	frames      []alert.FrameRef // the first few, in order
 	alert       *alert.Alert     // for kinds that are told in words; else nil
+	smb         *smbFact         // for kinds that were learned from SMB; else nil
 }
 
-// provesWorm reports whether the fact alone means infection: WannaCry, and
-// nothing else, looks up its kill switch.
-func (f *fact) provesWorm() bool {
-	return f.asksKillSwitch() && f.confidence > 0
+// proven reports whether the fact alone means infection: WannaCry, and
+// nothing else, looks up its kill switch and sends its marks, and a host that
+// answers as an implant runs the code of whoever put it there.
+func (h *host) proven(f *fact) bool {
+	w := h.weight(f)
+	switch {
+	case f.asksKillSwitch():
+		return w > 0
+	case f.kind == kindMark, f.kind.family() == implanted:
+		return w >= infectedFrom
+	default:
+		return false
+	}
 }
 
 // put adds a fact or brings a known one up to date, and reports whether
@@ -63,7 +74,7 @@ func (h *host) put(f fact) bool {
 		case known.id != f.id:
 		case f.id != "":
 			return known.replace(f)
-		case known.kind == f.kind && known.peer == f.peer && known.port == f.port:
+		case known.kind == f.kind && known.peer == f.peer && known.port == f.port && known.name() == f.name():
 			return known.merge(f)
 		}
 	}
@@ -92,9 +103,10 @@ func (f *fact) replace(by fact) bool {
 // was counted last, or is kept as evidence, is a repeated delivery.
 func (f *fact) merge(by fact) bool {
 	frame := by.lastFrame
-	if frame == f.lastFrame || slices.Contains(f.frames, frame) {
+	if frame == f.lastFrame || slices.Contains(f.frames, frame) || f.smb.has(frame) {
 		return false
 	}
+	f.smb.add(by.smb)
 	f.count += by.count
 	f.first = min(f.first, by.first)
 	f.last = max(f.last, by.last)
@@ -149,6 +161,7 @@ func compareFacts(a, b *fact) int {
 		cmp.Compare(a.kind, b.kind),
 		a.peer.Compare(b.peer),
 		cmp.Compare(a.port, b.port),
+		cmp.Compare(a.name(), b.name()),
 		cmp.Compare(a.id, b.id),
 	)
 }

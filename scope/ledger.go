@@ -105,6 +105,7 @@ func (l *Ledger) Alert(a alert.Alert) {
 // Fact takes what a detector learned without an alert.
 func (l *Ledger) Fact(f alert.Fact) {
 	if !l.zones.Inside(f.Host) {
+		l.smbFact(f)
 		return
 	}
 	switch f.Kind {
@@ -120,7 +121,8 @@ func (l *Ledger) Fact(f alert.Fact) {
 		exposed := learned(f, kindExposed, sureExposed)
 		exposed.outside = f.Peer.IsValid() && !l.zones.Inside(f.Peer)
 		l.record(f.Host, exposed, f.Time, f.Frame)
-	default: // nothing that the ledger keeps
+	default:
+		l.smbFact(f)
 	}
 }
 

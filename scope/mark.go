@@ -133,8 +133,14 @@ func (h *host) contradicts(f *fact, k MarkKind) bool {
 	if k != Isolated {
 		return false
 	}
-	calledUpon := f.kind == kindTargeted && f.alert != nil // and may have kept silent
-	return !calledUpon
+	switch f.kind {
+	case kindTargeted:
+		return f.alert == nil // called upon by an indicator, it may have kept silent
+	case kindExploitAttempted, kindProbed, kindPatchUnknown:
+		return false // it may have kept silent, too
+	default:
+		return true
+	}
 }
 
 // markItems lists the marks of all hosts: those that are contradicted first,

@@ -22,7 +22,14 @@ type ZoneAttack struct {
 
 // attack reports whether facts of a kind say that their peer attacked the
 // host. A new kind that says so needs to be named here.
-func (k kind) attack() bool { return k == kindTargeted }
+func (k kind) attack() bool {
+	switch k {
+	case kindTargeted, kindExploitAttempted, kindProbed, kindClean, kindImplanted, kindPayload:
+		return true
+	default:
+		return false
+	}
+}
 
 // matrix counts the attacks on hosts by zone: those from outside first, then
 // in the order in which zones are configured.

@@ -60,12 +60,39 @@ const (
 	kindBeaconing             // asked for, or called on, an indicator
 	kindScanning              // scans
 	kindCrossing              // went over a border that policy closes
+
+	// What was learned from SMB, see package alert.
+	kindVulnerable
+	kindPatched
+	kindPatchUnknown
+	kindExploitAttempted
+	kindExploitCompleted
+	kindProbed
+	kindClean
+	kindImplanted
+	kindKilled
+	kindExecuted
+	kindPayload
+	kindMark
+	kindExploitSent
+	// What these facts about a host say of their peer.
+	kindChecking    // checked others for MS17-010, or for an implant
+	kindPayloadSent // had an implant run code
 )
 
-const kindCount = 5
+const kindCount = 20
 
 func (k kind) String() string {
-	return [kindCount]string{"exposed", "targeted", "beaconing", "scanning", "crossing"}[k]
+	return [kindCount]string{
+		kindExposed: "exposed", kindTargeted: "targeted", kindBeaconing: "beaconing", kindScanning: "scanning",
+		kindCrossing:   "crossing",
+		kindVulnerable: "vulnerable", kindPatched: "patched", kindPatchUnknown: "unknown",
+		kindExploitAttempted: "exploit-attempted", kindExploitCompleted: "exploit-completed",
+		kindProbed: "implant-probed", kindClean: "not-implanted", kindImplanted: "implanted",
+		kindKilled: "implant-killed", kindExecuted: "implant-executed", kindPayload: "payload-delivered",
+		kindMark: "wannacry-mark", kindExploitSent: "exploit-sent",
+		kindChecking: "checking", kindPayloadSent: "payload-sent",
+	}[k]
 }
 
 // A family is a group of kinds whose facts may tell the same story: the lookup
@@ -76,10 +103,12 @@ type family uint8
 const (
 	harmless  family = iota // says nothing of the host's own acts
 	beaconing               // it calls on indicators
-	scanning                // it looks for others
+	scanning                // it looks for others, and at how they can be attacked
+	attacking               // it attacks others
+	implanted               // it runs what another host sent it
 )
 
-const familyCount = 3
+const familyCount = 5
 
 // family returns the family that a kind belongs to. A new kind of fact needs a
 // line here and one in String, and a function that rates it.
@@ -90,7 +119,28 @@ func (k kind) family() family {
 		kindBeaconing: beaconing,
 		kindScanning:  scanning,
 		kindCrossing:  harmless, // a hole in the border, whoever uses it
+		kindChecking:  scanning,
+
+		kindMark:        attacking,
+		kindExploitSent: attacking,
+		kindPayloadSent: attacking,
+
+		kindImplanted: implanted,
+		kindExecuted:  implanted,
+		kindPayload:   implanted,
+		// The others are what was done to the host, and how it is patched.
 	}[k]
+}
+
+// received reports whether facts of a kind say that their peer tried
+// something on the host.
+func (k kind) received() bool {
+	switch k {
+	case kindTargeted, kindExploitAttempted, kindExploitCompleted, kindProbed, kindClean:
+		return true
+	default:
+		return false
+	}
 }
 
 // A verdict is what the facts about a host come to.
@@ -105,7 +155,7 @@ type verdict struct {
 // is: a resolver that was learned late is no longer suspected.
 func (h *host) judge() verdict {
 	var strongest [familyCount]*fact
-	var exposed, targeted, killSwitch *fact
+	var exposed, targeted, proof *fact
 	for i := range h.facts {
 		f := &h.facts[i]
 		if fam := f.kind.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, strongest[fam]) {
@@ -114,15 +164,15 @@ func (h *host) judge() verdict {
 		switch {
 		case f.kind == kindExposed && smbPort(f.port) && earlier(f, exposed):
 			exposed = f
-		case f.kind == kindTargeted && earlier(f, targeted):
+		case f.kind.received() && earlier(f, targeted):
 			targeted = f
-		case f.provesWorm() && h.weight(f) > 0 && earlier(f, killSwitch):
-			killSwitch = f
+		case h.proven(f) && earlier(f, proof):
+			proof = f
 		}
 	}
 	confidence, because := h.combine(strongest)
 	switch {
-	case killSwitch != nil || confidence >= infectedFrom && len(because) > 1:
+	case proof != nil || confidence >= infectedFrom && len(because) > 1:
 		return verdict{Infected, confidence, because}
 	case confidence >= suspectedFrom:
 		return verdict{Suspected, confidence, because}

@@ -16,7 +16,7 @@ const (
 	textWidth   = 100
 	textHosts   = 20
 	textLines   = 10 // outside scanners, exposed hosts, attacks
-	textFacts   = 5  // facts of one host
+	textFacts   = 8  // facts of one host
 	textSeeMore = "see --scope FILE for all"
 )
 
@@ -29,6 +29,7 @@ func WriteText(w io.Writer, d *Document) error {
 	t.verdict()
 	t.hosts(Infected, "INFECTED")
 	t.hosts(Suspected, "SUSPECTED")
+	t.tree()
 	t.marks()
 	t.scanners()
 	t.attacks()
@@ -93,6 +94,36 @@ func (t *text) verdict() {
 		counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
 	if h := t.firstSign(); h != nil {
 		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
+	}
+	t.killSwitches()
+}
+
+// killSwitches says what became of the lookups of kill-switch names: whether
+// the worm is dormant or goes on.
+func (t *text) killSwitches() {
+	var n [notReached + 1]uint64
+	for i := range t.doc.Hosts {
+		for k := unknown; k <= notReached; k++ {
+			if t.doc.Hosts[i].KillSwitch == k.String() {
+				n[k]++
+			}
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		k           killSwitch
+		told, means string
+	}{
+		{notReached, "not reached by ", " (the worm goes on)"},
+		{reached, "reached by ", " (it may be dormant)"},
+		{unknown, "asked for by ", ", without an answer in the capture"},
+	} {
+		if n[p.k] > 0 {
+			parts = append(parts, p.told+counted(n[p.k], "host")+p.means)
+		}
+	}
+	if len(parts) > 0 {
+		t.wrapped("Kill switch  ", strings.Join(parts, ", "))
 	}
 }
 
@@ -221,17 +252,19 @@ func (t *text) more(n uint64, shown uint64) {
 func (t *text) host(h *HostEntry) {
 	t.printf("  %-15s  %-12s  since %s  %2d %% sure\n",
 		h.IP, printable(h.Zone), clock(*h.Since), min(99, int(math.Round(h.Confidence*100))))
-	shown := 0
+	if s := h.system(); s != "" {
+		t.wrapped("      ", s)
+	}
+	lines, shown := h.lines(), 0
 	for _, pass := range []bool{true, false} {
-		for i := range h.Facts {
-			f := &h.Facts[i]
-			if f.Counts == pass && shown < textFacts {
-				t.wrapped("    - ", f.Detail+t.frames(f))
+		for i := range lines {
+			if l := &lines[i]; l.counts == pass && shown < textFacts {
+				t.wrapped("    - ", l.words()+t.frames(l.first))
 				shown++
 			}
 		}
 	}
-	if left := len(h.Facts) + h.LeftOut - shown; left > 0 {
+	if left := len(lines) + h.LeftOut - shown; left > 0 {
 		t.printf("    - and %s\n", counted(uint64(left), "more fact"))
 	}
 }

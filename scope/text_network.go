@@ -1,6 +1,7 @@
 package scope
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,28 +25,68 @@ func (t *text) targeted() {
 		if shown++; shown > textLines {
 			break
 		}
-		first, peers := h.attempts()
-		s := first.Detail + t.frames(first)
-		if peers > 1 {
-			s += fmt.Sprintf(", and by %d more", peers-1)
-		}
-		t.hostLine(h, s)
+		t.hostLine(h, t.received(h))
 	}
 	t.more(n, textLines)
 }
 
-// attempts returns the first attempt on the host, and how many others made one.
-func (h *HostEntry) attempts() (first *FactItem, peers int) {
-	seen := map[string]bool{}
-	for i := range h.Facts {
-		if f := &h.Facts[i]; f.Fact == kindTargeted.String() {
-			seen[f.Peer] = true
-			if first == nil {
-				first = f
-			}
+// received tells what was tried on a host, the worst first, and how it is
+// patched.
+func (t *text) received(h *HostEntry) string {
+	var scanners []*FactItem
+	told := make([]string, 0, 6)
+	lines := h.lines()
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(b.badness(), a.badness()) })
+	for i := range lines {
+		l := &lines[i]
+		switch {
+		case l.first.Fact == kindTargeted.String():
+			scanners = append(scanners, l.first)
+		case l.badness() > 0 && len(told) < 3:
+			told = append(told, l.words()+t.frames(l.first))
 		}
 	}
-	return first, len(seen)
+	if len(told) == 0 && len(scanners) > 0 {
+		told = append(told, scanners[0].Detail+t.frames(scanners[0])+otherScanners(scanners))
+	}
+	if s := h.system(); s != "" {
+		told = append(told, s)
+	}
+	return strings.Join(told, "; ")
+}
+
+// otherScanners says how many other than the first of those that tried a host
+// there are.
+func otherScanners(tried []*FactItem) string {
+	peers := map[string]bool{}
+	for _, f := range tried {
+		peers[f.Peer] = true
+	}
+	if len(peers) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", and by %d more", len(peers)-1)
+}
+
+// badness ranks what was done to a host; 0 for what says nothing of it.
+func (l *line) badness() int {
+	if !l.smb {
+		return 0
+	}
+	switch l.kind {
+	case kindExploitCompleted:
+		return 5
+	case kindExploitAttempted:
+		return 4
+	case kindProbed:
+		return 3
+	case kindClean:
+		return 2
+	case kindPatchUnknown:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // hostLine writes one host in one line, or a few when the words are long.
@@ -60,7 +101,7 @@ func (t *text) exposed() {
 	if n == 0 {
 		return
 	}
-	t.heading(fmt.Sprintf("ANSWER ON THE SMB PORT (%s, patch state unknown)", grouped(n)))
+	t.heading(fmt.Sprintf("ANSWER ON THE SMB PORT (%s%s)", grouped(n), t.patchWords()))
 	shown := 0
 	for _, toInternet := range []bool{true, false} {
 		for i := range t.doc.Hosts {
@@ -69,11 +110,33 @@ func (t *text) exposed() {
 				continue
 			}
 			if shown++; shown <= textLines {
-				t.hostLine(&t.doc.Hosts[i], f.Detail+t.frames(f))
+				words := f.Detail + t.frames(f)
+				if s := t.doc.Hosts[i].system(); s != "" {
+					words += "; " + s
+				}
+				t.hostLine(&t.doc.Hosts[i], words)
 			}
 		}
 	}
 	t.more(n, textLines)
+}
+
+// patchWords says how many hosts are known to be patched, and how many not.
+func (t *text) patchWords() string {
+	n := &t.doc.Totals
+	if n.Vulnerable+n.Patched == 0 {
+		return ", patch state unknown"
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    uint64
+		what string
+	}{{n.Vulnerable, " NOT patched"}, {n.Patched, " not vulnerable"}, {n.OutOfSupport, " no longer supported"}} {
+		if p.n > 0 {
+			parts = append(parts, grouped(p.n)+p.what)
+		}
+	}
+	return "; known: " + strings.Join(parts, ", ")
 }
 
 // smb returns the fact that a host answers on an SMB port, one that shows it
@@ -158,6 +221,9 @@ func (t *text) advice() {
 	if n.Suspected > 0 {
 		steps = append(steps, "Isolate or examine the "+counted(n.Suspected, "suspected host")+".")
 	}
+	if n.FromInternet > 0 {
+		steps = append(steps, "Take "+counted(n.FromInternet, "host")+" off the internet at once: the SMB port answers from outside.")
+	}
 	if n.Infected+n.Suspected+n.Targeted+n.SMBExposed > 0 {
 		steps = append(steps, "Close TCP 445 and 139 between zones, and to and from the internet.")
 	}
@@ -167,12 +233,8 @@ func (t *text) advice() {
 	if n.External > 0 {
 		steps = append(steps, "Block the "+counted(n.External, "outside scanner")+" at the border.")
 	}
-	if n.SMBExposed > 0 {
-		first := ""
-		if n.FromInternet > 0 {
-			first = ", first where the internet reaches it"
-		}
-		steps = append(steps, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+first+".")
+	if n.SMBExposed > n.Patched {
+		steps = append(steps, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+n.patchFirst()+".")
 	}
 	if t.killSwitchAsked() || n.Infected > 0 {
 		steps = append(steps, "Never block the kill-switch names: where they lead to a web server, the worm stops.")
@@ -191,4 +253,19 @@ func (t *text) killSwitchAsked() bool {
 	return slices.ContainsFunc(t.doc.Hosts, func(h HostEntry) bool {
 		return strings.TrimSpace(h.KillSwitch) != ""
 	})
+}
+
+// patchFirst says where to begin with the patch.
+func (t *Totals) patchFirst() string {
+	var first []string
+	if t.FromInternet > 0 {
+		first = append(first, "where the internet reaches it")
+	}
+	if t.Vulnerable > 0 {
+		first = append(first, "on "+grouped(t.Vulnerable)+" that "+verb(t.Vulnerable, "is", "are")+" known not to be patched")
+	}
+	if len(first) == 0 {
+		return ""
+	}
+	return ", first " + strings.Join(first, " and ")
 }

@@ -104,6 +104,8 @@ func Predicate(a *alert.Alert) string {
 		return "was flooded" + onPort(e.Flood.Port) + " by about " + counted(e.Flood.Sources, "source")
 	case e.Crossing != nil:
 		return crossingWords(a)
+	case e.SMB != nil:
+		return smbPredicate(a)
 	case e.Exposure != nil:
 		x := e.Exposure
 		return exposedWords(x.Port, x.Clients, x.FromOutside, x.By) + zoneWords(x.Zones)
@@ -117,6 +119,8 @@ func (f *fact) words() string {
 	switch {
 	case f.alert != nil:
 		return Predicate(f.alert)
+	case f.smb != nil:
+		return f.smbWords()
 	case f.kind == kindExposed:
 		return exposedWords(f.port, f.count, f.outside, f.peer)
 	case f.kind == kindTargeted:

@@ -38,6 +38,9 @@ func samples() []sample {
 		{"ipv6-outbreak.pcap", classic(story.SixOnly().Trace.Records())},
 		{"dns-tcp-two-segments.pcap", classic(story.TwoSegments().Trace.Records())},
 		{"dns-tcp-pipelined.pcap", classic(story.Pipelined().Trace.Records())},
+		{"smb-eternalblue.pcap", classic(story.EternalBlue().Trace.Records())},
+		{"smb-doublepulsar.pcap", classic(story.DoublePulsar().Trace.Records())},
+		{"smb-ms17-check.pcap", classic(story.PatchCheck().Trace.Records())},
 	}
 	for _, e := range encapsulations() {
 		out = append(out, sample{"encap-" + e.name + ".pcap", encapsulated(e)})

@@ -14,6 +14,7 @@ import (
 	"wormscope/detect/dns"
 	"wormscope/detect/exposure"
 	"wormscope/detect/scan"
+	"wormscope/detect/smb"
 	"wormscope/detect/zone"
 	"wormscope/ioc"
 	"wormscope/scope"
@@ -27,6 +28,7 @@ type pipeline struct {
 	engine  *detect.Engine
 	scans   *scan.Detector
 	lookups *dns.Detector
+	shares  *smb.Detector
 	ledger  *scope.Ledger
 	events  *events
 	state   *state // nil where nothing is kept
@@ -60,11 +62,13 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	voice := voice{out, p.ledger, keep}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
+	p.shares = smb.New(smb.Config{}, voice)
 	detectors := []detect.Detector{
 		p.lookups,
 		contact.New(voice, zones, set, p.lookups.Resolver, contact.Config{}),
 		exposure.New(voice, zones, exposure.Config{}),
 		p.scans,
+		p.shares,
 	}
 	if len(s.Policy.Closed) > 0 {
 		detectors = append(detectors, crossing.New(voice, zones, s.crossings()))

@@ -15,7 +15,7 @@ const internalError = "internal error"
 
 // summary says what was looked at and what weakens the conclusions.
 func (p *pipeline) summary(source *capture.Reader) scope.Capture {
-	stats, decoded, scans := source.Stats(), p.decoder.Stats(), p.scans.Stats()
+	stats, decoded, scans, shares := source.Stats(), p.decoder.Stats(), p.scans.Stats(), p.shares.Stats()
 	c := scope.Capture{
 		Packets:   stats.Frames,
 		Bytes:     stats.WireBytes,
@@ -35,6 +35,7 @@ func (p *pipeline) summary(source *capture.Reader) scope.Capture {
 	c.Warnings = append(c.Warnings, readWarnings(source, &stats)...)
 	c.Warnings = append(c.Warnings, p.sightWarnings(&stats, &c)...)
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
+	c.Warnings = append(c.Warnings, shares.Warnings()...)
 	return c
 }
 

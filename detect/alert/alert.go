@@ -43,6 +43,7 @@ type Evidence struct {
 	Contact  *Contact
 	Exposure *Exposure
 	Crossing *Crossing
+	SMB      *SMB
 }
 
 // A FrameRef names a frame as an analyst would look for it.

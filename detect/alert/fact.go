@@ -14,6 +14,11 @@ type Fact struct {
 	Port  uint16     // the port it happened on, 0 where none
 	Time  time.Time
 	Frame FrameRef
+
+	Detail     string  // what the kind leaves open, such as the name of an exploit
+	Confidence float64 // 0 to 1; 0 means the kind's own
+	Asset      *Asset  // of FactAsset
+	Alert      string  // id of the alert that tells more, empty where there is none
 }
 
 // FactKind is a kind of fact, as the scope document names it.

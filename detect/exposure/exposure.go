@@ -62,7 +62,7 @@ type Detector struct {
 	lateral [1 << 16 / 64]uint64 // a bit for each port
 	hosts   *lru.Table[key, exposed]
 	copies  *dup.Filter
-	recent  [recentSize]stream // streams whose data were looked at lately
+	recent  [recentSize]dup.Hash // of streams whose data were looked at lately
 	stats   Stats
 }
 
@@ -140,13 +140,10 @@ func (d *Detector) counted(p *packet.Packet) bool {
 	return e != nil && (len(e.Value.clients) >= maxClients || slices.Contains(e.Value.clients, p.Dst.Addr()))
 }
 
-// stream names the direction of a connection.
-type stream struct{ src, dst netip.AddrPort }
-
 // lookedAt notes a stream of which data are seen, and reports whether that was
 // done lately. It saves the rest for all but the first segments of a transfer.
 func (d *Detector) lookedAt(p *packet.Packet) bool {
-	s := stream{p.Src, p.Dst}
+	s := dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst)
 	r := &d.recent[(p.Dst.Port()^p.Src.Port())%recentSize]
 	if *r == s {
 		return true

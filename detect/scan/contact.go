@@ -14,6 +14,8 @@ func (d *Detector) try(p *packet.Packet) {
 	}
 	hs, hd := src.hash(), dst.hash()
 	h := pairHash(hs, hd, port)
+	kh := sourceKey{addr: src, port: port}.hash(hs)
+	d.prefetch(&d.inside, h, kh, mix(kh, hd))
 	if a := d.attempts.find(h, src, dst, port); a != nil && !a.has(shadow) {
 		a.repeat(p.Src.Port(), p.Seq)
 		return

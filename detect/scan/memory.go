@@ -35,6 +35,9 @@ func (m *memory) bucket(h uint32) *bucket {
 	return &m.buckets[h&uint32(len(m.buckets)-1)] //nolint:gosec // G115: tables are far smaller.
 }
 
+// peek reads the bucket of a hash, for what prefetch says.
+func (m *memory) peek(hash uint64) uint64 { return uint64(m.bucket(hash32(hash))[0]) }
+
 // has reports whether h was seen within a week.
 func (m *memory) has(hash uint64) bool {
 	h := hash32(hash)

@@ -112,6 +112,7 @@ func (d *Detector) release(a *attempt) {
 func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	a.state = o
 	hd := a.dst.hash()
+	d.peeked = d.alive.peek(hd) ^ d.alive.peek(portHash(hd, a.port))
 	if a.has(first | firstNet) {
 		if o != answered && !a.has(swept) {
 			a.weight = d.weight(hd, a.port)

@@ -86,12 +86,13 @@ type Detector struct {
 	ports ports
 	roles roles
 
-	now     int64 // packet time, Unix nanoseconds
-	base    int64 // what ticks count from
-	behind  bool  // the clock of the capture went back, ticks of the engine are ahead
-	tidy    int64 // when to look at the lives next
-	curious bool  // segments with data are of interest
-	frame   frame // of the present packet
+	now     int64  // packet time, Unix nanoseconds
+	base    int64  // what ticks count from
+	behind  bool   // the clock of the capture went back, ticks of the engine are ahead
+	tidy    int64  // when to look at the lives next
+	curious bool   // segments with data are of interest
+	frame   frame  // of the present packet
+	peeked  uint64 // of no use but to have been read, see prefetch
 
 	attempts attempts
 	inside   population
@@ -162,6 +163,14 @@ func (d *Detector) Packet(p *packet.Packet) {
 	case d.curious:
 		d.progress(p)
 	}
+}
+
+// prefetch reads what an attempt is about to be looked up by. Nearly all of the
+// cost of an attempt is waiting for memory; read one after the other as they
+// are needed, each look-up waits for the one before, and read here, where none
+// depends on another, they all wait at once.
+func (d *Detector) prefetch(pop *population, attempt, source, contact uint64) {
+	d.peeked = d.attempts.index.peek(attempt) ^ pop.index.peek(source) ^ pop.contacts.peek(contact)
 }
 
 // clockBack is how far a packet may be older than the one before it, before

@@ -33,6 +33,7 @@ func Scenarios() []Scenario {
 		{"unbound-chain", []string{"dig", "unbound"}, chain},
 		{"smbclient-smb3", []string{"smbclient", "smbd"}, share("SMB3")},
 		{"smbclient-nt1", []string{"smbclient", "smbd"}, share("NT1")},
+		{"nmap-ms17-010", []string{"nmap", "smbd"}, patchCheck},
 	}
 }
 
@@ -161,6 +162,20 @@ func share(version string) func(testing.TB, string) {
 		client.Run(askLimit, "smbclient", "-N", "-s", os.DevNull, "-U", "clerk", "--option=netbios name=WS30", "--option=client min protocol=NT1", "-m", version,
 			"//10.10.0.20/wards", "-c", "ls; get plan.txt "+filepath.Join(t.TempDir(), "got"))
 		r.Stop()
+	}
+}
+
+// patchCheck has nmap check Samba, which never had the flaw, for MS17-010.
+func patchCheck(t testing.TB, path string) {
+	t.Helper()
+	n := New(t)
+	server, scanner := n.Host("server", "10.10.0.20/16"), n.Host("scanner", "10.10.1.23/16")
+	samba(t, server)
+	r := n.Record(path, 0)
+	out := scanner.Run(sweepLimit, "nmap", "-n", "-Pn", "-p", "445", "--script", "smb-vuln-ms17-010", "-d", "10.10.0.20")
+	r.Stop()
+	if !strings.Contains(out, "445/tcp open") || strings.Contains(out, "State: VULNERABLE") {
+		t.Fatalf("nmap did not find Samba, or finds it vulnerable: %s", out)
 	}
 }
 

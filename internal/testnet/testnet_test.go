@@ -83,6 +83,7 @@ func TestRecord(t *testing.T) {
 		"unbound-chain":      func(s seen) bool { return s.kill == 4 && s.noSuchName == 2 },
 		"smbclient-smb3":     func(s seen) bool { return s.smb2 > 10 && s.smb1 <= 1 },
 		"smbclient-nt1":      func(s seen) bool { return s.smb1 > 10 && s.smb2 == 0 },
+		"nmap-ms17-010":      func(s seen) bool { return s.smb1 >= 8 && s.smb2 == 0 },
 	}
 	for _, scenario := range Scenarios() {
 		t.Run(scenario.Name, func(t *testing.T) {

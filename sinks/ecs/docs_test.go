@@ -15,8 +15,8 @@ func TestDocumentedExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := regexp.MustCompile("(?s)```json ([a-z0-9-]+)\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(examples) != 7 {
-		t.Fatalf("%d examples, want 7", len(examples))
+	if len(examples) != 10 {
+		t.Fatalf("%d examples, want 10", len(examples))
 	}
 	for _, e := range examples {
 		want, err := os.ReadFile(filepath.Join("testdata", string(e[1])+".json"))

@@ -23,6 +23,7 @@ type event struct {
 	Network     *network  `json:"network,omitempty"`
 	DNS         *dns      `json:"dns,omitempty"`
 	Threat      *threat   `json:"threat,omitempty"`
+	Flaw        *flaw     `json:"vulnerability,omitempty"`
 	Related     related   `json:"related"`
 	Observer    observer  `json:"observer"`
 	Wormscope   own       `json:"wormscope"`
@@ -43,6 +44,7 @@ type meta struct {
 	Dataset   string     `json:"dataset"`
 	Code      string     `json:"code,omitempty"`
 	Reason    string     `json:"reason,omitempty"`
+	Outcome   string     `json:"outcome,omitempty"`
 	Severity  uint8      `json:"severity"`
 	RiskScore float64    `json:"risk_score"`
 	Start     *time.Time `json:"start,omitempty"`
@@ -112,6 +114,13 @@ type technique struct {
 	ID           []string `json:"id"`
 	Name         []string `json:"name"`
 	Subtechnique *named   `json:"subtechnique,omitempty"`
+}
+
+// flaw is vulnerability.*: the one that was made use of, or looked for.
+type flaw struct {
+	ID          string `json:"id"`
+	Enumeration string `json:"enumeration"`
+	Reference   string `json:"reference"`
 }
 
 type feed struct {

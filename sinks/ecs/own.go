@@ -20,6 +20,7 @@ type own struct {
 	Contact   *contactField `json:"contact,omitempty"`
 	SMB       *smbField     `json:"smb,omitempty"`
 	Crossing  *crossField   `json:"crossing,omitempty"`
+	Patch     string        `json:"patch,omitempty"` // of MS17-010 on the host
 	Frames    []frame       `json:"frames"`
 }
 
@@ -86,12 +87,20 @@ type contactField struct {
 	Hosts          uint64 `json:"hosts,omitempty"`
 }
 
+// smbField is wormscope.smb.*: of a host that answers, or of what was done
+// to it.
 type smbField struct {
 	Port        uint16   `json:"port"`
 	By          string   `json:"by,omitempty"`
-	FromOutside bool     `json:"from_outside"`
-	Clients     uint64   `json:"clients"`
+	FromOutside *bool    `json:"from_outside,omitempty"`
+	Clients     *uint64  `json:"clients,omitempty"`
 	Zones       []string `json:"zones,omitempty"`
+
+	Check   *checkField   `json:"check,omitempty"`
+	Exploit *exploitField `json:"exploit,omitempty"`
+	Implant *implantField `json:"implant,omitempty"`
+	Marks   []string      `json:"wannacry_marks,omitempty"`
+	OneWay  bool          `json:"one_way,omitempty"`
 }
 
 type crossField struct {
@@ -142,7 +151,10 @@ func (o *own) evidence(a *alert.Alert) {
 		}
 	}
 	if x := e.Exposure; x != nil {
-		o.SMB = &smbField{Port: x.Port, By: text(x.By), FromOutside: x.FromOutside, Clients: x.Clients, Zones: x.Zones}
+		o.SMB = &smbField{Port: x.Port, By: text(x.By), FromOutside: &x.FromOutside, Clients: &x.Clients, Zones: x.Zones}
+	}
+	if e.SMB != nil {
+		o.smb(a)
 	}
 }
 

@@ -42,7 +42,7 @@ func (r *Renderer) Alert(a *alert.Alert) ([]byte, error) {
 		ID: a.ID + "-" + strconv.Itoa(a.Seq), Kind: "alert",
 		Category: traits.category, Type: []string{"info"},
 		Action: string(a.Rule), Module: module, Dataset: module + ".alert", Code: code(a),
-		Severity: uint8(a.Severity), RiskScore: float64(a.Severity),
+		Severity: uint8(a.Severity), RiskScore: float64(a.Severity), Outcome: outcome(a),
 		Start: utc(a.First), End: utc(a.Last),
 	}
 	e.Rule = rule{ID: string(a.Rule), Name: traits.name, Category: traits.group}
@@ -55,6 +55,7 @@ func (r *Renderer) Alert(a *alert.Alert) ([]byte, error) {
 	e.flow(a, r.opts.Zones)
 	e.DNS = dnsOf(a.Evidence.DNS)
 	e.Threat = traits.threat(a.Indicator)
+	e.Flaw = flawOf(a)
 	if i := a.Indicator; i != nil {
 		e.Rule.Reference = i.Reference
 		e.Wormscope.Indicator = &ownIndicator{Class: i.Class.String(), Exact: i.Exact, Line: i.Line, Feeds: feeds(i)}
@@ -183,7 +184,7 @@ func protocol(a *alert.Alert) string {
 	switch {
 	case a.Evidence.DNS != nil:
 		return "dns"
-	case a.Evidence.Exposure != nil && (a.Evidence.Exposure.Port == 445 || a.Evidence.Exposure.Port == 139):
+	case a.Evidence.SMB != nil, a.Evidence.Exposure != nil && (a.Evidence.Exposure.Port == 445 || a.Evidence.Exposure.Port == 139):
 		return "smb"
 	default:
 		return ""

@@ -59,6 +59,8 @@ func traitsOf(r alert.Rule) traits {
 			technique: technique{ID: []string{"T1021"}, Name: []string{"Remote Services"}},
 			tactic:    named{[]string{"TA0008"}, []string{"Lateral Movement"}},
 		}
+	case alert.RuleCheck, alert.RuleExploit, alert.RuleDoublePulsar:
+		return smbTraits(r)
 	default:
 		return traits{name: string(r), group: "other", category: []string{"network"}}
 	}

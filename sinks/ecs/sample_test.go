@@ -73,7 +73,7 @@ func samples() []sample {
 	}
 	address := &ioc.Indicator{Type: ioc.Address, Value: "198.51.100.7", Port: 443, Feed: "sector-cert", AlsoIn: []string{"other"}, Line: 12}
 	network6 := &ioc.Indicator{Type: ioc.Network, Value: "2001:db8::/32", Feed: "sector-cert", Confidence: ioc.LowConfidence}
-	return append(states(),
+	return append(append(states(), smbSamples()...),
 		sample{name: "ioc-domain", alert: base(alert.Alert{
 			Rule: alert.RuleDomain, Severity: alert.Critical, Proto: 17, VLAN: 12, Count: 3, Indicator: killSwitch,
 			Orig: netip.MustParseAddrPort("10.1.0.14:50000"), Resp: netip.MustParseAddrPort("10.3.0.53:53"),

@@ -1,0 +1,271 @@
+package smb
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/flow"
+	"wormscope/detect/smb1"
+)
+
+// source is what part of a server's messages an asset was read from.
+type source uint8
+
+const (
+	fromNegotiate source = iota
+	fromSetUp
+	fromNTLM
+	fromNegotiate2
+)
+
+// The names of sources in alert.Attribute.
+const (
+	sourceNativeOS = "native-os"
+	sourceNTLM     = "ntlm"
+)
+
+// fixed is when MS17-010 was published: a server that runs since before runs
+// code without it.
+const fixed = 1489449600 // 2017-03-14T00:00:00Z
+
+// asset lets learn read something about the server into its asset, unless
+// these bytes were read before, and tells what changed.
+func (c *conn) asset(from source, raw []byte, at flow.Segment, learn func(a *alert.Asset)) {
+	d, addr := c.d, c.server.Addr()
+	h := d.host(addr)
+	digest := digestOf(raw)
+	if h.read[from] == digest {
+		return
+	}
+	h.read[from] = digest
+	if h.asset == nil {
+		h.asset = &alert.Asset{}
+	}
+	before := cloneAsset(h.asset)
+	learn(h.asset)
+	classify(h.asset)
+	if reflect.DeepEqual(&before, h.asset) {
+		return
+	}
+	now := cloneAsset(h.asset)
+	d.fact(alert.Fact{Kind: alert.FactAsset, Host: addr, Port: c.server.Port(), Asset: &now}, at)
+	if now.Unpatched && !before.Unpatched {
+		d.fact(alert.Fact{
+			Kind: alert.FactVulnerable, Host: addr, Port: c.server.Port(),
+			Detail: "running since " + now.Started.Format(time.RFC3339), Confidence: 0.7,
+		}, at)
+	}
+}
+
+// digestOf returns the FNV-1a hash of bytes, never 0. Who makes two replies
+// with one hash hides a change of what a server says, and nothing else.
+func digestOf(b []byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return max(h, 1)
+}
+
+// cloneAsset returns a copy that shares nothing.
+func cloneAsset(a *alert.Asset) alert.Asset {
+	c := *a
+	c.Dialects = slices.Clone(a.Dialects)
+	return c
+}
+
+// negotiated reads a server's choice of dialect.
+func (c *conn) negotiated(h *smb1.Header, b []byte, at flow.Segment) {
+	dialect, ok := smb1.NegotiateDialect(b)
+	if !ok || dialect == smb1.NoDialect {
+		return
+	}
+	n, ok := smb1.ParseNegotiate(b)
+	raw := []byte{0, h.WordCount}
+	if ok {
+		raw = append(raw, b[35])
+		raw = append(raw, n.GUID...)
+	}
+	c.asset(fromNegotiate, raw, at, func(a *alert.Asset) {
+		a.SMB1 = true
+		if !ok {
+			addDialect(a, "before NT LM 0.12")
+			return
+		}
+		addDialect(a, "NT LM 0.12")
+		a.SigningKnown = true
+		a.SigningEnabled = a.SigningEnabled || n.SigningEnabled
+		a.SigningRequired = a.SigningRequired || n.SigningRequired
+		if n.GUID != nil {
+			a.GUID = hex.EncodeToString(n.GUID)
+		}
+	})
+}
+
+// setUp reads what a server says in its reply to a session set-up.
+func (c *conn) setUp(h *smb1.Header, b []byte, at flow.Segment) {
+	s, ok := smb1.ParseSessionSetup(b, h)
+	if !ok {
+		return
+	}
+	c.challenge(s.Blob, at)
+	if len(s.Strings) == 0 {
+		return
+	}
+	c.asset(fromSetUp, s.Strings, at, func(a *alert.Asset) {
+		rest := s.Strings
+		a.SMB1 = true
+		for _, field := range []*alert.Attribute{&a.OS, &a.LAN, &a.Domain} {
+			raw, more := smb1.NextString(&rest, h.Unicode())
+			if text := smb1.Text(raw, h.Unicode()); more && text != "" {
+				setAttribute(field, text, 0.9, sourceNativeOS)
+			}
+		}
+		if build := buildOfName(a.OS.Value, a.LAN.Value); build != "" {
+			setAttribute(&a.Build, build, 0.9, sourceNativeOS)
+		}
+	})
+}
+
+// challenge reads what a server says in an NTLM challenge.
+func (c *conn) challenge(blob []byte, at flow.Segment) {
+	n, ok := smb1.FindChallenge(blob)
+	if !ok {
+		return
+	}
+	raw := binary.LittleEndian.AppendUint16([]byte{n.Major, n.Minor}, n.Build)
+	raw = append(append(append(raw, n.Computer...), n.Domain...), n.DNSName...)
+	c.asset(fromNTLM, raw, at, func(a *alert.Asset) {
+		switch {
+		case !n.HasVersion || n.Major == 0:
+		case n.Build == 0: // Samba says that it is 6.1, but no build
+			a.Samba = a.Samba || n.Major == 6 && n.Minor == 1
+		default:
+			// The build of NTLM's library, which can lag behind the system's.
+			setAttribute(&a.Build, fmt.Sprintf("%d.%d.%d", n.Major, n.Minor, n.Build), 0.7, sourceNTLM)
+		}
+		for _, f := range []struct {
+			to  *alert.Attribute
+			raw []byte
+		}{{&a.Name, n.Computer}, {&a.Domain, n.Domain}, {&a.DNSName, n.DNSName}} {
+			if len(f.raw) > 0 {
+				setAttribute(f.to, smb1.Text(f.raw, true), 0.95, sourceNTLM)
+			}
+		}
+	})
+}
+
+// reply2 reads the first replies of SMB2 and SMB3.
+func (c *conn) reply2(b []byte, at flow.Segment) {
+	h, ok := smb1.ParseHeader2(b)
+	if !ok || !h.Reply() {
+		return
+	}
+	switch h.Command {
+	case smb1.Command2Negotiate:
+		if n, ok := smb1.ParseNegotiate2(b); ok && h.Status == smb1.StatusSuccess {
+			c.negotiated2(&n, b, at)
+		}
+	case smb1.Command2SessionSetup:
+		if blob, ok := smb1.SessionSetup2(b); ok {
+			c.challenge(blob, at)
+		}
+	}
+}
+
+// negotiated2 reads a reply to SMB2 NEGOTIATE. What is unlike in each reply,
+// such as its time, is no part of the digest.
+func (c *conn) negotiated2(n *smb1.Negotiate2, b []byte, at flow.Segment) {
+	raw := slices.Concat(b[66:70], n.GUID, b[112:120])
+	c.asset(fromNegotiate2, raw, at, func(a *alert.Asset) {
+		if n.Dialect != dialectAgain {
+			addDialect(a, dialect2(n.Dialect))
+		}
+		a.SigningKnown, a.SigningEnabled = true, true
+		a.SigningRequired = a.SigningRequired || n.SigningRequired
+		a.Compression = a.Compression || n.Compression
+		a.GUID = hex.EncodeToString(n.GUID)
+		if started, ok := fileTime(n.ServerStartTime); ok {
+			a.Started = started
+		}
+	})
+}
+
+// dialectAgain asks the client to negotiate again, in SMB2 (MS-SMB2 2.2.4).
+const dialectAgain = 0x02FF
+
+// dialect2 names a dialect of SMB2 or SMB3.
+func dialect2(d uint16) string {
+	switch d {
+	case 0x0202:
+		return "2.0.2"
+	case 0x0210:
+		return "2.1"
+	case 0x0300:
+		return "3.0"
+	case 0x0302:
+		return "3.0.2"
+	case 0x0311:
+		return "3.1.1"
+	default:
+		return fmt.Sprintf("0x%04x", d)
+	}
+}
+
+// addDialect notes a dialect that the server accepted. A server that accepts
+// another one each time fills no table.
+func addDialect(a *alert.Asset, name string) {
+	if len(a.Dialects) < 8 && !slices.Contains(a.Dialects, name) {
+		a.Dialects = append(a.Dialects, name)
+	}
+}
+
+// setAttribute notes a value, unless a surer one is there.
+func setAttribute(to *alert.Attribute, value string, confidence float64, from string) {
+	if to.Value == "" || confidence >= to.Confidence {
+		*to = alert.Attribute{Value: value, Confidence: confidence, From: from}
+	}
+}
+
+// fileTime converts a FILETIME (MS-DTYP 2.3.3), or returns false when it is
+// zero or beyond reason.
+func fileTime(ft uint64) (time.Time, bool) {
+	const (
+		perSecond = 10_000_000
+		toUnix    = 11_644_473_600 // seconds from 1601 to 1970
+		latest    = (toUnix + 1<<33) * perSecond
+	)
+	if ft < toUnix*perSecond || ft > latest {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(ft/perSecond)-toUnix, int64(ft%perSecond)*100).UTC(), true
+}
+
+// classify draws conclusions from what is known about a host.
+func classify(a *alert.Asset) {
+	a.Samba = a.Samba || strings.HasPrefix(strings.ToLower(a.LAN.Value), "samba")
+	name, confidence, from := "", 0.0, ""
+	switch {
+	case a.Samba:
+		name, confidence, from = "Samba", max(a.LAN.Confidence, 0.6), sourceNativeOS
+		if a.LAN.Value == "" {
+			from = sourceNTLM
+		}
+	case a.OS.Value != "":
+		name, confidence, from = productOfName(a.OS.Value), a.OS.Confidence, sourceNativeOS
+	}
+	if name == "" && a.Build.Value != "" && !a.Samba {
+		name, confidence, from = productOfBuild(a.Build.Value), 0.55, sourceNTLM
+	}
+	if name != "" {
+		a.Product = alert.Attribute{Value: name, Confidence: confidence, From: from}
+	}
+	a.OutOfSupport, a.Affected = support(a.Product.Value)
+	a.Unpatched = !a.Samba && !a.Started.IsZero() && a.Started.Unix() < fixed
+}

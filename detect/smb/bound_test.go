@@ -1,0 +1,158 @@
+package smb
+
+import (
+	"runtime"
+	"testing"
+
+	"wormscope/capture/packet"
+	"wormscope/detect/alert"
+)
+
+// TestBounds: tables stay within their limits and count what they drop.
+func TestBounds(t *testing.T) {
+	rec := &recorder{}
+	d := New(Config{MaxFlows: 8, MaxHeads: 2, MaxHosts: 4, MaxAlerts: 4}, rec)
+	for i := range 100 {
+		k := newTalk(uint16(3000 + i))
+		ip := k.server.Addr().As4()
+		ip[3] = byte(i)
+		k.server = netipAddrPort(ip, 445)
+		k.open()
+		k.ask(order(65, ping))
+		k.tell(implantSays(65, 0x10, uint32(i+1)))
+		k.send(1, packet.ACK, frame(fail(0x25, 7, 0xC0000205))[:20])
+		for j := range k.packets {
+			d.Packet(&k.packets[j])
+		}
+		if d.findings.Len() > 4 || d.hosts.Len() > 4 || d.flows.Len() > 8 {
+			t.Fatalf("%d findings, %d hosts, %d flows", d.findings.Len(), d.hosts.Len(), d.flows.Len())
+		}
+	}
+	d.Close(0)
+	s := d.Stats()
+	if s.Alerts == 0 || s.Hosts == 0 || s.Messages.NoBuffer == 0 || s.Flow.Evicted == 0 {
+		t.Errorf("losses are not counted: %+v", s)
+	}
+	starts, ends := 0, 0
+	for _, a := range rec.alerts {
+		switch a.Phase {
+		case alert.PhaseStart:
+			starts++
+		case alert.PhaseEnd:
+			ends++
+		case alert.PhaseUpdate:
+		}
+	}
+	if starts != 100 || ends != 100 {
+		t.Errorf("%d starts, %d ends, want 100 of each", starts, ends)
+	}
+}
+
+// TestSteadyAllocatesNothing: SMB data costs no allocation, nor does what is
+// not SMB.
+func TestSteadyAllocatesNothing(t *testing.T) {
+	d := New(Config{}, &recorder{})
+	k := newTalk(2000).open()
+	for i := range k.packets {
+		d.Packet(&k.packets[i])
+	}
+	big := frame(message{command: 0x2E, mid: 9, reply: true, words: make([]byte, 24), bytes: make([]byte, 60_000)}.encode())
+	other := packet.Packet{Src: netipAddrPort([4]byte{1, 1, 1, 1}, 80), Dst: netipAddrPort([4]byte{1, 1, 1, 2}, 5000), Proto: packet.ProtoTCP}
+	n := testing.AllocsPerRun(50, func() {
+		k.packets = k.packets[:0]
+		for at := 0; at < len(big); at += 1460 {
+			p := packet.Packet{
+				Time: k.now, Src: k.server, Dst: k.client, Proto: packet.ProtoTCP, Flags: packet.ACK,
+				Seq: k.seq[1], Payload: big[at:min(at+1460, len(big))],
+			}
+			p.PayloadLen = len(p.Payload)
+			k.seq[1] += uint32(p.PayloadLen)
+			k.now += 1e4
+			d.Packet(&p)
+		}
+		d.Packet(&other)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkOther(b *testing.B) {
+	d := New(Config{}, &recorder{})
+	p := packet.Packet{Src: netipAddrPort([4]byte{1, 1, 1, 1}, 80), Dst: netipAddrPort([4]byte{1, 1, 1, 2}, 5000), Proto: packet.ProtoTCP}
+	for b.Loop() {
+		d.Packet(&p)
+	}
+}
+
+// BenchmarkData reads segments of a large SMB1 transfer.
+func BenchmarkData(b *testing.B) {
+	d := New(Config{}, &recorder{})
+	k := newTalk(2000).open()
+	for i := range k.packets {
+		d.Packet(&k.packets[i])
+	}
+	big := frame(message{command: 0x2E, mid: 9, reply: true, words: make([]byte, 24), bytes: make([]byte, 60_000)}.encode())
+	at := 0
+	for b.Loop() {
+		p := packet.Packet{
+			Time: k.now, Src: k.server, Dst: k.client, Proto: packet.ProtoTCP, Flags: packet.ACK,
+			Seq: k.seq[1], Payload: big[at:min(at+1460, len(big))],
+		}
+		p.PayloadLen = len(p.Payload)
+		if at += p.PayloadLen; at >= len(big) {
+			at = 0
+		}
+		k.seq[1] += uint32(p.PayloadLen)
+		d.Packet(&p)
+	}
+}
+
+// BenchmarkOpenFlows says how much memory 200,000 open connections take: that
+// are between two messages, as nearly all are, and at worst, where each waits
+// for the reply to a check and has stopped in the middle of a message.
+func BenchmarkOpenFlows(b *testing.B) {
+	b.Run("ordinary", func(b *testing.B) {
+		benchmarkOpen(b, func(k *talk) { k.ask(pipe(7, 0x26, 0x4000)) })
+	})
+	b.Run("worst", func(b *testing.B) {
+		benchmarkOpen(b, func(k *talk) {
+			k.ask(pipe(7, 0x23, 0))
+			k.send(0, packet.ACK, frame(order(65, ping))[:40])
+		})
+	})
+}
+
+func benchmarkOpen(b *testing.B, do func(*talk)) {
+	b.Helper()
+	const flows = 200_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		d := New(Config{}, quiet{})
+		for i := range flows {
+			k := newTalk(1025)
+			k.client = netipAddrPort([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}, 1025)
+			k.open()
+			do(k)
+			for j := range k.packets {
+				d.Packet(&k.packets[j])
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if n := d.flows.Len(); n != flows {
+			b.Fatalf("%d flows", n)
+		}
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/flows, "B/flow")
+		runtime.KeepAlive(d)
+	}
+}
+
+// quiet forgets what it is told.
+type quiet struct{}
+
+func (quiet) Alert(alert.Alert) {}
+func (quiet) Fact(alert.Fact)   {}

@@ -1,0 +1,150 @@
+package smb
+
+import (
+	"wormscope/detect/alert"
+	"wormscope/detect/flow"
+	"wormscope/detect/smb1"
+)
+
+// The check for MS17-010 asks to peek into a named pipe that is not open, for
+// more bytes than an unpatched server can allocate. The patch limits the
+// bytes before it allocates, so that the server gets as far as the pipe.
+const (
+	setupPeekNamedPipe = 0x0023 // TRANS_PEEK_NMPIPE (MS-CIFS 2.2.5.5)
+	setupPulsar        = 0x000E // TRANS2_SESSION_SETUP, which no client uses (MS-CIFS 2.2.6.15)
+)
+
+// trans reads a Trans request: it may be a check, or the beginning of more.
+func (c *conn) trans(h *smb1.Header, b []byte, at flow.Segment) {
+	t, ok := smb1.ParseTrans(b)
+	if !ok {
+		return
+	}
+	if t.SetupCount >= 1 && t.Setup[0] == setupPeekNamedPipe && (t.SetupCount == 1 || t.Setup[1] == 0) {
+		r := c.remember(kindCheck, h, at)
+		if p, held := c.session.takeEarly(func(p *reply) bool {
+			return p.command == smb1.CommandTrans && p.mid == h.MID
+		}); held {
+			c.checked(r, p)
+		}
+		return
+	}
+	c.opened(h, &t, at)
+}
+
+// transReply reads a server's reply to a Trans request.
+func (c *conn) transReply(h *smb1.Header, at flow.Segment) {
+	p := newReply(h, at)
+	if c.session != nil {
+		if r := c.session.find(kindCheck, h.MID); r != nil && !r.answered {
+			c.checked(r, p)
+			return
+		}
+		c.session.finish(h)
+	}
+	if h.WordCount == 0 && p.status != smb1.StatusSuccess {
+		c.hold(p)
+	}
+}
+
+// verdict tells the state of the patch from the reply to a check.
+func verdict(s smb1.Status) alert.Patch {
+	switch s {
+	case smb1.StatusInsufficientServer:
+		return alert.PatchVulnerable
+	case smb1.StatusInvalidHandle, smb1.StatusAccessDenied:
+		return alert.PatchPatched
+	default:
+		return alert.PatchUnknown
+	}
+}
+
+// checked judges the reply to a check.
+func (c *conn) checked(r *request, p reply) {
+	r.answered = true
+	found := alert.SMBCheck{Patch: alert.PatchUnknown, Status: uint32(p.status), DOSStatus: !p.nt, Answered: true}
+	if p.nt {
+		found.Patch = verdict(p.status)
+	}
+	c.sayCheck(found, false, r.at, p.at)
+}
+
+// checkUnanswered says that a check got no reply.
+func (c *conn) checkUnanswered(r *request) {
+	c.sayCheck(alert.SMBCheck{Patch: alert.PatchUnknown}, false, r.at)
+}
+
+// checkOneWay judges the reply to a check that is not in the capture. That an
+// unpatched server has no memory for a Trans request has no other cause that
+// is known; the other replies have many.
+func (c *conn) checkOneWay(p reply) {
+	if c.asked || !p.nt || p.status != smb1.StatusInsufficientServer {
+		return
+	}
+	c.sayCheck(alert.SMBCheck{Patch: alert.PatchVulnerable, Status: uint32(p.status), Answered: true}, true, p.at)
+}
+
+// refused notes that a server did not let a checking tool in. Such a tool is
+// known by its first message; others ask nothing that tells them from a
+// client that has the wrong password.
+func (c *conn) refused(h *smb1.Header, at flow.Segment) {
+	status, nt := h.NTStatus()
+	if c.marked&markHeader == 0 || !nt || status == smb1.StatusSuccess || status == smb1.StatusMoreProcessing {
+		return
+	}
+	c.sayCheck(alert.SMBCheck{
+		Patch: alert.PatchUnknown, Status: uint32(status), Answered: true, Refused: true,
+	}, false, at)
+}
+
+// sayCheck reports a check and what it tells.
+func (c *conn) sayCheck(found alert.SMBCheck, oneWay bool, at ...flow.Segment) {
+	d, last := c.d, at[len(at)-1]
+	server, client := c.server.Addr(), c.client.Addr()
+	if a := d.host(server).asset; a != nil {
+		found.Samba = a.Samba
+	}
+	f := d.finding(findingKey{rule: alert.RuleCheck, host: server, peer: client}, c, at[0])
+	seen := f.evidence.check
+	changed := f.alert.Count > 0 && found.Patch != seen.Patch && found.Patch != alert.PatchUnknown
+	if f.alert.Count == 0 || changed {
+		f.evidence.check = found
+	}
+	f.evidence.oneWay = f.evidence.oneWay || oneWay
+	f.alert.Severity = checkSeverity(&f.evidence.check)
+	f.add(last, at...)
+	d.say(f, changed, last)
+	confidence := 0.0
+	if oneWay {
+		confidence = 0.7
+	}
+	d.fact(alert.Fact{Kind: alert.FactTargeted, Host: server, Peer: client, Port: c.server.Port(), Alert: f.alert.ID}, at[0])
+	d.fact(alert.Fact{
+		Kind: patchFact(found.Patch), Host: server, Peer: client, Port: c.server.Port(),
+		Detail: "check", Confidence: confidence, Alert: f.alert.ID,
+	}, last)
+}
+
+// checkSeverity says how much a check matters.
+func checkSeverity(c *alert.SMBCheck) alert.Severity {
+	switch c.Patch {
+	case alert.PatchVulnerable:
+		return alert.High
+	case alert.PatchPatched:
+		return alert.Low
+	default:
+		return alert.Medium
+	}
+}
+
+// patchFact returns the fact for a state of the patch.
+func patchFact(p alert.Patch) alert.FactKind {
+	switch p {
+	case alert.PatchVulnerable:
+		return alert.FactVulnerable
+	case alert.PatchPatched:
+		return alert.FactPatched
+	default:
+		return alert.FactPatchUnknown
+	}
+}

@@ -1,0 +1,94 @@
+package smb
+
+import (
+	"fmt"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/flow"
+)
+
+// sayProbed reports that the host was asked for the implant and did not
+// answer as one.
+func (c *conn) sayProbed(r *request, state string, kind alert.FactKind, at ...flow.Segment) {
+	d, last := c.d, at[len(at)-1]
+	f := d.finding(findingKey{
+		rule: alert.RuleDoublePulsar, host: c.server.Addr(), peer: c.client.Addr(), name: alert.NameProbed,
+	}, c, at[0])
+	f.alert.Name, f.alert.Severity = alert.NameProbed, alert.Medium
+	i := &f.evidence.implant
+	changed := f.alert.Count > 0 && i.State != state
+	i.State, i.Operation, i.Timeout = state, r.op.String(), r.timeout
+	if r.op == opPing {
+		i.Pings++
+	}
+	f.add(last, at...)
+	d.say(f, changed, last)
+	f.fact(c, kind, last, r.op.String(), 0)
+}
+
+// sayImplanted reports that the host answered as an implant.
+func (c *conn) sayImplanted(r *request, res result, arch string, oneWay bool, at ...flow.Segment) {
+	last := at[len(at)-1]
+	f := c.implantFinding(arch, at[0])
+	i := &f.evidence.implant
+	news := i.Operation != r.op.String()
+	i.Operation, i.Result, i.Timeout = r.op.String(), res.String(), r.timeout
+	if r.op == opPing {
+		i.Pings++
+	}
+	confidence := 0.0
+	if oneWay {
+		f.evidence.oneWay = true
+		f.alert.Severity = alert.High
+		confidence = 0.8
+	}
+	killed := r.op == opKill && res == resultOK
+	if killed {
+		i.State = "killed"
+	}
+	f.add(last, at...)
+	c.d.say(f, news, last)
+	f.fact(c, alert.FactImplanted, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
+	if killed {
+		f.fact(c, alert.FactKilled, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
+		c.session.pulsar.here = false
+	}
+}
+
+// implantDetail names an implant by its key and machine.
+func implantDetail(key uint32, arch string) string {
+	if key == 0 {
+		return ""
+	}
+	if arch == "" {
+		return fmt.Sprintf("0x%08x", key)
+	}
+	return fmt.Sprintf("0x%08x %s", key, arch)
+}
+
+// implantFinding returns the finding about the implant that this connection
+// talks to.
+func (c *conn) implantFinding(arch string, at flow.Segment) *finding {
+	d, key := c.d, c.session.pulsar.key
+	f := d.finding(findingKey{
+		rule: alert.RuleDoublePulsar, host: c.server.Addr(), peer: c.client.Addr(), name: alert.NameImplanted, number: key,
+	}, c, at)
+	i := &f.evidence.implant
+	if f.alert.Count == 0 {
+		f.alert.Name, f.alert.Severity = alert.NameImplanted, alert.Critical
+		i.State, i.Key = "implanted", key
+		i.Instance = max(d.host(c.server.Addr()).instance, 1)
+	}
+	if arch != "" {
+		i.Arch = arch
+	}
+	return f
+}
+
+// fact says a fact about the server, of which the finding tells more.
+func (f *finding) fact(c *conn, kind alert.FactKind, at flow.Segment, detail string, confidence float64) {
+	c.d.fact(alert.Fact{
+		Kind: kind, Host: c.server.Addr(), Peer: c.client.Addr(), Port: c.server.Port(),
+		Detail: detail, Confidence: confidence, Alert: f.alert.ID,
+	}, at)
+}

@@ -1,0 +1,24 @@
+package smb_test
+
+import (
+	"slices"
+	"testing"
+
+	"wormscope/detect/smb"
+)
+
+func TestWarnings(t *testing.T) {
+	var s smb.Stats
+	if w := s.Warnings(); len(w) != 0 {
+		t.Errorf("nothing was lost, but: %q", w)
+	}
+	s.Sealed, s.Flow.Gaps, s.Messages.NoBuffer, s.Requests = 4, 2, 1, 2
+	want := []string{
+		"SMB connections lack bytes (2 gaps): checks, exploits and implants may have been missed in them",
+		"4 SMB messages were encrypted: what they hold is unknown",
+		"3 SMB messages or requests were given up to make room for others",
+	}
+	if w := s.Warnings(); !slices.Equal(w, want) {
+		t.Errorf("got %q, want %q", w, want)
+	}
+}

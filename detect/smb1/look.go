@@ -1,0 +1,135 @@
+package smb1
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// A view is what a Framer sees at the beginning of a window.
+type view struct {
+	ok      bool // a message may begin here
+	known   bool // total is known
+	message bool // it is an SMB message, no other NetBIOS packet
+	head    int  // bytes wanted before going on, NetBIOS header included
+	total   int  // bytes of the whole, NetBIOS header included
+}
+
+// probe is how much of a message it takes to tell it from other bytes: the
+// NetBIOS header, the SMB1 header and the word count.
+const probe = frameHeader + HeaderSize + 1
+
+// look says whether a NetBIOS packet may begin at w. In sync the framing is
+// believed, whatever a sender put into it; otherwise what follows must be an
+// SMB message that makes sense.
+func look(w []byte, s state) view {
+	strict := s != synced
+	if s == hunting && len(w) > 0 && hunt(w) > 0 {
+		return view{}
+	}
+	if len(w) < frameHeader {
+		return view{ok: len(w) == 0 || isType(w[0]), head: frameHeader}
+	}
+	total := frameHeader + int(w[1])<<16 + int(binary.BigEndian.Uint16(w[2:]))
+	v := view{ok: true, known: true, total: total, head: frameHeader}
+	if w[0] != 0 {
+		// Session service packets (RFC 1002, 4.3.2 to 4.3.7) are short.
+		v.ok = isType(w[0]) && total <= frameHeader+256
+		v.head = min(total, probe)
+		return v
+	}
+	if total == frameHeader {
+		v.ok = !strict // an empty message keeps a session alive
+		return v
+	}
+	if v.head = frameHeader + 4; len(w) < v.head {
+		v.ok = total >= v.head && (len(w) == frameHeader || w[frameHeader] >= 0xFC)
+		v.known = false
+		return v
+	}
+	kind := kindOf(w[frameHeader:])
+	v.message = true
+	v.head = min(total, frameHeader+MaxHead)
+	v.ok = kind != KindNone && total >= v.head
+	if !v.ok || !strict {
+		return v
+	}
+	if v.ok = total >= minTotal(kind); len(w) < min(probe, total) {
+		v.head = min(probe, total)
+		return v
+	}
+	v.ok = v.ok && sensible(w[frameHeader:], kind, total-frameHeader)
+	return v
+}
+
+// isType reports whether t is the type of a NetBIOS session packet.
+func isType(t byte) bool { return t == 0 || t >= 0x81 && t <= 0x85 }
+
+// minTotal is the least length of a message of a kind, NetBIOS header
+// included.
+func minTotal(k Kind) int {
+	switch k {
+	case KindSMB1:
+		return probe + 2 // and the byte count
+	case KindSMB2:
+		return frameHeader + Header2Size
+	case KindEncrypted:
+		return frameHeader + 52 // MS-SMB2 2.2.41
+	default:
+		return frameHeader + CompressedHeaderSize
+	}
+}
+
+// sensible reports whether bytes that begin like a message have a header that
+// fits its length.
+func sensible(b []byte, k Kind, length int) bool {
+	switch k {
+	case KindSMB1:
+		return HeaderSize+1+2*int(b[HeaderSize])+2 <= length
+	case KindSMB2:
+		return binary.LittleEndian.Uint16(b[4:]) == Header2Size
+	default:
+		return true
+	}
+}
+
+// hunt returns the first place in w where an SMB1 or SMB2 message may begin, 0
+// to len(w). Other kinds are too short to tell from other bytes.
+func hunt(w []byte) int {
+	for i := 0; i < len(w); i++ {
+		// The identifier's last three bytes are looked for first: they are
+		// rare, and the search for them is fast.
+		at := i + frameHeader + 1
+		if at >= len(w) {
+			return tail(w, i)
+		}
+		j := bytes.Index(w[at:], []byte("SMB"))
+		if j < 0 {
+			return tail(w, max(i, len(w)-frameHeader-3))
+		}
+		if i += j; w[i] == 0 && w[i+frameHeader] >= 0xFE {
+			return i
+		}
+	}
+	return len(w)
+}
+
+// tail returns the first place from i on where a message may begin of which
+// the identifier is not complete.
+func tail(w []byte, i int) int {
+	for ; i < len(w); i++ {
+		if w[i] == 0 && couldBe(w[min(i+frameHeader, len(w)):]) {
+			return i
+		}
+	}
+	return len(w)
+}
+
+// couldBe reports whether b, of less than four bytes, begins an identifier.
+func couldBe(b []byte) bool {
+	for i, c := range b {
+		if i == 0 && c < 0xFE || i > 0 && c != "\xffSMB"[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,148 @@
+package smb1
+
+import "encoding/binary"
+
+// Negotiate is a reply to SMB_COM_NEGOTIATE that chose NT LM 0.12 (MS-SMB
+// 2.2.4.5.2).
+type Negotiate struct {
+	Dialect         uint16 // index into the client's list
+	SigningEnabled  bool
+	SigningRequired bool
+	Capabilities    uint32
+	SystemTime      uint64 // FILETIME: 100 ns since 1601
+	GUID            []byte // 16 bytes, borrowed; nil without extended security
+}
+
+// CapExtendedSecurity says that set-up is by security blobs (SPNEGO).
+const CapExtendedSecurity = 0x80000000
+
+// NoDialect is the dialect index of a server that speaks none of the
+// client's dialects.
+const NoDialect = 0xFFFF
+
+// ParseNegotiate reads a reply. It returns false when the server chose an
+// older dialect, or none: NegotiateDialect tells which.
+func ParseNegotiate(b []byte) (Negotiate, bool) {
+	if len(b) < HeaderSize+37 || b[HeaderSize] < 17 {
+		return Negotiate{}, false
+	}
+	le := binary.LittleEndian
+	n := Negotiate{
+		Dialect:         le.Uint16(b[33:]),
+		SigningEnabled:  b[35]&0x04 != 0,
+		SigningRequired: b[35]&0x08 != 0,
+		Capabilities:    le.Uint32(b[52:]),
+		SystemTime:      le.Uint64(b[56:]),
+	}
+	if n.Capabilities&CapExtendedSecurity != 0 && len(b) >= 69+16 {
+		n.GUID = b[69 : 69+16]
+	}
+	return n, true
+}
+
+// NegotiateDialect returns the dialect index of any reply to a negotiation.
+func NegotiateDialect(b []byte) (uint16, bool) {
+	if len(b) < HeaderSize+3 || b[HeaderSize] < 1 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint16(b[33:]), true
+}
+
+// SessionSetup is a reply to SMB_COM_SESSION_SETUP_ANDX (MS-CIFS 2.2.4.53.2,
+// MS-SMB 2.2.4.6.2). Everything in it is borrowed.
+type SessionSetup struct {
+	Blob    []byte // security blob, nil where there is none
+	Strings []byte // NativeOS, NativeLanMan, PrimaryDomain: see NextString
+}
+
+// ParseSessionSetup reads a reply.
+func ParseSessionSetup(b []byte, h *Header) (SessionSetup, bool) {
+	if len(b) <= HeaderSize {
+		return SessionSetup{}, false
+	}
+	words := int(b[HeaderSize])
+	at := HeaderSize + 1 + 2*words + 2 // where the bytes begin
+	if words < 3 || len(b) < at {
+		return SessionSetup{}, false
+	}
+	blob := 0
+	if words == 4 {
+		blob = int(binary.LittleEndian.Uint16(b[39:]))
+	}
+	end := min(at+blob, len(b))
+	s := SessionSetup{Blob: b[at:end:end]}
+	if end = align(end, h); end < len(b) {
+		s.Strings = b[end:]
+	}
+	return s, true
+}
+
+// align returns where the string at this place or after its padding begins:
+// UTF-16 is on even offsets from the header on.
+func align(at int, h *Header) int {
+	if h.Unicode() {
+		return at + at&1
+	}
+	return at
+}
+
+// NextString cuts the next string, without its terminator, from *b. It
+// returns false at the end. A string that the capture cut short is returned
+// as far as it goes.
+func NextString(b *[]byte, unicode bool) ([]byte, bool) {
+	if len(*b) == 0 {
+		return nil, false
+	}
+	step := 1
+	if unicode {
+		step = 2
+	}
+	i := 0
+	for ; i+step <= len(*b); i += step {
+		if (*b)[i] == 0 && (step == 1 || (*b)[i+1] == 0) {
+			s := (*b)[:i]
+			*b = (*b)[i+step:]
+			return s, true
+		}
+	}
+	s := (*b)[:i]
+	*b = nil
+	return s, true
+}
+
+// TreePath returns the path of a SMB_COM_TREE_CONNECT_ANDX request (MS-CIFS
+// 2.2.4.55.1), as it is on the wire, borrowed. The request may stand behind a
+// session set-up in one message.
+func TreePath(b []byte, h *Header) ([]byte, bool) {
+	cmd, at := h.Command, HeaderSize
+	for range 4 { // AndX chains are short
+		if cmd == CommandTreeConnect {
+			return treePath(b, h, at)
+		}
+		if cmd != CommandSessionSetup || len(b) < at+5 || b[at] < 2 {
+			return nil, false
+		}
+		cmd = Command(b[at+1])
+		next := int(binary.LittleEndian.Uint16(b[at+3:]))
+		if cmd == commandNone || next <= at {
+			return nil, false
+		}
+		at = next
+	}
+	return nil, false
+}
+
+// treePath reads the path of a tree connect whose word count is at at.
+func treePath(b []byte, h *Header, at int) ([]byte, bool) {
+	const words = 4
+	if len(b) < at+1+2*words+2 || b[at] != words {
+		return nil, false
+	}
+	password := int(binary.LittleEndian.Uint16(b[at+7:]))
+	begin := align(at+1+2*words+2+password, h)
+	if begin >= len(b) {
+		return nil, false
+	}
+	rest := b[begin:]
+	return NextString(&rest, h.Unicode())
+}

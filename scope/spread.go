@@ -1,0 +1,326 @@
+package scope
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// Source is a host that may have infected another.
+type Source struct {
+	IP         string  `json:"ip"`
+	Confidence float64 `json:"confidence"` // that it was this one; of all sources together at most 1
+	Inside     bool    `json:"inside"`
+	Steps      []Step  `json:"steps"` // what it did to the host, in the order of time
+}
+
+// A Step is one thing that a source did to the host that it may have infected.
+type Step struct {
+	Fact  string    `json:"fact"` // as in the facts of the host
+	Time  time.Time `json:"time"`
+	Frame uint64    `json:"frame,omitempty"`      // 1-based within its file, absent when not known
+	File  string    `json:"frame_file,omitempty"` // when there are several files
+}
+
+// maxSources is how many sources of a host are listed, the likeliest.
+const maxSources = 8
+
+// How much what a host did to another weighs as the cause of the other's
+// infection, relative to what others did to it. A payload is the worm itself.
+// An exploit that got through is the cause if an implant was there next; one
+// after which the host answered without an implant has failed, or takes effect
+// later. Those that only tried may have got through where replies are missing.
+const (
+	weightFirstPayload = 8
+	weightPayload      = 1
+	weightCompleted    = 6
+	weightBefore       = 2
+	weightTried        = 1
+)
+
+// How sure it is that one of the sources is the right one, by what the best of
+// them did.
+const (
+	sureBoth       = 0.99 // an exploit that got through, then a payload
+	sureOne        = 0.95 // one of these
+	sureTried      = 0.45
+	sureReached    = 0.3 // an infected host found its SMB port open
+	neverHappening = math.MaxInt64
+)
+
+// A cause is what one host did to another before that became infected.
+type cause struct {
+	peer   netip.Addr
+	weight float64
+	sure   float64
+	steps  []step
+}
+
+type step struct {
+	kind kind
+	moment
+}
+
+// An onset is what is known about when a host was infected.
+type onset struct {
+	act       int64 // its first act as a worm; neverHappening for none
+	implanted int64 // the first reply of an implant; neverHappening for none
+	clean     int64 // the last reply without an implant before that; 0 for none
+}
+
+// onset looks for when the host was infected.
+func (h *host) onset() onset {
+	o := onset{act: neverHappening, implanted: neverHappening}
+	for i := range h.facts {
+		switch f := &h.facts[i]; {
+		case h.wormAct(f):
+			o.act = min(o.act, f.acted)
+		case f.kind == kindImplanted && h.weight(f) > 0:
+			o.implanted = min(o.implanted, f.first)
+		}
+	}
+	for i := range h.facts {
+		if f := &h.facts[i]; f.kind == kindClean {
+			if m, ok := f.latest(o.implanted); ok {
+				o.clean = max(o.clean, m.at)
+			}
+		}
+	}
+	return o
+}
+
+// wormAct reports whether a fact is an act that a worm on the host did. What
+// a person or a tool may as well have done before is none.
+func (h *host) wormAct(f *fact) bool {
+	switch f.kind {
+	case kindScanning, kindExploitSent, kindPayloadSent, kindMark:
+		return h.weight(f) >= suspectedFrom
+	case kindBeaconing:
+		return f.asksKillSwitch() && h.weight(f) > 0
+	default:
+		return false
+	}
+}
+
+// spread finds out who may have infected the infected and suspected hosts.
+func (l *Ledger) spread(hosts []judged) map[netip.Addr][]cause {
+	causes := map[netip.Addr][]cause{}
+	active := map[netip.Addr]int64{} // since when infected and suspected hosts act
+	for _, h := range hosts {
+		if h.verdict.state >= Suspected {
+			active[h.addr] = h.onset().act
+		}
+	}
+	for _, h := range hosts {
+		if h.verdict.state >= Suspected {
+			causes[h.addr] = h.causes(active)
+		}
+	}
+	return causes
+}
+
+// causes weighs what others did to the host before it became infected, the
+// likeliest first.
+func (h *host) causes(active map[netip.Addr]int64) []cause {
+	o := h.onset()
+	found := map[netip.Addr]*cause{}
+	for i := range h.facts {
+		f := &h.facts[i]
+		if !f.peer.IsValid() || f.peer == h.addr {
+			continue
+		}
+		c := found[f.peer]
+		if c == nil {
+			c = &cause{peer: f.peer}
+			found[f.peer] = c
+		}
+		c.smb(f, &o)
+	}
+	payload := h.firstPayload(o)
+	list := make([]cause, 0, len(found))
+	for _, c := range found {
+		if c.sum(&o, payload == c.peer); c.weight > 0 {
+			list = append(list, *c)
+		}
+	}
+	if len(list) == 0 {
+		list = h.reached(o, active)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return h.shared(list)
+}
+
+// smb takes a step that a fact shows, when it came before the infection.
+func (c *cause) smb(f *fact, o *onset) {
+	if f.smb == nil {
+		return
+	}
+	until := min(o.act-1, o.implanted)
+	switch f.kind {
+	case kindExploitAttempted, kindExploitCompleted:
+	case kindImplanted, kindExecuted, kindPayload:
+		until = o.act - 1 // the first decides, not the latest
+		if f.first > until {
+			return
+		}
+		until = f.first
+	default:
+		return
+	}
+	if m, ok := f.latest(until); ok {
+		c.take(step{f.kind, m})
+		if f.kind == kindPayload || f.kind == kindExploitCompleted {
+			c.sure = max(c.sure, f.confidence)
+		}
+	}
+}
+
+// take adds a step. Of several of one kind the latest counts, where it is an
+// attack, and else the first.
+func (c *cause) take(s step) {
+	known := c.has(s.kind)
+	switch {
+	case known == nil:
+		c.steps = append(c.steps, s)
+	case s.before(known.moment) == (s.kind.family() == implanted):
+		*known = s
+	}
+}
+
+// has returns the step of a kind.
+func (c *cause) has(k kind) *step {
+	for i := range c.steps {
+		if c.steps[i].kind == k {
+			return &c.steps[i]
+		}
+	}
+	return nil
+}
+
+// sum weighs the steps of a cause, and leaves out those that others say
+// better.
+func (c *cause) sum(o *onset, firstPayload bool) {
+	payload, completed, tried := c.has(kindPayload), c.has(kindExploitCompleted), c.has(kindExploitAttempted)
+	if payload == nil {
+		payload = c.has(kindExecuted)
+	}
+	c.weight = 0
+	switch {
+	case completed != nil && completed.at > o.clean:
+		c.weight += weightCompleted
+	case completed != nil:
+		c.weight += weightBefore
+	case tried != nil && tried.at > o.clean:
+		c.weight += weightTried
+	}
+	switch {
+	case payload != nil && firstPayload:
+		c.weight += weightFirstPayload
+	case payload != nil:
+		c.weight += weightPayload
+	}
+	switch {
+	case payload != nil && completed != nil:
+		c.sure = sureBoth
+	case payload != nil || completed != nil:
+		c.sure = max(min(c.sure, sureOne), sureTried)
+	default:
+		c.sure = sureTried
+	}
+	better := map[kind]kind{kindExploitAttempted: kindExploitCompleted, kindExecuted: kindPayload}
+	c.steps = slices.DeleteFunc(c.steps, func(s step) bool {
+		by, ok := better[s.kind]
+		return ok && c.has(by) != nil
+	})
+	slices.SortFunc(c.steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.kind, b.kind)) })
+}
+
+// firstPayload returns who had the host's implant run code first, before the
+// host's first act.
+func (h *host) firstPayload(o onset) netip.Addr {
+	var first *fact
+	for i := range h.facts {
+		f := &h.facts[i]
+		if (f.kind == kindPayload || f.kind == kindExecuted) && f.first < o.act && earlier(f, first) {
+			first = f
+		}
+	}
+	if first == nil {
+		return netip.Addr{}
+	}
+	return first.peer
+}
+
+// reached returns those who were active as worms when they found the host's
+// SMB port open, before the host's first act. It is what is left where the
+// contents of connections can't be seen.
+func (h *host) reached(o onset, active map[netip.Addr]int64) []cause {
+	var list []cause
+	if smb, _ := h.exposure(); !smb || o.act == neverHappening {
+		return nil
+	}
+	for i := range h.facts {
+		f := &h.facts[i]
+		since, worm := active[f.peer]
+		if f.kind != kindTargeted || !smbPort(f.port) || !worm || f.first >= o.act || since > f.first {
+			continue
+		}
+		if slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
+			continue
+		}
+		list = append(list, cause{f.peer, 1, sureReached, []step{{kindTargeted, moment{f.first, f.firstFrame()}}}})
+	}
+	return list
+}
+
+// firstFrame returns the first frame that shows the fact, or none.
+func (f *fact) firstFrame() alert.FrameRef {
+	if len(f.frames) == 0 {
+		return alert.FrameRef{}
+	}
+	return f.frames[0]
+}
+
+// shared turns weights into confidences that add up to that of the likeliest
+// cause, and sorts.
+func (h *host) shared(list []cause) []cause {
+	var all float64
+	for _, c := range list {
+		all += c.weight
+	}
+	slices.SortFunc(list, func(a, b cause) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.steps[0].at, b.steps[0].at), a.peer.Compare(b.peer))
+	})
+	for i := range list {
+		list[i].weight *= list[0].sure / all
+	}
+	return list[:min(len(list), maxSources)]
+}
+
+// sources writes the causes of a host's infection down.
+func (l *Ledger) sources(causes []cause, files []string) []Source {
+	list := make([]Source, 0, len(causes))
+	for _, c := range causes {
+		s := Source{IP: c.peer.String(), Confidence: rounded(c.weight), Inside: l.zones.Inside(c.peer), Steps: []Step{}}
+		for _, at := range c.steps {
+			one := Step{Fact: at.kind.String(), Time: time.Unix(0, at.at).UTC(), Frame: at.frame.Number}
+			if _, names := frameList([]alert.FrameRef{at.frame}, files); len(names) > 0 {
+				one.File = names[0]
+			}
+			s.Steps = append(s.Steps, one)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// fromInside reports whether a host inside is among the sources.
+func fromInside(list []Source) bool {
+	return slices.ContainsFunc(list, func(s Source) bool { return s.Inside })
+}

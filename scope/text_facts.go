@@ -1,0 +1,147 @@
+package scope
+
+import (
+	"slices"
+	"strings"
+
+	"wormscope/detect/alert"
+)
+
+// A line is what the text summary says of one or several facts about a host
+// that tell the same of different peers.
+type line struct {
+	first  *FactItem
+	kind   kind
+	smb    bool
+	peers  []string
+	names  []string // of marks
+	count  uint64
+	counts bool // speaks against the host
+}
+
+// lines gathers the facts about a host, in the order of their first.
+func (h *HostEntry) lines() []line {
+	var list []line
+	for i := range h.Facts {
+		f := &h.Facts[i]
+		k, smb := smbKindNamed(f.Fact)
+		if h.saidBetter(k) {
+			continue
+		}
+		at := slices.IndexFunc(list, func(l line) bool {
+			return smb && l.smb && l.kind == k && (k == kindMark || l.first.Name == f.Name)
+		})
+		if at < 0 {
+			list = append(list, line{first: f, kind: k, smb: smb})
+			at = len(list) - 1
+		}
+		list[at].add(f)
+	}
+	return list
+}
+
+// saidBetter reports whether another fact about the host says more than those
+// of a kind.
+func (h *HostEntry) saidBetter(k kind) bool {
+	return k == kindExecuted && slices.ContainsFunc(h.Facts, func(f FactItem) bool { return f.Fact == kindPayload.String() })
+}
+
+// smbKindNamed returns the kind of facts from SMB that a word of the scope
+// document stands for.
+func smbKindNamed(word string) (kind, bool) {
+	for k := kindVulnerable; k < kindCount; k++ {
+		if k.String() == word {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// add gathers one fact.
+func (l *line) add(f *FactItem) {
+	l.count += f.Count
+	l.counts = l.counts || f.Counts
+	if f.Peer != "" && !slices.Contains(l.peers, f.Peer) {
+		l.peers = append(l.peers, f.Peer)
+	}
+	if !slices.Contains(l.names, f.Name) {
+		l.names = append(l.names, f.Name)
+	}
+}
+
+// words tells the line as the predicate of a sentence about its host.
+func (l *line) words() string {
+	if !l.smb {
+		return l.first.Detail
+	}
+	peer := "an unknown host"
+	switch {
+	case len(l.peers) > 1:
+		peer = grouped(len(l.peers)) + " hosts"
+	case len(l.peers) == 1:
+		peer = l.peers[0]
+	}
+	return smbSentence(l.kind, strings.Join(l.names, ", "), peer, l.count)
+}
+
+// system says in a few words what a host is and how it is patched; empty
+// where nothing is known.
+func (h *HostEntry) system() string {
+	var parts []string
+	add := func(s string) {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if a := h.Asset; a != nil {
+		add(a.title())
+		add(a.title2())
+		if a.Affected {
+			add("treated as affected whenever SMB is on")
+		}
+		if a.OutOfSupport {
+			add("no longer supported")
+		}
+		if a.SMB1 {
+			add("SMB1 is on")
+		}
+	}
+	switch alert.Patch(h.Patch) {
+	case alert.PatchVulnerable:
+		add("NOT PATCHED against MS17-010")
+	case alert.PatchPatched:
+		add("not vulnerable to MS17-010")
+	case alert.PatchUnknown:
+	}
+	return strings.Join(parts, "; ")
+}
+
+// title names a system, with its build.
+func (a *AssetEntry) title() string {
+	name := ""
+	switch {
+	case a.Product != nil:
+		name = shortened(printable(a.Product.Value), 40)
+	case a.OS != nil:
+		name = shortened(printable(a.OS.Value), 40)
+	}
+	if a.Build == nil {
+		return name
+	}
+	if name == "" {
+		return "build " + printable(a.Build.Value)
+	}
+	return name + " (" + printable(a.Build.Value) + ")"
+}
+
+// title2 names the machine and its domain.
+func (a *AssetEntry) title2() string {
+	var s string
+	if a.Name != nil {
+		s = shortened(printable(a.Name.Value), 30)
+	}
+	if a.Domain != nil && (a.Name == nil || a.Domain.Value != a.Name.Value) {
+		s = strings.TrimSpace(s + " in domain " + shortened(printable(a.Domain.Value), 30))
+	}
+	return s
+}

@@ -1,0 +1,164 @@
+package scope
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// tree writes who infected whom, as far as the capture shows, when it shows
+// anything of it.
+func (t *text) tree() {
+	children := map[string][]*HostEntry{}
+	var roots []string // hosts that infected others, and nobody them
+	for i := range t.doc.Hosts {
+		if h := &t.doc.Hosts[i]; len(h.InfectedBy) > 0 {
+			by := h.InfectedBy[0].IP
+			children[by] = append(children[by], h)
+		}
+	}
+	if len(children) == 0 {
+		return
+	}
+	infected := map[string]bool{}
+	for _, list := range children {
+		for _, h := range list {
+			infected[h.IP] = true
+		}
+	}
+	for by := range children {
+		if !infected[by] {
+			roots = append(roots, by)
+		}
+	}
+	t.heading("WHO INFECTED WHOM, as far as the capture shows")
+	b := branch{text: t, children: children, left: textTree}
+	for _, ip := range t.inOrder(roots) {
+		b.root(ip)
+	}
+	for len(children) > 0 { // hosts that blame each other: begin anywhere
+		b.root(t.inOrder(slices.Collect(maps.Keys(children)))[0])
+	}
+	if n := b.skipped; n > 0 {
+		t.printf("  ... and %s more: %s\n", grouped(n), textSeeMore)
+	}
+}
+
+// textTree is how many lines of the tree are shown.
+const textTree = 30
+
+// inOrder sorts addresses as the hosts of the document, those that are no
+// hosts of it last.
+func (t *text) inOrder(ips []string) []string {
+	rank := make(map[string]int, len(t.doc.Hosts))
+	for i := range t.doc.Hosts {
+		rank[t.doc.Hosts[i].IP] = i + 1
+	}
+	slices.SortFunc(ips, func(a, b string) int {
+		ra, rb := rank[a], rank[b]
+		switch {
+		case ra != 0 && rb != 0:
+			return ra - rb
+		case ra != rb:
+			return rb - ra
+		default:
+			return strings.Compare(a, b)
+		}
+	})
+	return ips
+}
+
+// A branch writes the tree of infections.
+type branch struct {
+	*text
+	children map[string][]*HostEntry
+	left     int    // lines that may be written
+	skipped  uint64 // hosts for which there were none
+}
+
+// root writes a host that nobody infected, and those below it.
+func (b *branch) root(ip string) {
+	words := "outside, or not known to be infected"
+	for i := range b.doc.Hosts {
+		if h := &b.doc.Hosts[i]; h.IP == ip {
+			words = "its own infection was not seen"
+			if h.PatientZero {
+				words = "patient-zero candidate: nobody is known to have infected it"
+			}
+			if h.Since != nil {
+				words += "; active since " + clock(*h.Since)
+			}
+			break
+		}
+	}
+	if b.left--; b.left < 0 {
+		b.skipped++
+	} else {
+		b.wrapped("  "+ip+"  ", words)
+	}
+	b.below(ip, "  ")
+}
+
+// below writes those that a host infected.
+func (b *branch) below(ip, indent string) {
+	list := b.children[ip]
+	delete(b.children, ip) // so that nothing is written twice
+	for i, h := range list {
+		mark, next := "├─ ", "│  "
+		if i == len(list)-1 {
+			mark, next = "└─ ", "   "
+		}
+		if b.left--; b.left < 0 {
+			b.skipped++
+		} else {
+			b.wrapped(indent+mark+h.IP+"  ", h.causeWords())
+		}
+		b.below(h.IP, indent+next)
+	}
+}
+
+// causeWords says how sure it is who infected a host, what shows it, and who
+// else it may have been.
+func (h *HostEntry) causeWords() string {
+	by := &h.InfectedBy[0]
+	steps := make([]string, 0, len(by.Steps))
+	for _, s := range by.Steps {
+		told := stepWords(s.Fact)
+		if s.Frame > 0 {
+			told += fmt.Sprintf(" [frame"+tied+"%d]", s.Frame)
+		}
+		steps = append(steps, told)
+	}
+	words := percent(by.Confidence) + ": " + strings.Join(steps, ", ")
+	others := make([]string, 0, len(h.InfectedBy)-1)
+	for _, other := range h.InfectedBy[1:] {
+		others = append(others, other.IP+" ("+percent(other.Confidence)+")")
+	}
+	if len(others) == 0 {
+		return words
+	}
+	return words + "; or by " + strings.Join(others, ", ")
+}
+
+// stepWords tells a step of a source in a word or two.
+func stepWords(word string) string {
+	switch word {
+	case kindTargeted.String():
+		return "found its SMB port open"
+	case kindExploitAttempted.String():
+		return "attacked it"
+	case kindExploitCompleted.String():
+		return "exploited it"
+	case kindImplanted.String():
+		return "found the implant"
+	case kindExecuted.String(), kindPayload.String():
+		return "sent the payload"
+	default:
+		return printable(word)
+	}
+}
+
+// percent writes a confidence in per cent, never 100.
+func percent(c float64) string { return strconv.Itoa(min(99, int(c*100+0.5))) + tied + "%" }
