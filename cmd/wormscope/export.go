@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -101,7 +100,7 @@ func (f *exportFlags) run(purpose export.Purpose, std streams) error {
 		return err
 	}
 	list = list.For(format)
-	tellLeftOut(&list, std.err)
+	tellLeftOut(&list, std)
 	return list.Write(std.out, format)
 }
 
@@ -183,14 +182,14 @@ func block(doc *scope.Document, s *settings, zones *zone.Map) (export.List, erro
 const mostTold = 100
 
 // tellLeftOut says what is not in the list, and why.
-func tellLeftOut(l *export.List, w io.Writer) {
+func tellLeftOut(l *export.List, std streams) {
 	for i := range l.LeftOut[:min(len(l.LeftOut), mostTold)] {
-		fmt.Fprintf(w, "wormscope: left out: %s %s\n", l.LeftOut[i].Value, l.LeftOut[i].Reason)
+		std.report("left out: %s %s", l.LeftOut[i].Value, l.LeftOut[i].Reason)
 	}
 	if n := len(l.LeftOut) - mostTold; n > 0 {
-		fmt.Fprintf(w, "wormscope: left out: %d more (--format json lists all)\n", n)
+		std.report("left out: %d more (--format json lists all)", n)
 	}
 	if len(l.Entries) == 0 {
-		fmt.Fprintf(w, "wormscope: nothing to %s\n", l.Purpose)
+		std.report("nothing to %s", l.Purpose)
 	}
 }

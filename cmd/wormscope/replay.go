@@ -67,7 +67,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if err = cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
 		return err
 	}
-	keep, err := openState(s, std.err)
+	keep, err := openState(s, std)
 	if err != nil {
 		return err
 	}

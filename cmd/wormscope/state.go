@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
-	"io"
 	"net/netip"
 	"time"
 
@@ -55,7 +53,7 @@ const settingNetwork = "network"
 // openState opens the state folder that the settings name for a run, nil when
 // they name none. What counts as inside is taken from the folder when the
 // settings leave it open, and remembered there.
-func openState(s *settings, warnings io.Writer) (*state, error) {
+func openState(s *settings, std streams) (*state, error) {
 	if s.State == "" {
 		return nil, nil //nolint:nilnil // a nil state keeps nothing
 	}
@@ -64,7 +62,7 @@ func openState(s *settings, warnings io.Writer) (*state, error) {
 		return nil, err
 	}
 	if aside := db.SetAside(); aside != "" {
-		fmt.Fprintf(warnings, "wormscope: warning: the state was damaged: it is now %s, and what it knew is missing here\n", aside)
+		std.report("warning: the state was damaged: it is now %s, and what it knew is missing here", aside)
 	}
 	err = s.recall(db)
 	if err == nil {
