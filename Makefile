@@ -37,6 +37,7 @@ fuzz: ## each fuzz target for FUZZTIME
 bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## CPU a packet beside tcpdump, peak memory
 	$(GO) build -o bin/bench ./internal/bench
 	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap
+	bin/bench -events -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap
 
 $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/flood.pcap: $(CACHE)/%.pcap: $(PCAPGEN)
 	@mkdir -p $(CACHE)

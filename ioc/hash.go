@@ -67,8 +67,9 @@ func scale(h uint64, n int) int {
 }
 
 // A filter says of most hashes that were never added that they were not, and
-// never says so of one that was. It costs one memory access: both bits of a
-// hash are in one word. With 16 bits a hash it is wrong about one time in 50. The zero value is empty.
+// never says so of one that was. It costs one memory access: the three bits of
+// a hash are in one word. With 16 bits a hash it is wrong about one time in
+// 100. The zero value is empty.
 type filter struct {
 	words []uint64
 }
@@ -92,8 +93,8 @@ func (f *filter) has(h uint64) bool {
 	return at < len(f.words) && f.words[at]&mask == mask // at is 0 in an empty filter
 }
 
-// filterMask returns the two bits of a hash. They are from the middle of it,
+// filterMask returns the three bits of a hash. They are from the middle of it,
 // since the lower bits of addr4 are poor and the upper ones choose the word.
 func filterMask(h uint64) uint64 {
-	return 1<<(h>>26&63) | 1<<(h>>32&63)
+	return 1<<(h>>26&63) | 1<<(h>>32&63) | 1<<(h>>38&63)
 }

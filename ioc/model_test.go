@@ -186,3 +186,45 @@ func FuzzName(f *testing.F) {
 		}
 	})
 }
+
+// TestNeitherNeverHidesAnIndicator checks that what Neither says of a pair
+// agrees with Address, and that it says so of most pairs.
+func TestNeitherNeverHidesAnIndicator(t *testing.T) {
+	b := NewBuilder()
+	r := rand.New(rand.NewPCG(3, 4))
+	address := func() netip.Addr { return addrOf4(0x08000000 | r.Uint32N(1<<16)) }
+	for range 2000 {
+		if err := b.Add(Indicator{Type: Address, Value: address().String()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Add(Indicator{Type: Network, Value: "9.9.0.0/20"}); err != nil {
+		t.Fatal(err)
+	}
+	s := b.Build()
+	pairs, hidden := 0, 0
+	for range 50_000 {
+		x, y := address(), address()
+		if r.IntN(4) == 0 {
+			y = addrOf4(0x09090000 | r.Uint32N(1<<13))
+		}
+		_, inX := s.Address(netip.AddrPortFrom(x, 80))
+		_, inY := s.Address(netip.AddrPortFrom(y, 80))
+		switch neither := s.Neither(x, y); {
+		case neither && (inX || inY):
+			t.Fatalf("Neither(%s, %s), and one of them is an indicator", x, y)
+		case !inX && !inY:
+			pairs++
+			if !neither {
+				hidden++
+			}
+		}
+	}
+	if pairs < 1000 || hidden*10 > pairs*4 {
+		t.Errorf("of %d pairs without an indicator Neither let %d pass", pairs, hidden)
+	}
+	var none *Set
+	if !none.Neither(address(), address()) {
+		t.Error("a nil Set has an indicator")
+	}
+}

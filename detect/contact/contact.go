@@ -136,6 +136,12 @@ func (d *Detector) Stats() Stats { return d.stats }
 
 // Packet looks both ends of a packet up; for nearly every packet that is all.
 func (d *Detector) Packet(p *packet.Packet) {
+	if d.set.Neither(p.Src.Addr(), p.Dst.Addr()) {
+		if icmpError(p) {
+			d.unreachable(p)
+		}
+		return
+	}
 	if m, ok := d.set.Address(p.Src); ok {
 		d.packet(p, m, peer)
 	}

@@ -35,6 +35,7 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 // options are the command line's.
 type options struct {
 	wormscope, tcpdump string
+	events             bool // write events and the scope document, too
 	feeds              list
 	runs               int
 	captures           []string
@@ -45,6 +46,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.wormscope, "wormscope", "bin/wormscope", "program to measure")
+	flags.BoolVar(&o.events, "events", false, "have events and the scope document written, too")
 	flags.StringVar(&o.tcpdump, "tcpdump", "tcpdump", "program to measure it by")
 	flags.Var(&o.feeds, "feed", "feed to load, repeatable")
 	flags.IntVar(&o.runs, "runs", 5, "how often each runs")
@@ -113,7 +115,10 @@ func (o options) row(rows *bytes.Buffer, capture string, loading cost) error {
 
 // replay is the command that runs wormscope over a capture.
 func (o options) replay(capture string) command {
-	args := []string{"replay", "--alerts", os.DevNull, "--scope", os.DevNull}
+	args := []string{"replay"}
+	if o.events {
+		args = append(args, "--alerts", os.DevNull, "--scope", os.DevNull)
+	}
 	for _, f := range o.feeds {
 		args = append(args, "--feed", f)
 	}
