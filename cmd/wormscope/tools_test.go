@@ -12,8 +12,9 @@ import (
 // and replays what was recorded.
 func TestRealTools(t *testing.T) {
 	// What each recording must lead to: the host that scans 445, the host that
-	// asked for the kill switch, with the answer. Nobody else may do either.
-	type want struct{ scanner, asker, rcode string }
+	// asked for the kill switch, with the answer. Nobody else may do either. And
+	// the host that was checked for MS17-010, and is not vulnerable.
+	type want struct{ scanner, asker, rcode, patched string }
 	wants := map[string]want{
 		"nmap-syn-sweep":     {scanner: "10.10.1.23"},
 		"nmap-connect-sweep": {scanner: "10.10.1.23"},
@@ -23,7 +24,7 @@ func TestRealTools(t *testing.T) {
 		"unbound-chain":      {asker: "10.10.1.23", rcode: "NXDOMAIN"},
 		"smbclient-smb3":     {},
 		"smbclient-nt1":      {},
-		"nmap-ms17-010":      {}, // the verdict is held by its golden
+		"nmap-ms17-010":      {patched: "10.10.0.20"},
 	}
 	for _, s := range testnet.Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
@@ -54,6 +55,16 @@ func TestRealTools(t *testing.T) {
 				if e.DNS.ResponseCode != w.rcode {
 					t.Errorf("the answer was %q, want %q", e.DNS.ResponseCode, w.rcode)
 				}
+			}
+			var patched []string
+			for _, e := range last(all, "ms17-010-check") {
+				patched = append(patched, e.Host.IP[0])
+				if e.Wormscope.Patch != "patched" {
+					t.Errorf("the check says %q", e.Wormscope.Patch)
+				}
+			}
+			if !slices.Equal(patched, some(w.patched)) {
+				t.Errorf("checked: %v, want %q", patched, w.patched)
 			}
 			if !slices.Equal(scanners, some(w.scanner)) {
 				t.Errorf("scanners: %v, want %q", scanners, w.scanner)

@@ -53,6 +53,7 @@ type event struct {
 	Wormscope struct {
 		Alert struct{ ID, Phase string }
 		Count uint64
+		Patch string
 		Scan  *struct {
 			Port                               uint16
 			Targets, Answered, Refused, Silent float64
