@@ -34,12 +34,12 @@ fuzz: ## each fuzz target for FUZZTIME
 	  done; \
 	done
 
-bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## CPU a packet beside tcpdump, peak memory
+bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## CPU a packet beside tcpdump, peak memory
 	$(GO) build -o bin/bench ./internal/bench
-	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap
+	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap
 	bin/bench -events -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap
 
-$(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/flood.pcap: $(CACHE)/%.pcap: $(PCAPGEN)
+$(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/flood.pcap: $(CACHE)/%.pcap: $(PCAPGEN)
 	@mkdir -p $(CACHE)
 	$(GO) run ./cmd/pcapgen -bench $* -packets $(PACKETS) -out $@
 

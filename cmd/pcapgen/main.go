@@ -42,7 +42,7 @@ func run(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("pcapgen", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.out, "out", "", "folder for the captures, or the file to write")
-	flags.StringVar(&o.bench, "bench", "", "write a capture to measure with: small, large or flood")
+	flags.StringVar(&o.bench, "bench", "", "write a capture to measure with: small, large, smb or flood")
 	flags.IntVar(&o.packets, "packets", 4_000_000, "how many packets it has; of a flood, how many sources")
 	flags.IntVar(&o.names, "names", 0, "write a feed of this many names")
 	flags.IntVar(&o.addresses, "addresses", 0, "write a feed of this many addresses")

@@ -123,7 +123,7 @@ func TestMixIsAsPromised(t *testing.T) {
 	if len(names) != 30_000 || len(addresses) != 30_000 {
 		t.Fatalf("%d names and %d addresses are distinct, want 30000", len(names), len(addresses))
 	}
-	for name, size := range map[string]int{"small": 125, "large": 640} {
+	for name, size := range map[string]int{"small": 125, "large": 640, "smb": 640} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			if err := load.Mixes()[name].Write(&b, packets); err != nil {

@@ -17,10 +17,11 @@ type Mix struct {
 	// size draws the payload of a TCP segment, datagram of a UDP packet.
 	size     func(r *rand.Rand) int
 	datagram int // the largest UDP payload
+	smb      int // of ten connections, how many are file transfers by SMB1
 }
 
 // Mixes are the mixtures by name: small has about 125 bytes a packet, large
-// about 640.
+// about 640, and smb is large with a fifth of its packets SMB1.
 func Mixes() map[string]Mix {
 	return map[string]Mix{
 		"small": {datagram: 120, size: func(r *rand.Rand) int {
@@ -33,16 +34,20 @@ func Mixes() map[string]Mix {
 				return 100 + r.IntN(210)
 			}
 		}},
-		"large": {datagram: 1200, size: func(r *rand.Rand) int {
-			switch p := r.IntN(100); {
-			case p < 36:
-				return 0
-			case p < 81:
-				return 1428
-			default:
-				return 100 + r.IntN(1300)
-			}
-		}},
+		"large": {datagram: 1200, size: large},
+		"smb":   {datagram: 1200, size: large, smb: 3},
+	}
+}
+
+// large draws the payload of a segment of bulk traffic.
+func large(r *rand.Rand) int {
+	switch p := r.IntN(100); {
+	case p < 36:
+		return 0
+	case p < 81:
+		return 1428
+	default:
+		return 100 + r.IntN(1300)
 	}
 }
 

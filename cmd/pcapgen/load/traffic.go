@@ -12,6 +12,8 @@ type flow struct {
 	seq, ack       uint32
 	left           int // data packets until it ends
 	tags           uint8
+	smb            bool   // a file transfer by SMB1
+	rest           [2]int // of the message under way, from client and server
 }
 
 // event is a TCP control packet that waits for its turn.
@@ -40,9 +42,15 @@ func (g *generator) newFlow() flow {
 		}
 	}
 	ports := [...]uint16{443, 443, 443, 80, 443, 8080, 993, 445, 25, 1433}
+	port := ports[g.rand.IntN(len(ports))]
+	transfer := g.mix.smb > 0 && g.rand.IntN(10) < g.mix.smb
+	if transfer {
+		port = 445
+	}
 	return flow{
+		smb:    transfer,
 		client: netip.AddrPortFrom(client, uint16(32768+g.rand.UintN(28000))),
-		server: netip.AddrPortFrom(server, ports[g.rand.IntN(len(ports))]),
+		server: netip.AddrPortFrom(server, port),
 		seq:    g.rand.Uint32(), ack: g.rand.Uint32(),
 		left: 1 + int(g.rand.ExpFloat64()*40),
 		tags: tagsOf(client),
@@ -63,7 +71,11 @@ func (g *generator) data() {
 	k := g.rand.IntN(len(g.flows))
 	f := &g.flows[k]
 	size := g.mix.size(g.rand)
-	g.segment(f, wire.ACK|wire.PSH, g.rand.IntN(3) > 0, g.payload(size))
+	payload, answer := g.payload(size), g.rand.IntN(3) > 0
+	if f.smb {
+		payload = g.transfer(f, answer, size)
+	}
+	g.segment(f, wire.ACK|wire.PSH, answer, payload)
 	if f.left--; f.left > 0 {
 		return
 	}
@@ -74,6 +86,36 @@ func (g *generator) data() {
 	g.control.push(event{flow: next, flags: wire.SYN | wire.ACK, answer: true, opens: true})
 	g.flows[k] = g.flows[len(g.flows)-1]
 	g.flows = g.flows[:len(g.flows)-1]
+}
+
+// Sizes of an SMB1 message, and what a client of its time reads or writes at once.
+const (
+	smbHeads   = 4 + 32 + 27 // NetBIOS, header, words of READ_ANDX and WRITE_ANDX
+	smbPortion = 60 << 10
+)
+
+// transfer is the next part of a file that is read or written by SMB1: messages
+// of 60 KB over many segments, each with its heads (MS-CIFS 2.2.4.42 and 43).
+func (g *generator) transfer(f *flow, answer bool, size int) []byte {
+	side, command, flags := 0, byte(0x2f), byte(0x18)
+	if answer {
+		side, command, flags = 1, 0x2e, 0x98
+	}
+	if size < smbHeads {
+		return nil
+	}
+	if f.rest[side] > 0 {
+		size = min(size, f.rest[side])
+		f.rest[side] -= size
+		return g.payload(size)
+	}
+	b := append([]byte(nil), g.payload(size)...)
+	total := smbHeads - 4 + smbPortion
+	copy(b, []byte{0, byte(total >> 16), byte(total >> 8), byte(total & 0xff), 0xff, 'S', 'M', 'B', command, 0, 0, 0, 0, flags, 0x07, 0xc8})
+	clear(b[16:smbHeads])
+	b[36] = 12 // words
+	f.rest[side] = total + 4 - size
+	return b
 }
 
 // handshake writes a control packet.
