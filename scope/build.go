@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"math"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -317,102 +316,6 @@ func (c *zoneCounter) result() ([]ZoneSummary, Totals) {
 		zones = append(zones, z)
 	}
 	return zones, c.total
-}
-
-// scanners lists the outside scanners: those that were answered first, then
-// those with the most targets.
-func (l *Ledger) scanners() []Scanner {
-	list := make([]Scanner, 0, len(l.external.hosts))
-	for _, h := range l.external.hosts {
-		list = append(list, h.scanner())
-	}
-	slices.SortFunc(list, func(a, b Scanner) int {
-		return cmp.Or(
-			cmp.Compare(b.Answered, a.Answered),
-			cmp.Compare(b.Targets, a.Targets),
-			a.First.Compare(b.First),
-			netip.MustParseAddr(a.IP).Compare(netip.MustParseAddr(b.IP)),
-		)
-	})
-	return list
-}
-
-// scanner writes one outside scanner down.
-func (h *host) scanner() Scanner {
-	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
-	first, last := h.span()
-	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
-	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
-	reached := map[netip.Addr]bool{}
-	for i := range h.facts {
-		f := &h.facts[i]
-		if f.smb != nil {
-			reached[f.peer] = true
-			s.attacked(f)
-		} else {
-			s.add(f.alert)
-			s.Alerts = append(s.Alerts, f.id)
-		}
-		numbers, _ := frameList(f.frames, nil)
-		s.Frames = append(s.Frames, numbers...)
-	}
-	if n := uint64(len(reached)); n > 0 {
-		s.Targets, s.Answered = max(s.Targets, n), max(s.Answered, n)
-	}
-	slices.Sort(s.Ports)
-	s.Ports = slices.Compact(s.Ports)
-	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
-	return s
-}
-
-// attacked notes what the scanner did to one host over SMB.
-func (s *Scanner) attacked(f *fact) {
-	if what := f.attackName(); !slices.Contains(s.Attacks, what) {
-		s.Attacks = append(s.Attacks, what)
-	}
-	if f.smb.alert != "" && !slices.Contains(s.Alerts, f.smb.alert) {
-		s.Alerts = append(s.Alerts, f.smb.alert)
-	}
-	s.Ports = append(s.Ports, f.port)
-}
-
-// add counts one alert about the scanner: a scan, or an indicator address
-// that tried many hosts.
-func (s *Scanner) add(a *alert.Alert) {
-	port := a.Resp.Port()
-	if scan := a.Evidence.Scan; scan != nil {
-		s.Targets += scan.Targets
-		s.Answered += scan.Answered
-		s.Ports = append(s.Ports, scan.Ports...)
-		port = scan.Port
-	} else {
-		s.Targets += a.Evidence.Contact.Hosts
-		s.Indicator = a.Indicator.Value
-	}
-	if port != 0 {
-		s.Ports = append(s.Ports, port)
-	}
-}
-
-// attackList lists floods and distributed scans in the order of their time.
-func (l *Ledger) attackList() []Attack {
-	list := make([]Attack, 0, len(l.attacks))
-	for _, a := range l.attacks {
-		at := Attack{
-			Target: a.Host.String(), Zone: l.zones.Name(a.Host), Count: a.Count,
-			First: a.First.UTC(), Last: a.Last.UTC(), Alert: a.ID,
-		}
-		if f := a.Evidence.Flood; f != nil {
-			at.Kind, at.Port, at.Sources, at.Count = "flood", f.Port, f.Sources, f.Packets
-		} else {
-			at.Kind, at.Port, at.Sources = "distributed-scan", a.Evidence.Scan.Port, a.Evidence.Scan.Sources
-		}
-		list = append(list, at)
-	}
-	slices.SortFunc(list, func(a, b Attack) int {
-		return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Alert, b.Alert))
-	})
-	return list
 }
 
 // rounded cuts a confidence to what it is good for.
