@@ -44,6 +44,11 @@ func (s *State) UnmarshalText(text []byte) error {
 	return fmt.Errorf("unknown host state %q", text)
 }
 
+// Severity is how much it matters that a host is in the state.
+func (s State) Severity() alert.Severity {
+	return [stateCount]alert.Severity{alert.Info, alert.Info, alert.Low, alert.High, alert.Critical}[s]
+}
+
 // Where the combined confidence of a host's own acts leads. Chosen so that one
 // act of an unrated indicator suffices for suspicion and none for infection.
 const (

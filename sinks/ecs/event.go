@@ -10,7 +10,7 @@ const schemaVersion = "9.4.0"
 
 // event is a document. Its fields are those of the schema, in its nesting; a
 // pointer is left out when nil.
-type event struct {
+type document struct {
 	Timestamp   time.Time `json:"@timestamp"`
 	ECS         version   `json:"ecs"`
 	Message     string    `json:"message"`

@@ -3,6 +3,7 @@ package ecs
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"wormscope/detect/zone"
 	"wormscope/ioc"
 	"wormscope/scope"
+	"wormscope/sinks/event"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -74,7 +76,7 @@ func (r *Renderer) Change(c *scope.Change) ([]byte, error) {
 	}
 	e := r.begin(c.Time, c.Host, c.Zone, frames)
 	e.Message = text(c.Host) + " (" + c.Zone + ") is now " + c.To.String() + ", was " + c.From.String() + ": " + c.Why
-	severity := stateSeverity(c.To)
+	severity := c.To.Severity()
 	e.Event = meta{
 		ID: c.ID, Kind: "state", Category: []string{"host"}, Type: []string{"info"},
 		Action: actionState, Module: module, Dataset: module + ".state", Reason: c.Why,
@@ -87,14 +89,29 @@ func (r *Renderer) Change(c *scope.Change) ([]byte, error) {
 	return line(e)
 }
 
+// Event renders an alert or a change as one line without a newline. Its frames
+// are of the files that the event itself names.
+func (r *Renderer) Event(e *event.Event) ([]byte, error) {
+	own := *r
+	own.opts.FileName = e.FileName
+	switch {
+	case e.Alert != nil:
+		return own.Alert(e.Alert)
+	case e.Change != nil:
+		return own.Change(e.Change)
+	default:
+		return nil, errors.New("no event to render: neither an alert nor a change")
+	}
+}
+
 const (
 	module      = "wormscope"
 	actionState = "host-state"
 )
 
 // begin fills in what all events have.
-func (r *Renderer) begin(at time.Time, host netip.Addr, zoneName string, frames []alert.FrameRef) *event {
-	e := &event{
+func (r *Renderer) begin(at time.Time, host netip.Addr, zoneName string, frames []alert.FrameRef) *document {
+	e := &document{
 		Timestamp: at.UTC(),
 		ECS:       version{schemaVersion},
 		Tags:      []string{module},
@@ -114,7 +131,7 @@ func (r *Renderer) begin(at time.Time, host netip.Addr, zoneName string, frames 
 
 // flow fills in the ends of the deciding flow. An end that is many hosts, or
 // none, is left out.
-func (e *event) flow(a *alert.Alert, zones *zone.Map) {
+func (e *document) flow(a *alert.Alert, zones *zone.Map) {
 	e.Source, e.Destination = end(a.Orig), end(a.Resp)
 	if e.Source == nil && e.Destination == nil {
 		return
@@ -272,7 +289,7 @@ func utc(t time.Time) *time.Time {
 }
 
 // line encodes an event. Names stay as they are: <, > and & are not escaped.
-func line(e *event) ([]byte, error) {
+func line(e *document) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

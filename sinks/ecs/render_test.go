@@ -11,11 +11,31 @@ import (
 	"testing"
 
 	"wormscope/detect/alert"
+	"wormscope/internal/samples"
+	"wormscope/sinks/ecs"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+func renderer(t testing.TB) *ecs.Renderer {
+	t.Helper()
+	m, err := samples.Zones()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ecs.New(ecs.Options{Version: "1.2.3", Observer: "tap-1", Zones: m})
+}
+
+func render(t testing.TB, r *ecs.Renderer, s samples.Sample) []byte {
+	t.Helper()
+	b, err := r.Event(&s.Event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
@@ -23,9 +43,9 @@ func contains(list []string, want string) bool { return slices.Contains(list, wa
 
 func TestGolden(t *testing.T) {
 	r := renderer(t)
-	for _, s := range samples() {
-		t.Run(s.name, func(t *testing.T) {
-			line := s.render(t, r)
+	for _, s := range samples.All() {
+		t.Run(s.Name, func(t *testing.T) {
+			line := render(t, r, s)
 			if bytes.ContainsAny(line, "\n") {
 				t.Error("an event is more than one line")
 			}
@@ -34,7 +54,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.WriteByte('\n')
-			path := filepath.Join("testdata", s.name+".json")
+			path := filepath.Join("testdata", s.Name+".json")
 			if *update {
 				if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
 					t.Fatal(err)
@@ -56,12 +76,12 @@ func TestGolden(t *testing.T) {
 func TestEventIDs(t *testing.T) {
 	r := renderer(t)
 	ids := map[string]bool{}
-	for _, s := range samples() {
-		if s.name != "ioc-ip" {
+	for _, s := range samples.All() {
+		if s.Name != "ioc-ip" {
 			continue
 		}
 		for seq := range 3 {
-			a := *s.alert
+			a := *s.Event.Alert
 			a.Seq = seq
 			var e struct {
 				Event struct {
@@ -97,11 +117,11 @@ func FuzzNames(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		a := base(alert.Alert{
+		a := samples.Alert(alert.Alert{
 			Rule: alert.RuleDomain, Proto: 17,
 			Evidence: alert.Evidence{DNS: &alert.DNS{Question: name, Matched: name, ResponseCode: "NXDOMAIN"}},
 		})
-		line, err := renderer(t).Alert(a)
+		line, err := renderer(t).Event(&a)
 		if err != nil {
 			t.Fatal(err)
 		}

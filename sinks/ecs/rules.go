@@ -3,7 +3,6 @@ package ecs
 import (
 	"wormscope/detect/alert"
 	"wormscope/ioc"
-	"wormscope/scope"
 )
 
 // traits is what the schema says of all alerts of a rule.
@@ -105,21 +104,5 @@ func (f *indicator) typed(i *ioc.Indicator) {
 	}
 	if i.Type == ioc.Address {
 		f.IP = i.Value
-	}
-}
-
-// stateSeverity says how much it matters that a host came to a state.
-func stateSeverity(s scope.State) alert.Severity {
-	switch s {
-	case scope.Infected:
-		return alert.Critical
-	case scope.Suspected:
-		return alert.High
-	case scope.Targeted:
-		return alert.Low
-	case scope.Exposed, scope.Seen:
-		return alert.Info
-	default:
-		return alert.Info
 	}
 }

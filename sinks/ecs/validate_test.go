@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wormscope/internal/samples"
 )
 
 // validatorDir holds the Node script that knows the published field list.
@@ -58,9 +60,9 @@ func TestEventsFollowTheSchema(t *testing.T) {
 	r := renderer(t)
 	var events bytes.Buffer
 	var names []string
-	for _, s := range samples() {
-		events.Write(append(s.render(t, r), '\n'))
-		names = append(names, s.name)
+	for _, s := range samples.All() {
+		events.Write(append(render(t, r, s), '\n'))
+		names = append(names, s.Name)
 	}
 	for _, fault := range validate(t, events.Bytes()) {
 		t.Errorf("%s\nin the order %v", fault, names)
@@ -93,9 +95,9 @@ func TestGoldenEventsFollowTheSchema(t *testing.T) {
 func TestValidatorFindsFaults(t *testing.T) {
 	r := renderer(t)
 	var good []byte
-	for _, s := range samples() {
-		if s.name == "ioc-domain" {
-			good = s.render(t, r)
+	for _, s := range samples.All() {
+		if s.Name == "ioc-domain" {
+			good = render(t, r, s)
 		}
 	}
 	faults := []struct {

@@ -1,4 +1,4 @@
-package ecs_test
+package samples
 
 import (
 	"net/netip"
@@ -8,16 +8,16 @@ import (
 
 // smbSamples holds an event of every rule about SMB, and of every outcome that
 // changes which fields there are.
-func smbSamples() []sample {
-	said := func(name string, rule alert.Rule, variant string, severity alert.Severity, e alert.SMB) sample {
-		return sample{name: name, alert: base(alert.Alert{
+func smbSamples() []Sample {
+	said := func(name string, rule alert.Rule, variant string, severity alert.Severity, e alert.SMB) Sample {
+		return Sample{Name: name, Event: Alert(alert.Alert{
 			Rule: rule, Name: variant, Severity: severity, Host: addr("10.1.0.20"), Proto: 6,
 			Orig: netip.MustParseAddrPort("10.1.0.14:49472"), Resp: netip.MustParseAddrPort("10.1.0.20:445"),
 			Evidence: alert.Evidence{SMB: &e},
 		})}
 	}
 	marks := []string{"check-header", "ping-timeout"}
-	return []sample{
+	return []Sample{
 		said("ms17-010-check", alert.RuleCheck, "", alert.High, alert.SMB{
 			Check: &alert.SMBCheck{Patch: alert.PatchVulnerable, Status: 0xC0000205, Answered: true}, Marks: marks[:1],
 		}),
