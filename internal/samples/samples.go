@@ -86,7 +86,7 @@ func All() []Sample {
 // crowds holds what is about many hosts.
 func crowds() []Sample {
 	return []Sample{
-		Sample{Name: "scan", Event: Alert(alert.Alert{
+		{Name: "scan", Event: Alert(alert.Alert{
 			Rule: alert.RuleScan, Name: "sequential", Severity: alert.Critical, Proto: 6, Count: 254, Phase: alert.PhaseEnd, Seq: 4,
 			Orig: netip.MustParseAddrPort("10.1.0.14:0"),
 			Evidence: alert.Evidence{Scan: &alert.Scan{
@@ -94,27 +94,27 @@ func crowds() []Sample {
 				Sample: []netip.Addr{addr("10.1.0.1"), addr("10.1.0.2")},
 			}},
 		})},
-		Sample{Name: "scan-external", Event: Alert(alert.Alert{
+		{Name: "scan-external", Event: Alert(alert.Alert{
 			Rule: alert.RuleScan, Name: "external", Severity: alert.Low, Host: addr("203.0.113.99"), Proto: 6,
 			Orig:     netip.MustParseAddrPort("203.0.113.99:40000"),
 			Evidence: alert.Evidence{Scan: &alert.Scan{Ports: []uint16{139, 445}, Targets: 1020, Silent: 1020}},
 		})},
-		Sample{Name: "flood", Event: Alert(alert.Alert{
+		{Name: "flood", Event: Alert(alert.Alert{
 			Rule: alert.RuleFlood, Severity: alert.Medium, Host: addr("10.1.0.80"), Proto: 6,
 			Resp:     netip.MustParseAddrPort("10.1.0.80:80"),
 			Evidence: alert.Evidence{Flood: &alert.Flood{Port: 80, Sources: 1950000, Packets: 2000000, Rate: 50000}},
 		})},
-		Sample{Name: "zone-crossing", Event: Alert(alert.Alert{
+		{Name: "zone-crossing", Event: Alert(alert.Alert{
 			Rule: alert.RuleCrossing, Name: "open", Severity: alert.High, Proto: 6, Count: 3,
 			Orig: netip.MustParseAddrPort("10.1.0.14:50003"), Resp: netip.MustParseAddrPort("10.2.0.9:445"),
 			Evidence: alert.Evidence{Crossing: &alert.Crossing{Port: 445, FromZone: "office", ToZone: "plant", Open: true, Targets: 1}},
 		})},
-		Sample{Name: "zone-crossing-blocked", Event: Alert(alert.Alert{
+		{Name: "zone-crossing-blocked", Event: Alert(alert.Alert{
 			Rule: alert.RuleCrossing, Name: "blocked", Severity: alert.Low, Proto: 6, Count: 40, Phase: alert.PhaseEnd, Seq: 2,
 			Orig: netip.MustParseAddrPort("10.1.0.14:50003"), Resp: netip.MustParseAddrPort("10.2.0.1:445"),
 			Evidence: alert.Evidence{Crossing: &alert.Crossing{Port: 445, FromZone: "office", ToZone: "plant", Targets: 38, Refused: 2, Silent: 38}},
 		})},
-		Sample{Name: "smb-exposed", Event: Alert(alert.Alert{
+		{Name: "smb-exposed", Event: Alert(alert.Alert{
 			Rule: alert.RuleExposure, Severity: alert.High, Host: addr("10.1.0.20"), Proto: 6,
 			Orig: netip.MustParseAddrPort("203.0.113.5:41000"), Resp: netip.MustParseAddrPort("10.1.0.20:445"),
 			Evidence: alert.Evidence{Exposure: &alert.Exposure{Port: 445, By: addr("203.0.113.5"), FromOutside: true, Clients: 3}},
