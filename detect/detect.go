@@ -34,3 +34,11 @@ const (
 )
 
 const kindCount = 5
+
+// A Table says how full a table of a detector is.
+type Table struct {
+	Name    string // of the table, lower case, the same for as long as the program runs
+	Entries int
+	Limit   int    // 0 where it is not a number of entries
+	Evicted uint64 // entries that were let go early to make room
+}

@@ -51,6 +51,21 @@ func (e *Engine) Packet(p *packet.Packet) {
 	}
 }
 
+// Idle lets time pass to now while no packets come, on a live source. Time
+// never goes back by it: what is older than a packet seen changes nothing. Now
+// must be so old that no packet is still to come that is older.
+func (e *Engine) Idle(now int64) {
+	if now > e.now && e.now > 0 {
+		e.now = now
+		if now >= e.tick {
+			e.advance()
+		}
+	}
+}
+
+// Detectors returns the detectors, in the order in which they are run.
+func (e *Engine) Detectors() []Detector { return e.all }
+
 // advance lets time pass to now. A gap in the capture is one tick: what is
 // due is due, however long ago.
 func (e *Engine) advance() {

@@ -244,6 +244,24 @@ func (l *Ledger) attack(a *alert.Alert) {
 	}
 }
 
+// States returns how many inside hosts are in each state, by the state's word.
+// Unlike a Document it costs next to nothing.
+func (l *Ledger) States() map[string]int {
+	m := make(map[string]int, stateCount)
+	for s := range State(stateCount) {
+		m[s.String()] = l.hosts.count[s]
+	}
+	return m
+}
+
+// Evicted returns how many hosts were forgotten to make room, inside and outside.
+func (l *Ledger) Evicted() (n uint64) {
+	for level := range levels {
+		n += l.hosts.evicted[level] + l.external.evicted[level]
+	}
+	return n
+}
+
 // record keeps a fact about an inside host and revises the host's state.
 func (l *Ledger) record(addr netip.Addr, f fact, now time.Time, frame alert.FrameRef) {
 	if !l.zones.Inside(addr) {

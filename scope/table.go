@@ -11,6 +11,7 @@ type table struct {
 	limit   int
 	hosts   map[netip.Addr]*host
 	ends    [levels]struct{ oldest, newest *host }
+	count   [levels]int
 	evicted [levels]uint64
 	marks   map[netip.Addr][]Mark // outlive the host
 }
@@ -53,6 +54,7 @@ func (t *table) evict() {
 }
 
 func (t *table) link(h *host) {
+	t.count[h.level]++
 	end := &t.ends[h.level]
 	h.prev, h.next = end.newest, nil
 	if end.newest != nil {
@@ -64,6 +66,7 @@ func (t *table) link(h *host) {
 }
 
 func (t *table) unlink(h *host) {
+	t.count[h.level]--
 	end := &t.ends[h.level]
 	if h.prev != nil {
 		h.prev.next = h.next

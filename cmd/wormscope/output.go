@@ -21,6 +21,7 @@ type events struct {
 	file   *sinks.File
 	render *ecs.Renderer
 	err    error
+	failed uint64 // events that could not be written when they came
 }
 
 // openEvents opens the event file that the settings name, if any.
@@ -67,7 +68,11 @@ func (e *events) write(line []byte, err error) {
 	if err == nil {
 		err = e.file.Event(line)
 	}
-	if err != nil && e.err == nil {
+	if err == nil {
+		return
+	}
+	e.failed++
+	if e.err == nil {
 		e.err = fmt.Errorf("events: %w", err)
 	}
 }

@@ -30,17 +30,30 @@ type pipeline struct {
 	lookups *dns.Detector
 	shares  *smb.Detector
 	ledger  *scope.Ledger
+	set     *ioc.Set
+	raised  map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
 	events  *events
 	state   *state // nil where nothing is kept
 	traffic traffic
+	slice   int64 // packet time that a batch takes at the most, nanoseconds; 0 for any
 	frame   capture.Frame
 	packet  packet.Packet
+}
+
+// A source gives frames in the order of their times: captures or interfaces.
+type source interface {
+	// Next reads the next frame, borrowed until the next call. It returns
+	// capture.ErrIdle when nothing came for a while, and io.EOF at the end.
+	Next(f *capture.Frame) error
+	// Name returns what Frame.File stands for.
+	Name(file int) string
 }
 
 // traffic is what a pipeline notes of all frames.
 type traffic struct {
 	first, last int64  // packet times, Unix nanoseconds
 	frames      uint64 // handed to the decoder
+	bytes       uint64 // on the wire, of these
 	inside      bool   // an address that counts as inside was seen
 	panics      uint64 // frames that a detector failed on: mistakes of this program
 	panicAt     string // what the first of them said, and where
@@ -53,13 +66,15 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{zones: zones, decoder: packet.NewDecoder(), events: out, state: keep}
+	p := &pipeline{
+		zones: zones, decoder: packet.NewDecoder(), set: set, events: out, state: keep, raised: map[alert.Rule]uint64{},
+	}
 	p.ledger = scope.New(zones, scope.Options{OnChange: keep.unlessOld(out.onChange())})
 	out.prepare(zones, fileName)
 	if err := keep.begin(p.ledger, fileName, out.flush); err != nil {
 		return nil, err
 	}
-	voice := voice{out, p.ledger, keep}
+	voice := voice{out, p.ledger, keep, p.raised}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
 	p.shares = smb.New(smb.Config{}, voice)
@@ -83,10 +98,14 @@ type voice struct {
 	events *events
 	ledger *scope.Ledger
 	state  *state // nil where nothing is kept
+	raised map[alert.Rule]uint64
 }
 
 // Alert implements alert.Emitter.
 func (v voice) Alert(a alert.Alert) {
+	if a.Phase == alert.PhaseStart {
+		v.raised[a.Rule]++
+	}
 	v.events.alert(&a)
 	v.ledger.Alert(a)
 	v.state.alert(a)
@@ -102,29 +121,40 @@ func (v voice) Fact(f alert.Fact) {
 const batchSize = 4096
 
 // batch takes up to batchSize frames through. It returns io.EOF when the
-// source has no more. A panic in a parser or detector costs the one frame.
-func (p *pipeline) batch(source *capture.Reader) (err error) {
+// source has no more, and capture.ErrIdle when nothing comes. A panic in a parser or detector costs the one frame.
+func (p *pipeline) batch(source source) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.panicked(source, r)
 		}
 	}()
-	for range batchSize {
+	var begin int64
+	for i := range batchSize {
 		if err := source.Next(&p.frame); err != nil {
 			return err
 		}
-		p.note(&p.frame)
-		p.state.frame(&p.frame)
-		if o := p.decoder.Decode(&p.frame, &p.packet); o != packet.OK {
-			p.state.outcome(&p.frame, o)
-			continue
+		p.take()
+		if i == 0 {
+			begin = p.frame.Time
+		} else if p.slice > 0 && p.frame.Time-begin >= p.slice {
+			break
 		}
-		if !p.traffic.inside {
-			p.lookInside(&p.packet)
-		}
-		p.engine.Packet(&p.packet)
 	}
 	return nil
+}
+
+// take takes the frame that was read through.
+func (p *pipeline) take() {
+	p.note(&p.frame)
+	p.state.frame(&p.frame)
+	if o := p.decoder.Decode(&p.frame, &p.packet); o != packet.OK {
+		p.state.outcome(&p.frame, o)
+		return
+	}
+	if !p.traffic.inside {
+		p.lookInside(&p.packet)
+	}
+	p.engine.Packet(&p.packet)
 }
 
 // note counts a frame and widens the span of time that was seen.
@@ -134,6 +164,7 @@ func (p *pipeline) note(f *capture.Frame) {
 		t.first, t.last = f.Time, f.Time
 	}
 	t.frames++
+	t.bytes += uint64(f.Len) //nolint:gosec // never negative
 	t.first, t.last = min(t.first, f.Time), max(t.last, f.Time)
 }
 
@@ -148,7 +179,7 @@ func (p *pipeline) lookInside(pkt *packet.Packet) {
 
 // panicked notes a mistake of this program. What is counted shows in the
 // summary; the frame is named so that it can be reported.
-func (p *pipeline) panicked(source *capture.Reader, reason any) {
+func (p *pipeline) panicked(source source, reason any) {
 	if p.traffic.panics == 0 {
 		p.traffic.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, p.frame.Number, source.Name(p.frame.File))
 	}
@@ -158,13 +189,13 @@ func (p *pipeline) panicked(source *capture.Reader, reason any) {
 
 // run takes everything that the source has through, calling between once in a
 // while. It stops early when between returns an error, and returns that.
-func (p *pipeline) run(source *capture.Reader, between func() error) error {
+func (p *pipeline) run(source source, between func() error) error {
 	for {
 		err := p.batch(source)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err == nil {
+		if err == nil || errors.Is(err, capture.ErrIdle) {
 			err = between()
 		}
 		if err == nil {

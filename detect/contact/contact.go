@@ -134,6 +134,14 @@ func (d *Detector) Wants() detect.Kind {
 // Stats returns what was counted so far.
 func (d *Detector) Stats() Stats { return d.stats }
 
+// Tables says how full the detector's tables are.
+func (d *Detector) Tables() []detect.Table {
+	return []detect.Table{
+		{Name: "contact alerts", Entries: d.findings.Len(), Limit: d.findings.Limit(), Evicted: d.stats.Evicted},
+		{Name: "contact connections", Entries: d.conns.Len(), Limit: d.conns.Limit(), Evicted: d.stats.Dropped},
+	}
+}
+
 // Packet looks both ends of a packet up; for nearly every packet that is all.
 func (d *Detector) Packet(p *packet.Packet) {
 	if d.set.Neither(p.Src.Addr(), p.Dst.Addr()) {

@@ -214,3 +214,11 @@ func (d *Detector) Close(now int64) {
 		d.endSource(e, now)
 	}
 }
+
+// Tables says how full the detector's tables are.
+func (d *Detector) Tables() []detect.Table {
+	return []detect.Table{
+		{Name: "crossing pairs", Entries: d.pairs.Len(), Limit: d.pairs.Limit(), Evicted: d.stats.Evicted},
+		{Name: "crossing sources", Entries: d.sources.Len(), Limit: d.sources.Limit()},
+	}
+}

@@ -152,6 +152,17 @@ func (d *Detector) Stats() Stats {
 	return s
 }
 
+// Tables says how full the detector's tables are.
+func (d *Detector) Tables() []detect.Table {
+	flows, most := d.flows.Open()
+	stats := d.flows.Stats()
+	return []detect.Table{
+		{Name: "dns alerts", Entries: d.findings.Len(), Limit: d.findings.Limit(), Evicted: d.stats.Evicted},
+		{Name: "dns connections", Entries: flows, Limit: most, Evicted: stats.Evicted},
+		{Name: "dns resolvers", Entries: d.resolvers.known.Len(), Limit: d.resolvers.known.Limit()},
+	}
+}
+
 // Packet looks at one packet; for one that is not on port 53 it does nothing.
 func (d *Detector) Packet(p *packet.Packet) {
 	if p.Src.Port() == port || p.Dst.Port() == port {

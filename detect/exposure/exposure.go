@@ -167,3 +167,8 @@ func (d *Detector) Close(now int64) {
 		d.end(e, now)
 	}
 }
+
+// Tables says how full the detector's tables are.
+func (d *Detector) Tables() []detect.Table {
+	return []detect.Table{{Name: "exposed hosts", Entries: d.hosts.Len(), Limit: d.hosts.Limit(), Evicted: d.stats.Evicted}}
+}

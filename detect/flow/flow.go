@@ -342,3 +342,6 @@ func (t *Table) finish(e *lru.Entry[key, flow], now int64) {
 	o.Value = now
 	t.over.Touch(o)
 }
+
+// Open returns how many connections the table holds, and how many it can.
+func (t *Table) Open() (n, limit int) { return t.flows.Len(), t.flows.Limit() }

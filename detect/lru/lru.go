@@ -31,6 +31,9 @@ func New[K comparable, V any](limit int) *Table[K, V] {
 // Len returns how many entries the table holds.
 func (t *Table[K, V]) Len() int { return len(t.entries) }
 
+// Limit returns how many entries the table can hold.
+func (t *Table[K, V]) Limit() int { return t.limit }
+
 // Full reports whether Add needs room made first.
 func (t *Table[K, V]) Full() bool { return len(t.entries) >= t.limit }
 

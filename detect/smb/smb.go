@@ -180,3 +180,14 @@ type host struct {
 	instance int          // how many implants were seen
 	marks    marks        // what it sent of WannaCry's
 }
+
+// Tables says how full the detector's tables are.
+func (d *Detector) Tables() []detect.Table {
+	flows, most := d.flows.Open()
+	stats := d.flows.Stats()
+	return []detect.Table{
+		{Name: "smb hosts", Entries: d.hosts.Len(), Limit: d.hosts.Limit(), Evicted: d.stats.Hosts},
+		{Name: "smb alerts", Entries: d.findings.Len(), Limit: d.findings.Limit(), Evicted: d.stats.Alerts},
+		{Name: "smb connections", Entries: flows, Limit: most, Evicted: stats.Evicted},
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"wormscope/detect"
+	"wormscope/detect/alert"
+	"wormscope/ioc"
+	"wormscope/sinks"
+)
+
+// A snapshot is what a live run knew about itself at one time. It is never
+// changed once it is published, so that any goroutine may read it.
+type snapshot struct {
+	At      time.Time // when it was taken, wall clock
+	Started time.Time // when the run began
+
+	Frames     uint64 // handed to the decoder
+	Bytes      uint64 // on the wire, of these
+	First      int64  // packet time of the earliest, Unix nanoseconds, 0 for none
+	Last       int64  // packet time of the latest
+	Undecoded  map[string]uint64
+	Panics     uint64 // frames that a detector failed on
+	WentBack   uint64 // frames more than a second older than one before them
+	Interfaces []interfaceSnapshot
+
+	Alerts map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
+	Events sinks.FileStats       // of the event file
+	Failed uint64                // events that could not be written when they came; they may have been since
+	Hosts  map[string]int        // inside hosts by the word of their state
+	// Tables are those of the detectors and of the ledger.
+	Tables []detect.Table
+
+	Indicators ioc.Counts // in use
+	Feeds      []feedSnapshot
+	Reloads    uint64    // times that feeds were read anew and used
+	Refused    uint64    // feeds that were not replaced by what was read, over all reloads
+	Reloaded   time.Time // the last time that new feeds were used, the start included
+
+	Memory memorySnapshot
+}
+
+// interfaceSnapshot is what one interface has brought.
+type interfaceSnapshot struct {
+	Name      string
+	Received  uint64 // packets, those that were dropped not included
+	Dropped   uint64 // packets that the kernel had no room for
+	Freezes   uint64 // times that the ring was full
+	Bytes     uint64 // on the wire
+	Truncated uint64
+	Up        bool
+	Ring      int // blocks of the ring
+	RingUsed  int // of these, those that wait to be read
+}
+
+// feedSnapshot is one feed file.
+type feedSnapshot struct {
+	Name    string
+	Path    string    // empty for the built-in indicators
+	Entries int       // in use
+	Loaded  time.Time // when the entries in use were read
+	Refused uint64    // times that the file was not used since
+	Reason  string    // why it was refused the last time, empty when it was not
+}
+
+// memorySnapshot is the memory of the process, in bytes.
+type memorySnapshot struct {
+	Resident   uint64 // of the process, the ring included; 0 where it is not known
+	Heap       uint64 // live objects after the last collection
+	Goroutines int
+}
+
+// A board shows the latest snapshot. The zero value shows none.
+type board struct {
+	latest atomic.Pointer[snapshot]
+	turned atomic.Int64 // when the capture loop turned last, Unix nanoseconds
+}
+
+// snapshot returns the latest snapshot, nil before the first.
+func (b *board) snapshot() *snapshot { return b.latest.Load() }
+
+// lastTurn returns when the capture loop turned last. A loop that is alive
+// turns several times a second, whether there is traffic or not.
+func (b *board) lastTurn() time.Time { return time.Unix(0, b.turned.Load()) }
+
+// snapshot returns what the pipeline knows. It is called from the goroutine
+// that runs the pipeline.
+func (p *pipeline) snapshot() *snapshot {
+	decoded := p.decoder.Stats()
+	s := &snapshot{
+		Frames: p.traffic.frames, Bytes: p.traffic.bytes, First: p.traffic.first, Last: p.traffic.last,
+		Undecoded: maps.Collect(decoded.Undecoded()), Panics: p.traffic.panics, WentBack: p.engine.TimeWentBack(),
+		Alerts: maps.Clone(p.raised), Hosts: p.ledger.States(), Tables: p.tables(), Indicators: p.set.Counts(),
+		Failed: p.events.failed,
+	}
+	if p.events.file != nil {
+		s.Events = p.events.file.Stats()
+	}
+	return s
+}
+
+// tables says how full the tables are.
+func (p *pipeline) tables() []detect.Table {
+	var all []detect.Table
+	for _, d := range p.engine.Detectors() {
+		if t, ok := d.(interface{ Tables() []detect.Table }); ok {
+			all = append(all, t.Tables()...)
+		}
+	}
+	hosts := detect.Table{Name: "ledger hosts", Evicted: p.ledger.Evicted()}
+	for _, n := range p.ledger.States() {
+		hosts.Entries += n
+	}
+	return append(all, hosts)
+}
