@@ -3,7 +3,11 @@
 // no field for stands under wormscope. docs/events.md is the reference.
 package ecs
 
-import "time"
+import (
+	"time"
+
+	"wormscope/sinks/detail"
+)
 
 // schemaVersion is the version of the schema that the documents follow.
 const schemaVersion = "9.4.0"
@@ -11,22 +15,22 @@ const schemaVersion = "9.4.0"
 // event is a document. Its fields are those of the schema, in its nesting; a
 // pointer is left out when nil.
 type document struct {
-	Timestamp   time.Time `json:"@timestamp"`
-	ECS         version   `json:"ecs"`
-	Message     string    `json:"message"`
-	Tags        []string  `json:"tags"`
-	Event       meta      `json:"event"`
-	Rule        rule      `json:"rule"`
-	Host        hostField `json:"host"`
-	Source      *endpoint `json:"source,omitempty"`
-	Destination *endpoint `json:"destination,omitempty"`
-	Network     *network  `json:"network,omitempty"`
-	DNS         *dns      `json:"dns,omitempty"`
-	Threat      *threat   `json:"threat,omitempty"`
-	Flaw        *flaw     `json:"vulnerability,omitempty"`
-	Related     related   `json:"related"`
-	Observer    observer  `json:"observer"`
-	Wormscope   own       `json:"wormscope"`
+	Timestamp   time.Time     `json:"@timestamp"`
+	ECS         version       `json:"ecs"`
+	Message     string        `json:"message"`
+	Tags        []string      `json:"tags"`
+	Event       meta          `json:"event"`
+	Rule        ruleField     `json:"rule"`
+	Host        hostField     `json:"host"`
+	Source      *endpoint     `json:"source,omitempty"`
+	Destination *endpoint     `json:"destination,omitempty"`
+	Network     *network      `json:"network,omitempty"`
+	DNS         *dns          `json:"dns,omitempty"`
+	Threat      *threat       `json:"threat,omitempty"`
+	Flaw        *flaw         `json:"vulnerability,omitempty"`
+	Related     related       `json:"related"`
+	Observer    observer      `json:"observer"`
+	Wormscope   detail.Detail `json:"wormscope"`
 }
 
 type version struct {
@@ -51,7 +55,7 @@ type meta struct {
 	End       *time.Time `json:"end,omitempty"`
 }
 
-type rule struct {
+type ruleField struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Category  string `json:"category"`

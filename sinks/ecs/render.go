@@ -12,9 +12,10 @@ import (
 
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
-	"wormscope/ioc"
 	"wormscope/scope"
+	"wormscope/sinks/detail"
 	"wormscope/sinks/event"
+	"wormscope/sinks/traits"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -36,31 +37,25 @@ func New(o Options) *Renderer { return &Renderer{opts: o} }
 // Alert renders one word of an alert as one line without a newline. The same
 // alert gives the same bytes.
 func (r *Renderer) Alert(a *alert.Alert) ([]byte, error) {
-	traits := traitsOf(a.Rule)
+	rule := traits.OfRule(a.Rule)
 	zoneName := r.opts.Zones.Name(a.Host)
-	e := r.begin(a.Time, a.Host, zoneName, a.Frames)
-	e.Message = text(a.Host) + " (" + zoneName + ") " + scope.Predicate(a)
+	e := r.begin(a.Time, a.Host)
+	e.Message = traits.Address(a.Host) + " (" + zoneName + ") " + scope.Predicate(a)
 	e.Event = meta{
 		ID: a.ID + "-" + strconv.Itoa(a.Seq), Kind: "alert",
-		Category: traits.category, Type: []string{"info"},
+		Category: categories(a.Rule), Type: []string{"info"},
 		Action: string(a.Rule), Module: module, Dataset: module + ".alert", Code: code(a),
 		Severity: uint8(a.Severity), RiskScore: float64(a.Severity), Outcome: outcome(a),
 		Start: utc(a.First), End: utc(a.Last),
 	}
-	e.Rule = rule{ID: string(a.Rule), Name: traits.name, Category: traits.group}
-	if a.Name != "" {
-		e.Rule.Name = a.Name
-	}
-	e.Wormscope.Alert = &alertField{ID: a.ID, Phase: a.Phase.String(), Seq: a.Seq}
-	e.Wormscope.Count = &a.Count
-	e.Wormscope.evidence(a)
+	e.Rule = ruleField{ID: string(a.Rule), Name: traits.Name(a), Category: rule.Group}
+	e.Wormscope = detail.OfAlert(a, zoneName, r.opts.FileName)
 	e.flow(a, r.opts.Zones)
 	e.DNS = dnsOf(a.Evidence.DNS)
-	e.Threat = traits.threat(a.Indicator)
+	e.Threat = threatOf(&rule, a.Indicator)
 	e.Flaw = flawOf(a)
 	if i := a.Indicator; i != nil {
 		e.Rule.Reference = i.Reference
-		e.Wormscope.Indicator = &ownIndicator{Class: i.Class.String(), Exact: i.Exact, Line: i.Line, Feeds: feeds(i)}
 		e.Tags = append(e.Tags, i.Class.String())
 	}
 	e.Tags = append(e.Tags, string(a.Rule))
@@ -70,22 +65,19 @@ func (r *Renderer) Alert(a *alert.Alert) ([]byte, error) {
 
 // Change renders a change of a host's state as one line without a newline.
 func (r *Renderer) Change(c *scope.Change) ([]byte, error) {
-	var frames []alert.FrameRef
-	if c.Frame.Number > 0 {
-		frames = append(frames, c.Frame)
-	}
-	e := r.begin(c.Time, c.Host, c.Zone, frames)
-	e.Message = text(c.Host) + " (" + c.Zone + ") is now " + c.To.String() + ", was " + c.From.String() + ": " + c.Why
+	e := r.begin(c.Time, c.Host)
+	e.Message = traits.Address(c.Host) + " (" + c.Zone + ") is now " + c.To.String() + ", was " + c.From.String() + ": " + c.Why
 	severity := c.To.Severity()
 	e.Event = meta{
 		ID: c.ID, Kind: "state", Category: []string{"host"}, Type: []string{"info"},
-		Action: actionState, Module: module, Dataset: module + ".state", Reason: c.Why,
+		Action: traits.StateAction, Module: module, Dataset: module + ".state", Reason: c.Why,
 		Severity: uint8(severity), RiskScore: float64(severity),
 	}
-	e.Rule = rule{ID: actionState, Name: "Host state", Category: "scope"}
-	e.Tags = append(e.Tags, actionState, c.To.String())
-	e.Related = related{IP: []string{text(c.Host)}}
-	e.Wormscope.State = &stateField{From: c.From, To: c.To, Confidence: c.Confidence}
+	state := traits.State()
+	e.Rule = ruleField{ID: traits.StateAction, Name: state.Name, Category: state.Group}
+	e.Tags = append(e.Tags, traits.StateAction, c.To.String())
+	e.Related = related{IP: []string{traits.Address(c.Host)}}
+	e.Wormscope = detail.OfChange(c, r.opts.FileName)
 	return line(e)
 }
 
@@ -104,29 +96,17 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	}
 }
 
-const (
-	module      = "wormscope"
-	actionState = "host-state"
-)
+const module = "wormscope"
 
 // begin fills in what all events have.
-func (r *Renderer) begin(at time.Time, host netip.Addr, zoneName string, frames []alert.FrameRef) *document {
-	e := &document{
+func (r *Renderer) begin(at time.Time, host netip.Addr) *document {
+	return &document{
 		Timestamp: at.UTC(),
 		ECS:       version{schemaVersion},
 		Tags:      []string{module},
-		Host:      hostField{IP: []string{text(host)}},
+		Host:      hostField{IP: []string{traits.Address(host)}},
 		Observer:  observer{Name: r.opts.Observer, Product: module, Type: "ids", Version: r.opts.Version},
-		Wormscope: own{Zone: zoneName, Frames: make([]frame, 0, len(frames))},
 	}
-	for _, f := range frames {
-		ref := frame{Number: f.Number}
-		if r.opts.FileName != nil {
-			ref.File = r.opts.FileName(f.File)
-		}
-		e.Wormscope.Frames = append(e.Wormscope.Frames, ref)
-	}
-	return e
 }
 
 // flow fills in the ends of the deciding flow. An end that is many hosts, or
@@ -137,8 +117,8 @@ func (e *document) flow(a *alert.Alert, zones *zone.Map) {
 		return
 	}
 	n := &network{
-		Transport: transport(a.Proto), Type: ipVersion(a.Host), Protocol: protocol(a),
-		CommunityID: communityID(a.Proto, a.Orig, a.Resp),
+		Transport: traits.Transport(a.Proto), Type: ipVersion(a.Host), Protocol: traits.Protocol(a),
+		CommunityID: traits.CommunityID(a.Proto, a.Orig, a.Resp),
 	}
 	if a.VLAN != 0 {
 		n.VLAN = &vlan{ID: strconv.Itoa(int(a.VLAN))}
@@ -151,7 +131,7 @@ func (e *document) flow(a *alert.Alert, zones *zone.Map) {
 		e.Observer.Egress = &zoneField{zones.Name(a.Resp.Addr())}
 	}
 	if e.Source != nil && e.Destination != nil {
-		n.Direction = direction(zones.Inside(a.Orig.Addr()), zones.Inside(a.Resp.Addr()))
+		n.Direction = traits.Direction(zones, a.Orig.Addr(), a.Resp.Addr())
 	}
 	if c := a.Evidence.Contact; c != nil {
 		n.Packets = &c.Packets
@@ -165,28 +145,11 @@ func (e *document) flow(a *alert.Alert, zones *zone.Map) {
 }
 
 func end(ap netip.AddrPort) *endpoint {
-	a := text(ap.Addr())
-	if a == "" || ap.Addr().IsUnspecified() {
+	if !traits.Known(ap) {
 		return nil
 	}
+	a := traits.Address(ap.Addr())
 	return &endpoint{Address: a, IP: a, Port: ap.Port()}
-}
-
-func transport(proto uint8) string {
-	switch proto {
-	case protoTCP:
-		return "tcp"
-	case protoUDP:
-		return "udp"
-	case protoICMP:
-		return "icmp"
-	case protoICMPv6:
-		return "ipv6-icmp"
-	case protoSCTP:
-		return "sctp"
-	default:
-		return ""
-	}
 }
 
 func ipVersion(a netip.Addr) string {
@@ -196,38 +159,13 @@ func ipVersion(a netip.Addr) string {
 	return "ipv6"
 }
 
-// protocol names the application protocol where the rule knows it.
-func protocol(a *alert.Alert) string {
-	switch {
-	case a.Evidence.DNS != nil:
-		return "dns"
-	case a.Evidence.SMB != nil, a.Evidence.Exposure != nil && (a.Evidence.Exposure.Port == 445 || a.Evidence.Exposure.Port == 139):
-		return "smb"
-	default:
-		return ""
-	}
-}
-
-func direction(fromInside, toInside bool) string {
-	switch {
-	case fromInside && toInside:
-		return "internal"
-	case fromInside:
-		return "outbound"
-	case toInside:
-		return "inbound"
-	default:
-		return "external"
-	}
-}
-
 func dnsOf(d *alert.DNS) *dns {
 	if d == nil {
 		return nil
 	}
 	f := &dns{
 		Type: "query", Question: dnsQuestion{Name: d.Question, Type: d.Type},
-		ResponseCode: d.ResponseCode, ResolvedIP: texts(d.Resolved),
+		ResponseCode: d.ResponseCode, ResolvedIP: traits.Addresses(d.Resolved),
 	}
 	if d.ResponseCode != "" {
 		f.Type = "answer"
@@ -236,14 +174,6 @@ func dnsOf(d *alert.DNS) *dns {
 		f.Question.RegisteredDomain = domain
 	}
 	return f
-}
-
-// feeds names every feed that lists the indicator.
-func feeds(i *ioc.Indicator) []string {
-	if i.Feed == "" {
-		return i.AlsoIn
-	}
-	return append([]string{i.Feed}, i.AlsoIn...)
 }
 
 // relatedTo lists the addresses and names to search for, the host first.
@@ -265,7 +195,7 @@ func relatedTo(a *alert.Alert) related {
 		addrs = append(addrs, s.Sample...)
 	}
 	for _, at := range addrs {
-		if s := text(at); s != "" && !at.IsUnspecified() && !slices.Contains(r.IP, s) {
+		if s := traits.Address(at); s != "" && !at.IsUnspecified() && !slices.Contains(r.IP, s) {
 			r.IP = append(r.IP, s)
 		}
 	}

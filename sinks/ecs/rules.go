@@ -1,75 +1,33 @@
 package ecs
 
 import (
+	"strings"
+
 	"wormscope/detect/alert"
 	"wormscope/ioc"
+	"wormscope/sinks/traits"
 )
 
-// traits is what the schema says of all alerts of a rule.
-type traits struct {
-	name      string // rule.name where the alert has no variant
-	group     string // rule.category
-	category  []string
-	technique technique
-	tactic    named
-}
-
-// traitsOf returns the traits of a rule. Techniques are those of MITRE ATT&CK
-// for enterprises (https://attack.mitre.org/techniques/).
-func traitsOf(r alert.Rule) traits {
-	both := []string{"intrusion_detection", "network"}
+// categories returns event.category of a rule: allowed values of the schema
+// that go with type info.
+func categories(r alert.Rule) []string {
 	switch r {
-	case alert.RuleDomain:
-		return traits{
-			name: "Indicator name looked up", group: "indicator", category: both,
-			technique: technique{
-				ID: []string{"T1071"}, Name: []string{"Application Layer Protocol"},
-				Subtechnique: &named{[]string{"T1071.004"}, []string{"DNS"}},
-			},
-			tactic: named{[]string{"TA0011"}, []string{"Command and Control"}},
-		}
-	case alert.RuleContact:
-		return traits{
-			name: "Traffic with an indicator address", group: "indicator", category: both,
-			technique: technique{ID: []string{"T1071"}, Name: []string{"Application Layer Protocol"}},
-			tactic:    named{[]string{"TA0011"}, []string{"Command and Control"}},
-		}
-	case alert.RuleScan:
-		return traits{
-			name: "Scan", group: "scan", category: both,
-			technique: technique{ID: []string{"T1046"}, Name: []string{"Network Service Discovery"}},
-			tactic:    named{[]string{"TA0007"}, []string{"Discovery"}},
-		}
-	case alert.RuleFlood:
-		return traits{
-			name: "Flood", group: "flood", category: both,
-			technique: technique{ID: []string{"T1498"}, Name: []string{"Network Denial of Service"}},
-			tactic:    named{[]string{"TA0040"}, []string{"Impact"}},
-		}
 	case alert.RuleExposure:
-		return traits{
-			name: "Host answers on a lateral port", group: "exposure", category: []string{"network"},
-			technique: technique{ID: []string{"T1210"}, Name: []string{"Exploitation of Remote Services"}},
-			tactic:    named{[]string{"TA0008"}, []string{"Lateral Movement"}},
-		}
-	case alert.RuleCrossing:
-		return traits{
-			name: "Closed border", group: "policy", category: both,
-			technique: technique{ID: []string{"T1021"}, Name: []string{"Remote Services"}},
-			tactic:    named{[]string{"TA0008"}, []string{"Lateral Movement"}},
-		}
-	case alert.RuleCheck, alert.RuleExploit, alert.RuleDoublePulsar:
-		return smbTraits(r)
+		return []string{"network"}
+	case alert.RuleCheck:
+		return []string{"intrusion_detection", "network", "vulnerability"}
 	default:
-		return traits{name: string(r), group: "other", category: []string{"network"}}
+		return []string{"intrusion_detection", "network"}
 	}
 }
 
-// threat fills in the technique of the rule and the indicator that matched.
-func (t *traits) threat(i *ioc.Indicator) *threat {
+// threatOf fills in the technique of the rule and the indicator that matched.
+func threatOf(r *traits.Rule, i *ioc.Indicator) *threat {
 	f := &threat{}
-	if len(t.technique.ID) > 0 {
-		f.Framework, f.Technique, f.Tactic = "MITRE ATT&CK", &t.technique, &t.tactic
+	if r.Technique.ID != "" {
+		f.Framework = "MITRE ATT&CK"
+		f.Technique = &technique{ID: []string{r.Technique.ID}, Name: []string{r.Technique.Name}, Subtechnique: entry(r.Sub)}
+		f.Tactic = entry(r.Tactic)
 	}
 	if i == nil {
 		return f
@@ -88,6 +46,13 @@ func (t *traits) threat(i *ioc.Indicator) *threat {
 	return f
 }
 
+func entry(n traits.Named) *named {
+	if n.ID == "" {
+		return nil
+	}
+	return &named{[]string{n.ID}, []string{n.Name}}
+}
+
 // typed fills in what depends on the indicator's type. The schema's ip holds
 // one address: a network has its name only.
 func (f *indicator) typed(i *ioc.Indicator) {
@@ -96,13 +61,32 @@ func (f *indicator) typed(i *ioc.Indicator) {
 		return
 	}
 	f.Type = "ipv4-addr"
-	for _, c := range i.Value {
-		if c == ':' {
-			f.Type = "ipv6-addr"
-			break
-		}
+	if strings.Contains(i.Value, ":") {
+		f.Type = "ipv6-addr"
 	}
 	if i.Type == ioc.Address {
 		f.IP = i.Value
 	}
+}
+
+// outcome returns event.outcome: an exploit that reached its flaw succeeded,
+// and of others it is not known.
+func outcome(a *alert.Alert) string {
+	switch s := a.Evidence.SMB; {
+	case s == nil || s.Exploit == nil:
+		return ""
+	case s.Exploit.Outcome == alert.Completed:
+		return "success"
+	default:
+		return "unknown"
+	}
+}
+
+// flawOf returns the flaw that an alert is about.
+func flawOf(a *alert.Alert) *flaw {
+	id := traits.CVE(a)
+	if id == "" {
+		return nil
+	}
+	return &flaw{ID: id, Enumeration: "CVE", Reference: "https://www.cve.org/CVERecord?id=" + id}
 }

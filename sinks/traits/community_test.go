@@ -1,4 +1,4 @@
-package ecs
+package traits
 
 import (
 	"net/netip"
@@ -29,15 +29,15 @@ func TestCommunityID(t *testing.T) {
 	}
 	for _, tt := range tests {
 		orig, resp := netip.MustParseAddrPort(tt.orig), netip.MustParseAddrPort(tt.resp)
-		if got := communityID(tt.proto, orig, resp); got != tt.want {
-			t.Errorf("communityID(%d, %s, %s) = %s, want %s", tt.proto, orig, resp, got, tt.want)
+		if got := CommunityID(tt.proto, orig, resp); got != tt.want {
+			t.Errorf("CommunityID(%d, %s, %s) = %s, want %s", tt.proto, orig, resp, got, tt.want)
 		}
 	}
 }
 
 func TestCommunityIDOfBothDirections(t *testing.T) {
 	a, b := netip.MustParseAddrPort("10.1.0.14:50000"), netip.MustParseAddrPort("10.3.0.53:53")
-	if there, back := communityID(protoTCP, a, b), communityID(protoTCP, b, a); there != back || there == "" {
+	if there, back := CommunityID(protoTCP, a, b), CommunityID(protoTCP, b, a); there != back || there == "" {
 		t.Errorf("%q there, %q back", there, back)
 	}
 }
@@ -57,7 +57,7 @@ func TestCommunityIDOfWhatItCannotIdentify(t *testing.T) {
 		{"another protocol", 47, v4, v4},
 	}
 	for _, tt := range tests {
-		if got := communityID(tt.proto, tt.orig, tt.resp); got != "" {
+		if got := CommunityID(tt.proto, tt.orig, tt.resp); got != "" {
 			t.Errorf("%s: %s, want none", tt.name, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package ecs
+package traits
 
 import (
 	"crypto/sha1" //nolint:gosec // what the specification asks for; it protects nothing
@@ -16,12 +16,12 @@ const (
 	protoSCTP   = 132
 )
 
-// communityID returns the Community ID of a flow, version 1 with seed 0
+// CommunityID returns the Community ID of a flow, version 1 with seed 0
 // (https://github.com/corelight/community-id-spec): the same for both
 // directions, and the same that Zeek, Suricata and Arkime give. The ports of
 // ICMP are the message's type and code. It returns the empty string for what
 // it can't identify: an unknown end, a port that stands for many.
-func communityID(proto uint8, orig, resp netip.AddrPort) string {
+func CommunityID(proto uint8, orig, resp netip.AddrPort) string {
 	if !orig.Addr().IsValid() || !resp.Addr().IsValid() || orig.Addr().Is4() != resp.Addr().Is4() {
 		return ""
 	}
