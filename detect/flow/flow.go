@@ -8,7 +8,8 @@
 //
 //   - Connections: Config.MaxFlows; the one idle longest makes room. One that
 //     has sent no data yet is kept elsewhere, in a quarter of that number of
-//     places, so that a flood of SYNs pushes out no connection that is in use.
+//     places, for ten minutes, so that a flood of SYNs pushes out no connection
+//     that is in use.
 //   - Bytes that wait for an earlier segment: Config.MaxWait for a direction
 //     and Config.MaxWaitAll together. At the bound the segment is given up and
 //     the stream goes on behind it.
@@ -113,7 +114,7 @@ type Table struct {
 	cfg     Config
 	open    func(Info) Consumer
 	flows   *lru.Table[key, flow]
-	openers *lru.Table[key, opening]
+	openers openings
 	over    *lru.Table[key, int64] // connections that are over, and since when
 	waiting []*lru.Entry[key, flow]
 	stats   Stats
@@ -128,17 +129,8 @@ type flow struct {
 	waitAt   int32 // index in Table.waiting, plus one; 0 when nothing waits
 }
 
-// opening is what is known of a connection before it has data.
-type opening struct {
-	time int64
-	isn  [2]uint32
-	seen [2]bool // isn is known
-	orig side
-}
-
 const (
 	touchEvery = int64(time.Second) // how exactly idle time is known
-	openWait   = int64(10 * time.Minute)
 	overWait   = int64(time.Minute) // how long late copies of segments are expected
 	overLimit  = 65536
 )
@@ -150,14 +142,18 @@ func New(cfg Config, open func(Info) Consumer) *Table {
 	return &Table{
 		cfg:     cfg,
 		open:    open,
-		flows:   lru.New[key, flow](cfg.MaxFlows),
-		openers: lru.New[key, opening](max(cfg.MaxFlows/4, 16)),
-		over:    lru.New[key, int64](overLimit),
+		flows:   lru.NewHashed[key, flow](cfg.MaxFlows, secretHash()),
+		openers: newOpenings(cfg.MaxFlows / 4),
+		over:    lru.NewHashed[key, int64](overLimit, secretHash()),
 	}
 }
 
 // Stats returns what was counted so far.
-func (t *Table) Stats() Stats { return t.stats }
+func (t *Table) Stats() Stats {
+	s := t.stats
+	s.Forgotten = t.openers.forgotten
+	return s
+}
 
 // Len returns how many connections with data are open.
 func (t *Table) Len() int { return t.flows.Len() }
@@ -199,7 +195,7 @@ func (t *Table) opens(e *lru.Entry[key, flow], k key, from side, p *packet.Packe
 		switch {
 		case f.halves[from].started && p.Seq+1 == f.halves[from].first:
 			return done // a copy
-		case answer && !t.accepted(k, from, p):
+		case answer && !t.accepted(&k, from, p):
 			return false
 		case !answer && f.halves[1-from].started:
 			done = true // Anyone can send a SYN: it counts when the other end accepts it.
@@ -207,35 +203,19 @@ func (t *Table) opens(e *lru.Entry[key, flow], k key, from side, p *packet.Packe
 			t.end(e)
 		}
 	}
-	t.noteOpening(k, from, p)
+	if t.openers.note(&k, from, p) {
+		if over := t.over.Get(k); over != nil {
+			t.over.Remove(over)
+		}
+	}
 	return done
 }
 
 // accepted reports whether a SYN-ACK accepts a connection that was asked for
 // by a SYN on the ports of one that has data.
-func (t *Table) accepted(k key, from side, p *packet.Packet) bool {
-	o := t.openers.Get(k)
-	return o != nil && o.Value.seen[1-from] && p.Ack == o.Value.isn[1-from]+1
-}
-
-// noteOpening keeps the sequence number that a SYN or SYN-ACK begins with.
-func (t *Table) noteOpening(k key, from side, p *packet.Packet) {
-	o := t.openers.Get(k)
-	if o == nil {
-		if t.openers.Full() {
-			t.stats.Forgotten++
-		}
-		o = t.openers.Add(k)
-		o.Value.orig = 1 - from
-	}
-	if v := &o.Value; !p.Flags.Has(packet.ACK) && (!v.seen[from] || v.isn[from] != p.Seq) {
-		*v = opening{orig: from}
-		if over := t.over.Get(k); over != nil {
-			t.over.Remove(over)
-		}
-	}
-	o.Value.time, o.Value.isn[from], o.Value.seen[from] = p.Time, p.Seq, true
-	t.openers.Touch(o)
+func (t *Table) accepted(k *key, from side, p *packet.Packet) bool {
+	o := t.openers.get(k, p.Time)
+	return o != nil && o.seen[1-from] && p.Ack == o.isn[1-from]+1
 }
 
 // begin makes the flow of a connection's first data, or returns nil when the
@@ -250,14 +230,14 @@ func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] 
 	}
 	f := flow{touched: p.Time}
 	guessed := true
-	if o := t.openers.Get(k); o != nil {
-		for s := range o.Value.isn {
-			if o.Value.seen[s] {
-				f.halves[s].start(o.Value.isn[s] + 1)
+	if o := t.openers.get(&k, p.Time); o != nil {
+		for s := range o.isn {
+			if o.seen[s] {
+				f.halves[s].start(o.isn[s] + 1)
 			}
 		}
-		f.orig, guessed = o.Value.orig, false
-		t.openers.Remove(o)
+		f.orig, guessed = o.orig, false
+		o.used = false
 	} else {
 		f.orig = t.guess(k, from)
 	}
@@ -281,7 +261,7 @@ func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] 
 // guess says who opened a connection whose opening was not seen: the end
 // without a responder's port, or else who sent first.
 func (t *Table) guess(k key, from side) side {
-	served := [2]bool{t.serves(k.ends[0].port), t.serves(k.ends[1].port)}
+	served := [2]bool{t.serves(uint16(k.ends[0].port)), t.serves(uint16(k.ends[1].port))} //nolint:gosec // ports
 	if served[0] == served[1] {
 		return from
 	}
@@ -304,9 +284,6 @@ func (t *Table) Tick(now int64) {
 	for e := t.flows.Oldest(); e != nil && now-e.Value.touched > int64(t.cfg.Idle); e = t.flows.Oldest() {
 		t.stats.Expired++
 		t.end(e)
-	}
-	for e := t.openers.Oldest(); e != nil && now-e.Value.time > openWait; e = t.openers.Oldest() {
-		t.openers.Remove(e)
 	}
 	for e := t.over.Oldest(); e != nil && now-e.Value > overWait; e = t.over.Oldest() {
 		t.over.Remove(e)

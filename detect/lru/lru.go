@@ -1,8 +1,10 @@
 // Package lru is the table that the detectors keep their state in: a map with
 // a limit, whose entries stand in the order of their last use. Whoever uses it
 // decides what happens to the entry that is pushed out, and walks it in an
-// order that depends on the packets alone, never on Go's map order.
+// order that depends on the packets alone, never on the order of a hash table.
 package lru
+
+import "hash/maphash"
 
 // An Entry is one key and its value, at its place in the order of use.
 type Entry[K comparable, V any] struct {
@@ -13,32 +15,67 @@ type Entry[K comparable, V any] struct {
 
 // Table maps keys to values, up to a limit. Make it with New. It is not safe
 // for use by several goroutines.
+//
+// Keys are found by open addressing: a look-up reads one cell, and the entry
+// that it points to. A Go map would read three places.
 type Table[K comparable, V any] struct {
-	entries map[K]*Entry[K, V]
-	ring    Entry[K, V] // sentinel: ring.next was used last, ring.prev longest ago
-	free    *Entry[K, V]
-	limit   int
+	hash  func(K) uint64
+	cells []cell[K, V] // a power of two of them, at most three quarters in use
+	used  int
+	limit int
+	ring  Entry[K, V] // sentinel: ring.next was used last, ring.prev longest ago
+	free  *Entry[K, V]
+	fresh []Entry[K, V] // never used yet
+	made  int           // entries allocated so far
 }
+
+// cell is a place of the hash table, free where it has no entry.
+type cell[K comparable, V any] struct {
+	hash  uint64
+	entry *Entry[K, V]
+}
+
+const (
+	firstCells = 16
+	// mostTogether bounds how many entries are allocated in one go.
+	mostTogether = 32
+)
 
 // New makes a table for at most limit entries (at least one). It grows with
 // what it holds.
 func New[K comparable, V any](limit int) *Table[K, V] {
-	t := &Table[K, V]{entries: make(map[K]*Entry[K, V]), limit: max(limit, 1)}
+	seed := maphash.MakeSeed()
+	return NewHashed[K, V](limit, func(k K) uint64 { return maphash.Comparable(seed, k) })
+}
+
+// NewHashed is New for keys that there is a faster hash of. All its bits must
+// be good, and nobody who sends packets should be able to make keys collide:
+// that costs time.
+func NewHashed[K comparable, V any](limit int, hash func(K) uint64) *Table[K, V] {
+	t := &Table[K, V]{hash: hash, cells: make([]cell[K, V], firstCells), limit: max(limit, 1)}
 	t.ring.prev, t.ring.next = &t.ring, &t.ring
 	return t
 }
 
 // Len returns how many entries the table holds.
-func (t *Table[K, V]) Len() int { return len(t.entries) }
+func (t *Table[K, V]) Len() int { return t.used }
 
 // Limit returns how many entries the table can hold.
 func (t *Table[K, V]) Limit() int { return t.limit }
 
 // Full reports whether Add needs room made first.
-func (t *Table[K, V]) Full() bool { return len(t.entries) >= t.limit }
+func (t *Table[K, V]) Full() bool { return t.used >= t.limit }
 
 // Get returns the entry of a key, or nil. The order stays as it is.
-func (t *Table[K, V]) Get(k K) *Entry[K, V] { return t.entries[k] }
+func (t *Table[K, V]) Get(k K) *Entry[K, V] {
+	h := t.hash(k)
+	for at := t.home(h); ; at = t.after(at) {
+		c := &t.cells[at]
+		if c.entry == nil || c.hash == h && c.entry.Key == k {
+			return c.entry
+		}
+	}
+}
 
 // Oldest returns the entry whose last use is longest ago, or nil when the
 // table is empty.
@@ -74,14 +111,13 @@ func (t *Table[K, V]) Add(k K) *Entry[K, V] {
 	if t.Full() {
 		t.Remove(t.Oldest())
 	}
-	e := t.free
-	if e == nil {
-		e = new(Entry[K, V])
-	} else {
-		t.free = e.next
+	if (t.used+1)*4 > len(t.cells)*3 {
+		t.grow()
 	}
+	e := t.take()
 	e.Key = k
-	t.entries[k] = e
+	t.place(cell[K, V]{t.hash(k), e})
+	t.used++
 	t.front(e)
 	return e
 }
@@ -89,10 +125,72 @@ func (t *Table[K, V]) Add(k K) *Entry[K, V] {
 // Remove takes e out. Its memory is used again for a later entry, so e must
 // not be kept.
 func (t *Table[K, V]) Remove(e *Entry[K, V]) {
-	delete(t.entries, e.Key)
+	at := t.home(t.hash(e.Key))
+	for t.cells[at].entry != e {
+		at = t.after(at)
+	}
+	t.vacate(at)
+	t.used--
 	e.prev.next, e.next.prev = e.next, e.prev
 	*e = Entry[K, V]{next: t.free}
 	t.free = e
+}
+
+// home is the cell that a hash belongs in, if it is free.
+func (t *Table[K, V]) home(h uint64) int { return int(h & uint64(len(t.cells)-1)) } //nolint:gosec // an index
+
+// after is the cell that follows, the first one after the last.
+func (t *Table[K, V]) after(at int) int { return (at + 1) & (len(t.cells) - 1) }
+
+// place puts a cell where it is found.
+func (t *Table[K, V]) place(c cell[K, V]) {
+	at := t.home(c.hash)
+	for t.cells[at].entry != nil {
+		at = t.after(at)
+	}
+	t.cells[at] = c
+}
+
+// vacate frees a cell and moves those behind it up, so that look-ups can end
+// at the first free one.
+func (t *Table[K, V]) vacate(hole int) {
+	mask := len(t.cells) - 1
+	for at := t.after(hole); t.cells[at].entry != nil; at = t.after(at) {
+		// What is at home behind the hole stays.
+		if home := t.home(t.cells[at].hash); (at-home)&mask >= (at-hole)&mask {
+			t.cells[hole] = t.cells[at]
+			hole = at
+		}
+	}
+	t.cells[hole] = cell[K, V]{}
+}
+
+// grow doubles the cells.
+func (t *Table[K, V]) grow() {
+	old := t.cells
+	t.cells = make([]cell[K, V], 2*len(old))
+	for _, c := range old {
+		if c.entry != nil {
+			t.place(c)
+		}
+	}
+}
+
+// take returns an entry that is not in use: one that was before, or one of the
+// next few, which are allocated together.
+func (t *Table[K, V]) take() *Entry[K, V] {
+	if e := t.free; e != nil {
+		t.free = e.next
+		return e
+	}
+	if len(t.fresh) == 0 {
+		n := min(t.made+1, mostTogether, t.limit-t.made)
+		t.fresh = make([]Entry[K, V], max(n, 1))
+		t.made += len(t.fresh)
+	}
+	e := &t.fresh[0]
+	t.fresh = t.fresh[1:]
+	return e
 }
 
 // front links e in as the entry used last.
