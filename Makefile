@@ -9,7 +9,7 @@ RUNS     ?= 5
 CACHE    := .cache
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build test race lint fuzz bench golden pcaps pcaps-made pcaps-recorded check clean
+.PHONY: build test race lint fuzz bench golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/wormscope
@@ -62,6 +62,10 @@ pcaps-made: ## the generated ones: the same bytes each time
 pcaps-recorded: ## the recordings of real tools: needs root
 	.ci/deps
 	$(GO) test ./internal/testnet -count 1 -run TestRecord -record $(CURDIR)/testdata/pcaps
+
+bpf: ## the program for the kernel anew, after a change of its source: needs clang and llvm-strip
+	clang -O2 -g -Wall -Werror -mcpu=v2 -target bpf -c capture/kernelfilter/bpf/filter.c -o capture/kernelfilter/filter.o
+	llvm-strip -g capture/kernelfilter/filter.o
 
 check: lint test race ## what must be green before a push
 

@@ -13,6 +13,14 @@ const (
 	portLinuxVXLAN = 8472 // Linux's before there was an assignment, still Flannel's and Cilium's
 )
 
+// TunnelPorts returns the UDP ports to which datagrams are sent that the
+// decoder looks into. Of Teredo's, those from the port count as well.
+func TunnelPorts() []uint16 {
+	return []uint16{
+		portL2TP, portGTPU, portTeredo, portGRE, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portLinuxVXLAN,
+	}
+}
+
 // udpTunnel looks into a datagram sent to a tunnel's port. A port proves
 // nothing: unless all of what is inside fits together, the datagram is what
 // counts. A source port means nothing but to Teredo, whose servers answer.
