@@ -65,6 +65,16 @@ func Name(a *alert.Alert) string {
 	return OfRule(a.Rule).Name
 }
 
+// Title is what an alert is called where there is no room for more: the rule,
+// and its variant.
+func Title(a *alert.Alert) string {
+	title := OfRule(a.Rule).Name
+	if a.Name != "" {
+		title += ": " + a.Name
+	}
+	return title
+}
+
 // CVE returns the flaw that an alert is about, empty when it is about none. A
 // check looks for one of the five that MS17-010 is about; they come and go
 // together.

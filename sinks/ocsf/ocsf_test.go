@@ -1,0 +1,196 @@
+package ocsf_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"wormscope/detect/alert"
+	"wormscope/internal/samples"
+	"wormscope/sinks/event"
+	"wormscope/sinks/ocsf"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func renderer(t testing.TB) *ocsf.Renderer {
+	t.Helper()
+	zones, err := samples.Zones()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ocsf.New(ocsf.Options{Version: "1.2.3", Sensor: "tap-1", Zones: zones})
+}
+
+func TestGolden(t *testing.T) { samples.Golden(t, *update, renderer(t).Event) }
+
+// TestPhases: the words of one alert are one finding that is created, updated
+// and closed.
+func TestPhases(t *testing.T) {
+	type finding struct {
+		TypeUID int `json:"type_uid"`
+		Finding struct {
+			UID string `json:"uid"`
+		} `json:"finding_info"`
+	}
+	e := samples.Alert(alert.Alert{Rule: alert.RuleFlood, Evidence: alert.Evidence{Flood: &alert.Flood{}}})
+	for phase, want := range map[alert.Phase]int{alert.PhaseStart: 200401, alert.PhaseUpdate: 200402, alert.PhaseEnd: 200403} {
+		word := *e.Alert
+		word.Phase = phase
+		b, err := renderer(t).Event(&event.Event{Alert: &word})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got finding
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.TypeUID != want || got.Finding.UID != word.ID {
+			t.Errorf("%s is %d of finding %s, want %d of %s", phase, got.TypeUID, got.Finding.UID, want, word.ID)
+		}
+	}
+	if _, err := renderer(t).Event(&event.Event{Fact: &alert.Fact{}}); err == nil {
+		t.Error("a fact is rendered")
+	}
+}
+
+// python returns a Python with the published schema, which it installs into a
+// folder of the user's cache. Where it can't the test is skipped, or fails when
+// CI is set.
+func python(t *testing.T) string {
+	t.Helper()
+	missing := t.Skipf
+	if os.Getenv("CI") != "" {
+		missing = t.Fatalf
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		missing("no place for the schema: %v", err)
+	}
+	dir := filepath.Join(cache, "wormscope", "ocsf-json-schema-1.2.0")
+	bin := filepath.Join(dir, "bin", "python")
+	ready := filepath.Join(dir, "ready")
+	if _, err := os.Stat(ready); err == nil {
+		return bin
+	}
+	for _, args := range [][]string{
+		{"python3", "-m", "venv", dir},
+		{bin, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "testdata/validate/requirements.txt"},
+	} {
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			missing("%s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	if err := os.WriteFile(ready, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// validate holds documents, one a line, against the published schema and
+// returns the faults.
+func validate(t *testing.T, documents []byte) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), python(t), "testdata/validate/validate.py")
+	cmd.Stdin = bytes.NewReader(documents)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("validator: %v\n%s", err, stderr.Bytes())
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+func TestFollowsTheSchema(t *testing.T) {
+	r := renderer(t)
+	var documents bytes.Buffer
+	count := 0
+	for _, s := range samples.All() {
+		b, err := r.Event(&s.Event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents.Write(append(b, '\n'))
+		count++
+	}
+	got := validate(t, documents.Bytes())
+	if last := got[len(got)-1]; last != "checked "+itoa(count) {
+		t.Errorf("%d documents: %s", count, last)
+	}
+	for _, fault := range got[:len(got)-1] {
+		t.Error(fault)
+	}
+}
+
+func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
+
+// TestValidatorFindsFaults plants one fault at a time: the check of the
+// documents is worth only what it finds.
+func TestValidatorFindsFaults(t *testing.T) {
+	var good []byte
+	for _, s := range samples.All() {
+		if s.Name == "ioc-domain" {
+			b, err := renderer(t).Event(&s.Event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			good = b
+		}
+	}
+	faults := []struct{ old, replaced, want string }{
+		{`"class_uid":2004`, `"class_uid":2005`, "class_uid"},
+		{`"severity_id":5`, `"severity_id":"5"`, "severity_id"},
+		{`"activity_id":1`, `"activity_id":7`, "activity_id"},
+		{`"finding_info":{"uid":`, `"finding_info":{"id":`, "uid"},
+		{`"profiles":["osint"],`, ``, "osint"},
+		{`"metadata":{"version":"1.8.0",`, `"metadata":{`, "version"},
+		{`"port":53`, `"port":70000`, "port"},
+		{`"unmapped":`, `"wormscope":`, "wormscope"},
+		{`"time":1`, `"time":"1","x":1`, "time"},
+	}
+	var documents bytes.Buffer
+	for _, f := range faults {
+		bad := bytes.Replace(good, []byte(f.old), []byte(f.replaced), 1)
+		if bytes.Equal(bad, good) {
+			t.Fatalf("%s is not in %s", f.old, good)
+		}
+		documents.Write(append(bad, '\n'))
+	}
+	got := strings.Join(validate(t, documents.Bytes()), "\n")
+	for i, f := range faults {
+		found := false
+		for line := range strings.SplitSeq(got, "\n") {
+			found = found || strings.HasPrefix(line, itoa(i+1)+": ") && strings.Contains(line, f.want)
+		}
+		if !found {
+			t.Errorf("fault %d, %s, is not found:\n%s", i+1, f.replaced, got)
+		}
+	}
+}
+
+// FuzzNames: whatever is asked for, a document is one line of valid JSON.
+func FuzzNames(f *testing.F) {
+	for _, name := range []string{"evil.example", "a\nb.example", "\xff\xfe.example", `"quoted"\\`, "<script>", ""} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		e := samples.Alert(alert.Alert{
+			Rule: alert.RuleDomain, Proto: 17,
+			Evidence: alert.Evidence{DNS: &alert.DNS{Question: name, Matched: name, ResponseCode: "NXDOMAIN"}},
+		})
+		b, err := renderer(t).Event(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !json.Valid(b) || !utf8.Valid(b) || bytes.ContainsAny(b, "\n\r") {
+			t.Errorf("%q leads to %q", name, b)
+		}
+	})
+}
