@@ -22,18 +22,31 @@ const deadline = 10 * time.Second
 // missing. Where CI is set it fails instead: there, everything is installed.
 func Need(t testing.TB, tools ...string) {
 	t.Helper()
-	giveUp := t.Skipf
-	if os.Getenv("CI") != "" {
-		giveUp = t.Fatalf
-	}
 	if os.Geteuid() != 0 {
-		giveUp("needs root, to make network namespaces")
+		giveUp(t)("needs root, to make network namespaces")
 	}
-	for _, tool := range append(tools, "ip", "tcpdump", "ethtool") {
+	NeedTools(t, append(tools, "ip", "tcpdump", "ethtool")...)
+}
+
+// NeedTools is Need without the network: it skips the test when a tool is
+// missing, or fails where CI is set, and returns where the first tool is.
+func NeedTools(t testing.TB, tools ...string) string {
+	t.Helper()
+	for _, tool := range tools {
 		if find(tool) == "" {
-			giveUp("needs %s: .ci/deps installs it", tool)
+			giveUp(t)("needs %s: .ci/deps installs it", tool)
 		}
 	}
+	return find(tools[0])
+}
+
+// giveUp is how a test ends that lacks something.
+func giveUp(t testing.TB) func(format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		return t.Fatalf
+	}
+	return t.Skipf
 }
 
 // find returns where a tool is, or nothing. Servers are often on no one's path.

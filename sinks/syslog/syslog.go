@@ -1,0 +1,350 @@
+// Package syslog delivers events as syslog messages: RFC 5424 over UDP
+// (RFC 5426), over TCP with octet counting (RFC 6587, 3.4.1) and over TLS
+// (RFC 5425).
+package syslog
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"wormscope/sinks"
+	"wormscope/sinks/event"
+	"wormscope/sinks/tlsconf"
+)
+
+// Settings say where messages go and what their headers say.
+type Settings struct {
+	Address  string           `yaml:"address"`  // host or host:port; the port is 6514 with TLS and 514 without if left out
+	Protocol string           `yaml:"protocol"` // udp, tcp or tls; tls if empty
+	TLS      tlsconf.Settings `yaml:"tls"`
+
+	Facility string `yaml:"facility"`  // a name such as local0 or authpriv, or 0 to 23; local0 if empty
+	Hostname string `yaml:"hostname"`  // HOSTNAME of the header; the system's if empty
+	AppName  string `yaml:"app_name"`  // APP-NAME of the header; wormscope if empty
+	SDID     string `yaml:"sd_id"`     // NAME@ENTERPRISE of a structured data element with the event's id; none if empty
+	KeepOpen bool   `yaml:"keep_open"` // keep the connection between batches, and do without the receiver's confirmation
+
+	// MaxMessage is how long a message may get in bytes, 8192 if 0: what
+	// rsyslog takes unless it is told otherwise. A longer one is refused.
+	MaxMessage int `yaml:"max_message"`
+	// Timeout is how long the receiver may take to be reached, to take more
+	// bytes and to confirm a batch; 30 s if 0.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+const (
+	defaultMax     = 8192
+	largestUDP     = 65507 // of a datagram over IPv4
+	defaultTimeout = 30 * time.Second
+	windowBytes    = 1 << 20 // of messages that are sent again after the receiver was gone
+	probeWait      = 300 * time.Millisecond
+)
+
+// A Sink sends messages to one receiver.
+//
+// Syslog has no acknowledgement. What counts as arrived:
+//
+//   - Over TCP and TLS, a batch is written, the receiver's kernel must
+//     acknowledge it, this side of the connection is closed, and the receiver
+//     must close its side in order. It does so once its process has read all:
+//     a kernel that still holds unread bytes when the process dies resets the
+//     connection instead (RFC 2525, 2.17).
+//   - With KeepOpen, a batch has arrived when the receiver's kernel has
+//     acknowledged all bytes and the connection is still open.
+//   - After the receiver could not be reached, or a connection broke, the last
+//     MiB that it had confirmed is sent again before what is next: what its
+//     process or kernel had read and lost.
+//   - Over UDP, what was sent has arrived, unless the network says that nobody
+//     listens. Datagrams get lost without a sign.
+type Sink struct {
+	s      Settings
+	header header
+	render sinks.Renderer
+	tls    *tls.Config // nil without TLS
+
+	conn   *stream // nil without KeepOpen between batches, and with UDP
+	proved bool    // the receiver has taken bytes before, so speaks what is spoken here
+	doubt  bool    // the receiver was gone: window may not have arrived
+	window window
+}
+
+// New makes a sink that renders messages with r. It does not connect.
+func New(s Settings, r sinks.Renderer) (*Sink, error) {
+	k := &Sink{render: r, window: window{limit: windowBytes}}
+	if s.Protocol == "" {
+		s.Protocol = "tls"
+	}
+	if !slices.Contains([]string{"udp", "tcp", "tls"}, s.Protocol) {
+		return nil, fmt.Errorf("protocol: %q: want udp, tcp or tls", s.Protocol)
+	}
+	if err := s.address(); err != nil {
+		return nil, err
+	}
+	if s.MaxMessage == 0 {
+		s.MaxMessage = defaultMax
+	}
+	if s.MaxMessage < 480 || s.Protocol == "udp" && s.MaxMessage > largestUDP {
+		return nil, fmt.Errorf("max_message: %d: want 480 bytes or more, and with udp at most %d", s.MaxMessage, largestUDP)
+	}
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
+	}
+	if s.Timeout < 0 {
+		return nil, fmt.Errorf("timeout: %v: want more than 0", s.Timeout)
+	}
+	var err error
+	if k.header, err = newHeader(s); err != nil {
+		return nil, err
+	}
+	if s.Protocol == "tls" {
+		if k.tls, err = s.tls(); err != nil {
+			return nil, err
+		}
+	} else if s.TLS != (tlsconf.Settings{}) {
+		return nil, fmt.Errorf("tls: settings are given, but protocol is %s", s.Protocol)
+	}
+	k.s = s
+	return k, nil
+}
+
+// address completes the address.
+func (s *Settings) address() error {
+	if s.Address == "" {
+		return errors.New("address: missing: want host:port")
+	}
+	if _, _, err := net.SplitHostPort(s.Address); err == nil {
+		return nil
+	}
+	port := "514"
+	if s.Protocol == "tls" {
+		port = "6514"
+	}
+	host := strings.Trim(s.Address, "[]")
+	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
+		return fmt.Errorf("address: %q: want host:port", s.Address)
+	}
+	s.Address = net.JoinHostPort(host, port)
+	return nil
+}
+
+func (s *Settings) tls() (*tls.Config, error) {
+	c, err := s.TLS.Config()
+	if err != nil {
+		return nil, err
+	}
+	if c.ServerName == "" {
+		if c.ServerName, _, err = net.SplitHostPort(s.Address); err != nil {
+			return nil, fmt.Errorf("address: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Wants reports whether the event is one: facts are not.
+func (k *Sink) Wants(e *event.Event) bool { return e.Fact == nil }
+
+// Deliver sends a batch; Sink says what counts as arrived.
+func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusal, error) {
+	messages, refused := k.messages(batch)
+	if len(messages) == 0 {
+		return refused, nil
+	}
+	var err error
+	if k.s.Protocol == "udp" {
+		err = k.sendDatagrams(ctx, messages)
+	} else {
+		err = k.sendStream(ctx, messages)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("syslog: %w", tlsconf.Explain(k.s.Address, err))
+	}
+	return refused, nil
+}
+
+// messages renders a batch.
+func (k *Sink) messages(batch []event.Event) ([][]byte, []sinks.Refusal) {
+	messages := make([][]byte, 0, len(batch))
+	var refused []sinks.Refusal
+	for i := range batch {
+		e := &batch[i]
+		body, err := k.render.Event(e)
+		if err != nil {
+			refused = append(refused, sinks.Refusal{Event: *e, Err: fmt.Errorf("syslog: %w", err)})
+			continue
+		}
+		m := k.header.message(e, body)
+		if len(m) > k.s.MaxMessage {
+			err = fmt.Errorf("syslog: a message of %d bytes, more than the %d that are allowed: raise max_message, and the receiver's limit", len(m), k.s.MaxMessage)
+			refused = append(refused, sinks.Refusal{Event: *e, Body: body, Err: err})
+			continue
+		}
+		messages = append(messages, m)
+	}
+	return messages, refused
+}
+
+// sendDatagrams sends each message as a datagram of its own.
+func (k *Sink) sendDatagrams(ctx context.Context, messages [][]byte) error {
+	d := net.Dialer{Timeout: k.s.Timeout}
+	conn, err := d.DialContext(ctx, "udp", k.s.Address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // nothing waits in it
+	for _, m := range messages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := conn.Write(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendStream sends messages over TCP or TLS and waits until they have arrived.
+func (k *Sink) sendStream(ctx context.Context, messages [][]byte) error {
+	err := k.tryStream(ctx, messages)
+	if err == nil {
+		k.doubt = false
+		k.window.add(messages)
+		return nil
+	}
+	k.doubt = true
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return errors.Join(err, k.drop())
+}
+
+func (k *Sink) tryStream(ctx context.Context, messages [][]byte) error {
+	if k.conn != nil && k.conn.closed() {
+		k.doubt = true
+		if err := k.drop(); err != nil {
+			return err
+		}
+	}
+	if k.conn == nil {
+		var err error
+		if k.conn, err = dial(ctx, k.s.Address, k.tls, k.s.Timeout); err != nil {
+			return err
+		}
+	}
+	defer k.conn.obey(ctx)()
+	if k.doubt {
+		if err := k.conn.write(k.window.messages); err != nil {
+			return err
+		}
+	}
+	if !k.proved && k.tls == nil {
+		if err := k.probe(messages[0]); err != nil {
+			return err
+		}
+		messages = messages[1:]
+	}
+	if err := k.conn.write(messages); err != nil {
+		return err
+	}
+	if err := k.confirm(); err != nil {
+		return err
+	}
+	k.proved = true
+	return nil
+}
+
+// confirm waits until what was written has arrived.
+func (k *Sink) confirm() error {
+	if k.s.KeepOpen {
+		return k.conn.acknowledged()
+	}
+	err := k.conn.finish()
+	return errors.Join(err, k.drop())
+}
+
+// probe sends one message and looks whether the receiver puts up with it: one
+// that speaks only TLS may else read a whole batch, close, and seem to have
+// taken it.
+func (k *Sink) probe(message []byte) error {
+	if err := k.conn.write([][]byte{message}); err != nil {
+		return err
+	}
+	return k.conn.stays(probeWait)
+}
+
+// drop gives up the connection.
+func (k *Sink) drop() error {
+	if k.conn == nil {
+		return nil
+	}
+	err := k.conn.close()
+	k.conn = nil
+	return err
+}
+
+// Check connects as Deliver does and sends one message of severity
+// informational, MSGID check, that says it is a test. Over UDP nobody can tell
+// whether it arrived.
+func (k *Sink) Check(ctx context.Context) error {
+	probe := &Sink{s: k.s, header: k.header, tls: k.tls}
+	m := k.header.test(time.Now())
+	var err error
+	if k.s.Protocol == "udp" {
+		err = probe.sendDatagrams(ctx, [][]byte{m, m}) // the first makes the network complain, the second hears of it
+	} else {
+		err = errors.Join(probe.sendStream(ctx, [][]byte{m}), probe.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("syslog: %w", tlsconf.Explain(k.s.Address, err))
+	}
+	return nil
+}
+
+// Close ends the connection in order. What was delivered, but its receiver has
+// not read, is said in the error.
+func (k *Sink) Close() error {
+	if k.conn == nil {
+		return nil
+	}
+	err := k.conn.finish()
+	if err = errors.Join(err, k.drop()); err != nil {
+		return fmt.Errorf("syslog: the last messages may not have arrived: %w", tlsconf.Explain(k.s.Address, err))
+	}
+	return nil
+}
+
+// window is the last messages that were delivered.
+type window struct {
+	messages [][]byte
+	size     int // bytes of messages
+	limit    int // bytes to keep at most
+}
+
+// add takes messages in and lets the oldest go.
+func (w *window) add(messages [][]byte) {
+	w.messages = append(w.messages, messages...)
+	for _, m := range messages {
+		w.size += len(m)
+	}
+	first := 0
+	for ; w.size > w.limit; first++ {
+		w.size -= len(w.messages[first])
+	}
+	w.messages = slices.Delete(w.messages, 0, first)
+}
+
+// hostname is the system's name, as a default.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}

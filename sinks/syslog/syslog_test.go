@@ -1,0 +1,398 @@
+package syslog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wormscope/internal/samples"
+	"wormscope/internal/syslogtest"
+	"wormscope/internal/testca"
+	"wormscope/sinks"
+	"wormscope/sinks/ecs"
+	"wormscope/sinks/event"
+	"wormscope/sinks/syslog"
+	"wormscope/sinks/tlsconf"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// renderer is that of ECS documents.
+func renderer(t *testing.T) sinks.Renderer {
+	t.Helper()
+	zones, err := samples.Zones()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ecs.New(ecs.Options{Observer: "sensor-1", Zones: zones})
+}
+
+// events are n events, each with an id of its own.
+func events(n int) []event.Event {
+	all := samples.All()
+	list := make([]event.Event, 0, n)
+	for i := range n {
+		e := all[i%len(all)].Event
+		if e.Alert != nil {
+			a := *e.Alert
+			a.ID = fmt.Sprintf("%s-%06d", a.ID, i)
+			e.Alert = &a
+		} else {
+			c := *e.Change
+			c.ID = fmt.Sprintf("%s-%06d", c.ID, i)
+			e.Change = &c
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// world is a receiver and what one needs to speak to it.
+type world struct {
+	*syslogtest.Server
+	ca     *testca.CA
+	client tlsconf.Settings // with a certificate
+	render sinks.Renderer
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	ca := testca.New(t, "house authority")
+	client := ca.Issue("sensor-1", testca.Options{})
+	return &world{
+		Server: syslogtest.Start(t, ca, ca.Issue("siem", testca.Options{})),
+		ca:     ca, client: tlsconf.Settings{CA: ca.File, Cert: client.Cert, Key: client.Key},
+		render: renderer(t),
+	}
+}
+
+// sink makes a sink with a header that is the same on every machine.
+func (w *world) sink(t *testing.T, s syslog.Settings) *syslog.Sink {
+	t.Helper()
+	s.Hostname = "sensor-1.example"
+	k, err := syslog.New(s, w.render)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close() })
+	return k
+}
+
+// want is what the receiver must have of a batch.
+func (w *world) want(t *testing.T, batch []event.Event) []string {
+	t.Helper()
+	var want []string
+	for i := range batch {
+		body, err := w.render.Event(&batch[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, string(body))
+	}
+	return want
+}
+
+// bodies are what follows the header of each message.
+func bodies(messages []string) []string {
+	var list []string
+	for _, m := range messages {
+		_, body, _ := strings.Cut(m, " - {")
+		list = append(list, "{"+body)
+	}
+	return list
+}
+
+// TestReceived delivers over everything there is and compares each byte with
+// what rsyslogd has received.
+func TestReceived(t *testing.T) {
+	w := newWorld(t)
+	trusting := tlsconf.Settings{CA: w.ca.File}
+	done := 0
+	for _, c := range []struct {
+		name string
+		s    syslog.Settings
+	}{
+		{"udp", syslog.Settings{Address: w.UDP, Protocol: "udp"}},
+		{"tcp", syslog.Settings{Address: w.TCP, Protocol: "tcp"}},
+		{"tcp kept open", syslog.Settings{Address: w.TCP, Protocol: "tcp", KeepOpen: true}},
+		{"tls", syslog.Settings{Address: w.TLS, TLS: trusting}},
+		{"tls kept open", syslog.Settings{Address: w.TLS, TLS: trusting, KeepOpen: true}},
+		{"mutual tls", syslog.Settings{Address: w.Mutual, TLS: w.client}},
+		{"mutual tls kept open", syslog.Settings{Address: w.Mutual, TLS: w.client, KeepOpen: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := w.sink(t, c.s)
+			batch := events(100)
+			for i := range 3 {
+				refused, err := k.Deliver(t.Context(), batch[i*30:(i+1)*30])
+				if err != nil || len(refused) > 0 {
+					t.Fatalf("%v, refused %v\n%s", err, refused, w.Log())
+				}
+			}
+			if err := k.Close(); err != nil {
+				t.Fatal(err)
+			}
+			want := w.want(t, batch[:90])
+			w.Eventually("everything is there", func() error {
+				if got := len(w.Received()) - done; got < len(want) {
+					return fmt.Errorf("%d of %d", got, len(want))
+				}
+				return nil
+			})
+			got := w.Received()[done:]
+			done += len(got)
+			if diff := cmp.Diff(want, bodies(got)); diff != "" {
+				t.Errorf("received (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestConfirmed: without KeepOpen, what was delivered is in the receiver's
+// file when Deliver returns, since it has read all before it closes.
+func TestConfirmed(t *testing.T) {
+	w := newWorld(t)
+	k := w.sink(t, syslog.Settings{Address: w.TLS, TLS: tlsconf.Settings{CA: w.ca.File}})
+	batch := events(2000)
+	for part := range slices.Chunk(batch, 500) {
+		if _, err := k.Deliver(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := len(w.Received()), len(batch); got != want {
+		t.Errorf("%d messages are there, want %d", got, want)
+	}
+}
+
+// TestFailures: what goes wrong is said in words, and nothing seems to have
+// arrived.
+func TestFailures(t *testing.T) {
+	w := newWorld(t)
+	other := testca.New(t, "foreign authority")
+	stranger := other.Issue("stranger", testca.Options{})
+	for _, c := range []struct {
+		name string
+		s    syslog.Settings
+		want string
+	}{
+		{"wrong authority", syslog.Settings{Address: w.TLS, TLS: tlsconf.Settings{CA: other.File}}, `signed by "CN=house authority", which is not trusted here: set tls.ca`},
+		{"wrong name", syslog.Settings{Address: w.TLS, TLS: tlsconf.Settings{CA: w.ca.File, ServerName: "siem.example"}}, "is for localhost, 127.0.0.1, ::1, not for siem.example"},
+		{"plaintext to TLS", syslog.Settings{Address: w.TLS, Protocol: "tcp"}, "TLS"},
+		{"plaintext to TLS, kept open", syslog.Settings{Address: w.TLS, Protocol: "tcp", KeepOpen: true}, "TLS"},
+		{"TLS to plaintext", syslog.Settings{Address: w.TCP, TLS: tlsconf.Settings{CA: w.ca.File}, Timeout: time.Second}, "a port that speaks no TLS"},
+		{"no client certificate", syslog.Settings{Address: w.Mutual, TLS: tlsconf.Settings{CA: w.ca.File}}, "client certificate"},
+		{"client of another authority", syslog.Settings{Address: w.Mutual, TLS: tlsconf.Settings{CA: w.ca.File, Cert: stranger.Cert, Key: stranger.Key}}, "client certificate"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.s.Timeout == 0 {
+				c.s.Timeout = 20 * time.Second
+			}
+			k := w.sink(t, c.s)
+			batch := events(20)
+			for what, err := range map[string]error{"check": k.Check(t.Context()), "deliver": second(k.Deliver(t.Context(), batch))} {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%s: got %v\nwant %s", what, err, c.want)
+				}
+				t.Logf("%s: %v", what, err)
+			}
+		})
+	}
+	for _, m := range w.Received() {
+		if strings.Contains(m, "wormscope") {
+			t.Errorf("received %q", m)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// deliverAll delivers a batch as an outbox does: the same again until it is
+// there. It returns how often it failed.
+func deliverAll(t *testing.T, k *syslog.Sink, batch []event.Event) (failed int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if refused, err := k.Deliver(t.Context(), batch); err == nil {
+			if len(refused) > 0 {
+				t.Fatalf("refused: %v", refused[0].Err)
+			}
+			return failed
+		}
+		failed++
+	}
+	t.Fatal("not delivered in a minute")
+	return failed
+}
+
+// onceEach drops repeats, and the torn line that a killed receiver leaves
+// before the next message.
+func onceEach(messages []string) (list []string, repeats int) {
+	seen := map[string]bool{}
+	for _, m := range messages {
+		body := m[strings.LastIndex(m, " - {")+len(" - "):]
+		if seen[body] {
+			repeats++
+			continue
+		}
+		seen[body] = true
+		list = append(list, body)
+	}
+	return list, repeats
+}
+
+// TestReceiverDies kills the receiver and starts it again in the middle, over
+// each kind of connection. Nothing is lost, and what is repeated is the same.
+func TestReceiverDies(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		s    func(*world) syslog.Settings
+	}{
+		{"tcp", func(w *world) syslog.Settings { return syslog.Settings{Address: w.TCP, Protocol: "tcp"} }},
+		{"tcp kept open", func(w *world) syslog.Settings {
+			return syslog.Settings{Address: w.TCP, Protocol: "tcp", KeepOpen: true}
+		}},
+		{"mutual tls", func(w *world) syslog.Settings { return syslog.Settings{Address: w.Mutual, TLS: w.client} }},
+		{"mutual tls kept open", func(w *world) syslog.Settings {
+			return syslog.Settings{Address: w.Mutual, TLS: w.client, KeepOpen: true}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			s := c.s(w)
+			s.Timeout = 10 * time.Second
+			k := w.sink(t, s)
+			all := events(3000)
+			kill, killed := make(chan func()), make(chan struct{})
+			go func() {
+				defer close(killed)
+				for end := range kill {
+					end()
+					time.Sleep(50 * time.Millisecond)
+					w.Run()
+				}
+			}()
+			failed, n := 0, 0
+			for batch := range slices.Chunk(all, 100) {
+				if n++; n%8 == 0 {
+					kill <- []func(){w.Kill, w.Stop, w.Kill}[n/8-1]
+				}
+				failed += deliverAll(t, k, batch)
+			}
+			close(kill)
+			<-killed
+			if err := k.Close(); err != nil {
+				t.Fatal(err)
+			}
+			want := w.want(t, all)
+			slices.Sort(want)
+			w.Eventually("everything is there", func() error {
+				got, repeats := onceEach(w.Received())
+				slices.Sort(got)
+				if diff := cmp.Diff(want, got); diff != "" {
+					return errors.New(diff)
+				}
+				t.Logf("3 restarts, 2 of them after a kill: %d failed deliveries, 0 lost, %d repeats of %d", failed, repeats, len(want))
+				return nil
+			})
+			if failed == 0 {
+				t.Error("no delivery failed: the receiver was never away")
+			}
+		})
+	}
+}
+
+// TestReceiverHangs stops the receiver where it is: what its kernel takes has
+// not arrived, and a delivery ends in time.
+func TestReceiverHangs(t *testing.T) {
+	w := newWorld(t)
+	k := w.sink(t, syslog.Settings{Address: w.TCP, Protocol: "tcp", Timeout: time.Second})
+	batch := events(50)
+	deliverAll(t, k, batch[:10])
+	w.Pause()
+	_, err := k.Deliver(t.Context(), batch[10:])
+	if err == nil || !strings.Contains(err.Error(), "its kernel took all bytes, but it did not read them and close in time") {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	long := w.sink(t, syslog.Settings{Address: w.TCP, Protocol: "tcp", Timeout: time.Hour})
+	if _, err = long.Deliver(ctx, batch[10:]); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	w.Resume()
+	deliverAll(t, k, batch[10:])
+	got, repeats := onceEach(w.Received())
+	if diff := cmp.Diff(w.want(t, batch), got); diff != "" {
+		t.Error(diff)
+	}
+	t.Logf("%d repeats", repeats)
+}
+
+// TestKeepOpenNoticesTheEnd: a connection that the receiver has closed between
+// two batches is found closed before more is written.
+func TestKeepOpenNoticesTheEnd(t *testing.T) {
+	w := newWorld(t)
+	k := w.sink(t, syslog.Settings{Address: w.Mutual, TLS: w.client, KeepOpen: true})
+	batch := events(40)
+	deliverAll(t, k, batch[:20])
+	w.Stop()
+	if _, err := k.Deliver(t.Context(), batch[20:]); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
+		t.Errorf("got %v", err)
+	}
+	w.Run()
+	deliverAll(t, k, batch[20:])
+	w.Eventually("everything is there", func() error {
+		got, _ := onceEach(w.Received())
+		if diff := cmp.Diff(w.want(t, batch), got); diff != "" {
+			return errors.New(diff)
+		}
+		return nil
+	})
+}
+
+// TestUDPNobodyListens: all that UDP can tell.
+func TestUDPNobodyListens(t *testing.T) {
+	w := newWorld(t)
+	w.Stop()
+	k := w.sink(t, syslog.Settings{Address: w.UDP, Protocol: "udp"})
+	if _, err := k.Deliver(t.Context(), events(2)); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
+		t.Errorf("got %v", err)
+	}
+	if err := k.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCheckSays a message that says it is a test.
+func TestCheckSays(t *testing.T) {
+	w := newWorld(t)
+	k := w.sink(t, syslog.Settings{Address: w.Mutual, TLS: w.client, Facility: "local7"})
+	if err := k.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := w.Received()
+	if len(got) != 1 || !strings.HasPrefix(got[0], "<190>1 ") || !strings.HasSuffix(got[0], " sensor-1.example wormscope - check - wormscope tests the way to this receiver; nothing was found") {
+		t.Errorf("received %q", got)
+	}
+}
+
+func TestTooLongIsRefused(t *testing.T) {
+	w := newWorld(t)
+	k := w.sink(t, syslog.Settings{Address: w.TCP, Protocol: "tcp", MaxMessage: 1000})
+	batch := events(30)
+	refused, err := k.Deliver(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(refused) == 0 || len(refused) == len(batch) || len(w.Received())+len(refused) != len(batch) {
+		t.Errorf("%d refused, %d received of %d", len(refused), len(w.Received()), len(batch))
+	}
+	for _, r := range refused {
+		if len(r.Body) < 900 || !strings.Contains(r.Err.Error(), "more than the 1000 that are allowed: raise max_message") {
+			t.Errorf("%s: %v", r.Event.ID(), r.Err)
+		}
+	}
+}
