@@ -1,0 +1,61 @@
+package kafkatest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// Ports come in blocks from below the range that systems give to outgoing
+// connections, so that nobody takes one before its node does. A lock on a file
+// tells other test processes that a block is taken; it ends with the process.
+const (
+	firstPort  = 20000
+	blockPorts = 20
+	portBlocks = 600
+)
+
+// freePorts returns so many ports, at most blockPorts, that are free and stay
+// so until the test ends.
+func freePorts(t testing.TB, n int) []int {
+	t.Helper()
+	if n > blockPorts {
+		t.Fatalf("%d ports are more than one block", n)
+	}
+	dir := filepath.Join(os.TempDir(), "wormscope-test-ports")
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for try := range portBlocks {
+		block := (os.Getpid() + try) % portBlocks
+		lock, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(block)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports := make([]int, 0, n)
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			for p := firstPort + block*blockPorts; len(ports) < n && free(p); p++ {
+				ports = append(ports, p)
+			}
+		}
+		if len(ports) == n {
+			t.Cleanup(func() { _ = lock.Close() }) // gives the block back
+			return ports
+		}
+		_ = lock.Close() // nothing was written
+	}
+	t.Fatal("no free ports")
+	return nil
+}
+
+// free reports whether nobody listens on a port of 127.0.0.1.
+func free(port int) bool {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
