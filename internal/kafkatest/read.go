@@ -1,0 +1,103 @@
+package kafkatest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// A Record is what a topic holds.
+type Record struct {
+	Partition  int
+	Offset     int64
+	Key, Value string
+	Headers    map[string]string
+}
+
+// Client returns a client with all rights, until the test ends.
+func (c *Cluster) Client() *kafka.Client {
+	transport := &kafka.Transport{MetadataTTL: time.Second}
+	c.t.Cleanup(transport.CloseIdleConnections)
+	return &kafka.Client{Addr: kafka.TCP(c.Brokers()...), Transport: transport}
+}
+
+// readLimit is how long a topic may take to be read to its end.
+const readLimit = 2 * time.Minute
+
+// Read returns all that a topic holds now, partition by partition, each in
+// order.
+func (c *Cluster) Read(topic string) []Record {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
+	defer cancel()
+	client := c.Client()
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil || meta.Topics[0].Error != nil {
+		c.t.Fatalf("read %s: %v %v", topic, err, meta)
+	}
+	var all []Record
+	for p := range meta.Topics[0].Partitions {
+		all = readPartition(ctx, c.t, client, topic, p, all)
+	}
+	return all
+}
+
+// readPartition appends what a partition holds up to its present end.
+func readPartition(ctx context.Context, t testing.TB, client *kafka.Client, topic string, partition int, all []Record) []Record {
+	t.Helper()
+	for offset := kafka.FirstOffset; ; {
+		r, err := client.Fetch(ctx, &kafka.FetchRequest{
+			Topic: topic, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 4 << 20, MaxWait: 100 * time.Millisecond,
+		})
+		if err == nil {
+			err = r.Error
+		}
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, kafka.OffsetOutOfRange) {
+				t.Fatalf("read %s/%d at %d: %v", topic, partition, offset, err)
+			}
+			time.Sleep(100 * time.Millisecond) // an election
+			continue
+		}
+		next := offset
+		for {
+			m, err := r.Records.ReadRecord()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("read %s/%d: %v", topic, partition, err)
+			}
+			if m.Offset < offset {
+				continue // of the batch that the offset is in
+			}
+			all = append(all, recordOf(t, partition, m))
+			next = m.Offset + 1
+		}
+		if next == offset || next >= r.HighWatermark {
+			return all
+		}
+		offset = next
+	}
+}
+
+func recordOf(t testing.TB, partition int, m *kafka.Record) Record {
+	t.Helper()
+	key, err := kafka.ReadAll(m.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := kafka.ReadAll(m.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Record{Partition: partition, Offset: m.Offset, Key: string(key), Value: string(value), Headers: map[string]string{}}
+	for _, h := range m.Headers {
+		r.Headers[h.Key] = string(h.Value)
+	}
+	return r
+}

@@ -1,0 +1,157 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+
+	"wormscope/sinks/tlsconf"
+)
+
+// How long things may take.
+const (
+	dialTimeout = 5 * time.Second // to be connected, all handshakes included
+	// requestTimeout is for one request. Half of it is what the broker is told
+	// to wait for its replicas: more than it takes to find a dead one.
+	requestTimeout = 30 * time.Second
+	// metadataTTL is after what time a new leader is known at the latest.
+	metadataTTL = time.Second
+)
+
+// A link is the way to a cluster: the pool of connections, and what it takes
+// to make one.
+type link struct {
+	tls       *tls.Config // nil for none
+	sasl      sasl.Mechanism
+	clientID  string
+	transport *kafkago.Transport
+	client    *kafkago.Client
+	cancel    context.CancelFunc
+}
+
+// open makes the way to a cluster, and connects to nobody yet.
+func (c *Cluster) open(topics ...string) (*link, error) {
+	l := &link{clientID: c.ClientID}
+	if l.clientID == "" {
+		l.clientID = defaultClientID
+	}
+	var err error
+	if c.TLS != nil {
+		if l.tls, err = c.TLS.Config(); err != nil {
+			return nil, err
+		}
+	}
+	if l.sasl, err = c.SASL.mechanism(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	l.transport = &kafkago.Transport{
+		Dial: l.dial, DialTimeout: dialTimeout, ClientID: l.clientID, SASL: l.sasl,
+		MetadataTTL: metadataTTL, MetadataTopics: topics, Context: ctx,
+	}
+	l.client = &kafkago.Client{Addr: kafkago.TCP(c.Brokers...), Timeout: requestTimeout, Transport: l.transport}
+	return l, nil
+}
+
+// close gives up all connections.
+func (l *link) close() {
+	l.transport.CloseIdleConnections()
+	l.cancel()
+}
+
+// dial connects to a broker, with TLS if that is wanted. Its errors, and those
+// of the connection, are in words.
+func (l *link) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, tlsconf.Explain(addr, err)
+	}
+	if l.tls == nil {
+		return &conn{Conn: c, addr: addr, plain: true, sasl: l.sasl != nil, since: time.Now()}, nil
+	}
+	config := l.tls
+	if config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	secure := tls.Client(c, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = c.Close() // it is of no use
+		return nil, tlsconf.Explain(addr, err)
+	}
+	return &conn{Conn: secure, addr: addr, sasl: l.sasl != nil, since: time.Now()}, nil
+}
+
+// A conn is a connection that puts what goes wrong into words.
+type conn struct {
+	net.Conn
+	addr  string
+	plain bool // without TLS
+	sasl  bool // a user is told to the broker
+	heard bool // the broker has said something
+	since time.Time
+}
+
+// Types of TLS records (RFC 8446, section 5.1): what a broker answers that
+// wants TLS. No answer of Kafka begins so: it would be one of 352 MB.
+const (
+	tlsAlert     = 0x15
+	tlsHandshake = 0x16
+)
+
+// Read implements net.Conn.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && !c.heard && c.plain && (b[0] == tlsAlert || b[0] == tlsHandshake) {
+		return 0, &tlsconf.Error{Addr: c.addr, Words: "it speaks TLS: set tls, or use the port without it"}
+	}
+	c.heard = c.heard || n > 0
+	return n, c.explain(err)
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return n, c.explain(err)
+}
+
+// settled is after what time a connection does not end for what its user did
+// wrong.
+const settled = dialTimeout
+
+// explain puts an error into words. How far the talk had got says much of why
+// it ended.
+func (c *conn) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	words := ""
+	explained := tlsconf.Explain(c.addr, err)
+	known, ok := errors.AsType[*tlsconf.Error](explained)
+	switch ended := ok && strings.HasPrefix(known.Words, "it closed the connection"); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		words = "it does not answer: the broker hangs, or the network drops"
+	case ended && !c.heard && c.plain:
+		words = "it closed the connection at the first word: this port may want TLS (tls)"
+	case ended && !c.heard:
+		words = "it closed the connection at the first word: it may refuse the client certificate (tls.cert)"
+	case ended && time.Since(c.since) > settled:
+		words = "it closed the connection: it stopped, or started again"
+	case ended && !c.sasl:
+		words = "it closed the connection: it stopped, or wants a user and a password (sasl)"
+	case ended:
+		words = "it closed the connection: it stopped, or does not know the user (sasl)"
+	default:
+		return explained
+	}
+	// Without the cause: the library replaces what comes of an io.EOF.
+	return &tlsconf.Error{Addr: c.addr, Words: words}
+}
