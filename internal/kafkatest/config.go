@@ -43,10 +43,11 @@ func (c *Cluster) format() {
 
 // properties returns the configuration of a node.
 func (c *Cluster) properties(n *node) string {
-	var voters, listen, advertise, protocol []string
+	voters := make([]string, 0, len(c.nodes))
 	for _, v := range c.nodes {
 		voters = append(voters, fmt.Sprintf("%d@%s", v.id, v.address(controller)))
 	}
+	var listen, advertise, protocol []string
 	for l := range listeners {
 		if l > controller && !c.o.Secure {
 			break
@@ -86,26 +87,29 @@ func (c *Cluster) properties(n *node) string {
 		"log.cleaner.backoff.ms=500",
 	}
 	if c.o.Secure {
-		lines = append(lines, c.security()...)
+		lines = append(lines, c.security())
 	}
 	return strings.Join(append(lines, c.o.Properties...), "\n") + "\n"
 }
 
 // security returns the lines about certificates, passwords and access rules.
-func (c *Cluster) security() []string {
-	lines := []string{
-		"ssl.keystore.type=PEM", "ssl.keystore.location=" + c.Cert("server.keystore.pem"),
-		"ssl.truststore.type=PEM", "ssl.truststore.location=" + c.Cert("ca.pem"),
-		"listener.name.mutual.ssl.client.auth=required",
-		"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
-		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-		"allow.everyone.if.no.acl.found=true", "super.users=User:ANONYMOUS",
-	}
+func (c *Cluster) security() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `ssl.keystore.type=PEM
+ssl.keystore.location=%s
+ssl.truststore.type=PEM
+ssl.truststore.location=%s
+listener.name.mutual.ssl.client.auth=required
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+super.users=User:ANONYMOUS
+`, c.Cert("server.keystore.pem"), c.Cert("ca.pem"))
 	for _, l := range []string{"sasl_ssl", "sasl_plaintext"} {
-		lines = append(lines, fmt.Sprintf("listener.name.%s.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=\"%s\";", l, User, Password))
-		for _, m := range []string{"256", "512"} {
-			lines = append(lines, fmt.Sprintf("listener.name.%s.scram-sha-%s.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;", l, m))
-		}
+		fmt.Fprintf(&b, `listener.name.%[1]s.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_%[2]s="%[3]s";
+listener.name.%[1]s.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.%[1]s.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+`, l, User, Password)
 	}
-	return lines
+	return b.String()
 }

@@ -1,10 +1,10 @@
 package kafkatest
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 )
@@ -31,7 +31,7 @@ func freePorts(t testing.TB, n int) []int {
 	}
 	for try := range portBlocks {
 		block := (os.Getpid() + try) % portBlocks
-		lock, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(block)), os.O_CREATE|os.O_RDWR, 0o600)
+		lock, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(block)), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}

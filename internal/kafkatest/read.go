@@ -63,20 +63,9 @@ func readPartition(ctx context.Context, t testing.TB, client *kafka.Client, topi
 			time.Sleep(100 * time.Millisecond) // an election
 			continue
 		}
-		next := offset
-		for {
-			m, err := r.Records.ReadRecord()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatalf("read %s/%d: %v", topic, partition, err)
-			}
-			if m.Offset < offset {
-				continue // of the batch that the offset is in
-			}
-			all = append(all, recordOf(t, partition, m))
-			next = m.Offset + 1
+		var next int64
+		if all, next, err = take(all, r.Records, partition, offset); err != nil {
+			t.Fatalf("read %s/%d: %v", topic, partition, err)
 		}
 		if next == offset || next >= r.HighWatermark {
 			return all
@@ -85,19 +74,41 @@ func readPartition(ctx context.Context, t testing.TB, client *kafka.Client, topi
 	}
 }
 
-func recordOf(t testing.TB, partition int, m *kafka.Record) Record {
-	t.Helper()
+// take appends what a broker sent, and returns the offset after it.
+func take(all []Record, from kafka.RecordReader, partition int, offset int64) ([]Record, int64, error) {
+	next := offset
+	for {
+		m, err := from.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			return all, next, nil
+		}
+		if err != nil {
+			return all, next, err
+		}
+		if m.Offset < offset {
+			continue // of the batch that the offset is in
+		}
+		r, err := recordOf(partition, m)
+		if err != nil {
+			return all, next, err
+		}
+		all = append(all, r)
+		next = m.Offset + 1
+	}
+}
+
+func recordOf(partition int, m *kafka.Record) (Record, error) {
 	key, err := kafka.ReadAll(m.Key)
 	if err != nil {
-		t.Fatal(err)
+		return Record{}, err
 	}
 	value, err := kafka.ReadAll(m.Value)
 	if err != nil {
-		t.Fatal(err)
+		return Record{}, err
 	}
 	r := Record{Partition: partition, Offset: m.Offset, Key: string(key), Value: string(value), Headers: map[string]string{}}
 	for _, h := range m.Headers {
 		r.Headers[h.Key] = string(h.Value)
 	}
-	return r
+	return r, nil
 }

@@ -80,7 +80,7 @@ const (
 )
 
 // topicName is what Kafka takes as the name of a topic.
-var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`) //nolint:gochecknoglobals // compiled once
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 
 // Validate says what is wrong with the settings, without asking anyone; all of
 // it, one a line.

@@ -36,7 +36,7 @@ func (s *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusa
 		})
 	}
 	sending.Wait()
-	var errs []error
+	errs := make([]error, 0, len(lanes))
 	for _, l := range lanes {
 		if s.denied(l.err) {
 			l.refuse(l.messages[l.done:], l.err)

@@ -133,7 +133,7 @@ func (c *conn) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	words := ""
+	var words string
 	explained := tlsconf.Explain(c.addr, err)
 	known, ok := errors.AsType[*tlsconf.Error](explained)
 	switch ended := ok && strings.HasPrefix(known.Words, "it closed the connection"); {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func alertOf(n int) event.Event {
 	host := netip.AddrFrom4([4]byte{10, 0, 0, byte(n % 64)})
 	when := at.Add(time.Duration(n) * time.Millisecond)
 	return event.OfAlert(&alert.Alert{
-		ID: alert.Identify("test", host, when, fmt.Sprint(n)), Rule: alert.RuleScan, Name: "fan-out", Severity: alert.High,
+		ID: alert.Identify("test", host, when, strconv.Itoa(n)), Rule: alert.RuleScan, Name: "fan-out", Severity: alert.High,
 		Time: when, First: at, Last: when, Count: uint64(n), Host: host,
 		Orig: netip.AddrPortFrom(host, 0), Resp: netip.MustParseAddrPort("10.1.0.1:445"), Proto: 6,
 		Evidence: alert.Evidence{Scan: &alert.Scan{Port: 445, Targets: uint64(n)}},
@@ -183,6 +184,7 @@ type wrongWay struct {
 }
 
 func (w *wrongWay) run(t *testing.T) {
+	t.Helper()
 	if w.config.Topic == "" {
 		w.config.Topic = "over-TLS"
 	}
@@ -200,6 +202,7 @@ func (w *wrongWay) run(t *testing.T) {
 }
 
 func wrongWays(t *testing.T, c *kafkatest.Cluster, ways map[string]Cluster) []wrongWay {
+	t.Helper()
 	nobody := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(nobody, []byte("wrong\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -232,6 +235,7 @@ func wrongWays(t *testing.T, c *kafkatest.Cluster, ways map[string]Cluster) []wr
 
 // rights sees what is said and done when the user has no right to a topic.
 func rights(t *testing.T, c *kafkatest.Cluster, way Cluster) {
+	t.Helper()
 	admin := c.Client()
 	s := open(t, Config{Cluster: Cluster{Brokers: c.Brokers()}, Topic: "secret", StateTopic: "readable", LedgerTopic: "open", Create: true})
 	deliver(t, s, []event.Event{alertOf(0), changeOf(1, scope.Suspected)})
@@ -322,6 +326,7 @@ func policy(t *testing.T, c *kafkatest.Cluster, topic, want string) {
 // tooLarge delivers a batch in which two messages are larger than what the
 // broker takes, and one than what the settings allow.
 func tooLarge(t *testing.T, c *kafkatest.Cluster, way Cluster) {
+	t.Helper()
 	s := open(t, Config{Cluster: way, Topic: "small", Create: true, Compression: "none", MaxMessageBytes: 100_000})
 	list := batch(0, 200)
 	var keep []event.Event

@@ -14,10 +14,9 @@ func (s *Sink) partitions(ctx context.Context, topic string) (int, error) {
 	n, err := s.link.partitions(ctx, topic)
 	code, _ := errors.AsType[kafkago.Error](err)
 	if code == kafkago.UnknownTopicOrPartition && s.config.Create {
-		if err := s.create(ctx, topic); err != nil {
-			return 0, err
+		if err = s.create(ctx, topic); err == nil {
+			n, err = s.link.partitions(ctx, topic)
 		}
-		n, err = s.link.partitions(ctx, topic)
 	}
 	if err != nil {
 		return 0, explain(topic, err)
