@@ -74,11 +74,17 @@ const bridge = "br0"
 func New(t testing.TB) *Net {
 	t.Helper()
 	Need(t)
-	n := &Net{t: t, prefix: fmt.Sprintf("ws%d-%d-", os.Getpid(), time.Now().UnixNano()%1e6)}
+	n := newNet(t)
 	n.namespace("switch")
 	n.ip("switch", "link", "add", bridge, "type", "bridge")
 	n.ip("switch", "link", "set", bridge, "up")
 	return n
+}
+
+// newNet returns a network that has nothing yet.
+func newNet(t testing.TB) *Net {
+	t.Helper()
+	return &Net{t: t, prefix: fmt.Sprintf("ws%d-%d-", os.Getpid(), time.Now().UnixNano()%1e6)}
 }
 
 // namespace makes a namespace that forwards, without IPv6, whose chatter would

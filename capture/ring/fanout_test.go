@@ -1,0 +1,132 @@
+//go:build linux
+
+package ring_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/netip"
+	"sync"
+	"testing"
+
+	"wormscope/capture"
+	"wormscope/capture/packet"
+	"wormscope/capture/ring"
+	"wormscope/internal/livetest"
+	"wormscope/internal/testnet"
+)
+
+// datagram returns a UDP datagram in Ethernet, and the answer to it.
+func datagram(flow int) (query, answer []byte) {
+	client := binary.BigEndian.AppendUint32(nil, 0x0a000000+uint32(flow%50))
+	server := []byte{192, 0, 2, byte(flow % 7)}
+	port := binary.BigEndian.AppendUint16(nil, uint16(1024+flow))
+	build := func(src, dst, srcPort, dstPort []byte) []byte {
+		f := []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0}
+		f = append(append(f, src...), dst...)
+		f = append(append(f, srcPort...), dstPort...)
+		return append(f, 0, 12, 0, 0, 'p', 'i', 'n', 'g')
+	}
+	return build(client, server, port, []byte{0, 53}), build(server, client, []byte{0, 53}, port)
+}
+
+// flows reads a ring to its end and returns how often each flow was in it.
+func flows(next func(*capture.Frame) error) (map[[2]netip.AddrPort]int, error) {
+	seen := map[[2]netip.AddrPort]int{}
+	decoder := packet.NewDecoder()
+	var f capture.Frame
+	var p packet.Packet
+	for {
+		switch err := next(&f); {
+		case errors.Is(err, capture.ErrIdle):
+			continue
+		case errors.Is(err, io.EOF):
+			return seen, nil
+		case err != nil:
+			return nil, err
+		}
+		if o := decoder.Decode(&f, &p); o != packet.OK {
+			return nil, errors.New(o.String())
+		}
+		if p.Dst.Port() == 53 {
+			seen[[2]netip.AddrPort{p.Src, p.Dst}]++
+		} else {
+			seen[[2]netip.AddrPort{p.Dst, p.Src}]++
+		}
+	}
+}
+
+// Each frame is in one ring, and both directions of a flow in the same: from
+// the first frame on, also where the interface was made anew.
+func TestFanoutKeepsFlowsTogether(t *testing.T) {
+	p := testnet.NewPair(t)
+	o := livetest.Small(testnet.Right)
+	o.Fanout = 2
+	source := open(t, p, o)
+	const n = 500
+	var rings sync.WaitGroup
+	seen, errs := make([]map[[2]netip.AddrPort]int, o.Fanout), make([]error, o.Fanout)
+	for i, r := range source.Rings() {
+		rings.Go(func() { seen[i], errs[i] = flows(r.Next) })
+	}
+	t.Cleanup(func() {
+		source.Stop()
+		rings.Wait()
+	})
+	send := func(first int) {
+		s := p.Sender(testnet.Left)
+		for flow := first; flow < first+n; flow++ {
+			query, answer := datagram(flow)
+			s.Send(query, answer)
+		}
+	}
+	send(0)
+	p.IP("link", "del", testnet.Right)
+	livetest.Eventually(t, "gone", func() bool { return source.Stats().Total().Losses == 1 })
+	p.Connect()
+	livetest.Eventually(t, "back", func() bool { return source.Stats().Total().Returns == 1 })
+	livetest.Eventually(t, "both rings are", func() bool { return ring.Bound(source) })
+	send(n) // flows of before may be in the other ring now
+	source.Stop()
+	rings.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	flows := len(seen[0]) + len(seen[1])
+	if flows != 2*n || len(seen[0]) < n/2 || len(seen[1]) < n/2 {
+		t.Errorf("%d and %d flows of %d", len(seen[0]), len(seen[1]), 2*n)
+	}
+	for _, ring := range seen {
+		for flow, frames := range ring {
+			if frames != 2 {
+				t.Errorf("%d frames of 2 of %v", frames, flow)
+			}
+		}
+	}
+	if i := source.Stats().Total(); i.Received != 4*n || i.Dropped != 0 {
+		t.Errorf("got %+v", i)
+	}
+}
+
+// One reader can read all rings.
+func TestFanoutReadByOne(t *testing.T) {
+	p := testnet.NewPair(t)
+	o := livetest.Small(testnet.Right)
+	o.Fanout = 4
+	source := open(t, p, o)
+	s := p.Sender(testnet.Left)
+	const n = 500
+	for flow := range n {
+		query, answer := datagram(flow)
+		s.Send(query, answer)
+	}
+	source.Stop()
+	seen, err := flows(source.Next)
+	if err != nil || len(seen) != n {
+		t.Errorf("%d flows of %d: %v", len(seen), n, err)
+	}
+	if i := source.Stats().Total(); i.Received != 2*n {
+		t.Errorf("got %+v", i)
+	}
+}

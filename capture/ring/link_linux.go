@@ -1,0 +1,120 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// failed sees to an error of the socket: its interface went down or away.
+func (r *ring) failed() {
+	code, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil || unix.Errno(code) != unix.ENETDOWN || r.down {
+		return
+	}
+	r.down = true
+	if !r.lead {
+		return
+	}
+	r.iface.up.Store(false)
+	r.iface.losses.Add(1)
+	text := "the interface went down: waiting for it"
+	if d, err := lookUp(r.fd, r.iface.name); err != nil || d.index != r.device.index {
+		text = "the interface is gone: waiting for one of this name"
+	}
+	r.options.Warn(r.iface.name, text)
+}
+
+// find looks whether an interface of the name is there and up. One that was
+// made anew is captured from as the old one was.
+func (r *ring) find() {
+	d, err := lookUp(r.fd, r.iface.name)
+	if err != nil {
+		return
+	}
+	if d.index != r.device.index {
+		if err := r.move(d); err != nil {
+			if r.lead && !errors.Is(err, errBusy) && !errors.Is(err, unix.ENODEV) {
+				r.options.Warn(r.iface.name, fmt.Sprintf("can't capture from the interface that came back: %v", err))
+			}
+			return
+		}
+	}
+	if !d.up {
+		return
+	}
+	r.down = false
+	if r.lead {
+		r.iface.up.Store(true)
+		r.iface.gains.Add(1)
+		r.options.Warn(r.iface.name, "the interface is back")
+	}
+}
+
+// errBusy says that a ring can't move yet.
+var errBusy = errors.New("frames are left in the ring")
+
+// move goes on with another device. The socket is bound to it, which needs no
+// capability, and keeps its ring and its counts; but one of a fanout group
+// can't be, and so another takes its place.
+func (r *ring) move(d device) error {
+	link, kind := d.link()
+	if kind != r.kind {
+		return errors.New("it is of another kind: start again")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.options.Fanout > 1 {
+		if err := r.replace(d); err != nil {
+			return err
+		}
+	}
+	err := r.start(d)
+	if err == nil {
+		err = r.options.setFilter(r.fd, r.program)
+	}
+	if err != nil {
+		r.device.index, r.down = 0, true // so that it is tried again
+		return err
+	}
+	r.link = link
+	return nil
+}
+
+// replace gives a ring another socket, once all frames of the old one are read.
+func (r *ring) replace(d device) error {
+	if !r.drained() {
+		return errBusy
+	}
+	fd, err := r.spare(d)
+	if err != nil {
+		return err
+	}
+	r.harvestLocked()
+	memory, err := r.options.mapRing(fd)
+	if err != nil {
+		return errors.Join(err, closeFD(fd))
+	}
+	err = errors.Join(unix.Munmap(r.memory), closeFD(r.fd))
+	r.fd, r.memory, r.walk.block, r.index = fd, memory, nil, 0
+	return err
+}
+
+// spare returns a socket in the network namespace of the others. Those that
+// Open made come first: the process may not be able to make any more.
+func (r *ring) spare(d device) (int, error) {
+	if last := len(r.spares) - 1; last >= 0 {
+		fd := r.spares[last]
+		r.spares = r.spares[:last]
+		return fd, nil
+	}
+	fd, err := newSocket(r.kind)
+	if err != nil {
+		return -1, err
+	}
+	if there, err := lookUp(fd, r.iface.name); err != nil || there.index != d.index {
+		return -1, errors.Join(errors.New("the process is in another network namespace now"), closeFD(fd))
+	}
+	return fd, nil
+}

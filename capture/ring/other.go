@@ -1,0 +1,46 @@
+//go:build !linux
+
+package ring
+
+import (
+	"errors"
+	"io"
+
+	"wormscope/capture"
+)
+
+// errSystem says why there are no rings.
+var errSystem = errors.New("AF_PACKET rings are Linux's: build with -tags libpcap to capture on this system")
+
+// A Source captures on Linux only.
+type Source struct{}
+
+// A Reader reads rings on Linux only.
+type Reader struct{}
+
+// Open returns an error on this system.
+func Open(Options) (*Source, error) { return nil, errSystem }
+
+// Next returns an error on this system.
+func (*Source) Next(*capture.Frame) error { return io.EOF }
+
+// Rings returns nothing on this system.
+func (*Source) Rings() []*Reader { return nil }
+
+// Name returns nothing on this system.
+func (*Source) Name(int) string { return "" }
+
+// Stats returns nothing on this system.
+func (*Source) Stats() Stats { return Stats{} }
+
+// Stop does nothing on this system.
+func (*Source) Stop() {}
+
+// Close does nothing on this system.
+func (*Source) Close() error { return nil }
+
+// AttachEBPF returns an error on this system.
+func (*Source) AttachEBPF(int) error { return errSystem }
+
+// Next returns an error on this system.
+func (*Reader) Next(*capture.Frame) error { return io.EOF }

@@ -1,0 +1,366 @@
+package ring
+
+import (
+	"io"
+	"io/fs"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"wormscope/capture"
+)
+
+const (
+	// lookEvery is how often an interface that is down is looked for.
+	lookEvery = 100 * time.Millisecond
+	// slack is what the kernel may be late with a block that is due.
+	slack = 5 * time.Millisecond
+	// drainSlack is the same after Stop, when nothing is lost by waiting.
+	drainSlack = 200 * time.Millisecond
+	// pollEvery is after how many blocks the sockets are looked at even if
+	// blocks are always ready.
+	pollEvery = 64
+)
+
+// A Reader reads one ring of each interface. It is used from one goroutine,
+// which is best locked to its thread while it reads.
+type Reader struct {
+	source  *Source
+	rings   []*ring
+	current *ring         // that is read
+	limit   int64         // up to this time, Unix nanoseconds
+	hold    time.Duration // how long others are waited for
+	polls   []unix.PollFd // one a ring, then that of Stop
+	turns   int           // since the sockets were looked at
+	looked  time.Duration // when those that are down were
+	silent  bool          // the rings let nothing in any more
+	until   time.Duration // when draining ends whatever is left
+	err     error         // what Next returns from now on
+}
+
+// newReader returns a reader of rings that share options.
+func newReader(s *Source, rings []*ring) *Reader {
+	return &Reader{
+		source: s, rings: rings,
+		// A block is handed over after twice its time-out at the latest: the
+		// kernel's timer lets one pass in which it was opened.
+		hold:  2*s.options.BlockTimeout + slack,
+		polls: make([]unix.PollFd, len(rings)+1),
+	}
+}
+
+// Next reads the next frame into f, whose Data lies in the ring and is valid
+// until the next call. It returns capture.ErrIdle when nothing came for
+// Options.IdleAfter, and can then be called again; io.EOF after Stop, once
+// everything is read that came before. Any other error is final.
+//
+// Frame.Number counts within the ring. Frames of one ring come in the order in
+// which the kernel took them. Those of several interfaces come in the order of
+// their times, for which a frame is kept back, if others have none, for twice
+// Options.BlockTimeout and a little; where one ring is more than half full
+// that is left, and so its frames may come up to one block early.
+func (r *Reader) Next(f *capture.Frame) error {
+	for {
+		if c := r.current; c != nil && c.left > 0 {
+			t, ok := c.time()
+			if !ok {
+				r.err = c.damaged()
+				return r.err
+			}
+			if t <= r.limit {
+				return c.deliver(f, t)
+			}
+		}
+		if err := r.turn(); err != nil {
+			return err
+		}
+	}
+}
+
+// turn makes the ring with the earliest frame the current one. It waits for
+// one if need be.
+func (r *Reader) turn() error {
+	if r.err != nil {
+		return r.err
+	}
+	if c := r.current; c != nil && c.left == 0 {
+		c.release()
+	}
+	r.current = nil
+	if r.turns++; r.turns >= pollEvery {
+		r.poll(0)
+	}
+	for idle := r.source.options.IdleAfter; ; {
+		wait := r.choose()
+		if wait == 0 {
+			return nil
+		}
+		if r.source.stopped.Load() {
+			if r.drained() {
+				r.err = io.EOF
+				return r.err
+			}
+			r.poll(time.Millisecond)
+			continue
+		}
+		if r.waiting() {
+			r.poll(wait)
+			continue
+		}
+		if idle <= 0 {
+			return capture.ErrIdle
+		}
+		begin := now()
+		r.poll(min(idle, wait))
+		idle -= max(now()-begin, time.Microsecond)
+	}
+}
+
+// waiting reports whether a frame is kept back.
+func (r *Reader) waiting() bool {
+	for _, ring := range r.rings {
+		if ring.held {
+			return true
+		}
+	}
+	return false
+}
+
+// choose picks the ring to read and how far, and returns 0; or how long to
+// wait before trying again.
+func (r *Reader) choose() time.Duration {
+	if len(r.rings) == 1 {
+		if !r.rings[0].take() {
+			return lookEvery
+		}
+		r.current, r.limit = r.rings[0], math.MaxInt64
+		return 0
+	}
+	best, first, second, missing := r.earliest()
+	if best == nil {
+		return lookEvery
+	}
+	if missing && !best.half() {
+		if wait := r.keepBack(best, first); wait > 0 {
+			return wait
+		}
+		second = min(second, max(first, wallNow()-int64(r.hold)))
+	}
+	r.current, r.limit = best, second
+	return 0
+}
+
+// earliest returns the ring with the earliest frame, its time, the time of the
+// earliest in another ring, and whether there are others with none that may
+// yet get some that are earlier.
+func (r *Reader) earliest() (best *ring, first, second int64, missing bool) {
+	first, second = math.MaxInt64, math.MaxInt64
+	for _, ring := range r.rings {
+		fresh := !ring.held
+		if !ring.take() {
+			missing = missing || !ring.down && !r.silent
+			continue
+		}
+		if fresh {
+			ring.since = now()
+		}
+		t, ok := ring.time()
+		if !ok {
+			t = math.MinInt64 // Next finds it
+		}
+		if best == nil || t < first {
+			best, first, second = ring, t, first
+		} else {
+			second = min(second, t)
+		}
+	}
+	return best, first, second, missing
+}
+
+// keepBack returns how much longer a frame of time t waits for earlier ones of
+// other rings. It never waits longer than that from when it was seen, whatever
+// the clock does.
+func (r *Reader) keepBack(c *ring, t int64) time.Duration {
+	late := min(time.Duration(t-wallNow()), c.since-now())
+	return late + r.hold
+}
+
+// drained lets nothing in any more, the first time it is called, and reports
+// whether all is read that had come by then.
+func (r *Reader) drained() bool {
+	if !r.silent {
+		for _, ring := range r.rings {
+			ring.silence()
+		}
+		gracePeriod()
+		r.silent = true
+		r.until = now() + r.hold + drainSlack
+		return false
+	}
+	for _, ring := range r.rings {
+		if !ring.drained() {
+			return now() > r.until && !r.waiting()
+		}
+	}
+	r.settle()
+	return true
+}
+
+// settle makes public what was counted and what the kernel has.
+func (r *Reader) settle() {
+	for _, ring := range r.rings {
+		ring.settle()
+		ring.harvest()
+	}
+}
+
+// gracePeriod waits until each processor is done with the frames that it had
+// in hand before the filter was changed (membarrier(2)).
+func gracePeriod() {
+	const global = 1
+	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0) // where the kernel has none, draining has its slack
+}
+
+// poll waits until a ring that has nothing gets something, at most for a time,
+// and sees to what else has happened to the interfaces.
+func (r *Reader) poll(wait time.Duration) {
+	r.turns = 0
+	for i, ring := range r.rings {
+		r.polls[i] = unix.PollFd{Fd: int32(ring.fd), Events: unix.POLLIN} //nolint:gosec // a descriptor is an int32 in the kernel
+		if ring.held {
+			r.polls[i].Events = 0
+		}
+	}
+	stop := &r.polls[len(r.rings)]
+	*stop = unix.PollFd{Fd: int32(r.source.wake), Events: unix.POLLIN} //nolint:gosec // "
+	if r.source.stopped.Load() {
+		stop.Fd = -1
+	}
+	timeout := unix.NsecToTimespec(int64(wait))
+	n, err := unix.Ppoll(r.polls, &timeout, nil)
+	if err != nil || n == 0 {
+		r.look()
+		return
+	}
+	for i, ring := range r.rings {
+		if r.polls[i].Revents&unix.POLLERR != 0 {
+			ring.failed()
+		}
+	}
+	r.look()
+}
+
+// look looks for the interfaces that are down, once in a while.
+func (r *Reader) look() {
+	due := false
+	for _, ring := range r.rings {
+		due = due || ring.down
+	}
+	if !due {
+		return
+	}
+	t := now()
+	if t-r.looked < lookEvery {
+		return
+	}
+	r.looked = t
+	for _, ring := range r.rings {
+		if ring.down && !r.silent {
+			ring.find()
+		}
+	}
+}
+
+// Name returns the interface that Frame.File stands for.
+func (r *Reader) Name(file int) string { return r.source.Name(file) }
+
+// A Source captures from interfaces.
+type Source struct {
+	options Options
+	ifaces  []*iface
+	rings   []*ring
+	all     *Reader
+	readers []*Reader
+	stopped atomic.Bool
+	wake    int // an eventfd: readable after Stop
+	closed  atomic.Bool
+}
+
+// Next is Reader.Next over all rings. Where Options.Fanout is more than one,
+// either it or the readers of Rings are used.
+func (s *Source) Next(f *capture.Frame) error { return s.all.Next(f) }
+
+// Rings returns Options.Fanout readers, each for a goroutine of its own. Both
+// directions of a flow are in one of them; the flows of a host are in all.
+// After an interface was down a flow may go on in another.
+func (s *Source) Rings() []*Reader { return s.readers }
+
+// Name returns the interface that Frame.File stands for.
+func (s *Source) Name(file int) string {
+	if file < 0 || file >= len(s.ifaces) {
+		return ""
+	}
+	return s.ifaces[file].name
+}
+
+// Stats returns the counts so far. It may be called from any goroutine, also
+// after Close.
+func (s *Source) Stats() Stats {
+	stats := Stats{Interfaces: make([]Interface, len(s.ifaces))}
+	for i, f := range s.ifaces {
+		stats.Interfaces[i] = Interface{Name: f.name, Up: f.up.Load(), Losses: f.losses.Load(), Returns: f.gains.Load()}
+	}
+	for _, r := range s.rings {
+		r.addTo(&stats.Interfaces[r.iface.number])
+	}
+	return stats
+}
+
+// Stop ends the capture: nothing more is let in, and Next returns io.EOF once
+// all is read that came before, at the latest after the interfaces have been
+// quiet for twice Options.BlockTimeout. It returns at once, and may be called
+// from any goroutine, more than once.
+func (s *Source) Stop() {
+	if s.stopped.Swap(true) || s.closed.Load() {
+		return
+	}
+	_, _ = unix.Write(s.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // of an eventfd at 0 it does not fail
+}
+
+// AttachEBPF has the kernel run an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER)
+// before it copies a frame, on every socket, in place of what ran before it
+// and of Options.Filter; no frame passes unfiltered in between. The descriptor
+// stays the caller's. Below 0 the program is taken away, and Options.Filter
+// runs again. It may be called from any goroutine.
+func (s *Source) AttachEBPF(progFD int) error {
+	for _, r := range s.rings {
+		if err := r.attach(progFD); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the capture at once: what was not read is lost. No Next may run
+// then, and frames that were borrowed are gone. Next returns fs.ErrClosed from
+// then on.
+func (s *Source) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	var err error
+	for _, r := range append(s.readers, s.all) {
+		r.err, r.current = fs.ErrClosed, nil
+	}
+	for _, r := range s.rings {
+		if e := r.close(); err == nil {
+			err = e
+		}
+	}
+	if e := closeFD(s.wake); err == nil {
+		err = e
+	}
+	return err
+}

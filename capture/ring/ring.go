@@ -1,0 +1,139 @@
+// Package ring captures from network interfaces through AF_PACKET rings
+// (TPACKET_V3, Documentation/networking/packet_mmap.rst of Linux): the kernel
+// writes frames into blocks of shared memory and hands over whole blocks. It
+// needs no cgo, and Linux.
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/net/bpf"
+)
+
+// What Options have where they say nothing.
+const (
+	DefaultBlockSize    = 1 << 20
+	DefaultBlocks       = 256
+	DefaultBlockTimeout = 10 * time.Millisecond
+	DefaultIdleAfter    = 100 * time.Millisecond
+)
+
+// Bounds of Options. A frame lies within one block, and what offloads put
+// together has up to 64 KiB.
+const (
+	minBlockSize = 64 << 10
+	maxRing      = 64 << 30 // bytes of one interface
+	maxFanout    = 64
+)
+
+// Options say what to capture, and into how much memory.
+type Options struct {
+	Interfaces   []string      // at least one, each once; Frame.File is the index
+	BlockSize    int           // bytes, a power of two of at least 64 KiB; 0 for 1 MiB
+	Blocks       int           // of each ring; 0 for 256
+	BlockTimeout time.Duration // after which a block that is not full is handed over, 1 ms to 10 s; 0 for 10 ms
+	IdleAfter    time.Duration // when Next says that nothing came; 0 for 100 ms
+	Fanout       int           // rings an interface, up to 64; 0 for one
+
+	// NoPromiscuous leaves the interface in the mode it is in. Else it takes in
+	// frames for any address for as long as the Source is open.
+	NoPromiscuous bool
+	// NoOutgoing leaves out what this machine sends itself through the
+	// interface. A mirror port sends nothing, so that it matters elsewhere
+	// only. On the loopback interface it is always left out: it comes in again.
+	NoOutgoing bool
+	// Filter is a classic filter that the kernel runs before it copies a frame;
+	// nil for all frames. The kernel has taken the outer VLAN tag out of the
+	// frame by then.
+	Filter []bpf.RawInstruction
+	// Warn is told what happens to an interface: that it is down or gone, and
+	// that it is back. Open and Next call it; it may be nil.
+	Warn func(iface, text string)
+}
+
+// withDefaults fills in what is not set, and reports what can't be.
+func (o Options) withDefaults() (Options, error) {
+	setDefault(&o.BlockSize, DefaultBlockSize)
+	setDefault(&o.Blocks, DefaultBlocks)
+	setDefault(&o.BlockTimeout, DefaultBlockTimeout)
+	setDefault(&o.IdleAfter, DefaultIdleAfter)
+	setDefault(&o.Fanout, 1)
+	if o.Warn == nil {
+		o.Warn = func(string, string) {}
+	}
+	if len(o.Interfaces) == 0 {
+		return o, errors.New("no interface is named")
+	}
+	for i, name := range o.Interfaces {
+		if slices.Contains(o.Interfaces[:i], name) {
+			return o, fmt.Errorf("interface %s is named twice", name)
+		}
+	}
+	switch page := os.Getpagesize(); {
+	case bits.OnesCount(uint(o.BlockSize)) != 1 || o.BlockSize < max(page, minBlockSize):
+		return o, fmt.Errorf("a block of %d bytes: it must be a power of two, and %d at the least", o.BlockSize, max(page, minBlockSize))
+	case o.Blocks < 1 || o.Blocks > maxRing/o.BlockSize:
+		return o, fmt.Errorf("a ring of %d blocks of %d bytes: it must be one block to %d GiB", o.Blocks, o.BlockSize, maxRing>>30)
+	case o.BlockTimeout < time.Millisecond || o.BlockTimeout > 10*time.Second:
+		return o, fmt.Errorf("a block time-out of %v: it must be 1 ms to 10 s", o.BlockTimeout)
+	case o.IdleAfter < time.Millisecond:
+		return o, fmt.Errorf("idle after %v: it must be 1 ms or more", o.IdleAfter)
+	case o.Fanout < 1 || o.Fanout > maxFanout:
+		return o, fmt.Errorf("%d rings an interface: it must be 1 to %d", o.Fanout, maxFanout)
+	}
+	return o, nil
+}
+
+func setDefault[T int | time.Duration](v *T, otherwise T) {
+	if *v == 0 {
+		*v = otherwise
+	}
+}
+
+// Stats are the counts since Open, which never go back.
+type Stats struct {
+	Interfaces []Interface // in the order of Options.Interfaces
+}
+
+// Interface are the counts of one interface, all its rings together. What
+// readers count is added when they are done with a block: while they read it
+// can lag by one block a ring. Once Next has returned io.EOF it is exact, and
+// what came to the interface and passed the filter is Received + Dropped.
+type Interface struct {
+	Name      string
+	Received  uint64 // frames that Next returned
+	Bytes     uint64 // of these on the wire, VLAN tags included
+	Truncated uint64 // of these with fewer bytes captured than on the wire
+	Dropped   uint64 // frames that the kernel had no room for
+	Freezes   uint64 // how often the kernel found its next block not read yet
+	Up        bool   // the interface is there, and is set up
+	Losses    uint64 // how often it went down or away
+	Returns   uint64 // how often it came back from that
+	Blocks    int    // that the rings have
+	InUse     int    // blocks that wait to be read, or are being read
+	Last      int64  // time of the last frame, Unix nanoseconds; 0 before the first
+}
+
+// Total returns the sums over the interfaces. It is up when all are.
+func (s Stats) Total() Interface {
+	sum := Interface{Up: true}
+	for _, i := range s.Interfaces {
+		sum.Received += i.Received
+		sum.Bytes += i.Bytes
+		sum.Truncated += i.Truncated
+		sum.Dropped += i.Dropped
+		sum.Freezes += i.Freezes
+		sum.Up = sum.Up && i.Up
+		sum.Losses += i.Losses
+		sum.Returns += i.Returns
+		sum.Blocks += i.Blocks
+		sum.InUse += i.InUse
+		sum.Last = max(sum.Last, i.Last)
+	}
+	return sum
+}

@@ -1,0 +1,260 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"wormscope/capture"
+)
+
+// An iface is an interface by its name, whatever the kernel has under that
+// name now.
+type iface struct {
+	name   string
+	number int // Frame.File
+	up     atomic.Bool
+	losses atomic.Uint64
+	gains  atomic.Uint64
+
+	mu    sync.Mutex // the fanout group, where there are several rings
+	group int        // its id, 0 for none
+	of    int32      // index of the device that it is for
+}
+
+// A ring is one packet socket and its memory. One goroutine reads it; what
+// others may use is said where it stands.
+type ring struct {
+	options *Options
+	iface   *iface
+	link    capture.LinkType
+	kind    int // of the socket
+	device  device
+	lead    bool // the ring of its interface that says what happens to it
+	down    bool
+	cursor
+
+	mu      sync.Mutex // what follows, that others ask for
+	fd      int
+	memory  []byte
+	spares  []int // sockets for when the process may make none any more
+	program int   // the eBPF filter, -1 for none
+	dropped uint64
+	freezes uint64
+	ended   bool
+
+	received  atomic.Uint64
+	bytes     atomic.Uint64
+	truncated atomic.Uint64
+	last      atomic.Int64
+}
+
+// A cursor is where reading a ring has got to.
+type cursor struct {
+	walk
+	index  int           // of the block that is read, or comes next
+	held   bool          // the block is handed over to us
+	since  time.Duration // when that was seen; with several rings only
+	number uint64        // of the last frame
+	tally  struct {      // of this block, so far
+		frames, bytes, cut uint64
+	}
+}
+
+// block returns the memory of a block.
+func (r *ring) block(index int) []byte {
+	size := r.options.BlockSize
+	return r.memory[index*size : (index+1)*size : (index+1)*size]
+}
+
+// status is the word by which the kernel and the reader hand a block to each
+// other.
+func status(block []byte) *uint32 {
+	return (*uint32)(unsafe.Pointer(&block[blockStatus])) //nolint:gosec // in shared memory, and aligned
+}
+
+// ours reports whether the kernel has handed a block over.
+func ours(block []byte) bool { return atomic.LoadUint32(status(block))&unix.TP_STATUS_USER != 0 }
+
+// take starts on the next block if it is ready.
+func (r *ring) take() bool {
+	if r.held {
+		return true
+	}
+	block := r.block(r.index)
+	if !ours(block) {
+		return false
+	}
+	r.begin(block)
+	r.held = true
+	if r.left == 0 {
+		r.release()
+		return false
+	}
+	return true
+}
+
+// release gives the block back, whose frames are all read.
+func (r *ring) release() {
+	r.settle()
+	atomic.StoreUint32(status(r.walk.block), unix.TP_STATUS_KERNEL)
+	r.held = false
+	r.index++
+	if r.index == r.options.Blocks {
+		r.index = 0
+	}
+	if r.index == 0 || r.index&0xff == 0 {
+		r.harvest()
+	}
+}
+
+// settle makes the counts of the block public.
+func (r *ring) settle() {
+	r.received.Add(r.tally.frames)
+	r.bytes.Add(r.tally.bytes)
+	r.truncated.Add(r.tally.cut)
+	r.tally.frames, r.tally.bytes, r.tally.cut = 0, 0, 0
+}
+
+// deliver returns the next frame of the block that is held, whose time is t.
+func (r *ring) deliver(f *capture.Frame, t int64) error {
+	if !r.next(f) {
+		return r.damaged()
+	}
+	r.number++
+	f.Time, f.Link, f.File, f.Number = t, r.link, r.iface.number, r.number
+	r.tally.frames++
+	r.tally.bytes += uint64(f.Len) //nolint:gosec // never negative
+	if len(f.Data) < f.Len {
+		r.tally.cut++
+	}
+	if r.left == 0 {
+		r.last.Store(t)
+	}
+	return nil
+}
+
+// damaged says that the kernel wrote what makes no sense.
+func (r *ring) damaged() error {
+	return fmt.Errorf("%s: block %d of the ring makes no sense at byte %d", r.iface.name, r.index, r.off)
+}
+
+// half reports whether more than half of the ring waits to be read.
+func (r *ring) half() bool {
+	return ours(r.block((r.index + r.options.Blocks/2) % r.options.Blocks))
+}
+
+// drained reports whether the kernel has nothing for us in the block that it
+// fills: after the last frame.
+func (r *ring) drained() bool {
+	block := r.block(r.index)
+	packets := (*uint32)(unsafe.Pointer(&block[blockPackets])) //nolint:gosec // in shared memory, and aligned
+	return !r.held && !ours(block) && atomic.LoadUint32(packets) == 0
+}
+
+// harvest adds what the kernel has counted since it was asked last, which
+// makes it begin at zero again. Any goroutine may call it.
+func (r *ring) harvest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.harvestLocked()
+}
+
+func (r *ring) harvestLocked() {
+	if r.ended {
+		return
+	}
+	s, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return // of a packet socket it does not fail
+	}
+	r.dropped += uint64(s.Drops)
+	r.freezes += uint64(s.Freeze_q_cnt)
+}
+
+// addTo adds the counts of the ring to its interface's. Any goroutine may call
+// it.
+func (r *ring) addTo(sum *Interface) {
+	sum.Received += r.received.Load()
+	sum.Bytes += r.bytes.Load()
+	sum.Truncated += r.truncated.Load()
+	sum.Last = max(sum.Last, r.last.Load())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.harvestLocked()
+	sum.Dropped += r.dropped
+	sum.Freezes += r.freezes
+	sum.Blocks += r.options.Blocks
+	if r.ended {
+		return
+	}
+	for i := range r.options.Blocks {
+		if ours(r.block(i)) {
+			sum.InUse++
+		}
+	}
+}
+
+// attach replaces the filter by an eBPF program, or by what the options say
+// when program is below 0. Any goroutine may call it.
+func (r *ring) attach(program int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return nil
+	}
+	own := -1
+	if program >= 0 {
+		var err error
+		if own, err = unix.FcntlInt(uintptr(program), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("%s: the kernel filter: %w", r.iface.name, err)
+		}
+	}
+	if err := r.options.setFilter(r.fd, own); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", r.iface.name, err), closeFD(own))
+	}
+	old := r.program
+	r.program = own
+	return closeFD(old)
+}
+
+// silence lets nothing into the ring any more.
+func (r *ring) silence() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = filter(r.fd, nothing()) // it fails where there is no memory for eight bytes; then the deadline ends the draining
+}
+
+// close gives everything back. Any goroutine may call it, when no one reads.
+func (r *ring) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return nil
+	}
+	r.settle()
+	r.harvestLocked()
+	r.ended = true
+	var unmap error
+	if r.memory != nil {
+		unmap = unix.Munmap(r.memory)
+	}
+	err := errors.Join(unmap, closeFD(r.fd), closeFD(r.program))
+	for _, fd := range r.spares {
+		err = errors.Join(err, closeFD(fd))
+	}
+	r.memory, r.walk.block, r.held, r.left = nil, nil, false, 0
+	return err
+}
+
+func closeFD(fd int) error {
+	if fd < 0 {
+		return nil
+	}
+	return unix.Close(fd)
+}

@@ -1,0 +1,202 @@
+//go:build linux
+
+package ring_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"wormscope/capture"
+	"wormscope/capture/ring"
+	"wormscope/internal/livetest"
+	"wormscope/internal/testnet"
+)
+
+func TestRing(t *testing.T) {
+	livetest.Run(t, func(o ring.Options) (livetest.Source, error) { return ring.Open(o) })
+}
+
+// open opens a source in the namespace of the cable, and closes it when the
+// test ends.
+func open(t testing.TB, p *testnet.Pair, o ring.Options) *ring.Source {
+	t.Helper()
+	var source *ring.Source
+	livetest.Opener(func(o ring.Options) (livetest.Source, error) {
+		var err error
+		source, err = ring.Open(o)
+		return source, err
+	}).Open(t, p, o)
+	return source
+}
+
+// longer returns a filter that passes what is longer than some bytes.
+func longer(t *testing.T, than uint32) []bpf.RawInstruction {
+	t.Helper()
+	program, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: than, SkipFalse: 1},
+		bpf.RetConstant{Val: 0xffffffff},
+		bpf.RetConstant{Val: 0},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// What a filter holds back is neither received nor dropped.
+func TestFilter(t *testing.T) {
+	p := testnet.NewPair(t)
+	o := livetest.Small(testnet.Right)
+	o.Filter = longer(t, 100)
+	source := open(t, p, o)
+	p.Sender(testnet.Left).Send(livetest.Frame(0, 60), livetest.Frame(1, 200), livetest.Frame(2, 60))
+	source.Stop()
+	var f capture.Frame
+	if err := source.Next(&f); err != nil || f.Len != 200 {
+		t.Errorf("%d bytes, %v", f.Len, err)
+	}
+	if err := source.Next(&f); err == nil {
+		t.Errorf("%d bytes more", f.Len)
+	}
+	if i := source.Stats().Total(); i.Received != 1 || i.Dropped != 0 {
+		t.Errorf("got %+v", i)
+	}
+}
+
+// Reading allocates nothing.
+func TestAllocations(t *testing.T) {
+	p := testnet.NewPair(t)
+	o := livetest.Small(testnet.Right)
+	o.IdleAfter = 10 * time.Second
+	source := open(t, p, o)
+	s := p.Sender(testnet.Left)
+	const n = 4000
+	for i := range n {
+		s.Send(livetest.Frame(i, 300, 0x8100, 100))
+	}
+	var f capture.Frame
+	for source.Next(&f) != nil { // until the first has come
+	}
+	allocated := testing.AllocsPerRun(n-2, func() {
+		if err := source.Next(&f); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocated != 0 {
+		t.Errorf("%v allocations a frame", allocated)
+	}
+}
+
+// No descriptor and no memory is left when a source is closed, or could not be
+// opened.
+func TestNothingIsLeft(t *testing.T) {
+	p := testnet.NewPair(t)
+	before := held(t)
+	o := livetest.Small(testnet.Right)
+	o.Fanout = 2
+	for range 3 {
+		var source *ring.Source
+		if err := p.Inside(func() (err error) { source, err = ring.Open(o); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := source.Close(); err != nil {
+			t.Fatal(err)
+		}
+		bad := o
+		bad.Interfaces = append(bad.Interfaces, "nosuch0")
+		if err := p.Inside(func() error { _, err := ring.Open(bad); return err }); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if after := held(t); after != before {
+		t.Errorf("%q held before, %q after", before, after)
+	}
+}
+
+// held returns what /proc says of this process's packet sockets and rings.
+func held(t *testing.T) string {
+	t.Helper()
+	var fds int
+	for fd := range 256 {
+		if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil && kind == unix.AF_PACKET {
+			fds++
+		}
+	}
+	maps := readAll(t, "/proc/self/maps")
+	return strings.Repeat("socket ", fds) + strings.Repeat("ring ", strings.Count(maps, "socket:"))
+}
+
+// Each mistake in the options is said, whatever the machine.
+func TestOptions(t *testing.T) {
+	for _, c := range []struct {
+		o    ring.Options
+		want string
+	}{
+		{ring.Options{}, "no interface is named"},
+		{ring.Options{Interfaces: []string{"a", "b", "a"}}, "interface a is named twice"},
+		{ring.Options{Interfaces: []string{"a"}, BlockSize: 100_000}, "a block of 100000 bytes: it must be a power of two, and 65536 at the least"},
+		{ring.Options{Interfaces: []string{"a"}, BlockSize: 32 << 10}, "a block of 32768 bytes: it must be a power of two, and 65536 at the least"},
+		{ring.Options{Interfaces: []string{"a"}, Blocks: -1}, "a ring of -1 blocks of 1048576 bytes: it must be one block to 64 GiB"},
+		{ring.Options{Interfaces: []string{"a"}, Blocks: 1 << 20}, "a ring of 1048576 blocks of 1048576 bytes: it must be one block to 64 GiB"},
+		{ring.Options{Interfaces: []string{"a"}, BlockTimeout: time.Microsecond}, "a block time-out of 1µs: it must be 1 ms to 10 s"},
+		{ring.Options{Interfaces: []string{"a"}, IdleAfter: -1}, "idle after -1ns: it must be 1 ms or more"},
+		{ring.Options{Interfaces: []string{"a"}, Fanout: 100}, "100 rings an interface: it must be 1 to 64"},
+	} {
+		if _, err := ring.Open(c.o); err == nil || err.Error() != c.want {
+			t.Errorf("%v: got %v, want %s", c.o, err, c.want)
+		}
+	}
+}
+
+// Without the capability Open says what it needs.
+func TestWithoutCapability(t *testing.T) {
+	testnet.Need(t)
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the thread has lost it for good, and ends
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil {
+			result <- err
+			return
+		}
+		_, err := ring.Open(ring.Options{Interfaces: []string{"lo"}})
+		result <- err
+	}()
+	if err := <-result; err == nil || !strings.Contains(err.Error(), "lo: capturing needs CAP_NET_RAW: run as root, or give the program that capability") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An eBPF program takes the place of the filter, on all sockets, and goes
+// again.
+func TestAttachEBPF(t *testing.T) {
+	p := testnet.NewPair(t)
+	o := livetest.Small(testnet.Right)
+	o.Filter = longer(t, 100)
+	source := open(t, p, o)
+	s := p.Sender(testnet.Left)
+	program := dropAll(t)
+	if err := source.AttachEBPF(program); err != nil {
+		t.Fatal(err)
+	}
+	s.Send(livetest.Frame(0, 200))
+	if err := source.AttachEBPF(-1); err != nil {
+		t.Fatal(err)
+	}
+	s.Send(livetest.Frame(1, 60), livetest.Frame(2, 300))
+	source.Stop()
+	var f capture.Frame
+	if err := source.Next(&f); err != nil || f.Len != 300 {
+		t.Errorf("%d bytes, %v", f.Len, err)
+	}
+	if err := source.AttachEBPF(0); err == nil { // standard input
+		t.Error("something else than a program was attached")
+	}
+}
