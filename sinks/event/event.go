@@ -5,6 +5,7 @@
 package event
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
@@ -91,10 +92,18 @@ func (e *Event) ID() string {
 		return e.Change.ID
 	case e.Fact != nil:
 		f := e.Fact
-		return alert.Identify("fact", f.Host, f.Time, string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, f.Alert)
+		return alert.Identify("fact", f.Host, f.Time, string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, f.Alert, asset(f.Asset))
 	default:
 		return ""
 	}
+}
+
+// asset tells what is known of what a host is, empty for nothing.
+func asset(a *alert.Asset) string {
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprintf("%+v", *a)
 }
 
 // Host is the host that the event is about, by which events are kept in order.

@@ -1,0 +1,201 @@
+// Package joint makes one ledger of what several sensors found. Each tells the
+// words that its own ledger was told; those of different sensors about the same
+// thing become one, so that a packet that two of them saw counts once.
+package joint
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+
+	"wormscope/detect/alert"
+	"wormscope/sinks/event"
+)
+
+// A Set holds the words of any number of sensors. What it holds depends on the
+// words alone, not on their order, and telling one again changes nothing. It
+// is not safe for use by several goroutines.
+type Set struct {
+	hosts map[netip.Addr]*host
+}
+
+// New makes an empty Set.
+func New() *Set { return &Set{hosts: make(map[netip.Addr]*host)} }
+
+// A host is the words about one host.
+type host struct {
+	alerts map[source]*words
+	facts  map[source]event.Event
+}
+
+// A source is what one sensor calls an alert or a fact.
+type source struct{ sensor, id string }
+
+// words are the first and the latest word of an alert, which may be the same.
+type words struct{ first, latest event.Event }
+
+// Add takes a word of a sensor, and reports whether the Set holds more now. It
+// keeps what e points to. A change of a host's state is no word: the ledger
+// comes to its own.
+func (s *Set) Add(sensor string, e event.Event) bool {
+	if e.Alert == nil && e.Fact == nil || !e.Host().IsValid() {
+		return false
+	}
+	h := s.hosts[e.Host()]
+	if h == nil {
+		h = &host{alerts: make(map[source]*words), facts: make(map[source]event.Event)}
+		s.hosts[e.Host()] = h
+	}
+	if e.Fact != nil {
+		from := source{sensor, e.ID()}
+		_, known := h.facts[from]
+		h.facts[from] = e
+		return !known
+	}
+	from := source{sensor, e.Alert.ID}
+	w := h.alerts[from]
+	if w == nil {
+		h.alerts[from] = &words{e, e}
+		return true
+	}
+	return w.add(e)
+}
+
+// add brings the words of an alert up to date.
+func (w *words) add(e event.Event) (changed bool) {
+	if compareWords(e.Alert, w.first.Alert) < 0 {
+		w.first, changed = e, true
+	}
+	if compareWords(e.Alert, w.latest.Alert) > 0 {
+		w.latest, changed = e, true
+	}
+	return changed
+}
+
+// compareWords orders the words of one alert. Of two with the same number the
+// later one holds more, as when a capture was cut short and is whole now.
+func compareWords(a, b *alert.Alert) int {
+	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Count, b.Count), a.Last.Compare(b.Last), a.Time.Compare(b.Time))
+}
+
+// Words are all words that the Set keeps about a host, in no order: what has to
+// be added to another Set to have the same.
+func (s *Set) Words(addr netip.Addr) iter.Seq2[string, event.Event] {
+	return func(yield func(string, event.Event) bool) {
+		h := s.hosts[addr]
+		if h == nil {
+			return
+		}
+		for from, w := range h.alerts {
+			if !yield(from.sensor, w.first) || w.latest.Alert.Seq != w.first.Alert.Seq && !yield(from.sensor, w.latest) {
+				return
+			}
+		}
+		for from, e := range h.facts {
+			if !yield(from.sensor, e) {
+				return
+			}
+		}
+	}
+}
+
+// Drop forgets a host.
+func (s *Set) Drop(addr netip.Addr) { delete(s.hosts, addr) }
+
+// Hosts are the hosts that there are words about, in no order.
+func (s *Set) Hosts() iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for a := range s.hosts {
+			if !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// A told is one word for a ledger.
+type told struct {
+	sensor string
+	event  event.Event
+}
+
+// compareTold orders words by time, and totally.
+func compareTold(a, b told) int {
+	return cmp.Or(a.event.Time().Compare(b.event.Time()), cmp.Compare(a.event.ID(), b.event.ID()), cmp.Compare(a.sensor, b.sensor))
+}
+
+// Tell tells a ledger everything, in the order of packet time. Frames refer to
+// the files that Files then names.
+func (s *Set) Tell(to alert.Emitter, files *Files) {
+	all := make([]told, 0, len(s.hosts))
+	alias := map[string]string{}
+	for _, h := range s.hosts {
+		all = append(all, h.merged(alias)...)
+	}
+	slices.SortFunc(all, compareTold)
+	for _, t := range all {
+		files.tell(to, t, alias)
+	}
+}
+
+// TellHost tells a ledger what there is about one host, as Tell does.
+func (s *Set) TellHost(addr netip.Addr, to alert.Emitter, files *Files) {
+	h := s.hosts[addr]
+	if h == nil {
+		return
+	}
+	alias := map[string]string{}
+	all := h.merged(alias)
+	slices.SortFunc(all, compareTold)
+	for _, t := range all {
+		files.tell(to, t, alias)
+	}
+}
+
+// Files names the files and interfaces that frames are of, each with its
+// sensor.
+type Files struct {
+	names []string
+	index map[string]int
+}
+
+// Names returns the names by the index that frames have.
+func (f *Files) Names() []string { return f.names }
+
+func (f *Files) ref(t told, r alert.FrameRef) alert.FrameRef {
+	if r.Number == 0 {
+		return r
+	}
+	name := t.sensor + ":" + t.event.FileName(r.File)
+	i, ok := f.index[name]
+	if !ok {
+		if f.index == nil {
+			f.index = make(map[string]int)
+		}
+		i = len(f.names)
+		f.index[name] = i
+		f.names = append(f.names, name)
+	}
+	return alert.FrameRef{File: i, Number: r.Number}
+}
+
+// tell tells one word, with frames of the common list of files and the ids
+// that alerts have now.
+func (f *Files) tell(to alert.Emitter, t told, alias map[string]string) {
+	if t.event.Fact != nil {
+		fact := *t.event.Fact
+		fact.Frame = f.ref(t, fact.Frame)
+		if id, ok := alias[fact.Alert]; ok {
+			fact.Alert = id
+		}
+		to.Fact(fact)
+		return
+	}
+	a := *t.event.Alert
+	a.Frames = slices.Clone(a.Frames)
+	for i := range a.Frames {
+		a.Frames[i] = f.ref(t, a.Frames[i])
+	}
+	to.Alert(a)
+}

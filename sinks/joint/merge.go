@@ -1,0 +1,233 @@
+package joint
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// tolerance is how far the clocks of two sensors may be apart. What they found
+// about the same thing within it is one.
+const tolerance = 5 * time.Second
+
+// merged returns what a ledger is to be told of a host: findings of different
+// sensors about the same thing as one, under the id of the earliest. It notes
+// in alias which ids that was made of.
+func (h *host) merged(alias map[string]string) []told {
+	var out []told
+	for _, group := range h.groups() {
+		out = append(out, merge(group, alias)...)
+	}
+	return append(out, h.mergedFacts()...)
+}
+
+// A finding is the words of one sensor about one thing.
+type finding struct {
+	sensor string
+	*words
+	group int // of those that are one, by the index of one of them
+}
+
+func (f *finding) begin() time.Time { return earliest(f.first.Alert.First, f.latest.Alert.First) }
+func (f *finding) end() time.Time   { return f.latest.Alert.Last }
+
+// groups returns the findings that are one, in groups.
+func (h *host) groups() [][]finding {
+	same := map[string][]finding{}
+	for from, w := range h.alerts {
+		k := matter(w.first.Alert)
+		same[k] = append(same[k], finding{sensor: from.sensor, words: w})
+	}
+	out := make([][]finding, 0, len(same))
+	for _, list := range same {
+		slices.SortFunc(list, compareFindings)
+		out = append(out, overlapping(list)...)
+	}
+	return out
+}
+
+// compareFindings orders findings by their beginnings, and totally.
+func compareFindings(a, b finding) int {
+	return cmp.Or(a.begin().Compare(b.begin()), cmp.Compare(a.first.Alert.ID, b.first.Alert.ID), cmp.Compare(a.sensor, b.sensor))
+}
+
+// overlapping divides findings about one matter, the earliest first, into those
+// that are one: those of different sensors whose lives overlap. Two of one
+// sensor are two, unless another saw one thing where it saw two.
+func overlapping(list []finding) [][]finding {
+	for i := range list {
+		list[i].group = i
+	}
+	for i := range list {
+		for j := i + 1; j < len(list) && !list[j].begin().After(list[i].end().Add(tolerance)); j++ {
+			if list[i].sensor != list[j].sensor {
+				join(list, list[i].group, list[j].group)
+			}
+		}
+	}
+	byGroup := map[int]int{}
+	var out [][]finding
+	for _, f := range list {
+		at, ok := byGroup[f.group]
+		if !ok {
+			at = len(out)
+			byGroup[f.group] = at
+			out = append(out, nil)
+		}
+		out[at] = append(out[at], f)
+	}
+	return out
+}
+
+// join makes one group of two.
+func join(list []finding, a, b int) {
+	for i := range list {
+		if list[i].group == b {
+			list[i].group = a
+		}
+	}
+}
+
+// matter says what an alert about a host is about, whoever saw it and when.
+func matter(a *alert.Alert) string {
+	about := []string{string(a.Rule)}
+	add := func(s ...string) { about = append(about, s...) }
+	if a.Indicator != nil {
+		add(a.Indicator.Value)
+	}
+	switch e := a.Evidence; {
+	case e.DNS != nil:
+		add(a.Name, strconv.FormatBool(e.DNS.OnBehalf))
+	case e.Contact != nil:
+		add(a.Name, peer(a).String())
+	case e.Scan != nil: // by whatever rule it was noticed
+		add(strconv.Itoa(int(e.Scan.Port)), strconv.FormatBool(a.Name == "vertical"), strconv.FormatBool(e.Scan.Sources > 0))
+	case e.Exposure != nil:
+		add(strconv.Itoa(int(e.Exposure.Port)))
+	case e.Crossing != nil:
+		add(a.Name, e.Crossing.FromZone, e.Crossing.ToZone, strconv.Itoa(int(e.Crossing.Port)))
+		if e.Crossing.Open {
+			add(peer(a).String())
+		}
+	case e.SMB != nil:
+		add(a.Name, peer(a).String())
+		if e.SMB.Exploit != nil {
+			add(string(e.SMB.Exploit.Outcome))
+		}
+	}
+	return strings.Join(about, "\x00")
+}
+
+// peer returns the end of an alert's flow that is not the host.
+func peer(a *alert.Alert) netip.Addr {
+	if a.Resp.Addr() == a.Host {
+		return a.Orig.Addr()
+	}
+	return a.Resp.Addr()
+}
+
+// merge makes the first and the latest word of findings that are one. Nobody
+// knows which packets two sensors both saw, so what each counted is not added
+// up: the one that saw the most of it speaks for all.
+func merge(group []finding, alias map[string]string) []told {
+	id := group[0].first.Alert.ID
+	early, full := &group[0], &group[0]
+	for i := range group {
+		f := &group[i]
+		alias[f.first.Alert.ID] = id
+		if compareTold(told{f.sensor, f.first}, told{early.sensor, early.first}) < 0 {
+			early = f
+		}
+		if fuller(f.latest.Alert, full.latest.Alert) {
+			full = f
+		}
+	}
+	first, latest := *early.first.Alert, *full.latest.Alert
+	first.ID, first.Seq, first.Phase = id, 0, alert.PhaseStart
+	latest.ID = id
+	for i := range group {
+		first.First = earliest(first.First, group[i].first.Alert.First)
+		latest.First = earliest(latest.First, group[i].begin())
+		if end := group[i].end(); end.After(latest.Last) {
+			latest.Last = end
+		}
+	}
+	begun, grown := told{early.sensor, early.first}, told{full.sensor, full.latest}
+	begun.event.Alert, grown.event.Alert = &first, &latest
+	if len(group) == 1 && latest.Seq == 0 {
+		return []told{begun}
+	}
+	latest.Seq = max(latest.Seq, 1)
+	if latest.Time.Before(first.Time) { // it must not be told before the first
+		latest.Time = first.Time
+	}
+	return []told{begun, grown}
+}
+
+// fuller reports whether a sensor saw more than another of what both saw.
+func fuller(a, b *alert.Alert) bool {
+	if c := cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Count, b.Count)); c != 0 {
+		return c > 0
+	}
+	if d, e := a.Evidence.DNS, b.Evidence.DNS; d != nil && e != nil {
+		return d.ResponseCode != "" && e.ResponseCode == ""
+	}
+	return false
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// mergedFacts returns the facts about a host without those that another sensor
+// learned, too, from the same packet.
+func (h *host) mergedFacts() []told {
+	list := make([]told, 0, len(h.facts))
+	for from, e := range h.facts {
+		list = append(list, told{from.sensor, e})
+	}
+	slices.SortFunc(list, compareTold)
+	kept := make([]told, 0, len(list))
+	recent := map[string][]*sighting{} // by what they say
+	for _, t := range list {
+		k := saying(t.event.Fact)
+		recent[k] = slices.DeleteFunc(recent[k], func(o *sighting) bool { return t.event.Time().Sub(o.at) > tolerance })
+		at := slices.IndexFunc(recent[k], func(o *sighting) bool { return !slices.Contains(o.sensors, t.sensor) })
+		if at >= 0 {
+			o := recent[k][at]
+			o.sensors = append(o.sensors, t.sensor)
+			continue
+		}
+		kept = append(kept, t)
+		recent[k] = append(recent[k], &sighting{t.event.Time(), []string{t.sensor}})
+	}
+	return kept
+}
+
+// A sighting is a fact that was kept, and which sensors learned it.
+type sighting struct {
+	at      time.Time
+	sensors []string
+}
+
+// saying is what a fact says, whoever learned it and when.
+func saying(f *alert.Fact) string {
+	return strings.Join([]string{string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, asset(f.Asset)}, "\x00")
+}
+
+// asset tells what is known of what a host is, empty for nothing.
+func asset(a *alert.Asset) string {
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprintf("%+v", *a)
+}
