@@ -67,7 +67,11 @@ bpf: ## the program for the kernel anew, after a change of its source: needs cla
 	clang -O2 -g -Wall -Werror -mcpu=v2 -target bpf -c capture/kernelfilter/bpf/filter.c -o capture/kernelfilter/filter.o
 	llvm-strip -g capture/kernelfilter/filter.o
 
+.PHONY: packages
+packages: ## deb and rpm in dist/, for ARCH (default: this machine's)
+	packaging/build dist $(ARCH)
+
 check: lint test race ## what must be green before a push
 
 clean:
-	rm -rf bin $(CACHE)
+	rm -rf bin dist $(CACHE)
