@@ -81,8 +81,7 @@ func settingPaths(typ reflect.Type, prefix string) []string {
 		return nil
 	}
 	var paths []string
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case options == "inline":
