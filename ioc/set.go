@@ -1,6 +1,7 @@
 package ioc
 
 import (
+	"iter"
 	"net/netip"
 	"time"
 )
@@ -180,6 +181,31 @@ func (s *Set) Name(name []byte) (Match, bool) {
 func (s *Set) exact(r ref) bool {
 	note, _ := s.names.arena.note(r)
 	return s.notes.notes[note].exact
+}
+
+// Prefixes yields every indicator address, as a network of one, and every
+// indicator network, in no order and once for each port that it is for.
+func (s *Set) Prefixes() iter.Seq[netip.Prefix] {
+	return func(yield func(netip.Prefix) bool) {
+		if s == nil {
+			return
+		}
+		for i := range s.v4.entries {
+			if !yield(netip.PrefixFrom(addrOf4(s.v4.entries[i].addr), 32)) {
+				return
+			}
+		}
+		for i := range s.v6.entries {
+			if !yield(netip.PrefixFrom(addrOf6(s.v6.entries[i].addr), 128)) {
+				return
+			}
+		}
+		for i := range s.networks.entries {
+			if !yield(s.networks.entries[i].prefix) {
+				return
+			}
+		}
+	}
 }
 
 // Active reports whether the indicator of a match still holds at a packet

@@ -149,6 +149,26 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+func TestPrefixes(t *testing.T) {
+	s := build(
+		t,
+		Indicator{Value: "192.0.2.7", Type: Address}, Indicator{Value: "192.0.2.8", Type: Address, Port: 80}, Indicator{Value: "2001:db8::1", Type: Address},
+		Indicator{Value: "198.51.100.0/24", Type: Network}, Indicator{Value: "2001:db8:1::/48", Type: Network}, Indicator{Value: "evil.example"},
+	)
+	var got []string
+	for p := range s.Prefixes() {
+		got = append(got, p.String())
+	}
+	slices.Sort(got)
+	want := []string{"192.0.2.7/32", "192.0.2.8/32", "198.51.100.0/24", "2001:db8:1::/48", "2001:db8::1/128"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for range (*Set)(nil).Prefixes() {
+		t.Error("nil has one")
+	}
+}
+
 func TestActive(t *testing.T) {
 	end := time.Date(2017, 5, 12, 8, 0, 0, 0, time.UTC)
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

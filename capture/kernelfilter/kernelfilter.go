@@ -23,69 +23,76 @@ import (
 //go:embed filter.o
 var object []byte
 
-// Config says what is kept whatever addresses it is between.
+// Config says what is kept whatever addresses it is between, and how much room
+// there is for indicators.
 type Config struct {
 	// Ports are those of which every UDP datagram and every TCP segment is
 	// kept, in both directions. Of other ports only the segments are kept that
 	// open and close connections and that complete a handshake.
 	Ports []uint16
+	// Room is for how many addresses there is room, 23 bytes each and 4 MB; the
+	// kernel takes the memory at once. Of more addresses, some others are kept
+	// as well. Default 1,048,576, which is 25 MB.
+	Room int
 }
+
+const defaultRoom = 1 << 20
 
 // A Filter is a program in the kernel with the indicators that it knows. It is
 // for links of type Ethernet. Its methods are to be called by one goroutine.
 type Filter struct {
 	program *ebpf.Program
 	maps    map[string]*ebpf.Map
-	inner   *ebpf.MapSpec
-	current *ebpf.Map // the indicators in force
+	sets    [2]*ebpf.Map // one of indicators in force, and one to write the next into
+	current int
 	cells   int
 }
 
-// minRoom is how many addresses there is room for at least: feeds grow.
-const minRoom = 1 << 16
-
-// Load loads the program with these indicators, which may be ranged over twice.
-// It needs CAP_BPF, or CAP_SYS_ADMIN where kernel.unprivileged_bpf_disabled is
-// not 0, and Linux 5.11; from 16,000 addresses on 6.0. Once loaded, the filter
-// needs neither to filter, and CAP_BPF for Update.
-//
-// A million addresses take 23 MB of the kernel's memory, and twice that during
-// an Update.
+// Load loads the program with these indicators. It needs CAP_BPF, or
+// CAP_SYS_ADMIN, unless kernel.unprivileged_bpf_disabled is 0, and Linux 6.0.
+// What is loaded needs no privilege any more, neither to filter nor for Update.
 func Load(indicators iter.Seq[netip.Prefix], cfg Config) (*Filter, error) {
+	if cfg.Room <= 0 {
+		cfg.Room = defaultRoom
+	}
+	f := &Filter{cells: cellsFor(cfg.Room), current: 1}
+	if err := f.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("kernel filter can't be loaded (it needs CAP_BPF and Linux 6.0): %w", err), f.Close())
+	}
+	if err := errors.Join(f.setPorts(cfg.Ports), f.Update(indicators)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// load makes the maps and the program.
+func (f *Filter) load() error {
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 	if err != nil {
-		return nil, fmt.Errorf("kernel filter: %w", err)
+		return err
 	}
-	addresses := minRoom / 2
-	for p := range indicators {
-		if p.IsSingleIP() {
-			addresses++
-		}
-	}
-	f := &Filter{cells: min(maxCells, 2*cellsFor(addresses))}
-	f.inner = spec.Maps["indicators"].InnerMap
-	f.inner.ValueSize = uint32(sizeOf(f.cells)) //nolint:gosec // below 1 GiB
 	for name, v := range map[string]uint32{
 		"max_word_mask":   uint32(f.cells - 1),         //nolint:gosec // a power of two
 		"max_bucket_mask": uint32(f.cells - 1),         //nolint:gosec // a power of two
 		"buckets_at":      uint32(wordsAt + f.cells*8), //nolint:gosec // below 1 GiB
 	} {
 		if err = spec.Variables[name].Set(v); err != nil {
-			return nil, fmt.Errorf("kernel filter: %s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	inner := spec.Maps["indicators"].InnerMap
+	inner.ValueSize = uint32(f.Bytes() / len(f.sets)) //nolint:gosec // below 1 GiB
 	collection, err := ebpf.NewCollection(spec)
 	if err != nil {
-		return nil, fmt.Errorf("kernel filter can't be loaded (needs CAP_BPF and Linux 6.0): %w", err)
+		return err
 	}
 	f.program, f.maps = collection.Programs["wormscope"], collection.Maps
-	delete(collection.Programs, "wormscope")
-	collection.Maps = nil
-	collection.Close()
-	if err := errors.Join(f.setPorts(cfg.Ports), f.Update(indicators)); err != nil {
-		return nil, errors.Join(err, f.Close())
+	for i := range f.sets {
+		if f.sets[i], err = ebpf.NewMap(inner); err != nil {
+			return err
+		}
 	}
-	return f, nil
+	return nil
 }
 
 // ports is the value of the map of ports, as bpf/filter.c reads it.
@@ -105,40 +112,50 @@ func (f *Filter) setPorts(all []uint16) error {
 	return nil
 }
 
-// FD returns the descriptor to attach to a socket with SO_ATTACH_BPF. It is
-// the same after an Update. The socket keeps the program: the Filter may be
-// closed once it is attached, if it will not be updated.
+// FD returns the descriptor to attach to a socket with SO_ATTACH_BPF. It stays
+// the same.
 func (f *Filter) FD() int { return f.program.FD() }
 
-// Update puts other indicators in the place of those in force. Each frame is
-// judged by the old ones or by the new ones, at no moment by fewer. When it
-// fails, the old ones stay.
-//
-// Room was made by Load for twice as many as there were then. Of more than
-// that, some others are kept as well.
+// Update puts other indicators, which are ranged over twice, in the place of
+// those in force. Each frame is judged by the old ones or by the new ones, at no
+// moment by fewer. When it fails, the old ones stay.
 func (f *Filter) Update(indicators iter.Seq[netip.Prefix]) error {
-	next, err := ebpf.NewMap(f.inner)
+	next := 1 - f.current
+	err := f.sets[next].Put(uint32(0), newTable(indicators, f.cells).b)
+	if err == nil {
+		// The kernel returns when no frame is being judged by the old ones any
+		// more: these may be written over from then on.
+		err = f.maps["indicators"].Put(uint32(0), f.sets[next])
+	}
 	if err != nil {
-		return fmt.Errorf("kernel filter: %w", err)
+		return fmt.Errorf("kernel filter: indicators: %w", err)
 	}
-	if err = next.Put(uint32(0), newTable(indicators, f.cells).b); err == nil {
-		err = f.maps["indicators"].Put(uint32(0), next)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("kernel filter: indicators: %w", err), next.Close())
-	}
-	previous := f.current
 	f.current = next
-	return previous.Close() // of nil it does nothing
+	return nil
+}
+
+// Keeps asks the kernel whether the filter keeps a frame (BPF_PROG_TEST_RUN).
+// It is for tests and needs the privileges of Load.
+func (f *Filter) Keeps(frame []byte) (bool, error) {
+	// Of the frame 2 KiB are enough, since the filter reads headers only; the
+	// kernel takes no more than a page. It takes the first 14 bytes for an
+	// Ethernet header, and hides them from a socket filter.
+	const most = 2048
+	hidden := append(make([]byte, 12, 14+most), 0x88, 0xb5) // an EtherType for experiments
+	verdict, err := f.program.Run(&ebpf.RunOptions{Data: append(hidden, frame[:min(len(frame), most)]...)})
+	if err != nil {
+		return false, fmt.Errorf("kernel filter: %w", err)
+	}
+	return verdict != 0, nil
 }
 
 // Bytes returns how much of the kernel's memory the indicators take.
-func (f *Filter) Bytes() int { return int(f.inner.ValueSize) }
+func (f *Filter) Bytes() int { return len(f.sets) * sizeOf(f.cells) }
 
 // Close lets go of the program. Sockets that it is attached to keep it, with
 // the indicators that were in force last.
 func (f *Filter) Close() error {
-	err := errors.Join(f.program.Close(), f.current.Close())
+	err := errors.Join(f.program.Close(), f.sets[0].Close(), f.sets[1].Close()) // nil is no error
 	for _, m := range f.maps {
 		err = errors.Join(err, m.Close())
 	}

@@ -12,7 +12,7 @@ import (
 func load(t testing.TB, indicators ...string) *kernelfilter.Filter {
 	t.Helper()
 	need(t)
-	f, err := kernelfilter.Load(slices.Values(prefixes(indicators...)), kernelfilter.Config{Ports: []uint16{53, 139, 445}})
+	f, err := kernelfilter.Load(slices.Values(prefixes(indicators...)), kernelfilter.Config{Ports: []uint16{53, 139, 445}, Room: 1 << 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ const (
 
 // TestVerdicts goes through what is kept and what is dropped.
 func TestVerdicts(t *testing.T) {
-	r := newRunner(t, load(t, "198.51.100.7", "203.0.113.64/27", "100.64.0.0/10", "2001:db8::1", "2001:db9::/48").FD())
+	r := &runner{t, load(t, "198.51.100.7", "203.0.113.64/27", "100.64.0.0/10", "2001:db8::1", "2001:db9::/48")}
 	plain4 := ip(a4, b4, 17, udp(4000, 4001))
 	to := func(a string) []byte { return packetOf(ip(a4, a, 17, udp(4000, 4001))) }
 	to6 := func(a string) []byte { return packetOf(ip(a6, a, 17, udp(4000, 4001))) }
@@ -145,7 +145,7 @@ func TestHandshake(t *testing.T) {
 				}
 				return n
 			}
-			r := newRunner(t, load(t).FD())
+			r := &runner{t, load(t)}
 			if n := count(r, from(1000, ack)); n != 0 {
 				t.Errorf("%d segments of no handshake are kept", n)
 			}
@@ -180,7 +180,7 @@ func TestUpdate(t *testing.T) {
 	var watching sync.WaitGroup
 	done := make(chan struct{})
 	watching.Go(func() {
-		r := newRunner(t, f.FD())
+		r := &runner{t, f}
 		for {
 			select {
 			case <-done:
@@ -204,14 +204,14 @@ func TestUpdate(t *testing.T) {
 	}
 	close(done)
 	watching.Wait()
-	r := newRunner(t, f.FD())
+	r := &runner{t, f}
 	if r.keeps(goes) || !r.keeps(comes) {
 		t.Errorf("after the update: old indicator kept %v, new one kept %v", r.keeps(goes), r.keeps(comes))
 	}
 }
 
-// TestMoreThanRoom gives an Update many more addresses than Load made room
-// for: all of them are kept.
+// TestMoreThanRoom gives an Update many more addresses than there is room for:
+// all of them are kept.
 func TestMoreThanRoom(t *testing.T) {
 	f := load(t)
 	var many []netip.Prefix
@@ -222,7 +222,7 @@ func TestMoreThanRoom(t *testing.T) {
 	if err := f.Update(slices.Values(many)); err != nil {
 		t.Fatal(err)
 	}
-	r := newRunner(t, f.FD())
+	r := &runner{t, f}
 	for _, p := range many[:20_000] {
 		if !r.keeps(packetOf(ip(a4, p.Addr().String(), 17, udp(4000, 4001)))) {
 			t.Fatalf("%v is dropped", p)

@@ -126,7 +126,7 @@ func checkNeeded(t *testing.T, paths []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	r := newRunner(t, f.FD())
+	r := &runner{t, f}
 	decoder, p := packet.NewDecoder(), packet.Packet{}
 	check := func(frame *capture.Frame) (want, got bool) {
 		want, got = needed(decoder.Decode(frame, &p), &p, known), r.keeps(frame.Data)
@@ -189,9 +189,9 @@ func FuzzNeeded(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { filter.Close() })
-	r := newRunner(f, filter.FD())
+	r := &runner{f, filter}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < 14 || len(data) > maxFrame {
+		if len(data) < 14 || len(data) > 2048 {
 			return
 		}
 		var p packet.Packet

@@ -2,11 +2,13 @@ package kernelfilter_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"os/exec"
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -45,6 +47,12 @@ func overLink(t *testing.T, fd int) {
 			return
 		}
 	}
+	for _, name := range []string{"near", "far"} {
+		if err := running(name); err != nil {
+			t.Error(err)
+			return
+		}
+	}
 	near, far := packetSocket(t, "near", -1), packetSocket(t, "far", fd)
 	if near < 0 || far < 0 {
 		return
@@ -79,6 +87,20 @@ func overLink(t *testing.T, fd int) {
 	if !slices.EqualFunc(got, want, slices.Equal[[]byte]) {
 		t.Errorf("the socket got %d frames:\n%x\nwant %d:\n%x", len(got), got, len(want), want)
 	}
+}
+
+// running waits until the kernel has noticed that a link is up: what is sent
+// before that is lost.
+func running(name string) error {
+	const tries = 500
+	for range tries {
+		ifi, err := net.InterfaceByName(name)
+		if err != nil || ifi.Flags&net.FlagRunning != 0 {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("%s does not come up", name)
 }
 
 // packetSocket opens a packet socket on an interface, with a filter unless fd
