@@ -9,7 +9,7 @@ RUNS     ?= 5
 CACHE    := .cache
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build test race lint fuzz bench golden pcaps pcaps-made pcaps-recorded bpf check clean
+.PHONY: build test race lint fuzz bench bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/wormscope
@@ -38,6 +38,10 @@ bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/
 	$(GO) build -o bin/bench ./internal/bench
 	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap
 	bin/bench -events -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap
+
+bench-live: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the same on an interface: CPU a packet and losses beside tcpdump; needs root
+	$(GO) build -o bin/bench-live ./internal/bench/live
+	bin/bench-live -wormscope $(BIN) -bare -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap
 
 $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/flood.pcap: $(CACHE)/%.pcap: $(PCAPGEN)
 	@mkdir -p $(CACHE)
