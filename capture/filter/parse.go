@@ -1,0 +1,452 @@
+package filter
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A parser reads an expression from left to right. As in tcpdump, not binds
+// closest, and and or bind alike and to the left.
+type parser struct {
+	tokens []token
+	depth  int
+	last   qualifiers // of the primitive before: a value alone takes them over
+}
+
+// qualifiers say what a value is compared with.
+type qualifiers struct {
+	proto string // ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6 or empty
+	dir   direction
+	kind  string // host, net, port, portrange, proto or empty
+}
+
+// An Error says which word of an expression is not taken, and why.
+type Error struct {
+	Word     string // empty at the end of the expression
+	Position int    // counted in bytes from 1
+	Reason   string
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Word == "" {
+		return "at the end of the expression: " + e.Reason
+	}
+	return fmt.Sprintf("%q at position %d: %s", e.Word, e.Position, e.Reason)
+}
+
+// beyond ends the reasons of what tcpdump takes and this package does not.
+const beyond = "not taken here (a build with -tags libpcap takes all of tcpdump's syntax)"
+
+func (p *parser) peek() string {
+	if len(p.tokens) == 0 {
+		return ""
+	}
+	return p.tokens[0].text
+}
+
+func (p *parser) next() token {
+	if len(p.tokens) == 0 {
+		return token{}
+	}
+	t := p.tokens[0]
+	p.tokens = p.tokens[1:]
+	return t
+}
+
+// accept takes the next word if it is one of these.
+func (p *parser) accept(words ...string) bool {
+	if len(p.tokens) > 0 && slices.Contains(words, p.tokens[0].text) {
+		p.tokens = p.tokens[1:]
+		return true
+	}
+	return false
+}
+
+// wrong says what is the matter with a word.
+func wrong(t token, format string, args ...any) error {
+	return &Error{t.text, t.at, fmt.Sprintf(format, args...)}
+}
+
+// here is the next word, for an error.
+func (p *parser) here() token {
+	if len(p.tokens) == 0 {
+		return token{}
+	}
+	return p.tokens[0]
+}
+
+func (p *parser) parse() (node, error) {
+	if len(p.tokens) == 0 {
+		return nil, nil //nolint:nilnil // the empty expression is one
+	}
+	n, err := p.chain()
+	if err == nil && len(p.tokens) > 0 {
+		err = p.unexpected()
+	}
+	return n, err
+}
+
+// unexpected says that an expression goes on where it can't.
+func (p *parser) unexpected() error {
+	t := p.here()
+	if slices.Contains([]string{"[", "=", "==", "!=", "<", ">", "<=", ">=", "&", "|", "+", "*", "%", "^"}, t.text) {
+		return wrong(t, "comparisons of bytes are "+beyond)
+	}
+	return wrong(t, "want and, or, or the end")
+}
+
+// chain reads terms joined by and and or.
+func (p *parser) chain() (node, error) {
+	if p.depth++; p.depth > maxDepth {
+		return nil, wrong(p.here(), "more than %d levels", maxDepth)
+	}
+	defer func() { p.depth-- }()
+	left, err := p.term()
+	for err == nil {
+		var right node
+		switch {
+		case p.accept("and", "&&"):
+			right, err = p.term()
+			left = and{left, right}
+		case p.accept("or", "||"):
+			right, err = p.term()
+			left = or{left, right}
+		default:
+			return left, nil
+		}
+	}
+	return nil, err
+}
+
+// term reads a negation, a parenthesis or a primitive.
+func (p *parser) term() (node, error) {
+	negated := false
+	for p.accept("not", "!") {
+		negated = !negated
+	}
+	n, err := p.plain()
+	if err == nil && negated {
+		n = not{n}
+	}
+	return n, err
+}
+
+func (p *parser) plain() (node, error) {
+	if !p.accept("(") {
+		return p.primitive()
+	}
+	n, err := p.chain()
+	if err == nil && !p.accept(")") {
+		if len(p.tokens) > 0 {
+			return nil, p.unexpected()
+		}
+		err = wrong(p.here(), "a parenthesis is not closed")
+	}
+	return n, err
+}
+
+// primitive reads one primitive.
+func (p *parser) primitive() (node, error) {
+	switch {
+	case len(p.tokens) == 0:
+		return nil, wrong(token{}, "want a primitive such as host 192.0.2.1")
+	case p.accept("vlan"):
+		return p.vlan()
+	case p.peek() == "less" || p.peek() == "greater":
+		return p.length()
+	case isValue(p.peek()) && p.last.kind != "":
+		return p.value(p.last)
+	}
+	first := p.here()
+	q, err := p.qualifiers()
+	if err != nil {
+		return nil, err
+	}
+	if q.kind != "" {
+		p.last = q
+		return p.value(q)
+	}
+	if q.dir != either || q.proto == "" {
+		if isValue(p.peek()) && q.proto != "tcp" && q.proto != "udp" && q.proto != "sctp" {
+			q.kind = "host"
+			p.last = q
+			return p.value(q)
+		}
+		if q.proto == "" && q.dir == either {
+			return nil, p.unknown(first)
+		}
+		return nil, wrong(p.here(), "want host, net, port or portrange")
+	}
+	return protocol(q.proto), nil
+}
+
+// unknown says that a word begins no primitive.
+func (p *parser) unknown(t token) error {
+	switch t.text {
+	case "and", "or", "&&", "||", ")", "not", "!":
+		return wrong(t, "want a primitive such as host 192.0.2.1")
+	}
+	const others = " ether gateway broadcast multicast mpls pppoes pppoed geneve vxlan inbound outbound ifindex ip6mask protochain " +
+		"decnet iso stp ipx netbeui igmp pim ah esp vrrp carp igrp llc wlan type subtype rnr rset len ether byte on action link ppp slip fddi tr "
+	if strings.Contains(others, " "+t.text+" ") {
+		return wrong(t, beyond)
+	}
+	if strings.Contains(signs, t.text) {
+		return wrong(t, "comparisons of bytes are "+beyond)
+	}
+	return wrong(t, "no word of a filter: host, net, port, portrange, proto, src, dst, ip, ip6, tcp, udp, sctp, icmp, icmp6, arp, rarp, vlan, less, greater, and, or, not; names of hosts and services are not looked up")
+}
+
+var protocols = []string{"ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "icmp6"} //nolint:gochecknoglobals // constant
+
+// qualifiers reads the words before a value.
+func (p *parser) qualifiers() (q qualifiers, err error) {
+	if slices.Contains(protocols, p.peek()) {
+		q.proto = p.next().text
+	}
+	switch {
+	case p.accept("src"):
+		q.dir = source
+		if p.follows("or", "dst") {
+			q.dir = either
+		} else if p.follows("and", "dst") {
+			q.dir = both
+		}
+	case p.accept("dst"):
+		q.dir = destination
+		if p.follows("or", "src") {
+			q.dir = either
+		} else if p.follows("and", "src") {
+			q.dir = both
+		}
+	}
+	kind := p.here()
+	if !p.accept("host", "net", "port", "portrange", "proto") {
+		return q, nil
+	}
+	q.kind = kind.text
+	return q, q.check(kind)
+}
+
+// check refuses qualifiers that do not go together.
+func (q *qualifiers) check(kind token) error {
+	transport := q.proto == "" || q.proto == "tcp" || q.proto == "udp" || q.proto == "sctp"
+	network := q.proto == "" || q.proto == "ip" || q.proto == "ip6"
+	switch q.kind {
+	case "port", "portrange":
+		if !transport {
+			return wrong(kind, "%s has no ports", q.proto)
+		}
+	case "proto":
+		if !network || q.dir != either {
+			return wrong(kind, "it goes with ip and ip6 only")
+		}
+	default:
+		if !network && q.proto != "arp" && q.proto != "rarp" {
+			return wrong(kind, "%s has no addresses: say ip or ip6", q.proto)
+		}
+	}
+	return nil
+}
+
+// follows takes two words if they come next.
+func (p *parser) follows(first, second string) bool {
+	if len(p.tokens) > 1 && p.tokens[0].text == first && p.tokens[1].text == second {
+		p.tokens = p.tokens[2:]
+		return true
+	}
+	return false
+}
+
+// isValue reports whether a word is a number or an address.
+func isValue(word string) bool {
+	return word != "" && (word[0] >= '0' && word[0] <= '9' || strings.Contains(word, ":"))
+}
+
+// value reads the value that the qualifiers are for.
+func (p *parser) value(q qualifiers) (node, error) {
+	t := p.next()
+	switch t.text {
+	case "":
+		return nil, wrong(t, "%s needs a value", q.kind)
+	case "(":
+		return nil, wrong(t, "a list of values in parentheses is "+beyond)
+	}
+	switch q.kind {
+	case "port", "portrange":
+		return ports(t, q)
+	case "proto":
+		return protoNumber(t, q)
+	case "net":
+		return p.network(t, q)
+	}
+	a, err := netip.ParseAddr(t.text)
+	if err != nil || a.Zone() != "" {
+		return nil, wrong(t, "no address; names of hosts are not looked up")
+	}
+	return address(t, q, netip.PrefixFrom(a, a.BitLen()))
+}
+
+// network reads the value of net.
+func (p *parser) network(t token, q qualifiers) (node, error) {
+	text := t.text
+	if p.accept("mask") {
+		m := p.next()
+		bits, ok := maskBits(m.text)
+		if !ok {
+			return nil, wrong(m, "no network mask of IPv4")
+		}
+		text += "/" + strconv.Itoa(bits)
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		a, err := netip.ParseAddr(text)
+		if err != nil || a.Zone() != "" {
+			return nil, wrong(t, "no network; write it out, as in 192.0.2.0/24")
+		}
+		prefix = netip.PrefixFrom(a, a.BitLen())
+	}
+	if prefix != prefix.Masked() {
+		return nil, wrong(t, "there are bits set behind the network: %v is meant?", prefix.Masked())
+	}
+	return address(t, q, prefix)
+}
+
+// maskBits returns the length of a mask such as 255.255.0.0.
+func maskBits(text string) (int, bool) {
+	a, err := netip.ParseAddr(text)
+	if err != nil || !a.Is4() {
+		return 0, false
+	}
+	for bits := range 33 {
+		if netip.PrefixFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), bits).Masked().Addr() == a {
+			return bits, true
+		}
+	}
+	return 0, false
+}
+
+// address makes the node for a network, and refuses a family that does not fit.
+func address(t token, q qualifiers, p netip.Prefix) (node, error) {
+	switch {
+	case p.Addr().Is4In6():
+		return nil, wrong(t, "write it as an address of IPv4")
+	case p.Addr().Is4() && q.proto == "ip6":
+		return nil, wrong(t, "no address of IPv6")
+	case p.Addr().Is6() && q.proto != "ip6" && q.proto != "":
+		return nil, wrong(t, "no address of IPv4")
+	}
+	if p.Addr().Is6() {
+		return inNet{q.dir, typeIPv6, p}, nil
+	}
+	switch q.proto {
+	case "ip":
+		return inNet{q.dir, typeIPv4, p}, nil
+	case "arp":
+		return inNet{q.dir, typeARP, p}, nil
+	case "rarp":
+		return inNet{q.dir, typeRARP, p}, nil
+	}
+	return or{inNet{q.dir, typeIPv4, p}, or{inNet{q.dir, typeARP, p}, inNet{q.dir, typeRARP, p}}}, nil
+}
+
+// ports makes the node for a port or a range of ports.
+func ports(t token, q qualifiers) (node, error) {
+	low, high, isRange := strings.Cut(t.text, "-")
+	if !isRange {
+		high = low
+	}
+	if isRange != (q.kind == "portrange") && isRange {
+		return nil, wrong(t, "a range needs portrange")
+	}
+	from, err := strconv.ParseUint(low, 10, 16)
+	if err != nil {
+		return nil, wrong(t, "no port number, 0 to 65535; names of services are not looked up")
+	}
+	to, err := strconv.ParseUint(high, 10, 16)
+	if err != nil {
+		return nil, wrong(t, "no port number, 0 to 65535; names of services are not looked up")
+	}
+	if from > to {
+		from, to = to, from
+	}
+	n := portIn{q.dir, uint32(from), uint32(to), 0}
+	if q.proto != "" {
+		n.proto = protoNumbers[q.proto]
+	}
+	return n, nil
+}
+
+// protoNumbers are numbers of the IANA protocol-numbers registry.
+var protoNumbers = map[string]uint32{"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "sctp": 132} //nolint:gochecknoglobals // constant
+
+// protoNumber makes the node for a protocol by number.
+func protoNumber(t token, q qualifiers) (node, error) {
+	name := strings.TrimPrefix(t.text, `\`)
+	n, ok := protoNumbers[name]
+	if !ok {
+		v, err := strconv.ParseUint(name, 10, 8)
+		if err != nil {
+			return nil, wrong(t, `no protocol: a number, or \icmp, \tcp, \udp, \icmp6, \sctp`)
+		}
+		n = uint32(v)
+	}
+	switch q.proto {
+	case "ip":
+		return protoIs{typeIPv4, n}, nil
+	case "ip6":
+		return protoIs{typeIPv6, n}, nil
+	}
+	return or{protoIs{typeIPv4, n}, protoIs{typeIPv6, n}}, nil
+}
+
+// protocol makes the node for a protocol alone.
+func protocol(name string) node {
+	switch name {
+	case "ip":
+		return typeIs{typeIPv4}
+	case "ip6":
+		return typeIs{typeIPv6}
+	case "arp":
+		return typeIs{typeARP}
+	case "rarp":
+		return typeIs{typeRARP}
+	case "icmp":
+		return protoIs{typeIPv4, protoNumbers[name]}
+	case "icmp6":
+		return protoIs{typeIPv6, protoNumbers[name]}
+	}
+	n := protoNumbers[name]
+	return or{protoIs{typeIPv4, n}, protoIs{typeIPv6, n}}
+}
+
+// vlan reads what may follow vlan.
+func (p *parser) vlan() (node, error) {
+	const maxVLAN = 1<<12 - 1
+	if !isValue(p.peek()) {
+		return tagIs{anyTag}, nil
+	}
+	t := p.next()
+	id, err := strconv.ParseUint(t.text, 10, 16)
+	if err != nil || id > maxVLAN {
+		return nil, wrong(t, "no VLAN, 0 to %d", maxVLAN)
+	}
+	return tagIs{uint32(id)}, nil
+}
+
+// length reads less and greater, which include the number.
+func (p *parser) length() (node, error) {
+	word, t := p.next(), p.next()
+	n, err := strconv.ParseUint(t.text, 10, 31)
+	if err != nil {
+		return nil, wrong(t, "%s needs a number of bytes", word.text)
+	}
+	if word.text == "less" {
+		return shorter{uint32(n)}, nil
+	}
+	return longer{uint32(n)}, nil
+}
