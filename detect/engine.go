@@ -26,15 +26,24 @@ const backTolerance = 1e9
 // NewEngine makes an engine that runs these detectors in this order.
 func NewEngine(detectors ...Detector) *Engine {
 	e := &Engine{all: detectors}
-	for _, d := range detectors {
+	e.Refresh()
+	return e
+}
+
+// Refresh asks the detectors again what they want.
+func (e *Engine) Refresh() {
+	e.byKind = [kindCount][]Detector{}
+	for _, d := range e.all {
 		for kind := range kindCount {
 			if d.Wants()&(1<<kind) != 0 {
 				e.byKind[kind] = append(e.byKind[kind], d)
 			}
 		}
 	}
-	return e
 }
+
+// Now returns the latest packet time, Unix nanoseconds, 0 before the first.
+func (e *Engine) Now() int64 { return e.now }
 
 // Packet runs the detectors over one packet.
 func (e *Engine) Packet(p *packet.Packet) {

@@ -30,8 +30,10 @@ type settings struct {
 	Report   string         `yaml:"report"`        // where the incident report goes
 	State    string         `yaml:"state"`         // folder that keeps the ledger between runs
 	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
+	Live     liveSetting    `yaml:"live"`          // what live is told besides
 
-	ownNetwork bool // inside or zones were given, rather than left to the default
+	configFile string // that they were read from, empty for none
+	ownNetwork bool   // inside or zones were given, rather than left to the default
 }
 
 // feedSetting is one feed, by path or with what the path does not say.
@@ -165,6 +167,7 @@ func (v *flagValues) addStateFlags(cmd *cobra.Command) {
 // settings returns the settings that the configuration file and the flags make.
 func (v *flagValues) settings() (settings, error) {
 	s := defaults()
+	s.configFile = v.config
 	if v.config != "" {
 		if err := s.readConfig(v.config); err != nil {
 			return s, err

@@ -99,6 +99,37 @@ func setColumn(c *feed.Columns, what, header string) error {
 // loadFeeds makes the set of indicators that the settings ask for. What a feed
 // has that can't be used is one line of warning a file.
 func loadFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, error) {
+	set, _, err := readFeeds(ctx, s, std)
+	return set, err
+}
+
+// readFeeds does what loadFeeds does, and returns the reports, one a feed.
+func readFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, []*feed.Report, error) {
+	b, err := startSet(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	var reports []*feed.Report
+	for i := range s.Feeds {
+		options, err := s.Feeds[i].options()
+		if err != nil {
+			return nil, nil, fmt.Errorf("feed %s: %w", s.Feeds[i].Path, err)
+		}
+		report, err := feed.Load(ctx, b, s.Feeds[i].Path, options)
+		if err != nil {
+			return nil, nil, err
+		}
+		for j := range report.Files {
+			warnFeed(std, &report.Files[j])
+		}
+		reports = append(reports, report)
+	}
+	return b.Build(), reports, nil
+}
+
+// startSet begins a set with what is allowed, and with the built-in indicators
+// if the settings have them.
+func startSet(s *settings) (*ioc.Builder, error) {
 	b := ioc.NewBuilder()
 	for _, allowed := range s.Allow.Indicators {
 		if err := b.Allow(allowed); err != nil {
@@ -110,20 +141,7 @@ func loadFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, error) 
 			return nil, err
 		}
 	}
-	for i := range s.Feeds {
-		options, err := s.Feeds[i].options()
-		if err != nil {
-			return nil, fmt.Errorf("feed %s: %w", s.Feeds[i].Path, err)
-		}
-		report, err := feed.Load(ctx, b, s.Feeds[i].Path, options)
-		if err != nil {
-			return nil, err
-		}
-		for j := range report.Files {
-			warnFeed(std, &report.Files[j])
-		}
-	}
-	return b.Build(), nil
+	return b, nil
 }
 
 // warnFeed says in one line that not all of a feed is used.

@@ -77,6 +77,13 @@ func (e *events) write(line []byte, err error) {
 	}
 }
 
+// takeError returns what went wrong since it was last asked.
+func (e *events) takeError() error {
+	err := e.err
+	e.err = nil
+	return err
+}
+
 // reopen closes the event file and opens it again, after someone moved it.
 func (e *events) reopen() error {
 	if e.file == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 
 	"wormscope/capture"
 	"wormscope/capture/packet"
@@ -28,16 +29,20 @@ type pipeline struct {
 	engine  *detect.Engine
 	scans   *scan.Detector
 	lookups *dns.Detector
-	shares  *smb.Detector
-	ledger  *scope.Ledger
-	set     *ioc.Set
-	raised  map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
-	events  *events
-	state   *state // nil where nothing is kept
-	traffic traffic
-	slice   int64 // packet time that a batch takes at the most, nanoseconds; 0 for any
-	frame   capture.Frame
-	packet  packet.Packet
+	// contacts and lookups depend on the indicators, which may be renewed.
+	contacts *contact.Detector
+	shares   *smb.Detector
+	ledger   *scope.Ledger
+	set      *ioc.Set
+	raised   map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
+	events   *events
+	state    *state // nil where nothing is kept
+	traffic  traffic
+	own      map[netip.Addr]struct{} // this machine's addresses, whose look-ups and contacts are not told
+	held     uint64                  // alerts not told for that
+	slice    int64                   // packet time that a batch takes at the most, nanoseconds; 0 for any
+	frame    capture.Frame
+	packet   packet.Packet
 }
 
 // A source gives frames in the order of their times: captures or interfaces.
@@ -74,13 +79,14 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	if err := keep.begin(p.ledger, fileName, out.flush); err != nil {
 		return nil, err
 	}
-	voice := voice{out, p.ledger, keep, p.raised}
+	voice := voice{p}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
+	p.contacts = contact.New(voice, zones, set, p.lookups.Resolver, contact.Config{})
 	p.shares = smb.New(smb.Config{}, voice)
 	detectors := []detect.Detector{
 		p.lookups,
-		contact.New(voice, zones, set, p.lookups.Resolver, contact.Config{}),
+		p.contacts,
 		exposure.New(voice, zones, exposure.Config{}),
 		p.scans,
 		p.shares,
@@ -94,27 +100,37 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 
 // A voice hands what detectors say to the events, and then to the ledger,
 // whose changes of mind become events in their turn.
-type voice struct {
-	events *events
-	ledger *scope.Ledger
-	state  *state // nil where nothing is kept
-	raised map[alert.Rule]uint64
-}
+type voice struct{ p *pipeline }
 
 // Alert implements alert.Emitter.
 func (v voice) Alert(a alert.Alert) {
-	if a.Phase == alert.PhaseStart {
-		v.raised[a.Rule]++
+	p := v.p
+	if p.ownTraffic(&a) {
+		p.held++
+		return
 	}
-	v.events.alert(&a)
-	v.ledger.Alert(a)
-	v.state.alert(a)
+	if a.Phase == alert.PhaseStart {
+		p.raised[a.Rule]++
+	}
+	p.events.alert(&a)
+	p.ledger.Alert(a)
+	p.state.alert(a)
 }
 
 // Fact implements alert.Emitter.
 func (v voice) Fact(f alert.Fact) {
-	v.ledger.Fact(f)
-	v.state.fact(f)
+	v.p.ledger.Fact(f)
+	v.p.state.fact(f)
+}
+
+// ownTraffic reports whether an alert is about look-ups or contacts of this
+// machine itself, which may well ask for the names that it is told to watch.
+func (p *pipeline) ownTraffic(a *alert.Alert) bool {
+	if len(p.own) == 0 || a.Rule != alert.RuleDomain && a.Rule != alert.RuleContact {
+		return false
+	}
+	_, own := p.own[a.Host]
+	return own
 }
 
 // batchSize is how many frames go through between two looks at anything else.

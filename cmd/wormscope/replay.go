@@ -83,7 +83,8 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if err := p.finish(); err != nil {
 		return err
 	}
-	return errors.Join(p.conclude(s, source, stopped, std), stopped)
+	seen := sightOf(source)
+	return errors.Join(p.conclude(s, &seen, stopped, std), stopped)
 }
 
 // watch runs the pipeline, shows progress and heeds signals: interrupt and
@@ -114,8 +115,8 @@ func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std stream
 
 // conclude writes the scope: as text, and as a document and a report if that is
 // asked for.
-func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, std streams) error {
-	about := p.summary(source)
+func (p *pipeline) conclude(s *settings, seen *sight, stopped error, std streams) error {
+	about := p.summary(seen)
 	if stopped != nil {
 		about.Warnings = append(about.Warnings, stopped.Error())
 	}
@@ -127,7 +128,7 @@ func (p *pipeline) conclude(s *settings, source *capture.Reader, stopped error, 
 	}
 	// What is told is what the state folder knows: the same that the report
 	// command makes of it.
-	if err := p.state.finish(source, about.Warnings); err != nil {
+	if err := p.state.finish(seen, about.Warnings); err != nil {
 		return err
 	}
 	ledger, all, err := storedLedger(p.state.store, p.zones)

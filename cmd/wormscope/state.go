@@ -31,6 +31,7 @@ type captureNotes struct {
 	print       hash.Hash
 	first, last int64
 	undecoded   map[string]uint64
+	name        string // tells it from all others, where its content does not have to
 }
 
 // printFrames is how many frames tell one capture from another.
@@ -216,16 +217,27 @@ func (k *state) flush() error {
 	return k.store.Flush()
 }
 
+// named says what tells a file from all others, instead of its content.
+func (k *state) named(file int, name string) {
+	if k != nil {
+		k.capture(file).name = name
+	}
+}
+
 // finish notes what the run looked at.
-func (k *state) finish(source *capture.Reader, warnings []string) error {
+func (k *state) finish(seen *sight, warnings []string) error {
 	run := store.Run{Warnings: warnings}
-	for i, stats := range source.Stats().Files {
-		c := k.capture(i)
-		if c.frames == 0 {
-			c.print.Write([]byte(source.Name(i)))
+	for i := range seen.Files {
+		stats, c := &seen.Files[i], k.capture(i)
+		switch {
+		case c.name != "":
+			c.print.Reset()
+			c.print.Write([]byte(c.name))
+		case c.frames == 0:
+			c.print.Write([]byte(seen.names[i]))
 		}
 		about := store.Capture{
-			Print: hex.EncodeToString(c.print.Sum(nil)), Name: source.Name(i),
+			Print: hex.EncodeToString(c.print.Sum(nil)), Name: seen.names[i],
 			Packets: stats.Frames, Bytes: stats.WireBytes, Dropped: stats.Dropped, Undecoded: c.undecoded,
 		}
 		if c.frames > 0 {

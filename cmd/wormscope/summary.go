@@ -13,27 +13,54 @@ import (
 // program made a mistake.
 const internalError = "internal error"
 
+// A sight is what a source says of what it gave: the counts of its files or
+// interfaces, their names, and warnings.
+type sight struct {
+	capture.Stats
+	names    []string
+	warnings []string
+}
+
+// sightOf returns what a reader of captures says.
+func sightOf(r *capture.Reader) sight {
+	v := sight{Stats: r.Stats()}
+	for i := range v.Files {
+		v.names = append(v.names, r.Name(i))
+	}
+	v.warnings = readWarnings(r, &v.Stats)
+	return v
+}
+
+// add adds the counts of one interface.
+func (v *sight) add(name string, f capture.FileStats) {
+	v.names = append(v.names, name)
+	v.Files = append(v.Files, f)
+	v.Frames += f.Frames
+	v.Bytes += f.Bytes
+	v.WireBytes += f.WireBytes
+	v.Truncated += f.Truncated
+	v.Dropped += f.Dropped
+}
+
 // summary says what was looked at and what weakens the conclusions.
-func (p *pipeline) summary(source *capture.Reader) scope.Capture {
-	stats, decoded, scans, shares := source.Stats(), p.decoder.Stats(), p.scans.Stats(), p.shares.Stats()
+func (p *pipeline) summary(seen *sight) scope.Capture {
+	decoded, scans, shares := p.decoder.Stats(), p.scans.Stats(), p.shares.Stats()
 	c := scope.Capture{
-		Packets:   stats.Frames,
-		Bytes:     stats.WireBytes,
-		Dropped:   stats.Dropped,
+		Packets:   seen.Frames,
+		Bytes:     seen.WireBytes,
+		Dropped:   seen.Dropped,
 		Undecoded: map[string]uint64{},
+		Files:     seen.names,
 	}
 	if p.traffic.frames > 0 {
 		c.First, c.Last = time.Unix(0, p.traffic.first).UTC(), time.Unix(0, p.traffic.last).UTC()
-	}
-	for i := range stats.Files {
-		c.Files = append(c.Files, source.Name(i))
 	}
 	maps.Insert(c.Undecoded, decoded.Undecoded())
 	if p.traffic.panics > 0 {
 		c.Undecoded[internalError] = p.traffic.panics
 	}
-	c.Warnings = append(c.Warnings, readWarnings(source, &stats)...)
-	c.Warnings = append(c.Warnings, p.sightWarnings(&stats, &c)...)
+	c.Warnings = append(c.Warnings, seen.warnings...)
+	c.Warnings = append(c.Warnings, p.sightWarnings(&seen.Stats, &c)...)
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
 	c.Warnings = append(c.Warnings, shares.Warnings()...)
 	return c

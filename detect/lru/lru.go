@@ -130,6 +130,12 @@ func (t *Table[K, V]) Remove(e *Entry[K, V]) {
 		at = t.after(at)
 	}
 	t.vacate(at)
+	t.drop(e)
+}
+
+// drop takes e, which has no cell any more, out of the order of use, and keeps
+// its memory.
+func (t *Table[K, V]) drop(e *Entry[K, V]) {
 	t.used--
 	e.prev.next, e.next.prev = e.next, e.prev
 	*e = Entry[K, V]{next: t.free}
@@ -191,6 +197,23 @@ func (t *Table[K, V]) take() *Entry[K, V] {
 	e := &t.fresh[0]
 	t.fresh = t.fresh[1:]
 	return e
+}
+
+// Rekey gives every entry the key that next has for it, and takes out those
+// for which next reports false. No two entries may get the same key. The order
+// stays as it is.
+func (t *Table[K, V]) Rekey(next func(e *Entry[K, V]) (K, bool)) {
+	clear(t.cells)
+	for e := t.ring.prev; e != &t.ring; {
+		newer := e.prev
+		if k, ok := next(e); ok {
+			e.Key = k
+			t.place(cell[K, V]{t.hash(k), e})
+		} else {
+			t.drop(e)
+		}
+		e = newer
+	}
 }
 
 // front links e in as the entry used last.

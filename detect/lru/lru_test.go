@@ -55,3 +55,31 @@ func TestSteadyUseAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for an entry in a full table", n)
 	}
 }
+
+func TestRekey(t *testing.T) {
+	type pair struct{ key, value int }
+	table := New[int, string](4)
+	for k, v := range []string{"a", "b", "c", "d"} {
+		table.Add(k).Value = v
+	}
+	// Keys are swapped around, and one that is taken out had another's new key.
+	next := map[int]int{0: 3, 1: 0, 2: 1}
+	table.Rekey(func(e *Entry[int, string]) (int, bool) {
+		k, ok := next[e.Key]
+		return k, ok
+	})
+	var got []pair
+	for e := table.Oldest(); e != nil; e = table.Newer(e) {
+		if table.Get(e.Key) != e {
+			t.Errorf("%d is not found", e.Key)
+		}
+		got = append(got, pair{e.Key, int(e.Value[0])})
+	}
+	if want := []pair{{3, 'a'}, {0, 'b'}, {1, 'c'}}; !slices.Equal(got, want) || table.Len() != 3 {
+		t.Errorf("%v, not %v", got, want)
+	}
+	table.Add(2).Value = "e"
+	if table.Len() != 4 || !table.Full() {
+		t.Errorf("%d entries after one more", table.Len())
+	}
+}

@@ -69,14 +69,38 @@ func (e *Error) Unwrap() error { return e.Err }
 // packets, such as hashes. Public collections have such files.
 func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report, error) {
 	report := &Report{}
-	info, err := os.Stat(path)
+	files, folder, err := Files(path)
 	if err != nil {
-		return report, &Error{path, withoutPath(err)}
+		return report, err
 	}
-	if !info.IsDir() {
+	if !folder {
 		return report, report.load(ctx, b, path, o)
 	}
 	var failed []error
+	for _, file := range files {
+		if err := report.load(ctx, b, file, o); err != nil && !report.Files[len(report.Files)-1].InOrder() {
+			failed = append(failed, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return report, &Error{path, err}
+		}
+	}
+	if len(failed) == 0 && report.Total() == 0 {
+		return report, &Error{path, ErrNoEntries}
+	}
+	return report, errors.Join(failed...)
+}
+
+// Files returns the files that Load would read, in its order, and whether path
+// is a folder of them.
+func Files(path string) (files []string, folder bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, false, &Error{path, withoutPath(err)}
+	}
+	if !info.IsDir() {
+		return []string{path}, false, nil
+	}
 	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -89,18 +113,13 @@ func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report,
 		case d.IsDir() || isAboutFolder(d.Name()):
 			return nil
 		}
-		if err := report.load(ctx, b, file, o); err != nil && !report.Files[len(report.Files)-1].inOrder() {
-			failed = append(failed, err)
-		}
-		return ctx.Err()
+		files = append(files, file)
+		return nil
 	})
 	if err != nil {
-		return report, &Error{path, withoutPath(err)}
+		return nil, true, &Error{path, withoutPath(err)}
 	}
-	if len(failed) == 0 && report.Total() == 0 {
-		return report, &Error{path, ErrNoEntries}
-	}
-	return report, errors.Join(failed...)
+	return files, true, nil
 }
 
 // isAboutFolder reports whether a file of this name is about the folder.

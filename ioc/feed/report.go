@@ -71,10 +71,10 @@ func (r *Report) Total() int {
 	return n
 }
 
-// inOrder reports whether a file without a usable entry is as it should be:
+// InOrder reports whether a file without a usable entry is as it should be:
 // it says something, if only in comments, and has no entry but of kinds that
 // are never seen in packets.
-func (f *FileReport) inOrder() bool {
+func (f *FileReport) InOrder() bool {
 	for i := range f.Skipped {
 		if !f.Skipped[i].Reason.unwatched() {
 			return false

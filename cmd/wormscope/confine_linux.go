@@ -1,0 +1,212 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
+
+	"wormscope/ioc/feed"
+)
+
+// confine gives away what is not needed any more when the interfaces are open:
+// the user is changed, all capabilities go, and with Landlock the file system
+// but for the folders that the settings name.
+func confine(s *settings) error {
+	v := &s.Live
+	if v.User == "" && os.Geteuid() == 0 {
+		if !v.NoSandbox {
+			return errors.New("live does not go on as root: say with --user who to become when the interfaces are open, or --no-sandbox to go on as root")
+		}
+		return nil
+	}
+	if err := become(v); err != nil {
+		return err
+	}
+	if err := dropCapabilities(); err != nil {
+		return err
+	}
+	if v.NoSandbox {
+		return nil
+	}
+	return restrictFiles(s)
+}
+
+// become changes the user and group that the settings name, for all threads.
+func become(v *liveSetting) error {
+	if v.User == "" {
+		return nil
+	}
+	uid, gid, groups, err := identify(v)
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		if os.Geteuid() == uid && os.Getegid() == gid {
+			return nil
+		}
+		return fmt.Errorf("--user %s: only root can become another user", v.User)
+	}
+	if uid == 0 {
+		return fmt.Errorf("--user %s: that is root", v.User)
+	}
+	if err := dropBounding(); err != nil {
+		return err
+	}
+	if err := errors.Join(syscall.Setgroups(groups), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
+		return fmt.Errorf("--user %s: %w", v.User, err)
+	}
+	return nil
+}
+
+// identify looks a user and group up.
+func identify(v *liveSetting) (uid, gid int, groups []int, err error) {
+	who, err := user.Lookup(v.User)
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("--user %s: %w", v.User, err)
+	}
+	group := who.Gid
+	names, err := who.GroupIds()
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("--user %s: its groups: %w", v.User, err)
+	}
+	if v.Group != "" {
+		g, err := user.LookupGroup(v.Group)
+		if err != nil {
+			return 0, 0, nil, fmt.Errorf("--group %s: %w", v.Group, err)
+		}
+		group, names = g.Gid, []string{g.Gid}
+	}
+	for _, name := range append(names, group) {
+		n, err := strconv.Atoi(name)
+		if err != nil {
+			return 0, 0, nil, fmt.Errorf("--user %s: group %q is no number", v.User, name)
+		}
+		groups = append(groups, n)
+	}
+	slices.Sort(groups)
+	groups = slices.Compact(groups)
+	uid, err = strconv.Atoi(who.Uid)
+	if err == nil {
+		gid, err = strconv.Atoi(group)
+	}
+	return uid, gid, groups, err
+}
+
+// allThreads calls prctl on every thread.
+func allThreads(option, arg2, arg3 uintptr) error {
+	if _, _, errno := psx.Syscall6(unix.SYS_PRCTL, option, arg2, arg3, 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// dropBounding empties the set of capabilities that any later program could
+// get. It needs CAP_SETPCAP, which root has.
+func dropBounding() error {
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		err := allThreads(unix.PR_CAPBSET_DROP, c, 0)
+		if err != nil && !errors.Is(err, unix.EINVAL) { // a capability that this kernel does not know
+			return fmt.Errorf("drop capability %d: %w", c, err)
+		}
+	}
+	return nil
+}
+
+// dropCapabilities gives every capability of every thread away, and the chance
+// to get any again.
+func dropCapabilities() error {
+	if err := allThreads(unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
+		return fmt.Errorf("no new privileges: %w", err)
+	}
+	if err := allThreads(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); err != nil {
+		return fmt.Errorf("drop ambient capabilities: %w", err)
+	}
+	// Without CAP_SETPCAP the bounding set stays: with no new privileges there is
+	// no way to make use of it.
+	if err := dropBounding(); err != nil && !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	_, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none)), 0) //nolint:gosec // as capset(2) takes it
+	if errno != 0 {
+		return fmt.Errorf("drop capabilities: %w", errno)
+	}
+	return nil
+}
+
+// restrictFiles leaves, for good, only the folders that the run reads or
+// writes. Where a file is replaced by another, its folder is meant.
+func restrictFiles(s *settings) error {
+	write, err := s.writtenFolders()
+	if err != nil {
+		return err
+	}
+	// What is asked of a resolver, and what servers are trusted, is read later.
+	read := []string{"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/proc/self", "/sys/class/net", "/sys/devices"}
+	read = append(read, s.readFolders()...)
+	rules := []landlock.Rule{
+		landlock.RODirs(read...).IgnoreIfMissing(),
+		landlock.RWDirs(write...).WithRefer(),
+		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
+	}
+	// Once as every kernel with Landlock can, so that it fails without, and once
+	// with all that this kernel can.
+	plain := []landlock.Rule{rules[0], landlock.RWDirs(write...), rules[2]}
+	if err := landlock.V1.RestrictPaths(plain...); err != nil {
+		return fmt.Errorf("can't confine itself to its folders (--no-sandbox goes on without): %w", err)
+	}
+	if err := landlock.V5.BestEffort().RestrictPaths(rules...); err != nil {
+		return fmt.Errorf("can't confine itself to its folders (--no-sandbox goes on without): %w", err)
+	}
+	return nil
+}
+
+// readFolders returns the folders of the configuration and of the feeds.
+func (s *settings) readFolders() []string {
+	var all []string
+	if s.configFile != "" {
+		all = append(all, filepath.Dir(s.configFile))
+	}
+	for i := range s.Feeds {
+		_, folder, err := feed.Files(s.Feeds[i].Path)
+		if folder && err == nil {
+			all = append(all, s.Feeds[i].Path)
+		}
+		all = append(all, filepath.Dir(s.Feeds[i].Path))
+	}
+	return all
+}
+
+// writtenFolders returns the folders of what is written, and makes the one of
+// the state.
+func (s *settings) writtenFolders() ([]string, error) {
+	var all []string
+	for _, file := range []string{s.Alerts.File, s.Scope, s.Report} {
+		if file != "" && file != "-" {
+			all = append(all, filepath.Dir(file))
+		}
+	}
+	if s.State != "" {
+		if err := os.MkdirAll(s.State, 0o750); err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		all = append(all, s.State)
+	}
+	for _, folder := range all {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("folder %s: %w", folder, errors.Join(err, syscall.ENOTDIR))
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"wormscope/ioc"
+	"wormscope/ioc/feed"
+)
+
+// A feedKeeper renews the indicators of a live run. A feed that is of no use
+// when it is read anew does not take the place of what it was: what was last
+// read of it stays in use.
+type feedKeeper struct {
+	mu       sync.Mutex
+	s        *settings // which feeds there are
+	set      *ioc.Set  // in use
+	files    map[string]feedSnapshot
+	reloads  uint64
+	refused  uint64
+	reloaded time.Time
+}
+
+// A feedSwap hands a new set to the capture loop, which closes used when it
+// has taken it.
+type feedSwap struct {
+	set  *ioc.Set
+	used chan struct{}
+}
+
+// errChanged says that a feed was written while it was read.
+var errChanged = errors.New("a feed changed while it was read")
+
+// newFeedKeeper reads the feeds for the first time, when what is of no use is
+// an error.
+func newFeedKeeper(ctx context.Context, s *settings, std streams) (*feedKeeper, error) {
+	set, reports, err := readFeeds(ctx, s, std)
+	if err != nil {
+		return nil, err
+	}
+	k := &feedKeeper{s: s, set: set, files: map[string]feedSnapshot{}, reloaded: time.Now()}
+	for _, r := range reports {
+		for i := range r.Files {
+			f := &r.Files[i]
+			k.files[f.Path] = feedSnapshot{Name: f.Feed, Path: f.Path, Entries: f.Total(), Loaded: k.reloaded}
+		}
+	}
+	return k, nil
+}
+
+// release lets go of the set, which another may be in use than the first.
+func (k *feedKeeper) release() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.set = nil
+}
+
+// describe says in a snapshot what is in use.
+func (k *feedKeeper) describe(s *snapshot) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, path := range slices.Sorted(maps.Keys(k.files)) {
+		s.Feeds = append(s.Feeds, k.files[path])
+	}
+	s.Reloads, s.Refused, s.Reloaded = k.reloads, k.refused, k.reloaded
+}
+
+// use notes what is in use from now on.
+func (k *feedKeeper) use(r *rereading) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.s, k.set, k.files = r.s, r.set, r.files
+	k.reloads++
+	k.reloaded = time.Now()
+}
+
+// A rereading is one time that all feeds are read anew.
+type rereading struct {
+	s     *settings
+	old   *ioc.Set
+	known map[string]feedSnapshot
+	log   *zap.Logger
+
+	b       *ioc.Builder
+	files   map[string]feedSnapshot
+	set     *ioc.Set
+	refused uint64
+}
+
+// reread reads the feeds of s anew.
+func (k *feedKeeper) reread(ctx context.Context, s *settings, log *zap.Logger) (*rereading, error) {
+	k.mu.Lock()
+	r := &rereading{s: s, old: k.set, known: k.files, log: log, files: map[string]feedSnapshot{}}
+	k.mu.Unlock()
+	var err error
+	if r.b, err = startSet(s); err != nil {
+		return nil, err
+	}
+	for i := range s.Feeds {
+		if err := r.feed(ctx, &s.Feeds[i]); err != nil {
+			return nil, err
+		}
+	}
+	for path, f := range r.known {
+		if _, ok := r.files[path]; !ok && path != "" {
+			log.Info("feed withdrawn", zap.String("feed", path), zap.Int("entries", f.Entries))
+		}
+	}
+	k.mu.Lock()
+	k.refused += r.refused
+	k.mu.Unlock()
+	r.set = r.b.Build()
+	return r, nil
+}
+
+// feed reads one feed of the settings, a file or a folder, anew.
+func (r *rereading) feed(ctx context.Context, f *feedSetting) error {
+	options, err := f.options()
+	if err != nil {
+		return fmt.Errorf("feed %s: %w", f.Path, err)
+	}
+	files, _, err := feed.Files(f.Path)
+	if err != nil {
+		return r.keepAll(f.Path, err)
+	}
+	if len(files) == 0 {
+		return r.keepAll(f.Path, feed.ErrNoEntries)
+	}
+	for _, path := range files {
+		if err := r.file(ctx, path, options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// file reads one file anew. It is first read for nothing but to see whether it
+// is of use: there is no way back from adding to a set.
+func (r *rereading) file(ctx context.Context, path string, o feed.Options) error {
+	trial, err := startSet(r.s)
+	if err != nil {
+		return err
+	}
+	report, err := feed.Load(ctx, trial, path, o)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	known, isKnown := r.known[path]
+	tried := &report.Files[0]
+	if err == nil || tried.InOrder() {
+		err = shrunk(known.Entries, tried.Total())
+	}
+	if err != nil && isKnown && known.Entries > 0 {
+		return r.keep(path, known, err)
+	}
+	if err != nil { // a new file of no use
+		r.refuse(path, err)
+		r.files[path] = feedSnapshot{Name: tried.Feed, Path: path, Refused: known.Refused + 1, Reason: err.Error()}
+		return nil
+	}
+	again, err := feed.Load(ctx, r.b, path, o)
+	if used := &again.Files[0]; err != nil && !used.InOrder() || used.Total() != tried.Total() {
+		return fmt.Errorf("%s: %w", path, errChanged)
+	}
+	r.files[path] = feedSnapshot{Name: tried.Feed, Path: path, Entries: tried.Total(), Loaded: time.Now(), Refused: known.Refused}
+	return nil
+}
+
+// shrunk refuses a feed of less than half of the entries that it had.
+func shrunk(was, is int) error {
+	switch {
+	case is == 0 && was > 0:
+		return feed.ErrNoEntries
+	case 2*is < was:
+		return fmt.Errorf("%d entries, %d before: more than half are missing", is, was)
+	}
+	return nil
+}
+
+// refuse notes that what was read is not used.
+func (r *rereading) refuse(path string, why error) {
+	r.refused++
+	r.log.Warn("feed refused", zap.String("feed", path), zap.Error(why))
+}
+
+// keep leaves a file as it was last of use.
+func (r *rereading) keep(path string, known feedSnapshot, why error) error {
+	r.refuse(path, why)
+	r.log.Info("the last good feed stays in use", zap.String("feed", path), zap.Int("entries", known.Entries))
+	known.Refused++
+	known.Reason = why.Error()
+	r.files[path] = known
+	for i := range r.old.OfFeed(known.Name) {
+		if err := r.b.Add(i); err != nil && !errors.Is(err, ioc.ErrAllowed) {
+			return fmt.Errorf("feed %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// keepAll leaves all files of a feed as they were.
+func (r *rereading) keepAll(path string, why error) error {
+	found := false
+	for _, file := range slices.Sorted(maps.Keys(r.known)) {
+		if file == path || strings.HasPrefix(file, strings.TrimSuffix(path, "/")+"/") {
+			found = true
+			if err := r.keep(file, r.known[file], why); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		r.refuse(path, why)
+	}
+	return nil
+}
+
+// concerns reports whether a path is a feed, or in a folder of feeds.
+func (k *feedKeeper) concerns(path string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range k.s.Feeds {
+		rel, err := filepath.Rel(k.s.Feeds[i].Path, path)
+		if err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			return true
+		}
+	}
+	return false
+}
+
+// folders returns the folders in which something changes when a feed does.
+func (k *feedKeeper) folders() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []string
+	for i := range k.s.Feeds {
+		files, folder, err := feed.Files(k.s.Feeds[i].Path)
+		if folder {
+			all = append(all, k.s.Feeds[i].Path)
+		}
+		if err != nil {
+			all = append(all, filepath.Dir(k.s.Feeds[i].Path))
+		}
+		for _, f := range files {
+			all = append(all, filepath.Dir(f))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"wormscope/capture/ring"
+)
+
+// liveSetting is what a live run is told besides what every run is.
+type liveSetting struct {
+	Interfaces    []string      `yaml:"interfaces"`     // to capture from
+	RingMB        float64       `yaml:"ring_mb"`        // ring of each interface, MiB; 0 for 256
+	NoPromiscuous bool          `yaml:"no_promiscuous"` // leave the interfaces in the mode they are in
+	User          string        `yaml:"user"`           // who to become when the rings are open
+	Group         string        `yaml:"group"`          // its group, the user's own if empty
+	NoSandbox     bool          `yaml:"no_sandbox"`     // run without Landlock, and as root if need be
+	OwnTraffic    bool          `yaml:"own_traffic"`    // tell of look-ups and contacts of this machine, too
+	Duration      time.Duration `yaml:"duration"`       // after which it stops; 0 for never
+	Count         uint64        `yaml:"count"`          // packets after which it stops; 0 for never
+}
+
+// addFlags adds the flags of live alone.
+func (v *liveSetting) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&v.Interfaces, "interface", "i", nil, "capture from this `IFACE`, repeatable")
+	f.Float64Var(&v.RingMB, "ring-mb", 0, "size of each interface's ring in `MIB` (default 256)")
+	f.BoolVar(&v.NoPromiscuous, "no-promiscuous", false, "leave the interfaces in the mode they are in")
+	f.StringVar(&v.User, "user", "", "become this `USER` when the rings are open")
+	f.StringVar(&v.Group, "group", "", "and this `GROUP` (default the user's own)")
+	f.BoolVar(&v.NoSandbox, "no-sandbox", false, "run without Landlock, and as root if need be")
+	f.BoolVar(&v.OwnTraffic, "own-traffic", false, "tell of look-ups and contacts of this machine itself, too")
+	f.DurationVar(&v.Duration, "duration", 0, "stop after this `TIME`")
+	f.Uint64Var(&v.Count, "count", 0, "stop after `N` packets")
+}
+
+// override puts what the flags say over the settings of the file.
+func (v *liveSetting) override(s *liveSetting) {
+	if len(v.Interfaces) > 0 {
+		s.Interfaces = v.Interfaces
+	}
+	s.RingMB = cmp.Or(v.RingMB, s.RingMB)
+	s.User, s.Group = cmp.Or(v.User, s.User), cmp.Or(v.Group, s.Group)
+	s.NoPromiscuous = s.NoPromiscuous || v.NoPromiscuous
+	s.NoSandbox = s.NoSandbox || v.NoSandbox
+	s.OwnTraffic = s.OwnTraffic || v.OwnTraffic
+	s.Duration, s.Count = cmp.Or(v.Duration, s.Duration), cmp.Or(v.Count, s.Count)
+}
+
+// check refuses what makes no sense before anything is opened.
+func (v *liveSetting) check() error {
+	switch {
+	case len(v.Interfaces) == 0:
+		return usagef("live needs an interface: -i IFACE")
+	case v.RingMB < 0 || v.RingMB > 0 && v.RingMB < float64(smallestBlock)/(1<<20):
+		return usagef("--ring-mb %g: a ring has at least 0.0625 MiB", v.RingMB)
+	case v.Duration < 0:
+		return usagef("--duration %v: must not be negative", v.Duration)
+	case v.Group != "" && v.User == "":
+		return usagef("--group needs --user")
+	}
+	return nil
+}
+
+func newLive(std streams) *cobra.Command {
+	var flags flagValues
+	var own liveSetting
+	cmd := &cobra.Command{
+		Use:   "live [flags] -i IFACE...",
+		Short: "Watch a span port or tap and say who is affected",
+		Long: `Live watches what a span port or tap shows, until it is told to stop: who scans,
+who asked for or contacted a known-bad name or address, who exposes port 445.
+It only listens. It needs the right to capture: root, or CAP_NET_RAW, which it
+gives away as soon as the interfaces are open.
+
+Interrupt and terminate stop it: what was captured before is still examined, and
+the scope is written. Hang-up reads feeds and configuration anew and reopens the
+event file. A line of state a minute goes to standard error.`,
+		Example: `  wormscope live -i eth1 --user wormscope --alerts /var/log/wormscope/alerts.json --state /var/lib/wormscope
+  wormscope live -i eth1 -i eth2 --config /etc/wormscope/wormscope.yaml`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("live takes no argument %q: name an interface with -i", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			read := func() (settings, error) {
+				s, err := flags.settings()
+				own.override(&s.Live)
+				return s, err
+			}
+			s, err := read()
+			if err != nil {
+				return err
+			}
+			if err := s.Live.check(); err != nil {
+				return err
+			}
+			return watchLive(cmd.Context(), &s, read, std)
+		},
+	}
+	flags.addFlags(cmd)
+	own.addFlags(cmd)
+	return cmd
+}
+
+// smallestBlock is the smallest block that a ring can have, in bytes.
+const smallestBlock = 64 << 10
+
+// ringOptions says how to capture.
+func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
+	size := int(cmp.Or(v.RingMB, 256) * (1 << 20))
+	block := ring.DefaultBlockSize
+	for block > smallestBlock && size/block < 8 {
+		block /= 2
+	}
+	return ring.Options{
+		Interfaces: v.Interfaces, BlockSize: block, Blocks: max(size/block, 1),
+		NoPromiscuous: v.NoPromiscuous, Warn: warn,
+	}
+}
+
+// watchLive opens everything, gives away what is not needed any more, watches
+// until it is told to stop, and writes what the settings ask for. read reads
+// the settings anew.
+func watchLive(ctx context.Context, s *settings, read func() (settings, error), std streams) (err error) {
+	runtime.LockOSThread() // the kernel wakes one thread, which stays where its caches are
+	defer runtime.UnlockOSThread()
+	l := newLiveRun(s, std)
+	source, err := ring.Open(s.Live.ringOptions(l.interfaceSaid))
+	if err != nil {
+		return err
+	}
+	l.source = source
+	defer func() { err = errors.Join(err, source.Close()) }()
+	if err = confine(s); err != nil {
+		return err
+	}
+	feeds, err := newFeedKeeper(ctx, s, std)
+	if err != nil {
+		return err
+	}
+	out, err := openEvents(&s.Alerts, std.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.close()) }()
+	if err = cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
+		return err
+	}
+	keep, err := openState(s, std)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, keep.close()) }()
+	l.p, err = newPipeline(s, feeds.set, out, keep, source.Name)
+	if err != nil {
+		return err
+	}
+	l.p.slice = int64(slice)
+	if !s.Live.OwnTraffic {
+		l.p.own = ownAddresses()
+	}
+	err = l.watch(ctx, feeds, read)
+	feeds.release()
+	if err != nil {
+		return err
+	}
+	return l.conclude()
+}
+
+// conclude ends what is open, and writes the last summary.
+func (l *liveRun) conclude() error {
+	if err := l.p.finish(); err != nil {
+		l.log.Warn("events", zap.Error(err))
+	}
+	l.publish(time.Now())
+	l.say()
+	seen := l.sight()
+	return l.p.conclude(l.s, &seen, nil, l.std)
+}
+
+// sight is what was seen of the interfaces.
+func (l *liveRun) sight() sight {
+	var v sight
+	for i, f := range l.source.Stats().Interfaces {
+		v.add(f.Name, fileStats(&f))
+		if f.Losses > 0 {
+			v.warnings = append(v.warnings, fmt.Sprintf("interface %s went away or down %d times: what came meanwhile was not seen", f.Name, f.Losses))
+		}
+		l.p.state.named(i, fmt.Sprintf("live %s %d", f.Name, l.started.UnixNano()))
+	}
+	if n := l.p.held; n > 0 {
+		v.warnings = append(v.warnings, fmt.Sprintf("%d look-ups and contacts of this machine itself are not told (see --own-traffic)", n))
+	}
+	return v
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// newLogger makes the log of a run's operation: lines on standard error.
+func newLogger(w io.Writer) *zap.Logger {
+	cfg := zap.NewProductionEncoderConfig()
+	cfg.EncodeTime = zapcore.RFC3339TimeEncoder
+	cfg.CallerKey, cfg.StacktraceKey = "", ""
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(cfg), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
+}
+
+// attend starts what goes on beside the capture loop: signals, the end of the
+// run, the line of state, the watchdog, and the renewal of feeds.
+func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sync.WaitGroup {
+	var all sync.WaitGroup
+	renew := make(chan renewal, 1)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	all.Go(func() {
+		l.obey(ctx, signals, renew)
+		signal.Stop(signals)
+	})
+	all.Go(func() { l.renewFeeds(ctx, renew, read) })
+	all.Go(func() { l.keeper.watchFolders(ctx, l.log, renew) })
+	all.Go(func() { l.tell(ctx) })
+	if every, err := daemon.SdWatchdogEnabled(false); err == nil && every > 0 {
+		all.Go(func() { l.feedWatchdog(ctx, every) })
+	}
+	l.notify(daemon.SdNotifyReady)
+	l.log.Info("capturing", zap.Strings("interfaces", l.s.Live.Interfaces))
+	return &all
+}
+
+// obey heeds signals and the end of the time.
+func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan<- renewal) {
+	var over <-chan time.Time
+	if d := l.s.Live.Duration; d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		over = timer.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			l.source.Stop()
+			return
+		case <-over:
+			l.log.Info("the time is over")
+			l.source.Stop()
+			return
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				l.log.Info("stopping", zap.String("signal", sig.String()))
+				l.source.Stop()
+				return // another one ends the program at once
+			}
+			ask(renew, renewal{asked: true})
+		}
+	}
+}
+
+// ask asks for feeds to be read anew, unless that is about to happen.
+func ask(renew chan<- renewal, r renewal) {
+	select {
+	case renew <- r:
+	default:
+	}
+}
+
+// stateEvery is how often a line of state is written.
+const stateEvery = time.Minute
+
+// tell writes a line of state every minute.
+func (l *liveRun) tell(ctx context.Context) {
+	ticker := time.NewTicker(stateEvery)
+	defer ticker.Stop()
+	last := l.board.snapshot()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := l.board.snapshot()
+		l.line(last, now)
+		last = now
+	}
+}
+
+// say writes the line of the whole run.
+func (l *liveRun) say() {
+	l.line(&snapshot{At: l.started}, l.board.snapshot())
+}
+
+// line writes a line of state: what came since the snapshot before.
+func (l *liveRun) line(before, now *snapshot) {
+	var dropped, wasDropped uint64
+	use := 0
+	for i := range now.Interfaces {
+		f := &now.Interfaces[i]
+		dropped += f.Dropped
+		use = max(use, 100*f.RingUsed/max(f.Ring, 1))
+		if i < len(before.Interfaces) {
+			wasDropped += before.Interfaces[i].Dropped
+		}
+	}
+	seconds := max(now.At.Sub(before.At).Seconds(), 1e-3)
+	rate := float64(now.Frames-before.Frames) / seconds
+	var alerts uint64
+	for _, n := range now.Alerts {
+		alerts += n
+	}
+	fields := []zap.Field{
+		zap.Float64("packets_per_s", float64(int(rate*10))/10),
+		zap.Float64("mbit_per_s", float64(int(float64(now.Bytes-before.Bytes)*8/seconds/1e5))/10),
+		zap.Uint64("packets", now.Frames), zap.Uint64("dropped", dropped), zap.Uint64("dropped_new", dropped-wasDropped),
+		zap.Int("ring_use_percent", use), zap.Uint64("alerts", alerts),
+		zap.Int("infected", now.Hosts["infected"]), zap.Int("suspected", now.Hosts["suspected"]),
+		zap.Int("targeted", now.Hosts["targeted"]), zap.Int("exposed", now.Hosts["exposed"]),
+		zap.Uint64("memory_mb", now.Memory.Resident>>20), zap.Uint64("events", now.Events.Events),
+		zap.Uint64("events_lost", now.Events.Lost),
+	}
+	if dropped > wasDropped {
+		l.log.Warn("state", fields...)
+	} else {
+		l.log.Info("state", fields...)
+	}
+	l.notify(fmt.Sprintf("STATUS=%.0f packets/s, %d dropped, %d alerts, %d hosts infected", rate, dropped, alerts, now.Hosts["infected"]))
+}
+
+// notify tells the service manager, if there is one.
+func (l *liveRun) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		l.log.Warn("the service manager can't be told", zap.Error(err))
+	}
+}
+
+func (l *liveRun) notifyStopping() { l.notify(daemon.SdNotifyStopping) }
+
+// feedWatchdog tells the service manager that all is well, as long as the
+// capture loop turns.
+func (l *liveRun) feedWatchdog(ctx context.Context, limit time.Duration) {
+	ticker := time.NewTicker(limit / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if time.Since(l.board.lastTurn()) < limit {
+			l.notify(daemon.SdNotifyWatchdog)
+		}
+	}
+}

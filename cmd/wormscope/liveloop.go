@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"wormscope/capture"
+	"wormscope/capture/ring"
+)
+
+const (
+	// slice is how much traffic goes through between two looks at anything
+	// else, and how long a quiet source is waited for.
+	slice = 100 * time.Millisecond
+	// publishEvery is how often the snapshot is renewed.
+	publishEvery = 250 * time.Millisecond
+	// settled is how old a time must be before it passes on a quiet network: no
+	// packet that is older may still be on its way through the ring.
+	settled = 250 * time.Millisecond
+)
+
+// A liveRun is one run of live.
+type liveRun struct {
+	s       *settings
+	std     streams
+	log     *zap.Logger
+	source  *ring.Source
+	p       *pipeline
+	board   board
+	keeper  *feedKeeper
+	swaps   chan *feedSwap
+	started time.Time
+	shown   time.Time // the last snapshot
+	faults  faults
+	memory  residentMemory
+}
+
+func newLiveRun(s *settings, std streams) *liveRun {
+	return &liveRun{
+		s: s, std: std, log: newLogger(std.err), swaps: make(chan *feedSwap), started: time.Now(),
+		memory: openResidentMemory(),
+	}
+}
+
+// watch takes what comes through until it is told to stop, and all of what was
+// captured before that.
+func (l *liveRun) watch(ctx context.Context, feeds *feedKeeper, read func() (settings, error)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.keeper = feeds
+	var from source = l.source
+	if n := l.s.Live.Count; n > 0 {
+		from = &counted{source: from, left: n}
+	}
+	l.board.turned.Store(time.Now().UnixNano())
+	l.publish(time.Now())
+	attendants := l.attend(ctx, read)
+	err := l.loop(from)
+	cancel()
+	attendants.Wait()
+	l.notifyStopping()
+	return err
+}
+
+// loop runs the pipeline. What goes wrong with a file of events, or in a
+// detector, is said and does not end it.
+func (l *liveRun) loop(from source) error {
+	memory := newCollector()
+	for {
+		err := l.p.batch(from)
+		now := time.Now()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, capture.ErrIdle):
+			l.p.engine.Idle(now.Add(-settled).UnixNano())
+		case err != nil:
+			return err
+		default:
+			l.p.engine.Idle(l.p.traffic.last - int64(settled))
+		}
+		memory.adjust()
+		l.board.turned.Store(now.UnixNano())
+		if now.Sub(l.shown) >= publishEvery {
+			l.publish(now)
+		}
+		l.heed(now)
+	}
+}
+
+// heed takes in new feeds, and notes what went wrong with files.
+func (l *liveRun) heed(now time.Time) {
+	select {
+	case swap := <-l.swaps:
+		l.p.setIndicators(swap.set)
+		close(swap.used)
+	default:
+	}
+	if err := l.p.events.takeError(); err != nil {
+		l.faults.note("events", err)
+	}
+	if err := l.p.state.flush(); err != nil {
+		l.faults.note("state", err)
+	}
+	l.faults.say(l.log, now)
+}
+
+// publish renews the snapshot.
+func (l *liveRun) publish(now time.Time) {
+	s := l.p.snapshot()
+	s.At, s.Started = now, l.started
+	for _, f := range l.source.Stats().Interfaces {
+		s.Interfaces = append(s.Interfaces, interfaceSnapshot{
+			Name: f.Name, Received: f.Received, Dropped: f.Dropped, Freezes: f.Freezes, Bytes: f.Bytes,
+			Truncated: f.Truncated, Up: f.Up, Ring: f.Blocks, RingUsed: f.InUse,
+		})
+	}
+	if l.keeper != nil {
+		l.keeper.describe(s)
+	}
+	s.Memory = l.memory.read()
+	l.shown = now
+	l.board.latest.Store(s)
+}
+
+// interfaceSaid tells what happens to an interface.
+func (l *liveRun) interfaceSaid(iface, text string) {
+	l.log.Warn(text, zap.String("interface", iface))
+}
+
+// A counted source ends after so many frames.
+type counted struct {
+	source
+	left uint64
+}
+
+func (c *counted) Next(f *capture.Frame) error {
+	if c.left == 0 {
+		return io.EOF
+	}
+	err := c.source.Next(f)
+	if err == nil {
+		c.left--
+	}
+	return err
+}
+
+// faults are mistakes that last, told once a minute.
+type faults struct {
+	what map[string]fault
+	next time.Time
+}
+
+type fault struct {
+	err   error
+	times uint64
+}
+
+func (f *faults) note(what string, err error) {
+	if f.what == nil {
+		f.what = map[string]fault{}
+	}
+	f.what[what] = fault{err, f.what[what].times + 1}
+}
+
+func (f *faults) say(log *zap.Logger, now time.Time) {
+	if len(f.what) == 0 || now.Before(f.next) {
+		return
+	}
+	for what, v := range f.what {
+		log.Error(what+" can't be written; the run goes on", zap.Error(v.err), zap.Uint64("times", v.times))
+	}
+	clear(f.what)
+	f.next = now.Add(time.Minute)
+}
+
+// fileStats are the counts of an interface as those of a capture file.
+func fileStats(f *ring.Interface) capture.FileStats {
+	return capture.FileStats{Frames: f.Received, Bytes: f.Bytes, WireBytes: f.Bytes, Truncated: f.Truncated, Dropped: f.Dropped}
+}
+
+// ownAddresses returns the addresses of this machine but those of the loopback
+// interface; nil where they can't be known.
+func ownAddresses() map[netip.Addr]struct{} {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	own := map[netip.Addr]struct{}{}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLoopback() {
+			own[p.Addr().Unmap().WithZone("")] = struct{}{}
+		}
+	}
+	return own
+}
+
+// residentMemory reads how much memory the process has.
+type residentMemory struct {
+	file *os.File // nil where there is no such file
+	live []metrics.Sample
+}
+
+func openResidentMemory() residentMemory {
+	f, _ := os.Open("/proc/self/statm") // nil where it is not known
+	return residentMemory{f, []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+}
+
+func (m *residentMemory) read() memorySnapshot {
+	metrics.Read(m.live)
+	s := memorySnapshot{Heap: m.live[0].Value.Uint64(), Goroutines: runtime.NumGoroutine()}
+	if m.file == nil {
+		return s
+	}
+	var text [128]byte
+	n, _ := m.file.ReadAt(text[:], 0) // to the end, which is an error
+	if fields := strings.Fields(string(text[:n])); len(fields) > 1 {
+		pages, _ := strconv.ParseUint(fields[1], 10, 64) // 0 where it makes no sense
+		s.Resident = pages * uint64(os.Getpagesize())    //nolint:gosec // never negative
+	}
+	return s
+}

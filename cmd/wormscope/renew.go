@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/fsnotify/fsnotify"
+	"go.uber.org/zap"
+
+	"wormscope/ioc"
+)
+
+const (
+	// debounce is how long the folders of feeds must be quiet before feeds are
+	// read anew: files are often written in pieces, and several together.
+	debounce = 2 * time.Second
+	// longest is how long it may take at the most until they are quiet.
+	longest = 30 * time.Second
+	// patience is how often a feed that changes while it is read is tried.
+	patience = 3
+)
+
+// A renewal asks for feeds to be read anew.
+type renewal struct {
+	asked bool // by hang-up: configuration and event file are, too
+}
+
+// renewFeeds reads feeds anew whenever it is asked to.
+func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read func() (settings, error)) {
+	given, err := read()
+	if err != nil { // it was read a moment ago
+		given = *l.s
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-renew:
+			if !r.asked {
+				l.renewOnce(ctx, l.keeper.s)
+				continue
+			}
+			l.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+			if err := l.p.events.reopen(); err != nil {
+				l.log.Error("the event file can't be reopened; events wait", zap.Error(err))
+			}
+			s, err := read()
+			if err != nil {
+				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(err))
+				s = given
+			}
+			l.tellFixed(&given, &s)
+			l.renewOnce(ctx, &s)
+			l.notify(daemon.SdNotifyReady)
+		}
+	}
+}
+
+// renewOnce reads the feeds anew and hands them to the capture loop.
+func (l *liveRun) renewOnce(ctx context.Context, s *settings) {
+	begin := time.Now()
+	r, err := l.keeper.reread(ctx, s, l.log)
+	for try := 1; errors.Is(err, errChanged) && try < patience; try++ {
+		r, err = l.keeper.reread(ctx, s, l.log)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		l.log.Error("feeds can't be renewed, the old ones stay", zap.Error(err))
+		return
+	}
+	swap := &feedSwap{r.set, make(chan struct{})}
+	select {
+	case <-ctx.Done():
+		return
+	case l.swaps <- swap:
+	}
+	<-swap.used
+	l.keeper.use(r)
+	counts := r.set.Counts()
+	l.log.Info("feeds renewed", zap.Int("files", len(r.files)), zap.Uint64("refused", r.refused),
+		zap.Int("names", counts.Names), zap.Int("addresses", counts.Addresses), zap.Int("networks", counts.Networks),
+		zap.Duration("took", time.Since(begin)))
+	r.old, r.b = nil, nil
+	debug.FreeOSMemory() // the old set is as large as the new one
+}
+
+// tellFixed names the settings that changed and can't change during a run.
+func (l *liveRun) tellFixed(was, is *settings) {
+	a, b := reflect.ValueOf(was).Elem(), reflect.ValueOf(is).Elem()
+	for i := range a.NumField() {
+		field := a.Type().Field(i)
+		name := field.Tag.Get("yaml")
+		if name == "" || name == "feeds" || name == "builtin" || name == "allow" {
+			continue
+		}
+		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			l.log.Warn("a setting changed that holds until the next start", zap.String("setting", name))
+		}
+	}
+	if !slices.Equal(was.Allow.Scanners, is.Allow.Scanners) {
+		l.log.Warn("a setting changed that holds until the next start", zap.String("setting", "allow.scanners"))
+	}
+}
+
+// watchFolders asks for feeds to be read anew when something changed in their
+// folders. The folder is watched and not the file, which most programs replace.
+func (k *feedKeeper) watchFolders(ctx context.Context, log *zap.Logger, renew chan<- renewal) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		log.Warn("feeds are not watched: they are read anew on hang-up only", zap.Error(err))
+		return
+	}
+	defer w.Close() //nolint:errcheck // only watched
+	k.watchAgain(w, log)
+	quiet := time.NewTimer(time.Hour)
+	quiet.Stop()
+	var first time.Time // something changed that was not looked at yet
+	changed := func() {
+		if first.IsZero() {
+			first = time.Now()
+		}
+		quiet.Reset(max(min(debounce, longest-time.Since(first)), 0))
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-w.Events:
+			if e.Op != fsnotify.Chmod && k.concerns(e.Name) {
+				changed()
+			}
+		case err := <-w.Errors:
+			log.Warn("watching feeds", zap.Error(err))
+			changed()
+		case <-quiet.C:
+			first = time.Time{}
+			k.watchAgain(w, log)
+			ask(renew, renewal{})
+		}
+	}
+}
+
+// watchAgain watches the folders that are there now.
+func (k *feedKeeper) watchAgain(w *fsnotify.Watcher, log *zap.Logger) {
+	for _, folder := range k.folders() {
+		if err := w.Add(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
+			log.Warn("a folder of feeds is not watched", zap.String("folder", folder), zap.Error(err))
+		}
+	}
+}
+
+// setIndicators uses another set from now on. It is called from the goroutine
+// that runs the pipeline.
+func (p *pipeline) setIndicators(set *ioc.Set) {
+	now := p.engine.Now()
+	p.lookups.SetIndicators(set, now)
+	p.contacts.SetIndicators(set, now)
+	p.set = set
+	p.engine.Refresh()
+}

@@ -1,0 +1,32 @@
+package dns
+
+import (
+	"wormscope/detect"
+	"wormscope/detect/lru"
+	"wormscope/ioc"
+)
+
+// SetIndicators looks names up in another set from now on, a packet time. What
+// is open stays open, with all it counted; alerts whose indicator is withdrawn
+// or holds no more end.
+func (d *Detector) SetIndicators(set *ioc.Set, now int64) {
+	remap := detect.Remap(d.set, set, now)
+	for e := d.findings.Oldest(); e != nil; {
+		newer := d.findings.Newer(e)
+		if _, ok := remap(e.Key.match); !ok {
+			d.end(e, now)
+		}
+		e = newer
+	}
+	d.findings.Rekey(func(e *lru.Entry[findingKey, finding]) (k findingKey, ok bool) {
+		k = e.Key
+		k.match, ok = remap(k.match)
+		return k, ok
+	})
+	d.asked.Rekey(func(e *lru.Entry[askedKey, int64]) (k askedKey, ok bool) {
+		k = e.Key
+		k.match, ok = remap(k.match)
+		return k, ok
+	})
+	d.set = set
+}
