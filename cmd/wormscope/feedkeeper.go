@@ -130,7 +130,7 @@ func (r *rereading) feed(ctx context.Context, f *feedSetting) error {
 	}
 	files, _, err := feed.Files(f.Path)
 	if err != nil {
-		return r.keepAll(f.Path, err)
+		return r.keepAll(f.Path, withoutFeed(err))
 	}
 	if len(files) == 0 {
 		return r.keepAll(f.Path, feed.ErrNoEntries)
@@ -159,6 +159,7 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	if err == nil || tried.InOrder() {
 		err = shrunk(known.Entries, tried.Total())
 	}
+	err = withoutFeed(err)
 	if err != nil && isKnown && known.Entries > 0 {
 		return r.keep(path, known, err)
 	}
@@ -173,6 +174,14 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	}
 	r.files[path] = feedSnapshot{Name: tried.Feed, Path: path, Entries: tried.Total(), Loaded: time.Now(), Refused: known.Refused}
 	return nil
+}
+
+// withoutFeed returns what is the matter with a feed, without its path.
+func withoutFeed(err error) error {
+	if e, ok := errors.AsType[*feed.Error](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // shrunk refuses a feed of less than half of the entries that it had.

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"wormscope/ioc"
+)
+
+// feedOf makes a list of n names.
+func feedOf(prefix string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%s%d.example\n", prefix, i)
+	}
+	return b.String()
+}
+
+func has(set *ioc.Set, name string) bool {
+	_, ok := set.Name([]byte(name))
+	return ok
+}
+
+// TestFeedsAreRenewedOneByOne has feeds go wrong in every way between two
+// readings: each that is of no use stays as it was, the others are renewed.
+func TestFeedsAreRenewedOneByOne(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	s := settings{}
+	for _, name := range []string{"grows", "shrinks", "half", "empties", "breaks", "vanishes"} {
+		s.Feeds = append(s.Feeds, feedSetting{Path: write(name+".txt", feedOf(name, 10)+"shared.example\n")})
+	}
+	write("folder/stays.txt", feedOf("stays", 5))
+	write("folder/removed.txt", feedOf("removed", 5)+"203.0.113.9\n")
+	s.Feeds = append(s.Feeds, feedSetting{Path: folder})
+
+	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("grows.txt", feedOf("new", 30))
+	write("shrinks.txt", feedOf("new-shrinks", 4))
+	write("half.txt", feedOf("new-half", 6))
+	write("empties.txt", "# nothing\n")
+	write("breaks.txt", "\x00\x01\x02\x03 no feed \xff\xfe\n")
+	if err := errors.Join(os.Remove(filepath.Join(dir, "vanishes.txt")), os.Remove(filepath.Join(folder, "removed.txt"))); err != nil {
+		t.Fatal(err)
+	}
+	write("folder/added.txt", feedOf("added", 5))
+
+	r, err := k.reread(t.Context(), &s, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.use(r)
+	for name, want := range map[string]bool{
+		"grows0.example": false, "new29.example": true,
+		"shrinks9.example": true, "new-shrinks0.example": false,
+		"half0.example": false, "new-half5.example": true,
+		"empties9.example": true, "breaks9.example": true, "vanishes9.example": true,
+		"shared.example": true, // of those that stay
+		"stays4.example": true, "removed0.example": false, "added0.example": true,
+	} {
+		if has(k.set, name) != want {
+			t.Errorf("%s: in use %v", name, !want)
+		}
+	}
+	if _, ok := k.set.Address(netip.MustParseAddrPort("203.0.113.9:80")); ok {
+		t.Error("an address of a file that was removed is in use")
+	}
+	var shown snapshot
+	k.describe(&shown)
+	if shown.Refused != 4 || shown.Reloads != 1 {
+		t.Errorf("%d refused in %d reloads", shown.Refused, shown.Reloads)
+	}
+	entries := map[string]int{}
+	for _, f := range shown.Feeds {
+		entries[filepath.Base(f.Path)] = f.Entries
+		if strings.Contains(f.Reason, dir) {
+			t.Errorf("the reason %q repeats the path", f.Reason)
+		}
+	}
+	if got := fmt.Sprint(entries); got != "map[added.txt:5 breaks.txt:11 empties.txt:11 grows.txt:30 half.txt:6 shrinks.txt:11 stays.txt:5 vanishes.txt:11]" {
+		t.Error(got)
+	}
+	again(t, k, &s, write)
+}
+
+// again reads the feeds once more, when what was refused is of use again.
+func again(t *testing.T, k *feedKeeper, s *settings, write func(name, text string) string) {
+	t.Helper()
+	write("shrinks.txt", feedOf("back", 9))
+	write("vanishes.txt", feedOf("back", 9))
+	var log bytes.Buffer
+	r, err := k.reread(t.Context(), s, newLogger(&log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.use(r)
+	if !has(k.set, "back8.example") || has(k.set, "shrinks0.example") || has(k.set, "vanishes0.example") || !has(k.set, "empties0.example") {
+		t.Error("a feed that came back is not used, or one that did not is gone")
+	}
+	if got := strings.Count(log.String(), "feed refused"); got != 2 {
+		t.Errorf("%d feeds refused the second time:\n%s", got, &log)
+	}
+}
