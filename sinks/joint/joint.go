@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"wormscope/detect/alert"
 	"wormscope/sinks/event"
@@ -35,40 +36,69 @@ type source struct{ sensor, id string }
 // words are the first and the latest word of an alert, which may be the same.
 type words struct{ first, latest event.Event }
 
-// Add takes a word of a sensor, and reports whether the Set holds more now. It
-// keeps what e points to. A change of a host's state is no word: the ledger
-// comes to its own.
-func (s *Set) Add(sensor string, e event.Event) bool {
-	if e.Alert == nil && e.Fact == nil || !e.Host().IsValid() {
-		return false
+// A Slot is a word that a Set keeps, under the name of its place: a later word
+// for the same place takes the place of it.
+type Slot struct {
+	Name  string
+	Event event.Event
+}
+
+// The ends of the names of places.
+const (
+	firstWord  = "first"
+	latestWord = "latest"
+	factWord   = "fact"
+)
+
+func slot(addr netip.Addr, from source, which string, e event.Event) Slot {
+	return Slot{strings.Join([]string{addr.String(), from.sensor, from.id, which}, "|"), e}
+}
+
+// Add takes a word of a sensor, and returns the places that have another word
+// now, none when it was known. It keeps what e points to. A change of a host's
+// state is no word: the ledger comes to its own.
+func (s *Set) Add(sensor string, e event.Event) []Slot {
+	addr := e.Host()
+	if e.Alert == nil && e.Fact == nil || !addr.IsValid() {
+		return nil
 	}
-	h := s.hosts[e.Host()]
+	h := s.hosts[addr]
 	if h == nil {
 		h = &host{alerts: make(map[source]*words), facts: make(map[source]event.Event)}
-		s.hosts[e.Host()] = h
+		s.hosts[addr] = h
 	}
 	if e.Fact != nil {
 		from := source{sensor, e.ID()}
-		_, known := h.facts[from]
+		if _, known := h.facts[from]; known {
+			return nil
+		}
 		h.facts[from] = e
-		return !known
+		return []Slot{slot(addr, from, factWord, e)}
 	}
 	from := source{sensor, e.Alert.ID}
 	w := h.alerts[from]
 	if w == nil {
 		h.alerts[from] = &words{e, e}
-		return true
+		return []Slot{slot(addr, from, firstWord, e)}
 	}
-	return w.add(e)
+	return w.add(from, e)
 }
 
-// add brings the words of an alert up to date.
-func (w *words) add(e event.Event) (changed bool) {
+// add brings the words of an alert up to date. Where there is one word it is
+// both, and kept as the first.
+func (w *words) add(from source, e event.Event) []Slot {
+	var changed []Slot
+	addr := e.Host()
 	if compareWords(e.Alert, w.first.Alert) < 0 {
-		w.first, changed = e, true
+		if w.latest.Alert == w.first.Alert {
+			changed = append(changed, slot(addr, from, latestWord, w.latest))
+		}
+		w.first = e
+		changed = append(changed, slot(addr, from, firstWord, e))
 	}
 	if compareWords(e.Alert, w.latest.Alert) > 0 {
-		w.latest, changed = e, true
+		w.latest = e
+		changed = append(changed, slot(addr, from, latestWord, e))
 	}
 	return changed
 }
@@ -78,30 +108,6 @@ func (w *words) add(e event.Event) (changed bool) {
 func compareWords(a, b *alert.Alert) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Count, b.Count), a.Last.Compare(b.Last), a.Time.Compare(b.Time))
 }
-
-// Words are all words that the Set keeps about a host, in no order: what has to
-// be added to another Set to have the same.
-func (s *Set) Words(addr netip.Addr) iter.Seq2[string, event.Event] {
-	return func(yield func(string, event.Event) bool) {
-		h := s.hosts[addr]
-		if h == nil {
-			return
-		}
-		for from, w := range h.alerts {
-			if !yield(from.sensor, w.first) || w.latest.Alert.Seq != w.first.Alert.Seq && !yield(from.sensor, w.latest) {
-				return
-			}
-		}
-		for from, e := range h.facts {
-			if !yield(from.sensor, e) {
-				return
-			}
-		}
-	}
-}
-
-// Drop forgets a host.
-func (s *Set) Drop(addr netip.Addr) { delete(s.hosts, addr) }
 
 // Hosts are the hosts that there are words about, in no order.
 func (s *Set) Hosts() iter.Seq[netip.Addr] {

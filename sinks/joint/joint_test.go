@@ -175,35 +175,46 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestWords: the words of a host make another Set the same.
-func TestWords(t *testing.T) {
+// TestSlots: the words in their places make another Set the same, as when a
+// compacted topic is read.
+func TestSlots(t *testing.T) {
 	words := []word{
-		scan("a", 0, 0, 10, time.Second), scan("a", 0, 1, 20, 2*time.Second), scan("a", 0, 2, 300, time.Minute),
+		scan("a", 0, 1, 20, 2*time.Second), scan("a", 0, 0, 10, time.Second), scan("a", 0, 2, 300, time.Minute),
 		scan("b", 2*time.Second, 0, 12, 3*time.Second), targeted("a", 0), targeted("b", 0),
 	}
 	s, again := joint.New(), joint.New()
+	kept := map[string]word{}
 	for _, w := range words {
-		if !s.Add(w.sensor, w.event) {
+		slots := s.Add(w.sensor, w.event)
+		if len(slots) == 0 {
 			t.Errorf("%s is no news", w.event.ID())
 		}
+		for _, slot := range slots {
+			kept[slot.Name] = word{w.sensor, slot.Event}
+		}
 	}
 	for _, w := range words {
-		if s.Add(w.sensor, w.event) {
-			t.Errorf("%s is news again", w.event.ID())
+		if slots := s.Add(w.sensor, w.event); len(slots) > 0 {
+			t.Errorf("%s is news again: %v", w.event.ID(), slots)
 		}
 	}
-	for host := range s.Hosts() {
-		for sensor, e := range s.Words(host) {
-			again.Add(sensor, e)
-		}
+	if len(kept) != 5 {
+		t.Errorf("%d places, want 5: %v", len(kept), kept)
+	}
+	for _, w := range kept {
+		again.Add(w.sensor, w.event)
 	}
 	var want, got listener
 	s.Tell(&want, &joint.Files{})
 	again.Tell(&got, &joint.Files{})
 	compare(t, want, got)
-	s.Drop(office)
-	s.Drop(server)
+	hosts := 0
 	for host := range s.Hosts() {
-		t.Errorf("%v is still there", host)
+		var one listener
+		s.TellHost(host, &one, &joint.Files{})
+		hosts += min(len(one.Alerts)+len(one.Facts), 1)
+	}
+	if hosts != 2 {
+		t.Errorf("%d hosts have words, want 2", hosts)
 	}
 }

@@ -1,0 +1,197 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"wormscope/sinks/event"
+	"wormscope/sinks/joint"
+)
+
+// Central is where the joint ledger of several sensors is: their words in one
+// topic, and what is to be kept of them in another, which is compacted.
+// docs/central.md describes both.
+type Central struct {
+	Cluster `yaml:",inline"`
+
+	// LedgerTopic is what the sensors write to; wormscope-ledger if empty.
+	LedgerTopic string `yaml:"ledger_topic"`
+	// JointTopic keeps the joint ledger; wormscope-joint if empty.
+	JointTopic string `yaml:"joint_topic"`
+	// StateTopic takes the changes of hosts' joint states, to be compacted;
+	// empty for none.
+	StateTopic string `yaml:"state_topic"`
+	// Group is the consumer group of the workers; wormscope if empty.
+	Group string `yaml:"group"`
+
+	// Create says that topics that are missing are made, with so many Replicas
+	// (the cluster's default if 0). The ledger topic then has Partitions (6 if
+	// 0), and the joint one as many as that.
+	Create     bool `yaml:"create"`
+	Partitions int  `yaml:"partitions"`
+	Replicas   int  `yaml:"replicas"`
+}
+
+// Defaults fills in what is left open.
+func (c *Central) Defaults() {
+	for _, d := range []struct {
+		field *string
+		value string
+	}{{&c.LedgerTopic, "wormscope-ledger"}, {&c.JointTopic, "wormscope-joint"}, {&c.Group, "wormscope"}} {
+		if *d.field == "" {
+			*d.field = d.value
+		}
+	}
+	if c.Partitions == 0 {
+		c.Partitions = defaultPartitions
+	}
+}
+
+// Validate says what is wrong with the settings, without asking anyone.
+func (c *Central) Validate() error {
+	errs := []error{c.Cluster.Validate()}
+	seen := map[string]string{}
+	for _, t := range []struct{ key, name string }{
+		{"ledger_topic", c.LedgerTopic}, {"joint_topic", c.JointTopic}, {"state_topic", c.StateTopic},
+	} {
+		if t.name == "" {
+			continue
+		}
+		if other, ok := seen[t.name]; ok {
+			errs = append(errs, fmt.Errorf("%s and %s are both %q: each needs one of its own", other, t.key, t.name))
+		}
+		seen[t.name] = t.key
+		if !topicName.MatchString(t.name) {
+			errs = append(errs, fmt.Errorf("%s: %q is no name of a topic", t.key, t.name))
+		}
+	}
+	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > 1<<15-1 {
+		errs = append(errs, errors.New("partitions and replicas: want 1 or more"))
+	}
+	return errors.Join(errs...)
+}
+
+// A Tally counts the words that were read.
+type Tally struct {
+	Words   uint64
+	Damaged uint64 // messages that are no words; they are passed over
+	Example string // the first of those, and why
+}
+
+func (t *Tally) damaged(topic string, partition int, offset int64, err error) {
+	if t.Damaged++; t.Damaged == 1 {
+		t.Example = fmt.Sprintf("%s/%d at offset %d: %v", topic, partition, offset, err)
+	}
+}
+
+// Read reads the whole joint ledger, as it is now, into a Set.
+func (c *Central) Read(ctx context.Context, into *joint.Set) (Tally, error) {
+	l, err := c.open(c.JointTopic)
+	if err != nil {
+		return Tally{}, fmt.Errorf("kafka: %w", err)
+	}
+	defer l.close()
+	count, err := l.partitions(ctx, c.JointTopic)
+	if err != nil {
+		return Tally{}, fmt.Errorf("kafka: %w", explain(c.JointTopic, err))
+	}
+	var tally Tally
+	for p := range count {
+		if err := l.load(ctx, c.JointTopic, p, &tally, func(w *wordMessage) { into.Add(w.sensor, w.event) }); err != nil {
+			return tally, fmt.Errorf("kafka: %w", err)
+		}
+	}
+	return tally, nil
+}
+
+// A wordMessage is a word as a topic holds it.
+type wordMessage struct {
+	sensor string
+	event  event.Event
+}
+
+// fetchSize is how many bytes are asked for at once, and fetchWait how long a
+// broker may wait for one.
+const (
+	fetchSize = 4 << 20
+	fetchWait = 250 * time.Millisecond
+)
+
+// load reads a partition from its beginning to its present end.
+func (l *link) load(ctx context.Context, topic string, partition int, tally *Tally, take func(*wordMessage)) error {
+	offset, end := kafkago.FirstOffset, int64(0)
+	for {
+		next, high, err := l.fetch(ctx, topic, partition, offset, tally, take)
+		if err != nil {
+			return explain(topic, err)
+		}
+		if end == 0 {
+			end = high // what comes after is the next reader's
+		}
+		if next >= end || next == offset {
+			return nil
+		}
+		offset = next
+	}
+}
+
+// fetch reads what a broker sends of a partition from an offset on. It returns
+// the offset after that, and the end of the partition.
+func (l *link) fetch(
+	ctx context.Context, topic string, partition int, offset int64, tally *Tally, take func(*wordMessage),
+) (next, end int64, err error) {
+	r, err := l.client.Fetch(ctx, &kafkago.FetchRequest{
+		Topic: topic, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: fetchSize, MaxWait: fetchWait,
+	})
+	if err == nil {
+		err = r.Error
+	}
+	if err != nil {
+		return offset, 0, err
+	}
+	next = offset
+	for {
+		m, err := r.Records.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			return next, r.HighWatermark, nil
+		}
+		if err != nil {
+			return next, r.HighWatermark, err
+		}
+		if m.Offset < offset {
+			continue // of the batch that the offset is in
+		}
+		next = m.Offset + 1
+		w, err := readWord(m)
+		if err != nil {
+			tally.damaged(topic, partition, m.Offset, err)
+			continue
+		}
+		tally.Words++
+		take(w)
+	}
+}
+
+// readWord reads a word of a record.
+func readWord(m *kafkago.Record) (*wordMessage, error) {
+	value, err := kafkago.ReadAll(m.Value)
+	if err != nil {
+		return nil, err
+	}
+	w := &wordMessage{}
+	for _, h := range m.Headers {
+		if h.Key == HeaderSensor {
+			w.sensor = string(h.Value)
+		}
+	}
+	if w.sensor == "" {
+		return nil, errors.New("the header " + HeaderSensor + " is missing")
+	}
+	w.event, err = event.Decode(value)
+	return w, err
+}

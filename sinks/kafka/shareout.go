@@ -1,0 +1,97 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"wormscope/sinks/event"
+)
+
+// A post is what goes to a topic.
+type post struct {
+	key, value []byte
+	id, sensor string // the latter empty where it is of no sensor alone
+}
+
+// record is the post as the library takes it, which reads it only once.
+func (p *post) record(now time.Time) kafkago.Record {
+	r := kafkago.Record{
+		Time: now, Key: kafkago.NewBytes(p.key), Value: kafkago.NewBytes(p.value),
+		Headers: []kafkago.Header{{Key: HeaderID, Value: []byte(p.id)}},
+	}
+	if p.sensor != "" {
+		r.Headers = append(r.Headers, kafkago.Header{Key: HeaderSensor, Value: []byte(p.sensor)})
+	}
+	return r
+}
+
+// tellStates writes changes of states to the state topic, if there is one, to
+// the partitions where a sensor would write them.
+func (s *share) tellStates(ctx context.Context, changes []event.Event) bool {
+	w := s.worker
+	if w.config.StateTopic == "" || w.opts.Render == nil || len(changes) == 0 {
+		return true
+	}
+	count := 0
+	if !s.keepTrying(ctx, func(ctx context.Context) (err error) {
+		count, err = w.link.partitions(ctx, w.config.StateTopic)
+		return explain(w.config.StateTopic, err)
+	}) {
+		return false
+	}
+	balancer := kafkago.Murmur2Balancer{Consistent: true}
+	numbers := make([]int, count)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	lists := map[int][]post{}
+	for i := range changes {
+		body, err := w.opts.Render.Event(&changes[i])
+		if err != nil {
+			w.warn(err)
+			continue
+		}
+		p := post{key: []byte(changes[i].Host().String()), value: body, id: changes[i].ID()}
+		to := balancer.Balance(kafkago.Message{Key: p.key}, numbers...)
+		lists[to] = append(lists[to], p)
+	}
+	for partition, list := range lists {
+		if !s.produce(ctx, w.config.StateTopic, partition, list) {
+			return false
+		}
+	}
+	return true
+}
+
+// perRequest is how many posts go into one request.
+const perRequest = 500
+
+// produce writes posts to a partition of a topic until all replicas have them.
+// It reports false when ctx ends before.
+func (s *share) produce(ctx context.Context, topic string, partition int, list []post) bool {
+	for len(list) > 0 {
+		part := list[:min(len(list), perRequest)]
+		done := s.keepTrying(ctx, func(ctx context.Context) error {
+			now := time.Now()
+			records := make([]kafkago.Record, 0, len(part))
+			for i := range part {
+				records = append(records, part[i].record(now))
+			}
+			r, err := s.worker.link.client.Produce(ctx, &kafkago.ProduceRequest{
+				Topic: topic, Partition: partition, RequiredAcks: kafkago.RequireAll,
+				Records: kafkago.NewRecordReader(records...), Compression: kafkago.Zstd,
+			})
+			if err == nil {
+				err = r.Error
+			}
+			return explain(topic, err)
+		})
+		if !done {
+			return false
+		}
+		list = list[len(part):]
+	}
+	return true
+}

@@ -1,0 +1,220 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"wormscope/detect/zone"
+	"wormscope/sinks"
+	"wormscope/sinks/event"
+)
+
+// WorkerOptions are the settings of a Worker that are not Kafka's.
+type WorkerOptions struct {
+	Zones  *zone.Map      // must be set
+	Render sinks.Renderer // of what goes to the state topic; nil where there is none
+	// OnChange is called with each change of a host's joint state, once the
+	// topics have it. It is called by one goroutine at a time, may be nil, and
+	// may be called again for a change that was not committed.
+	OnChange func(event.Event)
+	// Warn is called with what goes wrong while the worker goes on. It is
+	// called by one goroutine at a time, and may be nil.
+	Warn func(error)
+}
+
+// A Worker keeps its share of the joint ledger: of each partition of the ledger
+// topic that its group gives it, it adds the words of the sensors to the joint
+// topic, and commits only then. When it dies, another of the group takes its
+// partitions, reads what the joint topic keeps of them, and goes on.
+type Worker struct {
+	config Central
+	opts   WorkerOptions
+	link   *link
+
+	mu    sync.Mutex // guards what follows, and the calls of opts
+	tally Tally
+	owned map[int]int // hosts with words, by partition that the worker has
+}
+
+// NewWorker makes a worker. It makes topics that are missing where the settings
+// allow it.
+func NewWorker(ctx context.Context, c Central, o WorkerOptions) (*Worker, error) {
+	c.Defaults()
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	l, err := c.open(c.LedgerTopic, c.JointTopic)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	w := &Worker{config: c, opts: o, link: l, owned: map[int]int{}}
+	if err := w.topics(ctx); err != nil {
+		l.close()
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	return w, nil
+}
+
+// topics sees to it that the topics are there, with as many partitions each.
+func (w *Worker) topics(ctx context.Context) error {
+	c := &w.config
+	count, err := w.topic(ctx, c.LedgerTopic, c.Partitions, false)
+	if err != nil {
+		return err
+	}
+	kept, err := w.topic(ctx, c.JointTopic, count, true)
+	switch {
+	case err != nil:
+		return err
+	case kept < count:
+		return fmt.Errorf("topic %q has %d partitions and %q has %d: give the first as many", c.JointTopic, kept, c.LedgerTopic, count)
+	case c.StateTopic == "":
+		return nil
+	}
+	_, err = w.topic(ctx, c.StateTopic, count, true)
+	return err
+}
+
+// topic returns how many partitions a topic has, and makes it if it may.
+func (w *Worker) topic(ctx context.Context, name string, partitions int, compacted bool) (int, error) {
+	n, err := w.link.partitions(ctx, name)
+	for tries := 0; errors.Is(err, kafkago.UnknownTopicOrPartition) && w.config.Create && tries < 20; tries++ {
+		if err = w.link.create(ctx, name, partitions, w.config.Replicas, compacted); err != nil {
+			break
+		}
+		if n, err = w.link.partitions(ctx, name); err != nil {
+			pause(ctx, metadataTTL/2) // not all brokers know it yet
+		}
+	}
+	return n, explain(name, err)
+}
+
+// pause waits, or less if ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// Times of the group: how long a worker may be silent before its partitions
+// are given to others, and how often it says that it lives.
+const (
+	sessionTimeout = 10 * time.Second
+	heartbeat      = time.Second
+)
+
+// Run works until ctx ends, which is no error. It lasts through brokers that
+// are away, and through changes of the group.
+func (w *Worker) Run(ctx context.Context) error {
+	defer w.link.close()
+	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
+		ID: w.config.Group, Brokers: w.config.Brokers, Topics: []string{w.config.LedgerTopic},
+		Dialer: &kafkago.Dialer{
+			ClientID: w.link.clientID, DialFunc: w.link.dial, Timeout: dialTimeout, SASLMechanism: w.link.sasl,
+		},
+		SessionTimeout: sessionTimeout, HeartbeatInterval: heartbeat, RebalanceTimeout: sessionTimeout,
+		JoinGroupBackoff: time.Second, StartOffset: kafkago.FirstOffset, WatchPartitionChanges: true,
+	})
+	if err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	defer group.Close() //nolint:errcheck // it always returns nil
+	for {
+		gen, err := group.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, kafkago.RebalanceInProgress):
+			continue
+		case err != nil:
+			w.warn(fmt.Errorf("group %s: %w", w.config.Group, explain(w.config.LedgerTopic, err)))
+			pause(ctx, heartbeat)
+			continue
+		}
+		w.start(gen)
+	}
+}
+
+// start works on the partitions that a generation of the group gives the
+// worker.
+func (w *Worker) start(gen *kafkago.Generation) {
+	w.mu.Lock()
+	clear(w.owned)
+	w.mu.Unlock()
+	for _, a := range gen.Assignments[w.config.LedgerTopic] {
+		gen.Start(func(ctx context.Context) {
+			s := newShare(w, a.ID)
+			s.run(ctx, a.Offset, func(next int64) error {
+				return gen.CommitOffsets(map[string]map[int]int64{w.config.LedgerTopic: {a.ID: next}})
+			})
+		})
+	}
+}
+
+func (w *Worker) warn(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.opts.Warn != nil {
+		w.opts.Warn(err)
+	}
+}
+
+// count adds what was read.
+func (w *Worker) count(t *Tally) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tally.Damaged == 0 && t.Damaged > 0 {
+		w.tally.Example = t.Example
+		if w.opts.Warn != nil {
+			w.opts.Warn(fmt.Errorf("messages that are no words of a sensor are passed over, the first in %s", t.Example))
+		}
+	}
+	w.tally.Words += t.Words
+	w.tally.Damaged += t.Damaged
+}
+
+// own notes how many hosts there are words about in a partition.
+func (w *Worker) own(partition, hosts int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owned[partition] = hosts
+}
+
+// changed tells of changes of states.
+func (w *Worker) changed(list []event.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.opts.OnChange == nil {
+		return
+	}
+	for _, e := range list {
+		w.opts.OnChange(e)
+	}
+}
+
+// A WorkerStatus is what a worker does now.
+type WorkerStatus struct {
+	Tally
+	Partitions []int // that it has, in order
+	Hosts      int   // with words in these
+}
+
+// Status says what the worker does now. It may be called from any goroutine.
+func (w *Worker) Status() WorkerStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := WorkerStatus{Tally: w.tally}
+	for p, hosts := range w.owned {
+		s.Partitions = append(s.Partitions, p)
+		s.Hosts += hosts
+	}
+	slices.Sort(s.Partitions)
+	return s
+}
