@@ -44,8 +44,8 @@ type truth struct {
 	MustNotAlarm []struct{ IP, What string } `json:"must_not_alarm"`
 }
 
-// event is an event as its readers see it.
-type event struct {
+// eventDoc is an event as its readers see it.
+type eventDoc struct {
 	Event     struct{ ID, Kind, Action string }
 	Host      struct{ IP []string }
 	Source    struct{ IP string }
@@ -96,7 +96,7 @@ func (d *document) in(state string) []string {
 }
 
 // outbreak replays the outbreak capture and reads back what it says.
-func outbreak(t *testing.T) (truth, []event, document, result) {
+func outbreak(t *testing.T) (truth, []eventDoc, document, result) {
 	t.Helper()
 	committed(t)
 	r := runReplay(t, []string{"outbreak.pcap"}, outbreakArgs()...)
@@ -122,11 +122,11 @@ func unmarshal(t *testing.T, raw []byte, into any) {
 }
 
 // readEvents reads events, one a line.
-func readEvents(t *testing.T, lines []byte) []event {
+func readEvents(t *testing.T, lines []byte) []eventDoc {
 	t.Helper()
-	var out []event
+	var out []eventDoc
 	for s := bufio.NewScanner(bytes.NewReader(lines)); s.Scan(); {
-		var e event
+		var e eventDoc
 		unmarshal(t, s.Bytes(), &e)
 		out = append(out, e)
 	}
@@ -134,9 +134,9 @@ func readEvents(t *testing.T, lines []byte) []event {
 }
 
 // last returns the last word of each alert of a rule.
-func last(events []event, rule string) []event {
+func last(events []eventDoc, rule string) []eventDoc {
 	var order []string
-	byID := map[string]event{}
+	byID := map[string]eventDoc{}
 	for _, e := range events {
 		if e.Event.Action == rule && e.Event.Kind == "alert" {
 			if _, ok := byID[e.Wormscope.Alert.ID]; !ok {
@@ -145,7 +145,7 @@ func last(events []event, rule string) []event {
 			byID[e.Wormscope.Alert.ID] = e
 		}
 	}
-	var out []event
+	var out []eventDoc
 	for _, id := range order {
 		out = append(out, byID[id])
 	}
@@ -195,7 +195,7 @@ func TestOutbreakStates(t *testing.T) {
 
 func TestOutbreakScans(t *testing.T) {
 	want, all, doc, _ := outbreak(t)
-	scans := map[string]event{}
+	scans := map[string]eventDoc{}
 	for _, e := range last(all, "scan") {
 		if _, ok := scans[e.Host.IP[0]]; ok {
 			t.Errorf("%s has two scan alerts", e.Host.IP[0])
@@ -235,7 +235,7 @@ func near(t *testing.T, what string, got, want, share float64) {
 
 func TestOutbreakLookupsAndContacts(t *testing.T) {
 	want, all, _, _ := outbreak(t)
-	lookups := map[string]event{}
+	lookups := map[string]eventDoc{}
 	for _, e := range last(all, "ioc-domain") {
 		if e.Wormscope.DNS.OnBehalf {
 			continue
@@ -256,7 +256,7 @@ func TestOutbreakLookupsAndContacts(t *testing.T) {
 	if len(lookups) != len(want.Lookups) {
 		t.Errorf("%d pairs of host and indicator name, want %d", len(lookups), len(want.Lookups))
 	}
-	contacts := map[string]event{}
+	contacts := map[string]eventDoc{}
 	for _, e := range last(all, "ioc-ip") {
 		contacts[e.Host.IP[0]+" "+e.Threat.Indicator.IP] = e
 	}
