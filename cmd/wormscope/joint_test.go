@@ -86,7 +86,7 @@ func writeViews(t *testing.T, path, dir string) (files []string) {
 }
 
 // wordsOf replays a capture with a state folder, and returns what its ledger
-// was told.
+// was heard.
 func wordsOf(t *testing.T, capture string, args []string) []event.Event {
 	t.Helper()
 	dir := t.TempDir()
@@ -99,20 +99,20 @@ func wordsOf(t *testing.T, capture string, args []string) []event.Event {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	var words told
+	var words heard
 	if err := db.Load(&words); err != nil {
 		t.Fatal(err)
 	}
 	return words
 }
 
-// told notes what a ledger is told.
-type told []event.Event
+// heard notes what a ledger is heard.
+type heard []event.Event
 
-func (l *told) Alert(a alert.Alert) {
+func (l *heard) Alert(a alert.Alert) {
 	*l = append(*l, event.OfAlert(&a, func(int) string { return "eth1" }))
 }
-func (l *told) Fact(f alert.Fact) {
+func (l *heard) Fact(f alert.Fact) {
 	*l = append(*l, event.OfFact(&f, func(int) string { return "eth1" }))
 }
 
