@@ -18,10 +18,10 @@ import (
 )
 
 // ownAddresses are the fields under wormscope that are strings to Go, and
-// addresses to an index.
+// addresses to an index. A client may also be a network, and is a word.
 func ownAddresses() []string {
 	return []string{
-		"wormscope.scan.sample", "wormscope.dns.resolver", "wormscope.dns.client", "wormscope.dns.listed", "wormscope.smb.by",
+		"wormscope.scan.sample", "wormscope.dns.resolver", "wormscope.dns.listed", "wormscope.smb.by",
 	}
 }
 
@@ -48,9 +48,9 @@ func leaves(prefix string, t reflect.Type, found func(name, kind string)) {
 		found(prefix, "long")
 		return
 	}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		leaves(strings.TrimPrefix(prefix+"."+name, "."), t.Field(i).Type, found)
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		leaves(strings.TrimPrefix(prefix+"."+name, "."), f.Type, found)
 	}
 }
 

@@ -1,0 +1,337 @@
+// Package elastic delivers events to a data stream of Elasticsearch (7.14 or
+// later) or OpenSearch (2.12 or later), with the bulk API.
+package elastic
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"wormscope/sinks"
+	"wormscope/sinks/event"
+	"wormscope/sinks/web"
+)
+
+// Settings say where events go.
+type Settings struct {
+	web.Settings `yaml:",inline"`
+
+	Username     string `yaml:"username"`
+	Password     string `yaml:"password"`
+	PasswordFile string `yaml:"password_file"` // its first line is the password
+	APIKey       string `yaml:"api_key"`       // ID:KEY, or that in Base64
+	APIKeyFile   string `yaml:"api_key_file"`  // its first line is the key
+
+	DataStream string `yaml:"data_stream"` // logs-wormscope-default if empty
+	// Foreign says that the template is someone else's: none is made.
+	Foreign bool `yaml:"foreign_template"`
+	// Replicas is how many copies an index has besides the first; nil leaves
+	// it to the server.
+	Replicas *int `yaml:"replicas"`
+}
+
+const (
+	defaultStream = "logs-wormscope-default"
+	bulkBytes     = 5 << 20 // of the documents of one request, before compression
+	ndjson        = "application/x-ndjson"
+)
+
+// A Sink delivers to one data stream. Each document has the event's id, so that
+// one that is delivered again is found there already (409) and is no
+// duplicate, as long as the stream has not rolled over to its next index.
+type Sink struct {
+	s      Settings
+	client *web.Client
+	render sinks.Renderer
+	ready  bool // the template is there
+
+	// What of a batch that failed is settled: it is not sent again.
+	arrived map[string]bool          // by event id
+	refused map[string]sinks.Refusal // by event id
+}
+
+// New makes a sink that renders documents with r. It does not connect. The
+// template is made for ECS documents: with another renderer, set Foreign.
+func New(s Settings, r sinks.Renderer) (*Sink, error) {
+	if s.DataStream == "" {
+		s.DataStream = defaultStream
+	}
+	if !regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`).MatchString(s.DataStream) {
+		return nil, fmt.Errorf("data_stream: %q: want small letters, digits, dots, hyphens and underscores", s.DataStream)
+	}
+	header, err := authorization(s)
+	if err != nil {
+		return nil, err
+	}
+	client, err := web.New(s.Settings, header)
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{s: s, client: client, render: r, arrived: map[string]bool{}, refused: map[string]sinks.Refusal{}}, nil
+}
+
+func authorization(s Settings) (http.Header, error) {
+	h := http.Header{"User-Agent": {"wormscope"}}
+	password, err := web.Secret("password", s.Password, s.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := web.Secret("api_key", s.APIKey, s.APIKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case key != "" && s.Username != "":
+		return nil, errors.New("username and api_key: give one of them")
+	case key != "":
+		if strings.Contains(key, ":") {
+			key = base64.StdEncoding.EncodeToString([]byte(key))
+		}
+		h.Set("Authorization", "ApiKey "+key)
+	case s.Username != "":
+		if password == "" {
+			return nil, errors.New("password or password_file: missing")
+		}
+		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(s.Username+":"+password)))
+	case password != "":
+		return nil, errors.New("username: missing")
+	}
+	return h, nil
+}
+
+// Wants reports whether the event is one: facts are not.
+func (k *Sink) Wants(e *event.Event) bool { return e.Fact == nil }
+
+// Deliver sends a batch, in requests of 5 MiB at most. Events that the server
+// can't take now are an error, and are the only ones that are sent when the
+// batch is delivered again.
+func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusal, error) {
+	if err := k.prepare(ctx); err != nil {
+		return nil, fmt.Errorf("elastic: %w", err)
+	}
+	var waiting error // the first item that must wait
+	for rest := k.documents(batch); len(rest) > 0; {
+		n := fits(rest)
+		late, err := k.bulk(ctx, rest[:n])
+		if err != nil {
+			return nil, fmt.Errorf("elastic: %w", err)
+		}
+		if waiting == nil {
+			waiting = late
+		}
+		rest = rest[n:]
+	}
+	if waiting != nil {
+		return nil, fmt.Errorf("elastic: %s: %w", k.client.Host(), waiting)
+	}
+	var refused []sinks.Refusal
+	for i := range batch { // in order
+		if r, ok := k.refused[batch[i].ID()]; ok {
+			refused = append(refused, r)
+		}
+	}
+	clear(k.arrived)
+	clear(k.refused)
+	return refused, nil
+}
+
+// document is an event that is to be sent.
+type document struct {
+	event *event.Event
+	id    string
+	body  []byte
+}
+
+// documents renders what of a batch is not settled.
+func (k *Sink) documents(batch []event.Event) []document {
+	list := make([]document, 0, len(batch))
+	for i := range batch {
+		e := &batch[i]
+		id := e.ID()
+		if _, gone := k.refused[id]; gone || k.arrived[id] {
+			continue
+		}
+		body, err := k.render.Event(e)
+		if err != nil {
+			k.refused[id] = sinks.Refusal{Event: *e, Err: fmt.Errorf("elastic: %w", err)}
+			continue
+		}
+		list = append(list, document{e, id, body})
+	}
+	return list
+}
+
+// fits is how many documents go into one request, at least one.
+func fits(list []document) int {
+	size := 0
+	for i := range list {
+		size += len(list[i].body)
+		if i > 0 && size > bulkBytes {
+			return i
+		}
+	}
+	return len(list)
+}
+
+// bulk sends documents in one request. waiting is the first reason why one of
+// them was not taken yet; an error is about the request as a whole.
+func (k *Sink) bulk(ctx context.Context, list []document) (waiting, err error) {
+	var b bytes.Buffer
+	for i := range list {
+		fmt.Fprintf(&b, "{\"create\":{\"_id\":%q}}\n%s\n", list[i].id, list[i].body)
+	}
+	a, err := k.client.Do(ctx, http.MethodPost, "/"+k.s.DataStream+"/_bulk", ndjson, b.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	if a.Status == http.StatusRequestEntityTooLarge {
+		return k.halve(ctx, list, a)
+	}
+	if a.Status != http.StatusOK {
+		return nil, k.problem(a)
+	}
+	return k.settle(list, a)
+}
+
+// halve sends a request that the server finds too large as two, down to a
+// single document, which is then refused.
+func (k *Sink) halve(ctx context.Context, list []document, a web.Answer) (waiting, err error) {
+	if len(list) == 1 {
+		k.refuse(&list[0], fmt.Errorf("a document of %d bytes is too large for the server (http.max_content_length, or a proxy's limit): %s", len(list[0].body), a.Excerpt()))
+		return nil, nil
+	}
+	half := len(list) / 2
+	waiting, err = k.bulk(ctx, list[:half])
+	if err != nil {
+		return nil, err
+	}
+	more, err := k.bulk(ctx, list[half:])
+	if waiting == nil {
+		waiting = more
+	}
+	return waiting, err
+}
+
+func (k *Sink) refuse(d *document, err error) {
+	k.refused[d.id] = sinks.Refusal{Event: *d.event, Body: d.body, Err: fmt.Errorf("elastic: %w", err)}
+}
+
+// item is what the server says of one document.
+type item struct {
+	Create struct {
+		ID     string  `json:"_id"`
+		Status int     `json:"status"`
+		Error  failure `json:"error"`
+	} `json:"create"`
+}
+
+// failure is an error as the server tells it.
+type failure struct {
+	Type     string   `json:"type"`
+	Reason   string   `json:"reason"`
+	CausedBy *failure `json:"caused_by"`
+}
+
+func (f *failure) String() string {
+	if f.CausedBy != nil {
+		return f.Type + ": " + f.Reason + ": " + f.CausedBy.String()
+	}
+	return f.Type + ": " + f.Reason
+}
+
+// settle notes what has become of each document.
+func (k *Sink) settle(list []document, a web.Answer) (waiting, err error) {
+	var answer struct {
+		Items []item `json:"items"`
+	}
+	if err := json.Unmarshal(a.Body, &answer); err != nil || len(answer.Items) != len(list) {
+		return nil, fmt.Errorf("%s: no answer of the bulk API to %d documents: %s", k.client.Host(), len(list), a.Excerpt())
+	}
+	for i := range list {
+		d, said := &list[i], &answer.Items[i].Create
+		switch {
+		case said.ID != "" && said.ID != d.id:
+			return nil, fmt.Errorf("%s: the answer is about %q where %q was sent", k.client.Host(), said.ID, d.id)
+		case said.Status == http.StatusOK, said.Status == http.StatusCreated, said.Status == http.StatusConflict:
+			k.arrived[d.id] = true
+		case said.Status == http.StatusBadRequest && unfit(said.Error.Type):
+			k.refuse(d, fmt.Errorf("the index does not take the document: %s", &said.Error))
+		case waiting == nil:
+			waiting = fmt.Errorf("%d: %s%s", said.Status, &said.Error, advice(&said.Error))
+		}
+	}
+	return waiting, nil
+}
+
+// unfit reports whether an error is about the document itself, so that it
+// would be the same at any time.
+func unfit(kind string) bool {
+	return strings.HasSuffix(kind, "parsing_exception") || strings.HasSuffix(kind, "mapping_exception") ||
+		kind == "illegal_argument_exception" || kind == "mapper_exception" || kind == "max_bytes_length_exceeded_exception"
+}
+
+// advice is what to do about an error that the server's own words leave open.
+func advice(f *failure) string {
+	switch {
+	case strings.Contains(f.Reason, "flood-stage"), strings.Contains(f.Reason, "FORBIDDEN/12"), strings.Contains(f.Reason, "TOO_MANY_REQUESTS/12"):
+		return " (its disk is nearly full)"
+	case f.Type == "cluster_block_exception":
+		return " (the index is closed for writing)"
+	case f.Type == "index_not_found_exception":
+		return " (the data stream is not there and is not made by itself: make it, or allow action.auto_create_index)"
+	default:
+		return ""
+	}
+}
+
+// problem puts an answer to a request as a whole into words.
+func (k *Sink) problem(a web.Answer) error {
+	host, words := k.client.Host(), ""
+	switch a.Status {
+	case http.StatusUnauthorized:
+		words = "the server does not know the user, or password or API key are wrong"
+	case http.StatusForbidden:
+		words = "the user may not do this: it needs create_doc and manage on " + k.s.DataStream + ", and manage_index_templates unless foreign_template is set"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		words = "there is no such API: is it Elasticsearch or OpenSearch, and url right?"
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		words = "the server is overloaded or not ready"
+	default:
+		if a.Status/100 == 3 {
+			words = "the server sends elsewhere: set url to where it is"
+		}
+	}
+	if words == "" {
+		return fmt.Errorf("%s: %s", host, a.Excerpt())
+	}
+	return fmt.Errorf("%s: %s (%s)", host, words, a.Excerpt())
+}
+
+// Check connects, and makes or updates the template unless that is someone
+// else's. Nothing is written to the data stream.
+func (k *Sink) Check(ctx context.Context) error {
+	a, err := k.client.Do(ctx, http.MethodGet, "/", "", nil)
+	if err == nil && a.Status != http.StatusOK {
+		err = k.problem(a)
+	}
+	if err == nil {
+		k.ready = false
+		err = k.prepare(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("elastic: %w", err)
+	}
+	return nil
+}
+
+// Close gives up the connection.
+func (k *Sink) Close() error {
+	k.client.Close()
+	return nil
+}

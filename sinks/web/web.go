@@ -1,0 +1,231 @@
+// Package web is how the sinks that speak HTTP do so: TLS, authentication,
+// compression, bounded answers, and failures in words.
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"wormscope/sinks/tlsconf"
+)
+
+// Settings say where a server is and how to speak to it.
+type Settings struct {
+	URL     string           `yaml:"url"`     // http or https, host, port and the path that all requests begin with
+	TLS     tlsconf.Settings `yaml:"tls"`     // with https only
+	Timeout time.Duration    `yaml:"timeout"` // for one request with its answer; 30 s if 0
+	NoGzip  bool             `yaml:"no_gzip"` // send bodies as they are
+}
+
+const (
+	defaultTimeout = 30 * time.Second
+	largestAnswer  = 64 << 20        // bytes; a longer one is an error
+	longestWait    = 2 * time.Minute // that a server may ask for
+	excerpt        = 300             // bytes of an answer that an error quotes
+)
+
+// A Client speaks to one server. It is used by one goroutine.
+type Client struct {
+	base   *url.URL
+	http   http.Client
+	header http.Header
+	gzip   bool
+	// notBefore is when the server wants to be asked again (Retry-After).
+	notBefore time.Time
+}
+
+// New makes a client that sends header with each request. It does not connect.
+func New(s Settings, header http.Header) (*Client, error) {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("url: %q: want http://HOST:PORT or https://HOST:PORT", s.URL)
+	}
+	if u.User != nil {
+		return nil, errors.New("url: no user or password in it: there are settings for them")
+	}
+	if u.Scheme == "http" && s.TLS != (tlsconf.Settings{}) {
+		return nil, errors.New("tls: settings are given, but url is http")
+	}
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
+	}
+	if s.Timeout < 0 {
+		return nil, fmt.Errorf("timeout: %v: want more than 0", s.Timeout)
+	}
+	c := &Client{base: u, header: header, gzip: !s.NoGzip}
+	t := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: s.Timeout}).DialContext,
+		MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute,
+	}
+	if u.Scheme == "https" {
+		if t.TLSClientConfig, err = s.TLS.Config(); err != nil {
+			return nil, err
+		}
+	}
+	c.http = http.Client{
+		Transport: t, Timeout: s.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+// An Answer is what a server said.
+type Answer struct {
+	Status int // of HTTP
+	Body   []byte
+}
+
+// Excerpt is the beginning of the answer, on one line.
+func (a Answer) Excerpt() string {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(a.Body[:min(len(a.Body), excerpt)]), "")), " ")
+	if text == "" {
+		text = "nothing"
+	}
+	return fmt.Sprintf("%d %s: %s", a.Status, http.StatusText(a.Status), text)
+}
+
+// Do sends a request; path is appended to the URL of the settings, and body
+// may be nil. It first waits as long as the last answer asked to. An error is
+// about the way: any answer, whatever its status, is none.
+func (c *Client) Do(ctx context.Context, method, path, contentType string, body []byte) (Answer, error) {
+	if err := c.wait(ctx); err != nil {
+		return Answer{}, err
+	}
+	request, err := c.request(ctx, method, path, contentType, body)
+	if err != nil {
+		return Answer{}, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Answer{}, ctx.Err()
+		}
+		return Answer{}, c.explain(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // read to its end or given up
+	text, err := io.ReadAll(io.LimitReader(response.Body, largestAnswer+1))
+	if err != nil {
+		return Answer{}, c.explain(err)
+	}
+	if len(text) > largestAnswer {
+		return Answer{}, fmt.Errorf("%s: an answer of more than %d bytes", c.base.Host, largestAnswer)
+	}
+	if c.base.Scheme == "http" && response.StatusCode == http.StatusBadRequest && bytes.Contains(text, []byte("HTTPS")) {
+		return Answer{}, fmt.Errorf("%s: it wants TLS: url must begin with https", c.base.Host)
+	}
+	c.retryAfter(response)
+	return Answer{Status: response.StatusCode, Body: text}, nil
+}
+
+func (c *Client) request(ctx context.Context, method, path, contentType string, body []byte) (*http.Request, error) {
+	target := *c.base
+	p, query, _ := strings.Cut(path, "?")
+	target.Path, target.RawQuery = strings.TrimSuffix(target.Path, "/")+p, query
+	zipped := body
+	if c.gzip && len(body) > 0 {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, err := w.Write(body)
+		if err = errors.Join(err, w.Close()); err != nil {
+			return nil, err
+		}
+		zipped = b.Bytes()
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(zipped))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(request.Header, c.header)
+	if len(body) > 0 {
+		request.Header.Set("Content-Type", contentType)
+		if c.gzip {
+			request.Header.Set("Content-Encoding", "gzip")
+		}
+	}
+	return request, nil
+}
+
+// explain puts what went wrong into words, behind the server's address.
+func (c *Client) explain(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // without the request's address, which is long
+	}
+	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		return &tlsconf.Error{Addr: c.base.Host, Words: "it answers without TLS: wrong port, or url must begin with http", Err: err}
+	}
+	err = tlsconf.Explain(c.base.Host, err)
+	if c.base.Scheme == "http" && errors.Is(err, io.EOF) {
+		return &tlsconf.Error{Addr: c.base.Host, Words: "it closed the connection without an answer: it may want TLS, then url must begin with https", Err: err}
+	}
+	return err
+}
+
+// Host is the host and port of the URL.
+func (c *Client) Host() string { return c.base.Host }
+
+// wait waits as long as the server asked to.
+func (c *Client) wait(ctx context.Context) error {
+	left := time.Until(c.notBefore)
+	if left <= 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(left):
+		return nil
+	}
+}
+
+// retryAfter remembers how long the server wants to be left alone (RFC 9110,
+// 10.2.3), two minutes at most.
+func (c *Client) retryAfter(r *http.Response) {
+	text := r.Header.Get("Retry-After")
+	if text == "" {
+		return
+	}
+	var left time.Duration
+	if seconds, err := strconv.Atoi(text); err == nil {
+		left = time.Duration(min(max(seconds, 0), 3600)) * time.Second
+	} else if at, err := http.ParseTime(text); err == nil {
+		left = time.Until(at)
+	}
+	c.notBefore = time.Now().Add(min(max(left, 0), longestWait))
+}
+
+// Close gives up idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Secret returns a password or token that was given directly or as a file, of
+// which it is the first line; name is that of its setting. It is empty when
+// neither was given.
+func Secret(name, value, path string) (string, error) {
+	if path == "" {
+		return value, nil
+	}
+	if value != "" {
+		return "", fmt.Errorf("%s and %s_file: give one of them", name, name)
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	if err != nil {
+		return "", fmt.Errorf("%s_file: %w", name, err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	if line = strings.TrimSpace(line); line == "" {
+		return "", fmt.Errorf("%s_file: %s: its first line is empty", name, path)
+	}
+	return line, nil
+}
