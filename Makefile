@@ -17,12 +17,14 @@ build: ## one static binary
 test: ## all tests, those with real tools included
 	.ci/deps
 	$(GO) test ./...
+	@if command -v pcap-config >/dev/null; then set -x; $(GO) test -tags libpcap ./capture/libpcap; fi
 
 race: ## all tests under the race detector
 	$(GO) test -race ./...
 
 lint: ## linters, module files, formatting
 	$(LINTER) run ./...
+	@if command -v pcap-config >/dev/null; then set -x; $(LINTER) run --build-tags libpcap ./capture/libpcap; fi
 	$(GO) mod tidy -diff
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
 

@@ -16,7 +16,7 @@ const spares = 8
 // the process may drop it. An interface that is down, or goes down or away
 // later, costs a warning, and is captured from when it is back.
 func Open(o Options) (*Source, error) {
-	o, err := o.withDefaults()
+	o, err := o.WithDefaults()
 	if err != nil {
 		return nil, err
 	}

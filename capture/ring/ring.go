@@ -56,8 +56,9 @@ type Options struct {
 	Warn func(iface, text string)
 }
 
-// withDefaults fills in what is not set, and reports what can't be.
-func (o Options) withDefaults() (Options, error) {
+// WithDefaults fills in what is not set, and returns an error that says what
+// can't be.
+func (o Options) WithDefaults() (Options, error) {
 	setDefault(&o.BlockSize, DefaultBlockSize)
 	setDefault(&o.Blocks, DefaultBlocks)
 	setDefault(&o.BlockTimeout, DefaultBlockTimeout)

@@ -95,7 +95,7 @@ func (o *Options) mapRing(fd int) ([]byte, error) {
 	const frameSize = 2048 // of no account with TPACKET_V3, but checked
 	size := o.BlockSize * o.Blocks
 	request := unix.TpacketReq3{
-		Block_size:     uint32(o.BlockSize),                           //nolint:gosec // withDefaults bounds them
+		Block_size:     uint32(o.BlockSize),                           //nolint:gosec // WithDefaults bounds them
 		Block_nr:       uint32(o.Blocks),                              //nolint:gosec // "
 		Frame_size:     frameSize,                                     //
 		Frame_nr:       uint32(size / frameSize),                      //nolint:gosec // "

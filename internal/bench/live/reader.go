@@ -48,7 +48,7 @@ func (o *options) readers(dir string) ([]reader, error) {
 		return all, nil
 	}
 	scope := filepath.Join(dir, "scope.json")
-	live := []string{o.wormscope, "live", "-i", right, "--ring-mb", strconv.Itoa(o.megabytes), "--scope", scope}
+	live := []string{o.wormscope, "live", "--no-sandbox", "-i", right, "--ring-mb", strconv.Itoa(o.megabytes), "--scope", scope}
 	for _, f := range o.feeds {
 		live = append(live, "--feed", f)
 	}
