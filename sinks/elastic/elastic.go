@@ -51,9 +51,7 @@ type Sink struct {
 	render sinks.Renderer
 	ready  bool // the template is there
 
-	// What of a batch that failed is settled: it is not sent again.
-	arrived map[string]bool          // by event id
-	refused map[string]sinks.Refusal // by event id
+	settled web.Settled
 }
 
 // New makes a sink that renders documents with r. It does not connect. The
@@ -73,7 +71,7 @@ func New(s Settings, r sinks.Renderer) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{s: s, client: client, render: r, arrived: map[string]bool{}, refused: map[string]sinks.Refusal{}}, nil
+	return &Sink{s: s, client: client, render: r}, nil
 }
 
 func authorization(s Settings) (http.Header, error) {
@@ -116,8 +114,8 @@ func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusa
 		return nil, fmt.Errorf("elastic: %w", err)
 	}
 	var waiting error // the first item that must wait
-	for rest := k.documents(batch); len(rest) > 0; {
-		n := fits(rest)
+	for rest := k.settled.Documents(batch, k.render); len(rest) > 0; {
+		n := web.Fits(rest, bulkBytes)
 		late, err := k.bulk(ctx, rest[:n])
 		if err != nil {
 			return nil, fmt.Errorf("elastic: %w", err)
@@ -130,61 +128,15 @@ func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusa
 	if waiting != nil {
 		return nil, fmt.Errorf("elastic: %s: %w", k.client.Host(), waiting)
 	}
-	var refused []sinks.Refusal
-	for i := range batch { // in order
-		if r, ok := k.refused[batch[i].ID()]; ok {
-			refused = append(refused, r)
-		}
-	}
-	clear(k.arrived)
-	clear(k.refused)
-	return refused, nil
-}
-
-// document is an event that is to be sent.
-type document struct {
-	event *event.Event
-	id    string
-	body  []byte
-}
-
-// documents renders what of a batch is not settled.
-func (k *Sink) documents(batch []event.Event) []document {
-	list := make([]document, 0, len(batch))
-	for i := range batch {
-		e := &batch[i]
-		id := e.ID()
-		if _, gone := k.refused[id]; gone || k.arrived[id] {
-			continue
-		}
-		body, err := k.render.Event(e)
-		if err != nil {
-			k.refused[id] = sinks.Refusal{Event: *e, Err: fmt.Errorf("elastic: %w", err)}
-			continue
-		}
-		list = append(list, document{e, id, body})
-	}
-	return list
-}
-
-// fits is how many documents go into one request, at least one.
-func fits(list []document) int {
-	size := 0
-	for i := range list {
-		size += len(list[i].body)
-		if i > 0 && size > bulkBytes {
-			return i
-		}
-	}
-	return len(list)
+	return k.settled.Done(batch), nil
 }
 
 // bulk sends documents in one request. waiting is the first reason why one of
 // them was not taken yet; an error is about the request as a whole.
-func (k *Sink) bulk(ctx context.Context, list []document) (waiting, err error) {
+func (k *Sink) bulk(ctx context.Context, list []web.Document) (waiting, err error) {
 	var b bytes.Buffer
 	for i := range list {
-		fmt.Fprintf(&b, "{\"create\":{\"_id\":%q}}\n%s\n", list[i].id, list[i].body)
+		fmt.Fprintf(&b, "{\"create\":{\"_id\":%q}}\n%s\n", list[i].ID, list[i].Body)
 	}
 	a, err := k.client.Do(ctx, http.MethodPost, "/"+k.s.DataStream+"/_bulk", ndjson, b.Bytes())
 	if err != nil {
@@ -201,9 +153,9 @@ func (k *Sink) bulk(ctx context.Context, list []document) (waiting, err error) {
 
 // halve sends a request that the server finds too large as two, down to a
 // single document, which is then refused.
-func (k *Sink) halve(ctx context.Context, list []document, a web.Answer) (waiting, err error) {
+func (k *Sink) halve(ctx context.Context, list []web.Document, a web.Answer) (waiting, err error) {
 	if len(list) == 1 {
-		k.refuse(&list[0], fmt.Errorf("a document of %d bytes is too large for the server (http.max_content_length, or a proxy's limit): %s", len(list[0].body), a.Excerpt()))
+		k.settled.Refuse(&list[0], web.TooLarge(&list[0], "http.max_content_length", a))
 		return nil, nil
 	}
 	half := len(list) / 2
@@ -216,10 +168,6 @@ func (k *Sink) halve(ctx context.Context, list []document, a web.Answer) (waitin
 		waiting = more
 	}
 	return waiting, err
-}
-
-func (k *Sink) refuse(d *document, err error) {
-	k.refused[d.id] = sinks.Refusal{Event: *d.event, Body: d.body, Err: fmt.Errorf("elastic: %w", err)}
 }
 
 // item is what the server says of one document.
@@ -246,7 +194,7 @@ func (f *failure) String() string {
 }
 
 // settle notes what has become of each document.
-func (k *Sink) settle(list []document, a web.Answer) (waiting, err error) {
+func (k *Sink) settle(list []web.Document, a web.Answer) (waiting, err error) {
 	var answer struct {
 		Items []item `json:"items"`
 	}
@@ -256,12 +204,12 @@ func (k *Sink) settle(list []document, a web.Answer) (waiting, err error) {
 	for i := range list {
 		d, said := &list[i], &answer.Items[i].Create
 		switch {
-		case said.ID != "" && said.ID != d.id:
-			return nil, fmt.Errorf("%s: the answer is about %q where %q was sent", k.client.Host(), said.ID, d.id)
+		case said.ID != "" && said.ID != d.ID:
+			return nil, fmt.Errorf("%s: the answer is about %q where %q was sent", k.client.Host(), said.ID, d.ID)
 		case said.Status == http.StatusOK, said.Status == http.StatusCreated, said.Status == http.StatusConflict:
-			k.arrived[d.id] = true
+			k.settled.Arrive(d)
 		case said.Status == http.StatusBadRequest && unfit(said.Error.Type):
-			k.refuse(d, fmt.Errorf("the index does not take the document: %s", &said.Error))
+			k.settled.Refuse(d, fmt.Errorf("the index does not take the document: %s", &said.Error))
 		case waiting == nil:
 			waiting = fmt.Errorf("%d: %s%s", said.Status, &said.Error, advice(&said.Error))
 		}
