@@ -30,6 +30,7 @@ type snapshot struct {
 	Events sinks.FileStats       // of the event file
 	Failed uint64                // events that could not be written when they came; they may have been since
 	Hosts  map[string]int        // inside hosts by the word of their state
+	Outbox *outboxSnapshot       // what waits for sinks, nil where there are none
 	// Tables are those of the detectors and of the ledger.
 	Tables []detect.Table
 

@@ -67,6 +67,13 @@ const (
 	RuleCrossing Rule = "zone-crossing"
 )
 
+// Rules returns all rules.
+func Rules() []Rule {
+	return []Rule{
+		RuleDomain, RuleContact, RuleScan, RuleFlood, RuleExposure, RuleCrossing, RuleCheck, RuleExploit, RuleDoublePulsar,
+	}
+}
+
 // Phase is where in its life an alert is.
 type Phase uint8
 

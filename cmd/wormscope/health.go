@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// stuckAfter is how long the capture loop may stand still, which turns several
+// times a second.
+const stuckAfter = 10 * time.Second
+
+// ailments says why the run is not alive; nothing while it is. A run that has
+// not begun yet is alive.
+func (b *board) ailments(now time.Time) []string {
+	if b.snapshot() == nil {
+		return nil
+	}
+	if still := now.Sub(b.lastTurn()); still > stuckAfter {
+		return []string{fmt.Sprintf("the capture loop has not turned for %v", still.Round(time.Second))}
+	}
+	return nil
+}
+
+// unready says what keeps the run from doing all that it was told to; nothing
+// when it does.
+func (b *board) unready(now time.Time) []string {
+	s := b.snapshot()
+	if s == nil {
+		return []string{"starting: feeds are being read"}
+	}
+	wrong := b.ailments(now)
+	for i := range s.Interfaces {
+		if f := &s.Interfaces[i]; !f.Up {
+			wrong = append(wrong, fmt.Sprintf("interface %s is down or gone", f.Name))
+		}
+	}
+	for i := range s.Feeds {
+		if f := &s.Feeds[i]; f.Entries == 0 {
+			wrong = append(wrong, fmt.Sprintf("feed %s: no indicator of it is in use", f.Path))
+		}
+	}
+	return append(wrong, s.sinkTrouble()...)
+}
+
+// sinkTrouble says which sinks do not get on.
+func (s *snapshot) sinkTrouble() []string {
+	if s.Outbox == nil {
+		return nil
+	}
+	var wrong []string
+	if s.Outbox.Error != "" {
+		wrong = append(wrong, "events can't be kept for sinks: "+s.Outbox.Error)
+	}
+	for i := range s.Outbox.Sinks {
+		if k := &s.Outbox.Sinks[i]; k.Error != "" {
+			wrong = append(wrong, fmt.Sprintf("sink %s, since %s, %d events wait: %s", k.Name, k.Since.UTC().Format(time.RFC3339), k.Waiting, k.Error))
+		}
+	}
+	return wrong
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
+)
+
+// httpSetting is where a live run tells how it is doing.
+type httpSetting struct {
+	Listen    string `yaml:"listen"`     // address and port, or a port alone for the loopback interface; nothing for no server
+	Cert      string `yaml:"cert"`       // certificate and those above it, PEM
+	Key       string `yaml:"key"`        // its key, PEM
+	TokenFile string `yaml:"token_file"` // file with the bearer token that clients must have
+}
+
+// tokenVariable is the environment variable that holds the token, in the place
+// of a file.
+const tokenVariable = "WORMSCOPE_HTTP_TOKEN" //nolint:gosec // the name of it
+
+// shortestToken is how many characters a token has at least.
+const shortestToken = 16
+
+// addFlags adds the flags of the server.
+func (v *httpSetting) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&v.Listen, "http", "", "serve /metrics, /healthz and /readyz at `ADDR`; a port alone is on the loopback interface")
+	f.StringVar(&v.Cert, "http-cert", "", "certificate of that server, PEM `FILE`")
+	f.StringVar(&v.Key, "http-key", "", "its key, PEM `FILE`")
+	f.StringVar(&v.TokenFile, "http-token-file", "", "`FILE` with the bearer token that clients must have (or "+tokenVariable+")")
+}
+
+// override puts what the flags say over the settings of the file.
+func (v *httpSetting) override(s *httpSetting) {
+	for _, o := range []struct {
+		from string
+		to   *string
+	}{{v.Listen, &s.Listen}, {v.Cert, &s.Cert}, {v.Key, &s.Key}, {v.TokenFile, &s.TokenFile}} {
+		if o.from != "" {
+			*o.to = o.from
+		}
+	}
+}
+
+// address returns where to listen, and whether only this machine gets there.
+func (v *httpSetting) address() (address string, loopback bool, err error) {
+	host, port, found := strings.Cut(v.Listen, ":")
+	if !found {
+		host, port = "", v.Listen
+	} else if host, port, err = net.SplitHostPort(v.Listen); err != nil {
+		return "", false, usagef("--http %s: want ADDRESS:PORT or a port", v.Listen)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return "", false, usagef("--http %s: %q is no port", v.Listen, port)
+	}
+	if host == "" {
+		return net.JoinHostPort("127.0.0.1", port), true, nil
+	}
+	addr, err := netip.ParseAddr(host)
+	return net.JoinHostPort(host, port), host == "localhost" || err == nil && addr.Unmap().IsLoopback(), nil
+}
+
+// token returns the token that clients must have, empty for none.
+func (v *httpSetting) token() (string, error) {
+	token, from := os.Getenv(tokenVariable), tokenVariable
+	if v.TokenFile != "" {
+		text, err := os.ReadFile(v.TokenFile)
+		if err != nil {
+			return "", fmt.Errorf("http token: %w", err)
+		}
+		token, from = strings.TrimSpace(string(text)), v.TokenFile
+	} else if token == "" {
+		return "", nil
+	}
+	if len(token) < shortestToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("http token in %s: want one word of at least %d characters", from, shortestToken)
+	}
+	return token, nil
+}
+
+// A statusServer tells how a run is doing, over HTTP.
+type statusServer struct {
+	board    *board
+	listener net.Listener
+	server   *http.Server
+	done     sync.WaitGroup
+}
+
+// openStatus begins to listen where the settings say, nil for nowhere. What
+// more than this machine can reach is only served with TLS and a token.
+func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, error) {
+	if v.Listen == "" {
+		return nil, nil //nolint:nilnil // there is nothing to close
+	}
+	address, loopback, err := v.address()
+	if err != nil {
+		return nil, err
+	}
+	token, err := v.token()
+	if err != nil {
+		return nil, err
+	}
+	if (v.Cert == "") != (v.Key == "") {
+		return nil, errors.New("http: a certificate and its key go together")
+	}
+	if !loopback && (v.Cert == "" || token == "") {
+		return nil, fmt.Errorf("http: others than this machine can reach %s: that needs TLS (--http-cert, --http-key) and a token (--http-token-file or %s)", address, tokenVariable)
+	}
+	handler, err := statusHandler(b, token)
+	if err != nil {
+		return nil, err
+	}
+	s := &statusServer{board: b, server: newServer(handler)}
+	if v.Cert != "" {
+		if s.server.TLSConfig, err = serverTLS(v.Cert, v.Key); err != nil {
+			return nil, err
+		}
+	}
+	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address); err != nil {
+		return nil, fmt.Errorf("http: %w", err)
+	}
+	return s, nil
+}
+
+// newServer returns a server that nobody can hold up for long.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo), // clients that give up are no news
+	}
+}
+
+// mostConnections is how many clients are served at a time.
+const mostConnections = 32
+
+// serve answers until the server is closed. failed is called when it ends for
+// any other reason.
+func (s *statusServer) serve(failed func(error)) {
+	if s == nil {
+		return
+	}
+	listener := netutil.LimitListener(s.listener, mostConnections)
+	s.done.Go(func() {
+		var err error
+		if s.server.TLSConfig != nil {
+			err = s.server.ServeTLS(listener, "", "")
+		} else {
+			err = s.server.Serve(listener)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			failed(err)
+		}
+	})
+}
+
+// close ends the server, whatever it is doing.
+func (s *statusServer) close() error {
+	if s == nil {
+		return nil
+	}
+	err := errors.Join(s.server.Close(), ignoreClosed(s.listener.Close()))
+	s.done.Wait()
+	return err
+}
+
+// ignoreClosed leaves out that something was closed before.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// serverTLS serves a certificate, and takes a new one when its file changes.
+func serverTLS(cert, key string) (*tls.Config, error) {
+	c := &certificate{cert: cert, key: key}
+	if _, err := c.current(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current() },
+	}, nil
+}
+
+// A certificate is one in files.
+type certificate struct {
+	cert, key string
+
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	changed time.Time // of the file that was loaded
+}
+
+// current returns the certificate. A new one that can't be read, because only
+// half of it is there yet, is tried again next time.
+func (c *certificate) current() (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := os.Stat(c.cert)
+	if err == nil && c.loaded != nil && info.ModTime().Equal(c.changed) {
+		return c.loaded, nil
+	}
+	pair, loadErr := tls.LoadX509KeyPair(c.cert, c.key)
+	if err = errors.Join(err, loadErr); err != nil {
+		if c.loaded != nil {
+			return c.loaded, nil
+		}
+		return nil, fmt.Errorf("http certificate %s, key %s: %w", c.cert, c.key, err)
+	}
+	c.loaded, c.changed = &pair, info.ModTime()
+	return c.loaded, nil
+}
+
+// folders returns the folders of what the server reads while it runs.
+func (v *httpSetting) folders() []string {
+	if v.Listen == "" || v.Cert == "" {
+		return nil
+	}
+	return []string{filepath.Dir(v.Cert), filepath.Dir(v.Key)}
+}
+
+// statusHandler answers GET and HEAD of the three pages, from clients that
+// have the token.
+func statusHandler(b *board, token string) (http.Handler, error) {
+	registry, err := newRegistry(b)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4, Timeout: 20 * time.Second, Registry: registry,
+	}))
+	mux.Handle("GET /healthz", answer(func() []string { return b.ailments(time.Now()) }))
+	mux.Handle("GET /readyz", answer(func() []string { return b.unready(time.Now()) }))
+	if token == "" {
+		return mux, nil
+	}
+	return demandToken(token, mux), nil
+}
+
+// answer says ok, or what is wrong, one thing a line.
+func answer(wrong func() []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		text := "ok"
+		if lines := wrong(); len(lines) > 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			text = strings.Join(lines, "\n")
+		}
+		_, _ = fmt.Fprintln(w, text) // a client that has gone has gone
+	})
+}
+
+// demandToken lets only those through who have the token. Hashes are compared,
+// so that the time it takes tells nothing, not even the length.
+func demandToken(token string, next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(given))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || !strings.EqualFold(scheme, "Bearer") {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
