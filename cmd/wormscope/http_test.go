@@ -134,6 +134,7 @@ func TestHTTPAddress(t *testing.T) {
 
 // TestHTTPRefuses pins what the server says when it refuses to start.
 func TestHTTPRefuses(t *testing.T) {
+	t.Setenv(tokenVariable, "")
 	dir := t.TempDir()
 	cert, key, _ := testCertificate(t, dir)
 	short, long, none := filepath.Join(dir, "short"), filepath.Join(dir, "long"), filepath.Join(dir, "none")
