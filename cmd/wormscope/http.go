@@ -61,13 +61,13 @@ func (v *httpSetting) override(s *httpSetting) {
 
 // address returns where to listen, and whether only this machine gets there.
 func (v *httpSetting) address() (address string, loopback bool, err error) {
-	host, port, found := strings.Cut(v.Listen, ":")
-	if !found {
-		host, port = "", v.Listen
-	} else if host, port, err = net.SplitHostPort(v.Listen); err != nil {
-		return "", false, usagef("--http %s: want ADDRESS:PORT or a port", v.Listen)
+	host, port := "", v.Listen
+	if strings.Contains(v.Listen, ":") {
+		if host, port, err = net.SplitHostPort(v.Listen); err != nil {
+			return "", false, usagef("--http %s: want ADDRESS:PORT or a port", v.Listen)
+		}
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+	if _, err = strconv.ParseUint(port, 10, 16); err != nil {
 		return "", false, usagef("--http %s: %q is no port", v.Listen, port)
 	}
 	if host == "" {

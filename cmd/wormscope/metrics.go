@@ -53,33 +53,53 @@ func allMetrics() []metric {
 
 func runMetrics() []metric {
 	return []metric{
-		{"wormscope_build_info", prometheus.GaugeValue, "Always 1, with the version of the program", []string{"version", "goversion"},
-			func(_ *snapshot, emit emit) { emit(1, version(), runtime.Version()) }},
-		{"wormscope_start_time_seconds", prometheus.GaugeValue, "When the run began, Unix time", nil,
-			one(func(s *snapshot) float64 { return seconds(s.Started) })},
-		{"wormscope_snapshot_timestamp_seconds", prometheus.GaugeValue, "When the capture loop last published these values, Unix time: it does several times a second while it is alive", nil,
-			one(func(s *snapshot) float64 { return seconds(s.At) })},
+		{
+			"wormscope_build_info", prometheus.GaugeValue, "Always 1, with the version of the program",
+			[]string{"version", "goversion"},
+			func(_ *snapshot, emit emit) { emit(1, version(), runtime.Version()) },
+		},
+		{
+			"wormscope_start_time_seconds", prometheus.GaugeValue, "When the run began, Unix time", nil,
+			one(func(s *snapshot) float64 { return seconds(s.Started) }),
+		},
+		{
+			"wormscope_snapshot_timestamp_seconds", prometheus.GaugeValue, "When the capture loop last published these values, Unix time: it does several times a second while it is alive", nil,
+			one(func(s *snapshot) float64 { return seconds(s.At) }),
+		},
 	}
 }
 
 func trafficMetrics() []metric {
 	return []metric{
-		{"wormscope_packets_total", prometheus.CounterValue, "Packets examined", nil,
-			one(func(s *snapshot) float64 { return float64(s.Frames) })},
-		{"wormscope_bytes_total", prometheus.CounterValue, "Bytes on the wire of the packets examined", nil,
-			one(func(s *snapshot) float64 { return float64(s.Bytes) })},
-		{"wormscope_last_packet_timestamp_seconds", prometheus.GaugeValue, "Packet time of the latest packet, Unix time; 0 before the first", nil,
-			one(func(s *snapshot) float64 { return float64(s.Last) / 1e9 })},
-		{"wormscope_undecoded_packets_total", prometheus.CounterValue, "Packets that could not be decoded, by reason", []string{"reason"},
+		{
+			"wormscope_packets_total", prometheus.CounterValue, "Packets examined", nil,
+			one(func(s *snapshot) float64 { return float64(s.Frames) }),
+		},
+		{
+			"wormscope_bytes_total", prometheus.CounterValue, "Bytes on the wire of the packets examined", nil,
+			one(func(s *snapshot) float64 { return float64(s.Bytes) }),
+		},
+		{
+			"wormscope_last_packet_timestamp_seconds", prometheus.GaugeValue, "Packet time of the latest packet, Unix time; 0 before the first", nil,
+			one(func(s *snapshot) float64 { return float64(s.Last) / 1e9 }),
+		},
+		{
+			"wormscope_undecoded_packets_total", prometheus.CounterValue, "Packets that could not be decoded, by reason",
+			[]string{"reason"},
 			func(s *snapshot, emit emit) {
 				for reason, n := range s.Undecoded {
 					emit(float64(n), reason)
 				}
-			}},
-		{"wormscope_time_reversals_total", prometheus.CounterValue, "Packets more than a second older than one before them", nil,
-			one(func(s *snapshot) float64 { return float64(s.WentBack) })},
-		{"wormscope_panics_total", prometheus.CounterValue, "Packets that a detector failed on: mistakes of this program", nil,
-			one(func(s *snapshot) float64 { return float64(s.Panics) })},
+			},
+		},
+		{
+			"wormscope_time_reversals_total", prometheus.CounterValue, "Packets more than a second older than one before them", nil,
+			one(func(s *snapshot) float64 { return float64(s.WentBack) }),
+		},
+		{
+			"wormscope_panics_total", prometheus.CounterValue, "Packets that a detector failed on: mistakes of this program", nil,
+			one(func(s *snapshot) float64 { return float64(s.Panics) }),
+		},
 	}
 }
 
@@ -93,22 +113,38 @@ func interfaceMetrics() []metric {
 	}
 	label := []string{"interface"}
 	return []metric{
-		{"wormscope_interface_packets_total", prometheus.CounterValue, "Packets captured", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Received) })},
-		{"wormscope_interface_bytes_total", prometheus.CounterValue, "Bytes on the wire of the packets captured", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Bytes) })},
-		{"wormscope_interface_dropped_packets_total", prometheus.CounterValue, "Packets lost because the ring was full", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Dropped) })},
-		{"wormscope_interface_freezes_total", prometheus.CounterValue, "Times that the ring was full", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Freezes) })},
-		{"wormscope_interface_truncated_packets_total", prometheus.CounterValue, "Packets captured in part", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Truncated) })},
-		{"wormscope_interface_up", prometheus.GaugeValue, "1 while the interface is there and up", label,
-			each(func(f *interfaceSnapshot) float64 { return number(f.Up) })},
-		{"wormscope_ring_blocks", prometheus.GaugeValue, "Blocks of the ring", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Ring) })},
-		{"wormscope_ring_used_blocks", prometheus.GaugeValue, "Blocks of the ring that wait to be read", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.RingUsed) })},
+		{
+			"wormscope_interface_packets_total", prometheus.CounterValue, "Packets captured", label,
+			each(func(f *interfaceSnapshot) float64 { return float64(f.Received) }),
+		},
+		{
+			"wormscope_interface_bytes_total", prometheus.CounterValue, "Bytes on the wire of the packets captured", label,
+			each(func(f *interfaceSnapshot) float64 { return float64(f.Bytes) }),
+		},
+		{
+			"wormscope_interface_dropped_packets_total", prometheus.CounterValue, "Packets lost because the ring was full", label,
+			each(func(f *interfaceSnapshot) float64 { return float64(f.Dropped) }),
+		},
+		{
+			"wormscope_interface_freezes_total", prometheus.CounterValue, "Times that the ring was full", label,
+			each(func(f *interfaceSnapshot) float64 { return float64(f.Freezes) }),
+		},
+		{
+			"wormscope_interface_truncated_packets_total", prometheus.CounterValue, "Packets captured in part", label,
+			each(func(f *interfaceSnapshot) float64 { return float64(f.Truncated) }),
+		},
+		{
+			"wormscope_interface_up", prometheus.GaugeValue, "1 while the interface is there and up", label,
+			each(func(f *interfaceSnapshot) float64 { return number(f.Up) }),
+		},
+		{
+			"wormscope_ring_blocks", prometheus.GaugeValue, "Blocks of the ring", label,
+			each(func(f *interfaceSnapshot) float64 { return float64(f.Ring) }),
+		},
+		{
+			"wormscope_ring_used_blocks", prometheus.GaugeValue, "Blocks of the ring that wait to be read", label,
+			each(func(f *interfaceSnapshot) float64 { return float64(f.RingUsed) }),
+		},
 	}
 }
 
@@ -122,44 +158,56 @@ func number(b bool) float64 {
 
 func findingMetrics() []metric {
 	return []metric{
-		{"wormscope_alerts_total", prometheus.CounterValue, "Alerts raised, by rule; updates and ends are not counted", []string{"rule"},
+		{
+			"wormscope_alerts_total", prometheus.CounterValue, "Alerts raised, by rule; updates and ends are not counted",
+			[]string{"rule"},
 			func(s *snapshot, emit emit) {
 				for _, rule := range alert.Rules() {
 					emit(float64(s.Alerts[rule]), string(rule))
 				}
-			}},
-		{"wormscope_hosts", prometheus.GaugeValue, "Inside hosts, by state", []string{"state"},
+			},
+		},
+		{
+			"wormscope_hosts", prometheus.GaugeValue, "Inside hosts, by state",
+			[]string{"state"},
 			func(s *snapshot, emit emit) {
 				for state, n := range s.Hosts {
 					emit(float64(n), state)
 				}
-			}},
+			},
+		},
 	}
 }
 
 func tableMetrics() []metric {
 	label := []string{"table"}
 	return []metric{
-		{"wormscope_table_entries", prometheus.GaugeValue, "Entries of a table", label,
+		{
+			"wormscope_table_entries", prometheus.GaugeValue, "Entries of a table", label,
 			func(s *snapshot, emit emit) {
 				for i := range s.Tables {
 					emit(float64(s.Tables[i].Entries), s.Tables[i].Name)
 				}
-			}},
-		{"wormscope_table_limit_entries", prometheus.GaugeValue, "Entries that a table can have, for tables bounded by number", label,
+			},
+		},
+		{
+			"wormscope_table_limit_entries", prometheus.GaugeValue, "Entries that a table can have, for tables bounded by number", label,
 			func(s *snapshot, emit emit) {
 				for i := range s.Tables {
 					if s.Tables[i].Limit > 0 {
 						emit(float64(s.Tables[i].Limit), s.Tables[i].Name)
 					}
 				}
-			}},
-		{"wormscope_table_evictions_total", prometheus.CounterValue, "Entries let go early to make room", label,
+			},
+		},
+		{
+			"wormscope_table_evictions_total", prometheus.CounterValue, "Entries let go early to make room", label,
 			func(s *snapshot, emit emit) {
 				for i := range s.Tables {
 					emit(float64(s.Tables[i].Evicted), s.Tables[i].Name)
 				}
-			}},
+			},
+		},
 	}
 }
 
@@ -173,37 +221,60 @@ func feedMetrics() []metric {
 	}
 	labels := []string{"feed", "path"}
 	return []metric{
-		{"wormscope_indicators", prometheus.GaugeValue, "Indicators in use, by type", []string{"type"},
+		{
+			"wormscope_indicators", prometheus.GaugeValue, "Indicators in use, by type",
+			[]string{"type"},
 			func(s *snapshot, emit emit) {
 				emit(float64(s.Indicators.Names), "name")
 				emit(float64(s.Indicators.Addresses), "address")
 				emit(float64(s.Indicators.Networks), "network")
-			}},
-		{"wormscope_feed_indicators", prometheus.GaugeValue, "Indicators in use of a feed file", labels,
-			each(func(f *feedSnapshot) float64 { return float64(f.Entries) })},
-		{"wormscope_feed_loaded_timestamp_seconds", prometheus.GaugeValue, "When the indicators in use of a feed file were read, Unix time", labels,
-			each(func(f *feedSnapshot) float64 { return seconds(f.Loaded) })},
-		{"wormscope_feed_refusals_total", prometheus.CounterValue, "Times that a feed file was of no use when it was read again, so that what it was stayed in use", labels,
-			each(func(f *feedSnapshot) float64 { return float64(f.Refused) })},
-		{"wormscope_feed_refused", prometheus.GaugeValue, "1 while a feed file is of no use and what it was is in use", labels,
-			each(func(f *feedSnapshot) float64 { return number(f.Reason != "") })},
-		{"wormscope_feed_reloads_total", prometheus.CounterValue, "Times that feeds were read again and used", nil,
-			one(func(s *snapshot) float64 { return float64(s.Reloads) })},
-		{"wormscope_feed_reload_timestamp_seconds", prometheus.GaugeValue, "When new feeds were last used, the start included, Unix time", nil,
-			one(func(s *snapshot) float64 { return seconds(s.Reloaded) })},
+			},
+		},
+		{
+			"wormscope_feed_indicators", prometheus.GaugeValue, "Indicators in use of a feed file", labels,
+			each(func(f *feedSnapshot) float64 { return float64(f.Entries) }),
+		},
+		{
+			"wormscope_feed_loaded_timestamp_seconds", prometheus.GaugeValue, "When the indicators in use of a feed file were read, Unix time", labels,
+			each(func(f *feedSnapshot) float64 { return seconds(f.Loaded) }),
+		},
+		{
+			"wormscope_feed_refusals_total", prometheus.CounterValue, "Times that a feed file was of no use when it was read again, so that what it was stayed in use", labels,
+			each(func(f *feedSnapshot) float64 { return float64(f.Refused) }),
+		},
+		{
+			"wormscope_feed_refused", prometheus.GaugeValue, "1 while a feed file is of no use and what it was is in use", labels,
+			each(func(f *feedSnapshot) float64 { return number(f.Reason != "") }),
+		},
+		{
+			"wormscope_feed_reloads_total", prometheus.CounterValue, "Times that feeds were read again and used", nil,
+			one(func(s *snapshot) float64 { return float64(s.Reloads) }),
+		},
+		{
+			"wormscope_feed_reload_timestamp_seconds", prometheus.GaugeValue, "When new feeds were last used, the start included, Unix time", nil,
+			one(func(s *snapshot) float64 { return seconds(s.Reloaded) }),
+		},
 	}
 }
 
 func eventMetrics() []metric {
 	return []metric{
-		{"wormscope_event_file_events_total", prometheus.CounterValue, "Events taken for the event file", nil,
-			one(func(s *snapshot) float64 { return float64(s.Events.Events) })},
-		{"wormscope_event_file_lost_events_total", prometheus.CounterValue, "Events that the event file lost, because too many waited for a disk that took none", nil,
-			one(func(s *snapshot) float64 { return float64(s.Events.Lost) })},
-		{"wormscope_event_file_errors_total", prometheus.CounterValue, "Failed writes, rotations and compressions of the event file", nil,
-			one(func(s *snapshot) float64 { return float64(s.Events.Errors) })},
-		{"wormscope_event_file_rotations_total", prometheus.CounterValue, "Rotations of the event file", nil,
-			one(func(s *snapshot) float64 { return float64(s.Events.Rotations) })},
+		{
+			"wormscope_event_file_events_total", prometheus.CounterValue, "Events taken for the event file", nil,
+			one(func(s *snapshot) float64 { return float64(s.Events.Events) }),
+		},
+		{
+			"wormscope_event_file_lost_events_total", prometheus.CounterValue, "Events that the event file lost, because too many waited for a disk that took none", nil,
+			one(func(s *snapshot) float64 { return float64(s.Events.Lost) }),
+		},
+		{
+			"wormscope_event_file_errors_total", prometheus.CounterValue, "Failed writes, rotations and compressions of the event file", nil,
+			one(func(s *snapshot) float64 { return float64(s.Events.Errors) }),
+		},
+		{
+			"wormscope_event_file_rotations_total", prometheus.CounterValue, "Rotations of the event file", nil,
+			one(func(s *snapshot) float64 { return float64(s.Events.Rotations) }),
+		},
 	}
 }
 

@@ -120,10 +120,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shown []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `wormscope_.*$").FindAllString(string(text), -1) {
-		shown = append(shown, m)
-	}
+	shown := regexp.MustCompile("(?m)^\\| `wormscope_.*$").FindAllString(string(text), -1)
 	want := []string{row(turnedName, prometheus.GaugeValue, nil, turnedHelp)}
 	for _, m := range allMetrics() {
 		want = append(want, row(m.name, m.kind, m.labels, m.help))
