@@ -31,6 +31,7 @@ type settings struct {
 	State    string         `yaml:"state"`         // folder that keeps the ledger between runs
 	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
 	Live     liveSetting    `yaml:"live"`          // what live is told besides
+	HTTP     httpSetting    `yaml:"http"`          // where live tells how it is doing
 
 	configFile string // that they were read from, empty for none
 	ownNetwork bool   // inside or zones were given, rather than left to the default

@@ -174,7 +174,7 @@ func restrictFiles(s *settings) error {
 
 // readFolders returns the folders of the configuration and of the feeds.
 func (s *settings) readFolders() []string {
-	var all []string
+	all := s.HTTP.folders()
 	if s.configFile != "" {
 		all = append(all, filepath.Dir(s.configFile))
 	}

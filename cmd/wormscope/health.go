@@ -39,6 +39,10 @@ func (b *board) unready(now time.Time) []string {
 			wrong = append(wrong, fmt.Sprintf("feed %s: no indicator of it is in use", f.Path))
 		}
 	}
+	// A write that failed is tried again each second.
+	if now.Sub(s.EventsFailed) < stuckAfter {
+		wrong = append(wrong, "the event file can't be written: see the log")
+	}
 	return append(wrong, s.sinkTrouble()...)
 }
 

@@ -72,6 +72,7 @@ func (v *liveSetting) check() error {
 func newLive(std streams) *cobra.Command {
 	var flags flagValues
 	var own liveSetting
+	var status httpSetting
 	cmd := &cobra.Command{
 		Use:   "live [flags] -i IFACE...",
 		Short: "Watch a span port or tap and say who is affected",
@@ -95,6 +96,7 @@ event file. A line of state a minute goes to standard error.`,
 			read := func() (settings, error) {
 				s, err := flags.settings()
 				own.override(&s.Live)
+				status.override(&s.HTTP)
 				return s, err
 			}
 			s, err := read()
@@ -109,6 +111,7 @@ event file. A line of state a minute goes to standard error.`,
 	}
 	flags.addFlags(cmd)
 	own.addFlags(cmd)
+	status.addFlags(cmd)
 	return cmd
 }
 
@@ -141,9 +144,15 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 	}
 	l.source = source
 	defer func() { err = errors.Join(err, source.Close()) }()
+	status, err := openStatus(ctx, &s.HTTP, &l.board)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, status.close()) }()
 	if err = confine(s); err != nil {
 		return err
 	}
+	status.serve(l.statusFailed)
 	feeds, err := newFeedKeeper(ctx, s, std)
 	if err != nil {
 		return err

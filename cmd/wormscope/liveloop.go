@@ -129,9 +129,20 @@ func (l *liveRun) publish(now time.Time) {
 	if l.keeper != nil {
 		l.keeper.describe(s)
 	}
+	if before := l.board.snapshot(); before != nil {
+		s.EventsFailed = before.EventsFailed
+		if s.Events.Errors > before.Events.Errors {
+			s.EventsFailed = now
+		}
+	}
 	s.Memory = l.memory.read()
 	l.shown = now
 	l.board.latest.Store(s)
+}
+
+// statusFailed tells that nobody can ask how the run is doing any more.
+func (l *liveRun) statusFailed(err error) {
+	l.log.Error("metrics and health can't be served any more; the run goes on", zap.Error(err))
 }
 
 // interfaceSaid tells what happens to an interface.

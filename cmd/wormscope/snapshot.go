@@ -28,9 +28,11 @@ type snapshot struct {
 
 	Alerts map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
 	Events sinks.FileStats       // of the event file
-	Failed uint64                // events that could not be written when they came; they may have been since
-	Hosts  map[string]int        // inside hosts by the word of their state
-	Outbox *outboxSnapshot       // what waits for sinks, nil where there are none
+	// EventsFailed is when a write of the event file was last seen to fail.
+	EventsFailed time.Time
+	Failed       uint64          // events that could not be written when they came; they may have been since
+	Hosts        map[string]int  // inside hosts by the word of their state
+	Outbox       *outboxSnapshot // what waits for sinks, nil where there are none
 	// Tables are those of the detectors and of the ledger.
 	Tables []detect.Table
 
