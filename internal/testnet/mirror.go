@@ -1,8 +1,11 @@
 package testnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -160,4 +163,16 @@ func (s *Stage) Fetch() {
 	if !strings.Contains(out, "plan.txt") {
 		s.t.Fatalf("the file server does not list its file: %s", out)
 	}
+}
+
+// Client returns a client for servers on the host, at addresses.
+func (h *Host) Client() *http.Client {
+	dial := func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		err = h.inside(func() (err error) {
+			c, err = (&net.Dialer{}).DialContext(ctx, network, address)
+			return err
+		})
+		return c, err
+	}
+	return &http.Client{Timeout: deadline, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
