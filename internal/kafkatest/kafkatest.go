@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/segmentio/kafka-go"
 )
 
 // Versions of Kafka that the project is tested with; the first is the default.
@@ -85,10 +87,11 @@ const (
 
 // A Cluster is a running Kafka.
 type Cluster struct {
-	t     testing.TB
-	o     Options
-	dir   string
-	nodes []*node
+	t      testing.TB
+	o      Options
+	dir    string
+	nodes  []*node
+	client *kafka.Client // see reader
 }
 
 // Start starts a Kafka and waits until all of its nodes serve.
@@ -185,3 +188,6 @@ func (c *Cluster) check(err error) {
 		c.t.Fatal(err)
 	}
 }
+
+// Runs reports whether a node was not killed.
+func (c *Cluster) Runs(id int) bool { return c.nodes[id-1].leash != nil }

@@ -112,3 +112,59 @@ func recordOf(partition int, m *kafka.Record) (Record, error) {
 	}
 	return r, nil
 }
+
+// Leader returns which node (1 is the first) leads a partition now.
+func (c *Cluster) Leader(topic string, partition int) int {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
+	defer cancel()
+	client := c.Client()
+	for {
+		meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		if err == nil && meta.Topics[0].Error == nil && partition < len(meta.Topics[0].Partitions) {
+			if id := meta.Topics[0].Partitions[partition].Leader.ID; id > 0 {
+				return id
+			}
+		}
+		if ctx.Err() != nil {
+			c.t.Fatalf("%s/%d has no leader: %v", topic, partition, err)
+		}
+		time.Sleep(100 * time.Millisecond) // an election
+	}
+}
+
+// Count returns how many records were ever written to a topic, 0 where it is
+// not there yet or not to be had at the moment.
+func (c *Cluster) Count(topic string) int64 {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	client := c.reader()
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil || meta.Topics[0].Error != nil {
+		return 0
+	}
+	var wanted []kafka.OffsetRequest
+	for _, p := range meta.Topics[0].Partitions {
+		wanted = append(wanted, kafka.LastOffsetOf(p.ID))
+	}
+	r, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: wanted}})
+	if err != nil {
+		return 0
+	}
+	var n int64
+	for _, p := range r.Topics[topic] {
+		if p.Error == nil {
+			n += p.LastOffset
+		}
+	}
+	return n
+}
+
+// reader returns the client that the cluster itself asks with.
+func (c *Cluster) reader() *kafka.Client {
+	if c.client == nil {
+		c.client = c.Client()
+	}
+	return c.client
+}
