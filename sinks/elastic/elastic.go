@@ -18,8 +18,8 @@ import (
 	"wormscope/sinks/web"
 )
 
-// Settings say where events go.
-type Settings struct {
+// Config says where events go.
+type Config struct {
 	web.Settings `yaml:",inline"`
 
 	Username     string `yaml:"username"`
@@ -46,7 +46,7 @@ const (
 // one that is delivered again is found there already (409) and is no
 // duplicate, as long as the stream has not rolled over to its next index.
 type Sink struct {
-	s      Settings
+	config Config
 	client *web.Client
 	render sinks.Renderer
 	ready  bool // the template is there
@@ -54,49 +54,56 @@ type Sink struct {
 	settled web.Settled
 }
 
-// New makes a sink that renders documents with r. It does not connect. The
-// template is made for ECS documents: with another renderer, set Foreign.
-func New(s Settings, r sinks.Renderer) (*Sink, error) {
-	if s.DataStream == "" {
-		s.DataStream = defaultStream
-	}
-	if !regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`).MatchString(s.DataStream) {
-		return nil, fmt.Errorf("data_stream: %q: want small letters, digits, dots, hyphens and underscores", s.DataStream)
-	}
-	header, err := authorization(s)
-	if err != nil {
-		return nil, err
-	}
-	client, err := web.New(s.Settings, header)
-	if err != nil {
-		return nil, err
-	}
-	return &Sink{s: s, client: client, render: r}, nil
+// Validate says what is wrong with the settings, files that they name
+// included, without connecting.
+func (c *Config) Validate() error {
+	_, err := New(*c, nil)
+	return err
 }
 
-func authorization(s Settings) (http.Header, error) {
-	h := http.Header{"User-Agent": {"wormscope"}}
-	password, err := web.Secret("password", s.Password, s.PasswordFile)
+// New makes a sink that renders documents with r. It does not connect. The
+// template is made for ECS documents: with another renderer, set Foreign.
+func New(c Config, r sinks.Renderer) (*Sink, error) {
+	if c.DataStream == "" {
+		c.DataStream = defaultStream
+	}
+	if !regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`).MatchString(c.DataStream) {
+		return nil, fmt.Errorf("data_stream: %q: want small letters, digits, dots, hyphens and underscores", c.DataStream)
+	}
+	header, err := authorization(c)
 	if err != nil {
 		return nil, err
 	}
-	key, err := web.Secret("api_key", s.APIKey, s.APIKeyFile)
+	client, err := web.New(c.Settings, header)
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{config: c, client: client, render: r}, nil
+}
+
+func authorization(c Config) (http.Header, error) {
+	h := http.Header{"User-Agent": {"wormscope"}}
+	password, err := web.Secret("password", c.Password, c.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := web.Secret("api_key", c.APIKey, c.APIKeyFile)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case key != "" && s.Username != "":
+	case key != "" && c.Username != "":
 		return nil, errors.New("username and api_key: give one of them")
 	case key != "":
 		if strings.Contains(key, ":") {
 			key = base64.StdEncoding.EncodeToString([]byte(key))
 		}
 		h.Set("Authorization", "ApiKey "+key)
-	case s.Username != "":
+	case c.Username != "":
 		if password == "" {
 			return nil, errors.New("password or password_file: missing")
 		}
-		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(s.Username+":"+password)))
+		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(c.Username+":"+password)))
 	case password != "":
 		return nil, errors.New("username: missing")
 	}
@@ -138,7 +145,7 @@ func (k *Sink) bulk(ctx context.Context, list []web.Document) (waiting, err erro
 	for i := range list {
 		fmt.Fprintf(&b, "{\"create\":{\"_id\":%q}}\n%s\n", list[i].ID, list[i].Body)
 	}
-	a, err := k.client.Do(ctx, http.MethodPost, "/"+k.s.DataStream+"/_bulk", ndjson, b.Bytes())
+	a, err := k.client.Do(ctx, http.MethodPost, "/"+k.config.DataStream+"/_bulk", ndjson, b.Bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +252,7 @@ func (k *Sink) problem(a web.Answer) error {
 	case http.StatusUnauthorized:
 		words = "the server does not know the user, or password or API key are wrong"
 	case http.StatusForbidden:
-		words = "the user may not do this: it needs create_doc and manage on " + k.s.DataStream + ", and manage_index_templates unless foreign_template is set"
+		words = "the user may not do this: it needs create_doc and manage on " + k.config.DataStream + ", and manage_index_templates unless foreign_template is set"
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		words = "there is no such API: is it Elasticsearch or OpenSearch, and url right?"
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

@@ -84,7 +84,7 @@ func (f *fake) sink(t *testing.T) (*elastic.Sink, []event.Event, []string) {
 	for i := range batch {
 		ids = append(ids, batch[i].ID())
 	}
-	return newSink(t, elastic.Settings{Settings: web.Settings{URL: f.URL, NoGzip: true}, Foreign: true}, docs), batch, ids
+	return newSink(t, elastic.Config{Settings: web.Settings{URL: f.URL, NoGzip: true}, Foreign: true}, docs), batch, ids
 }
 
 // TestOnlyWhatFailedIsSentAgain: of a batch, some events arrive, some were
@@ -168,14 +168,14 @@ func TestAnswersInWords(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello") }))
 	defer other.Close()
 	docs, _ := sampleDocuments(t)
-	k = newSink(t, elastic.Settings{Settings: web.Settings{URL: other.URL}, Foreign: true}, docs)
+	k = newSink(t, elastic.Config{Settings: web.Settings{URL: other.URL}, Foreign: true}, docs)
 	if _, err := k.Deliver(t.Context(), batch); err == nil || !strings.Contains(err.Error(), "no answer of the bulk API to 6 documents: 200 OK: <html>hello") {
 		t.Error(err)
 	}
 }
 
 func TestSettingsAreChecked(t *testing.T) {
-	for want, s := range map[string]elastic.Settings{
+	for want, s := range map[string]elastic.Config{
 		`url: "": want http://HOST:PORT`:               {},
 		`url: "ftp://a": want http`:                    {Settings: web.Settings{URL: "ftp://a"}},
 		"url: no user or password in it":               {Settings: web.Settings{URL: "http://u:p@a:9200"}},

@@ -108,7 +108,7 @@ func sampleDocuments(t *testing.T) (documents, []event.Event) {
 	return d, list
 }
 
-func newSink(t *testing.T, s elastic.Settings, r sinks.Renderer) *elastic.Sink {
+func newSink(t *testing.T, s elastic.Config, r sinks.Renderer) *elastic.Sink {
 	t.Helper()
 	k, err := elastic.New(s, r)
 	if err != nil {
@@ -147,9 +147,9 @@ func compare(t *testing.T, server *searchtest.Server, index string, want documen
 // TestOpenSearch delivers to a real OpenSearch.
 func TestOpenSearch(t *testing.T) {
 	server := searchtest.Start(t)
-	settings := func(stream string) elastic.Settings {
+	settings := func(stream string) elastic.Config {
 		none := 0
-		return elastic.Settings{Settings: web.Settings{URL: server.URL}, DataStream: stream, Replicas: &none}
+		return elastic.Config{Settings: web.Settings{URL: server.URL}, DataStream: stream, Replicas: &none}
 	}
 	t.Run("golden events", func(t *testing.T) {
 		want := golden(t)
@@ -168,7 +168,7 @@ func TestOpenSearch(t *testing.T) {
 }
 
 // testRepeats delivers everything twice, the second time from another sink.
-func testRepeats(t *testing.T, server *searchtest.Server, s elastic.Settings) {
+func testRepeats(t *testing.T, server *searchtest.Server, s elastic.Config) {
 	t.Helper()
 	want, batch := sampleDocuments(t)
 	for range 2 {
@@ -182,7 +182,7 @@ func testRepeats(t *testing.T, server *searchtest.Server, s elastic.Settings) {
 }
 
 // testUnknownField plants documents that the index must not take.
-func testUnknownField(t *testing.T, server *searchtest.Server, s elastic.Settings) {
+func testUnknownField(t *testing.T, server *searchtest.Server, s elastic.Config) {
 	t.Helper()
 	want, batch := sampleDocuments(t)
 	bad := maps.Clone(want)
@@ -212,7 +212,7 @@ func testUnknownField(t *testing.T, server *searchtest.Server, s elastic.Setting
 }
 
 // testBlocked closes the index, as a nearly full disk does, and opens it again.
-func testBlocked(t *testing.T, server *searchtest.Server, s elastic.Settings) {
+func testBlocked(t *testing.T, server *searchtest.Server, s elastic.Config) {
 	t.Helper()
 	want, batch := sampleDocuments(t)
 	k := newSink(t, s, want)
@@ -234,7 +234,7 @@ func testBlocked(t *testing.T, server *searchtest.Server, s elastic.Settings) {
 }
 
 // testOlderIndex has an index that an earlier version made, which lacks a field.
-func testOlderIndex(t *testing.T, server *searchtest.Server, s elastic.Settings) {
+func testOlderIndex(t *testing.T, server *searchtest.Server, s elastic.Config) {
 	t.Helper()
 	server.Do(http.MethodPut, "/_index_template/"+s.DataStream, `{"index_patterns": ["`+s.DataStream+`"], "data_stream": {}, "priority": 250,
 		"template": {"settings": {"number_of_replicas": 0}, "mappings": {"dynamic": "strict", "properties": {"message": {"type": "match_only_text"}}}}}`, nil)
@@ -281,26 +281,26 @@ func testProxy(t *testing.T, server *searchtest.Server) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		change func(*elastic.Settings)
+		change func(*elastic.Config)
 		want   string // empty: it works
 	}{
-		"password":       {func(s *elastic.Settings) { s.Username, s.PasswordFile = "worm", password }, ""},
-		"API key":        {func(s *elastic.Settings) { s.APIKey = "id:key" }, ""},
-		"API key as is":  {func(s *elastic.Settings) { s.APIKey = "aWQ6a2V5" }, ""},
-		"not zipped":     {func(s *elastic.Settings) { s.APIKey, s.NoGzip = "id:key", true }, ""},
-		"wrong password": {func(s *elastic.Settings) { s.Username, s.Password = "worm", "wrong" }, "does not know the user, or password or API key are wrong"},
-		"no password":    {func(*elastic.Settings) {}, "does not know the user"},
-		"no right":       {func(s *elastic.Settings) { s.Username, s.Password = "reader", "secret" }, "the user may not do this: it needs create_doc and manage on logs-wormscope-proxy"},
-		"wrong CA":       {func(s *elastic.Settings) { s.TLS.CA = testca.New(t, "foreign").File }, "its certificate is signed by"},
-		"wrong name":     {func(s *elastic.Settings) { s.TLS.ServerName = "siem.example" }, "not for siem.example"},
-		"no TLS": {func(s *elastic.Settings) {
+		"password":       {func(s *elastic.Config) { s.Username, s.PasswordFile = "worm", password }, ""},
+		"API key":        {func(s *elastic.Config) { s.APIKey = "id:key" }, ""},
+		"API key as is":  {func(s *elastic.Config) { s.APIKey = "aWQ6a2V5" }, ""},
+		"not zipped":     {func(s *elastic.Config) { s.APIKey, s.NoGzip = "id:key", true }, ""},
+		"wrong password": {func(s *elastic.Config) { s.Username, s.Password = "worm", "wrong" }, "does not know the user, or password or API key are wrong"},
+		"no password":    {func(*elastic.Config) {}, "does not know the user"},
+		"no right":       {func(s *elastic.Config) { s.Username, s.Password = "reader", "secret" }, "the user may not do this: it needs create_doc and manage on logs-wormscope-proxy"},
+		"wrong CA":       {func(s *elastic.Config) { s.TLS.CA = testca.New(t, "foreign").File }, "its certificate is signed by"},
+		"wrong name":     {func(s *elastic.Config) { s.TLS.ServerName = "siem.example" }, "not for siem.example"},
+		"no TLS": {func(s *elastic.Config) {
 			s.URL, s.TLS = strings.Replace(proxy.URL, "https", "http", 1), tlsconf.Settings{}
 		}, "TLS"},
-		"TLS to none": {func(s *elastic.Settings) { s.URL = strings.Replace(server.URL, "http", "https", 1) }, "it answers without TLS: wrong port, or url must begin with http"},
+		"TLS to none": {func(s *elastic.Config) { s.URL = strings.Replace(server.URL, "http", "https", 1) }, "it answers without TLS: wrong port, or url must begin with http"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			none := 0
-			s := elastic.Settings{
+			s := elastic.Config{
 				Settings:   web.Settings{URL: proxy.URL, TLS: tlsconf.Settings{CA: ca.File}},
 				DataStream: "logs-wormscope-proxy", Replicas: &none,
 			}

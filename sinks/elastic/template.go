@@ -45,10 +45,10 @@ func mappings() map[string]any {
 // prepare makes the component template and the index template, or updates
 // them, and adds fields that are new to the stream's present index.
 func (k *Sink) prepare(ctx context.Context) error {
-	if k.ready || k.s.Foreign {
+	if k.ready || k.config.Foreign {
 		return nil
 	}
-	component := k.s.DataStream + "-mappings"
+	component := k.config.DataStream + "-mappings"
 	if err := k.put(ctx, "/_component_template/"+component, map[string]any{
 		"template": map[string]any{"mappings": mappings()},
 		"_meta":    map[string]any{"description": "fields of wormscope events"},
@@ -56,11 +56,11 @@ func (k *Sink) prepare(ctx context.Context) error {
 		return err
 	}
 	settings := map[string]any{}
-	if k.s.Replicas != nil {
-		settings["number_of_replicas"] = *k.s.Replicas
+	if k.config.Replicas != nil {
+		settings["number_of_replicas"] = *k.config.Replicas
 	}
-	if err := k.put(ctx, "/_index_template/"+k.s.DataStream, map[string]any{
-		"index_patterns": []string{k.s.DataStream}, "data_stream": map[string]any{},
+	if err := k.put(ctx, "/_index_template/"+k.config.DataStream, map[string]any{
+		"index_patterns": []string{k.config.DataStream}, "data_stream": map[string]any{},
 		"composed_of": []string{component}, "priority": priority,
 		"template": map[string]any{"settings": settings},
 	}); err != nil {
@@ -76,7 +76,7 @@ func (k *Sink) prepare(ctx context.Context) error {
 // extend adds the fields to the index that the stream writes to now. A stream
 // that is not there gets them from the template.
 func (k *Sink) extend(ctx context.Context) error {
-	a, err := k.client.Do(ctx, http.MethodGet, "/_data_stream/"+k.s.DataStream, "", nil)
+	a, err := k.client.Do(ctx, http.MethodGet, "/_data_stream/"+k.config.DataStream, "", nil)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (k *Sink) extend(ctx context.Context) error {
 	case http.StatusNotFound:
 		return nil
 	case http.StatusOK:
-		return k.put(ctx, "/"+k.s.DataStream+"/_mapping?write_index_only=true", mappings())
+		return k.put(ctx, "/"+k.config.DataStream+"/_mapping?write_index_only=true", mappings())
 	default:
 		return k.problem(a)
 	}

@@ -47,7 +47,7 @@ func (k *Sink) problem(a web.Answer, r reply) error {
 	case r.Code == codeTokenMissing, r.Code == codeAuthorization, r.Code == codeTokenUnknown:
 		words = "it does not know the token: check token"
 	case r.Code == codeIndex:
-		words = fmt.Sprintf("the index %q is not there or not one of the token's: check index", k.s.Index)
+		words = fmt.Sprintf("the index %q is not there or not one of the token's: check index", k.config.Index)
 	case r.Code == codeChannelMissing:
 		words = "the token wants acknowledgement: set ack"
 	case r.Code == codeAckDisabled:
@@ -80,8 +80,8 @@ func (k *Sink) indexed(ctx context.Context, pending map[uint64][]web.Document) e
 		if len(pending) == 0 {
 			return nil
 		}
-		if time.Since(begin) > k.s.AckTimeout {
-			return fmt.Errorf("%s: %d requests are accepted, but not indexed in %v: its queues are full, or a load balancer sends questions to another indexer", k.client.Host(), len(pending), k.s.AckTimeout)
+		if time.Since(begin) > k.config.AckTimeout {
+			return fmt.Errorf("%s: %d requests are accepted, but not indexed in %v: its queues are full, or a load balancer sends questions to another indexer", k.client.Host(), len(pending), k.config.AckTimeout)
 		}
 		select {
 		case <-ctx.Done():

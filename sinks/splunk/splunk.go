@@ -17,8 +17,8 @@ import (
 	"wormscope/sinks/web"
 )
 
-// Settings say where events go and what Splunk makes of them.
-type Settings struct {
+// Config says where events go and what Splunk makes of them.
+type Config struct {
 	web.Settings `yaml:",inline"`
 
 	Token     string `yaml:"token"`
@@ -46,39 +46,46 @@ const (
 // is in a queue in memory then. With Ack, when Splunk says that it is indexed.
 // Splunk does not drop repeats: the event's id tells them.
 type Sink struct {
-	s       Settings
+	config  Config
 	client  *web.Client
 	render  sinks.Renderer
 	channel string // that acknowledgements are asked for on
 	settled web.Settled
 }
 
+// Validate says what is wrong with the settings, files that they name
+// included, without connecting.
+func (c *Config) Validate() error {
+	_, err := New(*c, nil)
+	return err
+}
+
 // New makes a sink that renders events with r. It does not connect.
-func New(s Settings, r sinks.Renderer) (*Sink, error) {
-	token, err := web.Secret("token", s.Token, s.TokenFile)
+func New(c Config, r sinks.Renderer) (*Sink, error) {
+	token, err := web.Secret("token", c.Token, c.TokenFile)
 	if err != nil {
 		return nil, err
 	}
 	if token == "" {
 		return nil, errors.New("token or token_file: missing")
 	}
-	if s.AckTimeout == 0 {
-		s.AckTimeout = 2 * time.Minute
+	if c.AckTimeout == 0 {
+		c.AckTimeout = 2 * time.Minute
 	}
-	if s.AckTimeout < 0 {
-		return nil, fmt.Errorf("ack_timeout: %v: want more than 0", s.AckTimeout)
+	if c.AckTimeout < 0 {
+		return nil, fmt.Errorf("ack_timeout: %v: want more than 0", c.AckTimeout)
 	}
-	if s.Source == "" {
-		s.Source = "wormscope"
+	if c.Source == "" {
+		c.Source = "wormscope"
 	}
-	if s.Host == "" {
-		if s.Host, err = os.Hostname(); err != nil {
+	if c.Host == "" {
+		if c.Host, err = os.Hostname(); err != nil {
 			return nil, fmt.Errorf("host: missing, and the system's name is not known: %w", err)
 		}
 	}
-	k := &Sink{s: s, render: r, channel: newChannel()}
+	k := &Sink{config: c, render: r, channel: newChannel()}
 	header := http.Header{"User-Agent": {"wormscope"}, "Authorization": {"Splunk " + token}, "X-Splunk-Request-Channel": {k.channel}}
-	k.client, err = web.New(s.Settings, header)
+	k.client, err = web.New(c.Settings, header)
 	return k, err
 }
 
@@ -131,7 +138,7 @@ func (k *Sink) wrap(d *web.Document) error {
 	at := d.Event.Time()
 	e := envelope{
 		Time: json.Number(fmt.Sprintf("%d.%06d", at.Unix(), at.Nanosecond()/1000)),
-		Host: k.s.Host, Source: k.s.Source, SourceType: k.s.SourceType, Index: k.s.Index, Event: d.Body,
+		Host: k.config.Host, Source: k.config.Source, SourceType: k.config.SourceType, Index: k.config.Index, Event: d.Body,
 	}
 	kind := "_json"
 	if !json.Valid(d.Body) {
@@ -191,9 +198,9 @@ func (k *Sink) send(ctx context.Context, list []web.Document, pending map[uint64
 // taken notes that the collector has accepted documents.
 func (k *Sink) taken(list []web.Document, r reply, pending map[uint64][]web.Document) error {
 	switch {
-	case k.s.Ack && r.AckID == nil:
+	case k.config.Ack && r.AckID == nil:
 		return fmt.Errorf("%s: it acknowledges nothing: turn indexer acknowledgement on for the token, or ack off here", k.client.Host())
-	case k.s.Ack:
+	case k.config.Ack:
 		pending[*r.AckID] = list
 	default:
 		for i := range list {

@@ -197,9 +197,9 @@ func renderer(t *testing.T) sinks.Renderer {
 }
 
 // sink makes a sink to the collector.
-func (c *collector) sink(t *testing.T, change func(*splunk.Settings)) *splunk.Sink {
+func (c *collector) sink(t *testing.T, change func(*splunk.Config)) *splunk.Sink {
 	t.Helper()
-	s := splunk.Settings{Settings: web.Settings{URL: c.URL}, Token: "good-token", Host: "sensor-1", Index: "worms"}
+	s := splunk.Config{Settings: web.Settings{URL: c.URL}, Token: "good-token", Host: "sensor-1", Index: "worms"}
 	if change != nil {
 		change(&s)
 	}
@@ -223,7 +223,7 @@ func events(n int) (batch []event.Event, ids []string) {
 func TestDelivered(t *testing.T) {
 	for _, zipped := range []bool{true, false} {
 		c := newCollector(t)
-		k := c.sink(t, func(s *splunk.Settings) { s.NoGzip = !zipped })
+		k := c.sink(t, func(s *splunk.Config) { s.NoGzip = !zipped })
 		if err := k.Check(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +252,7 @@ func TestDelivered(t *testing.T) {
 func TestAcknowledged(t *testing.T) {
 	c := newCollector(t)
 	c.ack, c.slow = true, 2
-	k := c.sink(t, func(s *splunk.Settings) { s.Ack = true })
+	k := c.sink(t, func(s *splunk.Config) { s.Ack = true })
 	batch, ids := events(5)
 	if _, err := k.Deliver(t.Context(), batch); err != nil {
 		t.Fatal(err)
@@ -261,7 +261,7 @@ func TestAcknowledged(t *testing.T) {
 		t.Errorf("indexed (-want +got):\n%s", diff)
 	}
 	c.slow = 1 << 30
-	late := c.sink(t, func(s *splunk.Settings) { s.Ack, s.AckTimeout = true, time.Millisecond })
+	late := c.sink(t, func(s *splunk.Config) { s.Ack, s.AckTimeout = true, time.Millisecond })
 	if _, err := late.Deliver(t.Context(), batch); err == nil || !strings.Contains(err.Error(), "1 requests are accepted, but not indexed in 1ms") {
 		t.Errorf("got %v", err)
 	}
@@ -274,7 +274,7 @@ func TestInvalidIsRefused(t *testing.T) {
 		for _, ack := range []bool{false, true} {
 			c := newCollector(t)
 			c.silent, c.ack = silent, ack
-			k := c.sink(t, func(s *splunk.Settings) { s.Ack = ack })
+			k := c.sink(t, func(s *splunk.Config) { s.Ack = ack })
 			batch, ids := events(9)
 			c.bad[ids[0]], c.bad[ids[4]], c.bad[ids[8]] = true, true, true
 			refused, err := k.Deliver(t.Context(), batch)
@@ -369,9 +369,9 @@ func TestAnswersInWords(t *testing.T) {
 			}
 		}
 	}
-	for want, change := range map[string]func(*splunk.Settings){
-		"it does not know the token: check token":                                                 func(s *splunk.Settings) { s.Token = "bad-token" },
-		"it acknowledges nothing: turn indexer acknowledgement on for the token, or ack off here": func(s *splunk.Settings) { s.Ack = true },
+	for want, change := range map[string]func(*splunk.Config){
+		"it does not know the token: check token":                                                 func(s *splunk.Config) { s.Token = "bad-token" },
+		"it acknowledges nothing: turn indexer acknowledgement on for the token, or ack off here": func(s *splunk.Config) { s.Ack = true },
 	} {
 		if _, err := c.sink(t, change).Deliver(t.Context(), batch); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
@@ -390,7 +390,7 @@ func (text) Event(*event.Event) ([]byte, error) { return []byte("CEF:0|é|\x01")
 
 func TestTextIsAString(t *testing.T) {
 	c := newCollector(t)
-	k, err := splunk.New(splunk.Settings{Settings: web.Settings{URL: c.URL}, Token: "good-token", Host: "h"}, text{})
+	k, err := splunk.New(splunk.Config{Settings: web.Settings{URL: c.URL}, Token: "good-token", Host: "h"}, text{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +409,7 @@ func TestSettingsAreChecked(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for want, s := range map[string]splunk.Settings{
+	for want, s := range map[string]splunk.Config{
 		"token or token_file: missing":                       {},
 		"token and token_file: give one of them":             {Token: "a", TokenFile: "b"},
 		"token_file: " + empty + ": its first line is empty": {TokenFile: empty},

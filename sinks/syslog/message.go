@@ -28,21 +28,21 @@ type header struct {
 	sdID     string // empty for no structured data
 }
 
-func newHeader(s Settings) (header, error) {
-	h := header{facility: 16, sdID: s.SDID}
-	if s.Facility != "" {
-		h.facility = slices.Index(facilities(), strings.ToLower(s.Facility))
-		if n, err := strconv.Atoi(s.Facility); err == nil && n >= 0 && n < len(facilities()) {
+func newHeader(c Config) (header, error) {
+	h := header{facility: 16, sdID: c.SDID}
+	if c.Facility != "" {
+		h.facility = slices.Index(facilities(), strings.ToLower(c.Facility))
+		if n, err := strconv.Atoi(c.Facility); err == nil && n >= 0 && n < len(facilities()) {
 			h.facility = n
 		}
 		if h.facility < 0 {
-			return h, fmt.Errorf("facility: %q: want 0 to 23 or one of %s", s.Facility, strings.Join(facilities(), ", "))
+			return h, fmt.Errorf("facility: %q: want 0 to 23 or one of %s", c.Facility, strings.Join(facilities(), ", "))
 		}
 	}
-	if s.SDID != "" && !regexp.MustCompile(`^[!#-<>?A-\\^-~]{1,26}@[0-9]{1,5}(\.[0-9]+)*$`).MatchString(s.SDID) || len(s.SDID) > 32 {
-		return h, fmt.Errorf("sd_id: %q: want NAME@NUMBER, NUMBER being the private enterprise number of your organisation, at most 32 characters", s.SDID)
+	if c.SDID != "" && !regexp.MustCompile(`^[!#-<>?A-\\^-~]{1,26}@[0-9]{1,5}(\.[0-9]+)*$`).MatchString(c.SDID) || len(c.SDID) > 32 {
+		return h, fmt.Errorf("sd_id: %q: want NAME@NUMBER, NUMBER being the private enterprise number of your organisation, at most 32 characters", c.SDID)
 	}
-	host, app := s.Hostname, s.AppName
+	host, app := c.Hostname, c.AppName
 	if host == "" {
 		host = hostname()
 	}

@@ -17,17 +17,17 @@ func TestMessage(t *testing.T) {
 	a := samples.Alert(alert.Alert{Rule: alert.RuleScan, Severity: alert.High, Seq: 2})
 	c := event.Event{Change: &scope.Change{ID: `odd]"\id`, To: scope.Infected, Time: time.Date(2017, 5, 12, 10, 0, 0, 1999, time.FixedZone("", 7200))}}
 	for _, test := range []struct {
-		s    Settings
+		s    Config
 		e    *event.Event
 		want string
 	}{
-		{Settings{Hostname: "sensor-1.example"}, &a, `<131>1 2026-01-05T08:00:01.123456Z sensor-1.example wormscope - scan - BODY é`},
+		{Config{Hostname: "sensor-1.example"}, &a, `<131>1 2026-01-05T08:00:01.123456Z sensor-1.example wormscope - scan - BODY é`},
 		{
-			Settings{Hostname: "a b\x7fc", AppName: strings.Repeat("x", 60), Facility: "AuthPriv", SDID: "wormscope@32473"},
+			Config{Hostname: "a b\x7fc", AppName: strings.Repeat("x", 60), Facility: "AuthPriv", SDID: "wormscope@32473"},
 			&c,
 			`<82>1 2017-05-12T08:00:00.000001Z abc ` + strings.Repeat("x", 48) + ` - host-state [wormscope@32473 id="odd\]\"\\id"] BODY é`,
 		},
-		{Settings{Hostname: "é", Facility: "0"}, &event.Event{}, `<6>1 0001-01-01T00:00:00.000000Z - wormscope - host-state - BODY é`},
+		{Config{Hostname: "é", Facility: "0"}, &event.Event{}, `<6>1 0001-01-01T00:00:00.000000Z - wormscope - host-state - BODY é`},
 	} {
 		h, err := newHeader(test.s)
 		if err != nil {
@@ -50,7 +50,7 @@ func TestSeverity(t *testing.T) {
 }
 
 func TestSettingsAreChecked(t *testing.T) {
-	for want, s := range map[string]Settings{
+	for want, s := range map[string]Config{
 		"address: missing: want host:port": {},
 		`address: "a:b:c:d": want`:         {Address: "a:b:c:d", Protocol: "tcp"},
 		`protocol: "sctp": want`:           {Address: "a:1", Protocol: "sctp"},
@@ -71,8 +71,8 @@ func TestSettingsAreChecked(t *testing.T) {
 		"siem.example": "siem.example:6514", "siem.example:1": "siem.example:1",
 		"2001:db8::1": "[2001:db8::1]:6514", "[2001:db8::1]": "[2001:db8::1]:6514", "[2001:db8::1]:1": "[2001:db8::1]:1",
 	} {
-		k, err := New(Settings{Address: addr}, nil)
-		if err != nil || k.s.Address != want {
+		k, err := New(Config{Address: addr}, nil)
+		if err != nil || k.config.Address != want {
 			t.Errorf("%s: got %+v, %v", addr, k, err)
 		}
 	}

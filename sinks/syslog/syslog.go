@@ -20,8 +20,8 @@ import (
 	"wormscope/sinks/tlsconf"
 )
 
-// Settings say where messages go and what their headers say.
-type Settings struct {
+// Config says where messages go and what their headers say.
+type Config struct {
 	Address  string           `yaml:"address"`  // host or host:port; the port is 6514 with TLS and 514 without if left out
 	Protocol string           `yaml:"protocol"` // udp, tcp or tls; tls if empty
 	TLS      tlsconf.Settings `yaml:"tls"`
@@ -65,7 +65,7 @@ const (
 //   - Over UDP, what was sent has arrived, unless the network says that nobody
 //     listens. Datagrams get lost without a sign.
 type Sink struct {
-	s      Settings
+	config Config
 	header header
 	render sinks.Renderer
 	tls    *tls.Config // nil without TLS
@@ -76,76 +76,83 @@ type Sink struct {
 	window window
 }
 
+// Validate says what is wrong with the settings, files that they name
+// included, without connecting.
+func (c *Config) Validate() error {
+	_, err := New(*c, nil)
+	return err
+}
+
 // New makes a sink that renders messages with r. It does not connect.
-func New(s Settings, r sinks.Renderer) (*Sink, error) {
+func New(c Config, r sinks.Renderer) (*Sink, error) {
 	k := &Sink{render: r, window: window{limit: windowBytes}}
-	if s.Protocol == "" {
-		s.Protocol = "tls"
+	if c.Protocol == "" {
+		c.Protocol = "tls"
 	}
-	if !slices.Contains([]string{"udp", "tcp", "tls"}, s.Protocol) {
-		return nil, fmt.Errorf("protocol: %q: want udp, tcp or tls", s.Protocol)
+	if !slices.Contains([]string{"udp", "tcp", "tls"}, c.Protocol) {
+		return nil, fmt.Errorf("protocol: %q: want udp, tcp or tls", c.Protocol)
 	}
-	if err := s.address(); err != nil {
+	if err := c.address(); err != nil {
 		return nil, err
 	}
-	if s.MaxMessage == 0 {
-		s.MaxMessage = defaultMax
+	if c.MaxMessage == 0 {
+		c.MaxMessage = defaultMax
 	}
-	if s.MaxMessage < 480 || s.Protocol == "udp" && s.MaxMessage > largestUDP {
-		return nil, fmt.Errorf("max_message: %d: want 480 bytes or more, and with udp at most %d", s.MaxMessage, largestUDP)
+	if c.MaxMessage < 480 || c.Protocol == "udp" && c.MaxMessage > largestUDP {
+		return nil, fmt.Errorf("max_message: %d: want 480 bytes or more, and with udp at most %d", c.MaxMessage, largestUDP)
 	}
-	if s.Timeout == 0 {
-		s.Timeout = defaultTimeout
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
 	}
-	if s.Timeout < 0 {
-		return nil, fmt.Errorf("timeout: %v: want more than 0", s.Timeout)
+	if c.Timeout < 0 {
+		return nil, fmt.Errorf("timeout: %v: want more than 0", c.Timeout)
 	}
 	var err error
-	if k.header, err = newHeader(s); err != nil {
+	if k.header, err = newHeader(c); err != nil {
 		return nil, err
 	}
-	if s.Protocol == "tls" {
-		if k.tls, err = s.tls(); err != nil {
+	if c.Protocol == "tls" {
+		if k.tls, err = c.tls(); err != nil {
 			return nil, err
 		}
-	} else if s.TLS != (tlsconf.Settings{}) {
-		return nil, fmt.Errorf("tls: settings are given, but protocol is %s", s.Protocol)
+	} else if c.TLS != (tlsconf.Settings{}) {
+		return nil, fmt.Errorf("tls: settings are given, but protocol is %s", c.Protocol)
 	}
-	k.s = s
+	k.config = c
 	return k, nil
 }
 
 // address completes the address.
-func (s *Settings) address() error {
-	if s.Address == "" {
+func (c *Config) address() error {
+	if c.Address == "" {
 		return errors.New("address: missing: want host:port")
 	}
-	if _, _, err := net.SplitHostPort(s.Address); err == nil {
+	if _, _, err := net.SplitHostPort(c.Address); err == nil {
 		return nil
 	}
 	port := "514"
-	if s.Protocol == "tls" {
+	if c.Protocol == "tls" {
 		port = "6514"
 	}
-	host := strings.Trim(s.Address, "[]")
+	host := strings.Trim(c.Address, "[]")
 	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
-		return fmt.Errorf("address: %q: want host:port", s.Address)
+		return fmt.Errorf("address: %q: want host:port", c.Address)
 	}
-	s.Address = net.JoinHostPort(host, port)
+	c.Address = net.JoinHostPort(host, port)
 	return nil
 }
 
-func (s *Settings) tls() (*tls.Config, error) {
-	c, err := s.TLS.Config()
+func (c *Config) tls() (*tls.Config, error) {
+	t, err := c.TLS.Config()
 	if err != nil {
 		return nil, err
 	}
-	if c.ServerName == "" {
-		if c.ServerName, _, err = net.SplitHostPort(s.Address); err != nil {
+	if t.ServerName == "" {
+		if t.ServerName, _, err = net.SplitHostPort(c.Address); err != nil {
 			return nil, fmt.Errorf("address: %w", err)
 		}
 	}
-	return c, nil
+	return t, nil
 }
 
 // Wants reports whether the event is one: facts are not.
@@ -158,13 +165,13 @@ func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusa
 		return refused, nil
 	}
 	var err error
-	if k.s.Protocol == "udp" {
+	if k.config.Protocol == "udp" {
 		err = k.sendDatagrams(ctx, messages)
 	} else {
 		err = k.sendStream(ctx, messages)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("syslog: %w", tlsconf.Explain(k.s.Address, err))
+		return nil, fmt.Errorf("syslog: %w", tlsconf.Explain(k.config.Address, err))
 	}
 	return refused, nil
 }
@@ -181,8 +188,8 @@ func (k *Sink) messages(batch []event.Event) ([][]byte, []sinks.Refusal) {
 			continue
 		}
 		m := k.header.message(e, body)
-		if len(m) > k.s.MaxMessage {
-			err = fmt.Errorf("syslog: a message of %d bytes, more than the %d that are allowed: raise max_message, and the receiver's limit", len(m), k.s.MaxMessage)
+		if len(m) > k.config.MaxMessage {
+			err = fmt.Errorf("syslog: a message of %d bytes, more than the %d that are allowed: raise max_message, and the receiver's limit", len(m), k.config.MaxMessage)
 			refused = append(refused, sinks.Refusal{Event: *e, Body: body, Err: err})
 			continue
 		}
@@ -193,8 +200,8 @@ func (k *Sink) messages(batch []event.Event) ([][]byte, []sinks.Refusal) {
 
 // sendDatagrams sends each message as a datagram of its own.
 func (k *Sink) sendDatagrams(ctx context.Context, messages [][]byte) error {
-	d := net.Dialer{Timeout: k.s.Timeout}
-	conn, err := d.DialContext(ctx, "udp", k.s.Address)
+	d := net.Dialer{Timeout: k.config.Timeout}
+	conn, err := d.DialContext(ctx, "udp", k.config.Address)
 	if err != nil {
 		return err
 	}
@@ -234,7 +241,7 @@ func (k *Sink) tryStream(ctx context.Context, messages [][]byte) error {
 	}
 	if k.conn == nil {
 		var err error
-		if k.conn, err = dial(ctx, k.s.Address, k.tls, k.s.Timeout); err != nil {
+		if k.conn, err = dial(ctx, k.config.Address, k.tls, k.config.Timeout); err != nil {
 			return err
 		}
 	}
@@ -262,7 +269,7 @@ func (k *Sink) tryStream(ctx context.Context, messages [][]byte) error {
 
 // confirm waits until what was written has arrived.
 func (k *Sink) confirm() error {
-	if k.s.KeepOpen {
+	if k.config.KeepOpen {
 		return k.conn.acknowledged()
 	}
 	err := k.conn.finish()
@@ -293,16 +300,16 @@ func (k *Sink) drop() error {
 // informational, MSGID check, that says it is a test. Over UDP nobody can tell
 // whether it arrived.
 func (k *Sink) Check(ctx context.Context) error {
-	probe := &Sink{s: k.s, header: k.header, tls: k.tls}
+	probe := &Sink{config: k.config, header: k.header, tls: k.tls}
 	m := k.header.test(time.Now())
 	var err error
-	if k.s.Protocol == "udp" {
+	if k.config.Protocol == "udp" {
 		err = probe.sendDatagrams(ctx, [][]byte{m, m}) // the first makes the network complain, the second hears of it
 	} else {
 		err = errors.Join(probe.sendStream(ctx, [][]byte{m}), probe.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("syslog: %w", tlsconf.Explain(k.s.Address, err))
+		return fmt.Errorf("syslog: %w", tlsconf.Explain(k.config.Address, err))
 	}
 	return nil
 }
@@ -315,7 +322,7 @@ func (k *Sink) Close() error {
 	}
 	err := k.conn.finish()
 	if err = errors.Join(err, k.drop()); err != nil {
-		return fmt.Errorf("syslog: the last messages may not have arrived: %w", tlsconf.Explain(k.s.Address, err))
+		return fmt.Errorf("syslog: the last messages may not have arrived: %w", tlsconf.Explain(k.config.Address, err))
 	}
 	return nil
 }

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/detect/zone"
 	"wormscope/internal/samples"
 	"wormscope/internal/syslogtest"
 	"wormscope/internal/testca"
 	"wormscope/sinks"
+	"wormscope/sinks/cef"
 	"wormscope/sinks/ecs"
 	"wormscope/sinks/event"
 	"wormscope/sinks/syslog"
@@ -24,11 +26,16 @@ import (
 // renderer is that of ECS documents.
 func renderer(t *testing.T) sinks.Renderer {
 	t.Helper()
+	return ecs.New(ecs.Options{Observer: "sensor-1", Zones: zonesOf(t)})
+}
+
+func zonesOf(t *testing.T) *zone.Map {
+	t.Helper()
 	zones, err := samples.Zones()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ecs.New(ecs.Options{Observer: "sensor-1", Zones: zones})
+	return zones
 }
 
 // events are n events, each with an id of its own.
@@ -71,7 +78,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // sink makes a sink with a header that is the same on every machine.
-func (w *world) sink(t *testing.T, s syslog.Settings) *syslog.Sink {
+func (w *world) sink(t *testing.T, s syslog.Config) *syslog.Sink {
 	t.Helper()
 	s.Hostname = "sensor-1.example"
 	k, err := syslog.New(s, w.render)
@@ -96,12 +103,19 @@ func (w *world) want(t *testing.T, batch []event.Event) []string {
 	return want
 }
 
+// body is what follows the header of a message: the last one in a line, since
+// a receiver that was killed leaves a torn line before its next message.
+func body(m string) string {
+	const before = " sensor-1.example wormscope - " // then MSGID and structured data
+	fields := strings.SplitN(m[strings.LastIndex(m, before)+len(before):], " ", 3)
+	return fields[len(fields)-1]
+}
+
 // bodies are what follows the header of each message.
 func bodies(messages []string) []string {
 	var list []string
 	for _, m := range messages {
-		_, body, _ := strings.Cut(m, " - {")
-		list = append(list, "{"+body)
+		list = append(list, body(m))
 	}
 	return list
 }
@@ -111,20 +125,27 @@ func bodies(messages []string) []string {
 func TestReceived(t *testing.T) {
 	w := newWorld(t)
 	trusting := tlsconf.Settings{CA: w.ca.File}
+	ecsRenderer := w.render
 	done := 0
 	for _, c := range []struct {
 		name string
-		s    syslog.Settings
+		s    syslog.Config
 	}{
-		{"udp", syslog.Settings{Address: w.UDP, Protocol: "udp"}},
-		{"tcp", syslog.Settings{Address: w.TCP, Protocol: "tcp"}},
-		{"tcp kept open", syslog.Settings{Address: w.TCP, Protocol: "tcp", KeepOpen: true}},
-		{"tls", syslog.Settings{Address: w.TLS, TLS: trusting}},
-		{"tls kept open", syslog.Settings{Address: w.TLS, TLS: trusting, KeepOpen: true}},
-		{"mutual tls", syslog.Settings{Address: w.Mutual, TLS: w.client}},
-		{"mutual tls kept open", syslog.Settings{Address: w.Mutual, TLS: w.client, KeepOpen: true}},
+		{"udp", syslog.Config{Address: w.UDP, Protocol: "udp"}},
+		{"tcp", syslog.Config{Address: w.TCP, Protocol: "tcp"}},
+		{"tcp kept open", syslog.Config{Address: w.TCP, Protocol: "tcp", KeepOpen: true}},
+		{"tls", syslog.Config{Address: w.TLS, TLS: trusting}},
+		{"tls kept open", syslog.Config{Address: w.TLS, TLS: trusting, KeepOpen: true}},
+		{"mutual tls", syslog.Config{Address: w.Mutual, TLS: w.client}},
+		{"mutual tls kept open", syslog.Config{Address: w.Mutual, TLS: w.client, KeepOpen: true}},
+		{"cef over tls", syslog.Config{Address: w.TLS, TLS: trusting}},
+		{"cef over udp", syslog.Config{Address: w.UDP, Protocol: "udp"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			w.render = ecsRenderer
+			if strings.HasPrefix(c.name, "cef") {
+				w.render = cef.New(cef.Options{Version: "1.0.0", Sensor: "sensor-1", Zones: zonesOf(t)})
+			}
 			k := w.sink(t, c.s)
 			batch := events(100)
 			for i := range 3 {
@@ -156,7 +177,7 @@ func TestReceived(t *testing.T) {
 // file when Deliver returns, since it has read all before it closes.
 func TestConfirmed(t *testing.T) {
 	w := newWorld(t)
-	k := w.sink(t, syslog.Settings{Address: w.TLS, TLS: tlsconf.Settings{CA: w.ca.File}})
+	k := w.sink(t, syslog.Config{Address: w.TLS, TLS: tlsconf.Settings{CA: w.ca.File}})
 	batch := events(2000)
 	for part := range slices.Chunk(batch, 500) {
 		if _, err := k.Deliver(t.Context(), part); err != nil {
@@ -176,16 +197,16 @@ func TestFailures(t *testing.T) {
 	stranger := other.Issue("stranger", testca.Options{})
 	for _, c := range []struct {
 		name string
-		s    syslog.Settings
+		s    syslog.Config
 		want string
 	}{
-		{"wrong authority", syslog.Settings{Address: w.TLS, TLS: tlsconf.Settings{CA: other.File}}, `signed by "CN=house authority", which is not trusted here: set tls.ca`},
-		{"wrong name", syslog.Settings{Address: w.TLS, TLS: tlsconf.Settings{CA: w.ca.File, ServerName: "siem.example"}}, "is for localhost, 127.0.0.1, ::1, not for siem.example"},
-		{"plaintext to TLS", syslog.Settings{Address: w.TLS, Protocol: "tcp"}, "TLS"},
-		{"plaintext to TLS, kept open", syslog.Settings{Address: w.TLS, Protocol: "tcp", KeepOpen: true}, "TLS"},
-		{"TLS to plaintext", syslog.Settings{Address: w.TCP, TLS: tlsconf.Settings{CA: w.ca.File}, Timeout: time.Second}, "a port that speaks no TLS"},
-		{"no client certificate", syslog.Settings{Address: w.Mutual, TLS: tlsconf.Settings{CA: w.ca.File}}, "client certificate"},
-		{"client of another authority", syslog.Settings{Address: w.Mutual, TLS: tlsconf.Settings{CA: w.ca.File, Cert: stranger.Cert, Key: stranger.Key}}, "client certificate"},
+		{"wrong authority", syslog.Config{Address: w.TLS, TLS: tlsconf.Settings{CA: other.File}}, `signed by "CN=house authority", which is not trusted here: set tls.ca`},
+		{"wrong name", syslog.Config{Address: w.TLS, TLS: tlsconf.Settings{CA: w.ca.File, ServerName: "siem.example"}}, "is for localhost, 127.0.0.1, ::1, not for siem.example"},
+		{"plaintext to TLS", syslog.Config{Address: w.TLS, Protocol: "tcp"}, "TLS"},
+		{"plaintext to TLS, kept open", syslog.Config{Address: w.TLS, Protocol: "tcp", KeepOpen: true}, "TLS"},
+		{"TLS to plaintext", syslog.Config{Address: w.TCP, TLS: tlsconf.Settings{CA: w.ca.File}, Timeout: time.Second}, "a port that speaks no TLS"},
+		{"no client certificate", syslog.Config{Address: w.Mutual, TLS: tlsconf.Settings{CA: w.ca.File}}, "client certificate"},
+		{"client of another authority", syslog.Config{Address: w.Mutual, TLS: tlsconf.Settings{CA: w.ca.File, Cert: stranger.Cert, Key: stranger.Key}}, "client certificate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.s.Timeout == 0 {
@@ -227,12 +248,11 @@ func deliverAll(t *testing.T, k *syslog.Sink, batch []event.Event) (failed int) 
 	return failed
 }
 
-// onceEach drops repeats, and the torn line that a killed receiver leaves
-// before the next message.
+// onceEach drops repeats.
 func onceEach(messages []string) (list []string, repeats int) {
 	seen := map[string]bool{}
 	for _, m := range messages {
-		body := m[strings.LastIndex(m, " - {")+len(" - "):]
+		body := body(m)
 		if seen[body] {
 			repeats++
 			continue
@@ -248,15 +268,15 @@ func onceEach(messages []string) (list []string, repeats int) {
 func TestReceiverDies(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		s    func(*world) syslog.Settings
+		s    func(*world) syslog.Config
 	}{
-		{"tcp", func(w *world) syslog.Settings { return syslog.Settings{Address: w.TCP, Protocol: "tcp"} }},
-		{"tcp kept open", func(w *world) syslog.Settings {
-			return syslog.Settings{Address: w.TCP, Protocol: "tcp", KeepOpen: true}
+		{"tcp", func(w *world) syslog.Config { return syslog.Config{Address: w.TCP, Protocol: "tcp"} }},
+		{"tcp kept open", func(w *world) syslog.Config {
+			return syslog.Config{Address: w.TCP, Protocol: "tcp", KeepOpen: true}
 		}},
-		{"mutual tls", func(w *world) syslog.Settings { return syslog.Settings{Address: w.Mutual, TLS: w.client} }},
-		{"mutual tls kept open", func(w *world) syslog.Settings {
-			return syslog.Settings{Address: w.Mutual, TLS: w.client, KeepOpen: true}
+		{"mutual tls", func(w *world) syslog.Config { return syslog.Config{Address: w.Mutual, TLS: w.client} }},
+		{"mutual tls kept open", func(w *world) syslog.Config {
+			return syslog.Config{Address: w.Mutual, TLS: w.client, KeepOpen: true}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -308,7 +328,7 @@ func TestReceiverDies(t *testing.T) {
 // not arrived, and a delivery ends in time.
 func TestReceiverHangs(t *testing.T) {
 	w := newWorld(t)
-	k := w.sink(t, syslog.Settings{Address: w.TCP, Protocol: "tcp", Timeout: time.Second})
+	k := w.sink(t, syslog.Config{Address: w.TCP, Protocol: "tcp", Timeout: time.Second})
 	batch := events(50)
 	deliverAll(t, k, batch[:10])
 	w.Pause()
@@ -318,7 +338,7 @@ func TestReceiverHangs(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	long := w.sink(t, syslog.Settings{Address: w.TCP, Protocol: "tcp", Timeout: time.Hour})
+	long := w.sink(t, syslog.Config{Address: w.TCP, Protocol: "tcp", Timeout: time.Hour})
 	if _, err = long.Deliver(ctx, batch[10:]); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -335,7 +355,7 @@ func TestReceiverHangs(t *testing.T) {
 // two batches is found closed before more is written.
 func TestKeepOpenNoticesTheEnd(t *testing.T) {
 	w := newWorld(t)
-	k := w.sink(t, syslog.Settings{Address: w.Mutual, TLS: w.client, KeepOpen: true})
+	k := w.sink(t, syslog.Config{Address: w.Mutual, TLS: w.client, KeepOpen: true})
 	batch := events(40)
 	deliverAll(t, k, batch[:20])
 	w.Stop()
@@ -357,7 +377,7 @@ func TestKeepOpenNoticesTheEnd(t *testing.T) {
 func TestUDPNobodyListens(t *testing.T) {
 	w := newWorld(t)
 	w.Stop()
-	k := w.sink(t, syslog.Settings{Address: w.UDP, Protocol: "udp"})
+	k := w.sink(t, syslog.Config{Address: w.UDP, Protocol: "udp"})
 	if _, err := k.Deliver(t.Context(), events(2)); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
 		t.Errorf("got %v", err)
 	}
@@ -369,7 +389,7 @@ func TestUDPNobodyListens(t *testing.T) {
 // TestCheckSays a message that says it is a test.
 func TestCheckSays(t *testing.T) {
 	w := newWorld(t)
-	k := w.sink(t, syslog.Settings{Address: w.Mutual, TLS: w.client, Facility: "local7"})
+	k := w.sink(t, syslog.Config{Address: w.Mutual, TLS: w.client, Facility: "local7"})
 	if err := k.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +401,7 @@ func TestCheckSays(t *testing.T) {
 
 func TestTooLongIsRefused(t *testing.T) {
 	w := newWorld(t)
-	k := w.sink(t, syslog.Settings{Address: w.TCP, Protocol: "tcp", MaxMessage: 1000})
+	k := w.sink(t, syslog.Config{Address: w.TCP, Protocol: "tcp", MaxMessage: 1000})
 	batch := events(30)
 	refused, err := k.Deliver(t.Context(), batch)
 	if err != nil {
