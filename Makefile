@@ -9,7 +9,7 @@ RUNS     ?= 5
 CACHE    := .cache
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build test race lint fuzz bench bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
+.PHONY: build test race soak lint fuzz bench bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/wormscope
@@ -20,7 +20,10 @@ test: ## all tests, those with real tools included
 	@if command -v pcap-config >/dev/null; then set -x; $(GO) test -tags libpcap ./capture/libpcap; fi
 
 race: ## all tests under the race detector
-	$(GO) test -race ./...
+	SOAK=$(or $(SOAK),20s) $(GO) test -race ./...
+
+soak: ## half an hour of feeds, files and interfaces that change under a sensor: root
+	SOAK=$(or $(SOAK),30m) $(GO) test ./internal/soak -count 1 -v -timeout 0
 
 lint: ## linters, module files, formatting
 	$(LINTER) run ./...

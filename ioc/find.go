@@ -43,13 +43,13 @@ func (s *Set) Find(i Indicator) (Match, bool) {
 
 // findAddress finds the entry of an address and a port.
 func (s *Set) findAddress(a netip.Addr, port uint16) (Match, bool) {
-	kind, i := inV4, -1
+	kind, i := inV6, -1
 	if a.Is4() {
 		n := number4(a)
-		i = s.v4.find(s.secret.port(s.secret.addr4(n), port), n, port)
+		kind, i = inV4, s.v4.find(s.secret.port(s.secret.addr4(n), port), n, port)
 	} else {
 		n := number6(a)
-		kind, i = inV6, s.v6.find(s.secret.port(s.secret.addr6(n), port), n, port)
+		i = s.v6.find(s.secret.port(s.secret.addr6(n), port), n, port)
 	}
 	if i < 0 {
 		return Match{}, false
@@ -98,7 +98,7 @@ func (s *Set) matches() iter.Seq[Match] {
 			n    int
 		}{{inV4, len(s.v4.entries)}, {inV6, len(s.v6.entries)}, {inNetworks, len(s.networks.entries)}} {
 			for i := range part.n {
-				if !yield(Match{kind: part.kind, index: uint32(i)}) { //nolint:gosec // bounded by Builder.room
+				if !yield(Match{kind: part.kind, index: uint32(i)}) {
 					return
 				}
 			}

@@ -80,15 +80,15 @@ func identify(v *liveSetting) (uid, gid int, groups []int, err error) {
 		return 0, 0, nil, fmt.Errorf("--user %s: its groups: %w", v.User, err)
 	}
 	if v.Group != "" {
-		g, err := user.LookupGroup(v.Group)
-		if err != nil {
-			return 0, 0, nil, fmt.Errorf("--group %s: %w", v.Group, err)
+		g, failed := user.LookupGroup(v.Group)
+		if failed != nil {
+			return 0, 0, nil, fmt.Errorf("--group %s: %w", v.Group, failed)
 		}
 		group, names = g.Gid, []string{g.Gid}
 	}
 	for _, name := range append(names, group) {
-		n, err := strconv.Atoi(name)
-		if err != nil {
+		n, failed := strconv.Atoi(name)
+		if failed != nil {
 			return 0, 0, nil, fmt.Errorf("--user %s: group %q is no number", v.User, name)
 		}
 		groups = append(groups, n)
@@ -153,8 +153,7 @@ func restrictFiles(s *settings) error {
 		return err
 	}
 	// What is asked of a resolver, and what servers are trusted, is read later.
-	read := []string{"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/proc/self", "/sys/class/net", "/sys/devices"}
-	read = append(read, s.readFolders()...)
+	read := append(s.readFolders(), "/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/proc/self", "/sys/class/net", "/sys/devices")
 	rules := []landlock.Rule{
 		landlock.RODirs(read...).IgnoreIfMissing(),
 		landlock.RWDirs(write...).WithRefer(),

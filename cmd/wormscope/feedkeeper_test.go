@@ -62,7 +62,7 @@ func TestFeedsAreRenewedOneByOne(t *testing.T) {
 	write("half.txt", feedOf("new-half", 6))
 	write("empties.txt", "# nothing\n")
 	write("breaks.txt", "\x00\x01\x02\x03 no feed \xff\xfe\n")
-	if err := errors.Join(os.Remove(filepath.Join(dir, "vanishes.txt")), os.Remove(filepath.Join(folder, "removed.txt"))); err != nil {
+	if err = errors.Join(os.Remove(filepath.Join(dir, "vanishes.txt")), os.Remove(filepath.Join(folder, "removed.txt"))); err != nil {
 		t.Fatal(err)
 	}
 	write("folder/added.txt", feedOf("added", 5))

@@ -131,7 +131,8 @@ func (l *liveRun) line(before, now *snapshot) {
 		zap.Int("ring_use_percent", use), zap.Uint64("alerts", alerts),
 		zap.Int("infected", now.Hosts["infected"]), zap.Int("suspected", now.Hosts["suspected"]),
 		zap.Int("targeted", now.Hosts["targeted"]), zap.Int("exposed", now.Hosts["exposed"]),
-		zap.Uint64("memory_mb", now.Memory.Resident>>20), zap.Uint64("events", now.Events.Events),
+		zap.Uint64("memory_mb", now.Memory.Resident>>20), zap.Int("goroutines", now.Memory.Goroutines),
+		zap.Uint64("events", now.Events.Events),
 		zap.Uint64("events_lost", now.Events.Lost),
 	}
 	if dropped > wasDropped {

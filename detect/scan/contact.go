@@ -27,7 +27,7 @@ func (d *Detector) try(p *packet.Packet) {
 	} else {
 		d.tap.syns++
 	}
-	c := contact{src: src, dst: dst, port: port, hs: hs, hd: hd, now: d.tick(p.Time), at: p.Time}
+	c := contact{src: src, dst: dst, port: port, hs: hs, hd: hd, now: d.tick(p.Time), at: p.Time, packet: p}
 	switch d.roles.of(src, hs) {
 	case isAllowed:
 		d.stats.allowed++
@@ -56,7 +56,8 @@ type contact struct {
 	port     uint16
 	hs, hd   uint64 // hashes of src and dst
 	now      tick
-	at       int64 // the same as now, Unix nanoseconds
+	at       int64          // the same as now, Unix nanoseconds
+	packet   *packet.Packet // that shows it, borrowed
 
 	swept       bool    // the source has an alert open for a sweep of this port
 	source, net *source // that the destination was new to, and its /64; nil until the second one

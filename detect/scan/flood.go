@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
+	"wormscope/detect/dup"
 )
 
 // A targetCell counts the sources never seen before that try one destination.
@@ -180,13 +181,30 @@ func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 	d.say(l, alert.PhaseStart, d.now)
 }
 
-// absorb counts a packet of a flood. It reports false for a packet to another
+// Copies of a packet of a flood come within copyWindow. What is not absorbed
+// needs no such filter: it is told apart by its connection.
+const (
+	copyWindow = 100 * time.Millisecond
+	copySize   = 1 << 14
+)
+
+// identity sums up what the copies of a packet that a span port gives share,
+// behind a router, too.
+func (c *contact) identity() dup.Hash {
+	p := c.packet
+	return dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst).Uint64(uint64(p.Seq)<<32 | uint64(p.IPID))
+}
+
+// absorb counts a packet of a flood, once where a span port copies it. It reports false for a packet to another
 // port than the flooded one.
 func (l *life) absorb(d *Detector, c *contact, cell *targetCell) bool {
 	if l.port != 0 && c.port != l.port {
 		return false
 	}
 	d.stats.absorbed++
+	if d.copies.Seen(c.identity(), c.at) {
+		return true
+	}
 	l.packets++
 	if cell.sources >= floodSuspect { // it goes on
 		l.last = d.now

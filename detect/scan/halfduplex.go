@@ -104,7 +104,7 @@ func (d *Detector) unasked(p *packet.Packet, client, server addr, hc, hs uint64)
 		return
 	}
 	port := p.Src.Port()
-	c := contact{src: client, dst: server, port: port, hs: hc, hd: hs, now: d.tick(p.Time), at: p.Time}
+	c := contact{src: client, dst: server, port: port, hs: hc, hd: hs, now: d.tick(p.Time), at: p.Time, packet: p}
 	m, role := shadow, d.roles.of(client, hc)
 	pop := &d.outside
 	if role == isInside {

@@ -11,6 +11,7 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
+	"wormscope/detect/dup"
 	"wormscope/detect/zone"
 )
 
@@ -101,6 +102,7 @@ type Detector struct {
 	facts    memory
 	pairs    pairs
 	targets  targets
+	copies   *dup.Filter // packets of floods
 	nets     nets
 	tap      tap
 	lives    lives
@@ -126,6 +128,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		facts:    newMemory(cfg.MaxContacts / 16),
 		pairs:    newPairs(),
 		targets:  newTargets(),
+		copies:   dup.New(copySize, copyWindow),
 		nets:     newNets(),
 		lives:    newLives(),
 		customs:  map[uint16]*custom{},

@@ -64,7 +64,8 @@ func (d *Detector) Stats() Stats {
 // Tables says how full the detector's tables are.
 func (d *Detector) Tables() []detect.Table {
 	return []detect.Table{
-		{Name: "scan attempts", Entries: int(d.attempts.tail - d.attempts.head), Limit: d.attempts.limit, Evicted: d.attempts.dropped},
+		{Name: "scan attempts", Entries: int(d.attempts.tail - d.attempts.head), //nolint:gosec // at most Limit
+			Limit: d.attempts.limit, Evicted: d.attempts.dropped},
 		{Name: "scan sources", Entries: d.inside.used + d.outside.used, Limit: d.inside.limit + d.outside.limit, Evicted: d.inside.evicted + d.outside.evicted},
 		{Name: "scan contacts", Entries: d.inside.contacts.used + d.outside.contacts.used, Evicted: d.inside.contacts.evicted + d.outside.contacts.evicted},
 		{Name: "scan alerts", Entries: len(d.lives.places) - len(d.lives.free), Limit: maxLives},

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Monitor is the sensor's interface that mirrored traffic comes to.
@@ -176,3 +178,34 @@ func (h *Host) Client() *http.Client {
 	}
 	return &http.Client{Timeout: deadline, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
+
+// An Injector puts frames onto a link as they are.
+type Injector struct {
+	fd int
+	to unix.SockaddrLinklayer
+}
+
+// Injector returns what puts frames onto the sensor's link, so that they come
+// to its Monitor.
+func (n *Net) Injector() *Injector {
+	n.t.Helper()
+	i := &Injector{}
+	sw := &Host{n, "switch"}
+	err := sw.inside(func() error {
+		link, err := net.InterfaceByName("span")
+		if err != nil {
+			return err
+		}
+		i.to = unix.SockaddrLinklayer{Ifindex: link.Index}
+		i.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		n.t.Fatalf("inject: %v", err)
+	}
+	n.t.Cleanup(func() { _ = unix.Close(i.fd) }) // nothing waits
+	return i
+}
+
+// Send sends a frame.
+func (i *Injector) Send(frame []byte) error { return unix.Sendto(i.fd, frame, 0, &i.to) }

@@ -1,0 +1,3 @@
+// Package soak has a test alone: a sensor that runs for long, while all that
+// changes under it does.
+package soak
