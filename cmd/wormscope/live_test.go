@@ -148,21 +148,39 @@ func tellings(t *testing.T, lines []byte) []told {
 				Kind, Action string
 				Start, End   time.Time
 			}
-			Rule      struct{ Name string }
 			Host      struct{ IP []string }
-			Message   string
-			Wormscope struct {
-				Alert struct{ ID, Phase string }
-				Count uint64
-			}
+			Wormscope struct{ Alert struct{ ID string } }
 		}
 		unmarshal(t, line, &e)
-		if w := &e.Wormscope; e.Event.Kind == "alert" {
-			what := fmt.Sprintf("%s (%s) %s %d %s: %s", e.Event.Action, e.Rule.Name, e.Host.IP[0], w.Count, w.Alert.Phase, e.Message)
-			byID[w.Alert.ID] = told{w.Alert.ID, what, e.Event.Start, e.Event.End}
+		if e.Event.Kind == "alert" {
+			id := e.Wormscope.Alert.ID
+			byID[id] = told{id, e.Event.Action + " " + e.Host.IP[0] + " " + timeless(t, line), e.Event.Start, e.Event.End}
 		}
 	}
 	return slices.SortedFunc(maps.Values(byID), func(a, b told) int { return strings.Compare(a.What, b.What) })
+}
+
+// timeless returns an event without its times, what comes from these, and
+// where its frames are.
+func timeless(t *testing.T, line []byte) string {
+	t.Helper()
+	var e map[string]any
+	unmarshal(t, line, &e)
+	for _, path := range [][]string{
+		{"@timestamp"}, {"event", "id"}, {"event", "start"}, {"event", "end"}, {"wormscope", "frames"}, {"wormscope", "alert", "id"},
+		{"wormscope", "scan", "rate"}, {"wormscope", "flood", "rate"},
+	} {
+		in := e
+		for _, key := range path[:len(path)-1] {
+			in, _ = in[key].(map[string]any)
+		}
+		delete(in, path[len(path)-1])
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // sameTold compares what was told live with what a replay of the same packets
