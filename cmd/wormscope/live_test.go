@@ -167,8 +167,14 @@ func timeless(t *testing.T, line []byte) string {
 	var e map[string]any
 	unmarshal(t, line, &e)
 	for _, path := range [][]string{
-		{"@timestamp"}, {"event", "id"}, {"event", "start"}, {"event", "end"}, {"wormscope", "frames"}, {"wormscope", "alert", "id"},
-		{"wormscope", "scan", "rate"}, {"wormscope", "flood", "rate"},
+		{"@timestamp"},
+		{"event", "id"},
+		{"event", "start"},
+		{"event", "end"},
+		{"wormscope", "frames"},
+		{"wormscope", "alert", "id"},
+		{"wormscope", "scan", "rate"},
+		{"wormscope", "flood", "rate"},
 	} {
 		in := e
 		for _, key := range path[:len(path)-1] {
