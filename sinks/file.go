@@ -166,6 +166,14 @@ func (f *File) Event(line []byte) error {
 	return errors.Join(problem, f.takeFailed())
 }
 
+// Err returns what a write in the background met since this or another method
+// last returned an error; nil when all went well.
+func (f *File) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.takeFailed()
+}
+
 // takeFailed returns, once, what went wrong in the background.
 func (f *File) takeFailed() error {
 	err := f.failed

@@ -288,8 +288,8 @@ func late(t *testing.T, s *sensor) {
 // TestLiveStopsInTheMiddle stops a run in the middle of a scan: the alert, the
 // scope and the state are written.
 func TestLiveStopsInTheMiddle(t *testing.T) {
-	testnet.Need(t, "tc", "nmap")
-	stage := testnet.NewStage(testnet.New(t), false)
+	testnet.Need(t, "tc", "nmap", "unbound", "smbd")
+	stage := testnet.NewStage(testnet.New(t), true) // each packet comes twice
 	s := startSensor(t, stage.Sensor)
 	var sweep sync.WaitGroup
 	sweep.Go(func() { stage.SweepNmap(50) })

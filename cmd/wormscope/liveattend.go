@@ -37,6 +37,9 @@ func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sy
 	all.Go(func() { l.renewFeeds(ctx, renew, read) })
 	all.Go(func() { l.keeper.watchFolders(ctx, l.log, renew) })
 	all.Go(func() { l.tell(ctx) })
+	if l.p.events.file != nil {
+		all.Go(func() { l.watchFile(ctx) })
+	}
 	if every, err := daemon.SdWatchdogEnabled(false); err == nil && every > 0 {
 		all.Go(func() { l.feedWatchdog(ctx, every) })
 	}
@@ -78,6 +81,24 @@ func ask(renew chan<- renewal, r renewal) {
 	select {
 	case renew <- r:
 	default:
+	}
+}
+
+// watchFile tells of an event file that can't be written while no events come.
+func (l *liveRun) watchFile(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	var found faults
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if err := l.p.events.file.Err(); err != nil {
+				found.note("events", err)
+			}
+			found.say(l.log, now)
+		}
 	}
 }
 

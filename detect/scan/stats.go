@@ -63,9 +63,9 @@ func (d *Detector) Stats() Stats {
 
 // Tables says how full the detector's tables are.
 func (d *Detector) Tables() []detect.Table {
+	waiting := d.attempts.tail - d.attempts.head
 	return []detect.Table{
-		{Name: "scan attempts", Entries: int(d.attempts.tail - d.attempts.head), //nolint:gosec // at most Limit
-			Limit: d.attempts.limit, Evicted: d.attempts.dropped},
+		{Name: "scan attempts", Entries: int(waiting), Limit: d.attempts.limit, Evicted: d.attempts.dropped}, //nolint:gosec // at most Limit
 		{Name: "scan sources", Entries: d.inside.used + d.outside.used, Limit: d.inside.limit + d.outside.limit, Evicted: d.inside.evicted + d.outside.evicted},
 		{Name: "scan contacts", Entries: d.inside.contacts.used + d.outside.contacts.used, Evicted: d.inside.contacts.evicted + d.outside.contacts.evicted},
 		{Name: "scan alerts", Entries: len(d.lives.places) - len(d.lives.free), Limit: maxLives},

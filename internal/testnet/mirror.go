@@ -26,10 +26,8 @@ const Monitor = "mon0"
 func (n *Net) Mirror(both bool) *Host {
 	n.t.Helper()
 	n.namespace("sensor")
-	n.ip("switch", "link", "add", "span", "type", "veth", "peer", "name", Monitor, "netns", n.prefix+"sensor")
-	n.ip("switch", "link", "set", "span", "up")
 	n.ip("sensor", "link", "set", "lo", "up")
-	n.ip("sensor", "link", "set", Monitor, "up")
+	n.plug()
 	directions := []string{"ingress"}
 	if both {
 		directions = append(directions, "egress")
@@ -43,6 +41,23 @@ func (n *Net) Mirror(both bool) *Host {
 		}
 	}
 	return &Host{n, "sensor"}
+}
+
+// plug makes the link to the sensor.
+func (n *Net) plug() {
+	n.t.Helper()
+	n.ip("switch", "link", "add", "span", "type", "veth", "peer", "name", Monitor, "netns", n.prefix+"sensor")
+	n.ip("switch", "link", "set", "span", "up")
+	n.ip("sensor", "link", "set", Monitor, "up")
+}
+
+// Replug takes the sensor's interface away and, after what is done meanwhile,
+// gives it another of the same name. What was mirrored to it is not any more.
+func (n *Net) Replug(meanwhile func()) {
+	n.t.Helper()
+	n.ip("switch", "link", "del", "span")
+	meanwhile()
+	n.plug()
 }
 
 // Link sets an interface of the host up or down.

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"wormscope/capture"
+	"wormscope/internal/testnet"
+)
+
+// tap is a sensor on a link that only the test sends to.
+type tap struct {
+	*sensor
+	net    *testnet.Net
+	host   *testnet.Host
+	frames [][]byte
+}
+
+// newTap makes a network with a link, and frames of a client that asks for the
+// kill switch.
+func newTap(t *testing.T) *tap {
+	t.Helper()
+	testnet.Need(t, "tc")
+	n := testnet.New(t)
+	x := &tap{net: n, host: n.Mirror(false)}
+	r, err := capture.Open([]string{filepath.Join("..", "..", "testdata", "pcaps", "dig-nxdomain.pcap")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		var f capture.Frame
+		if r.Next(&f) != nil {
+			return x
+		}
+		x.frames = append(x.frames, slices.Clone(f.Data))
+	}
+}
+
+// send sends the frames.
+func (x *tap) send(t *testing.T) {
+	t.Helper()
+	i := x.net.Injector()
+	for _, f := range x.frames {
+		if err := i.Send(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// logs waits until the run has logged a text n times.
+func logs(t *testing.T, s *sensor, n int, text string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if strings.Count(s.Output(), text) >= n {
+			return
+		}
+	}
+	t.Fatalf("%q is not logged %d times:\n%s", text, n, s.Output())
+}
+
+// TestLiveFindsTheInterfaceAgain takes the interface away for a while when all
+// rights are given away, and gives another of its name back.
+func TestLiveFindsTheInterfaceAgain(t *testing.T) {
+	x := newTap(t)
+	s := startSensor(t, x.host)
+	x.net.Replug(func() { time.Sleep(500 * time.Millisecond) })
+	logs(t, s, 2, "warn\t")
+	time.Sleep(time.Second)
+	x.send(t)
+	s.await("a look-up after the interface was away", `"action":"ioc-domain"`, "10.10.1.23")
+	s.end()
+	if !strings.Contains(s.Output(), "went away or down") {
+		t.Errorf("the summary does not say that the interface was away:\n%s", s.Output())
+	}
+}
+
+// TestLiveGoesOnWithAFullDisk writes events to a device that has no room.
+func TestLiveGoesOnWithAFullDisk(t *testing.T) {
+	x := newTap(t)
+	dir := openDir(t)
+	p := x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--ring-mb", "1",
+		"--alerts", "/dev/full", "--scope", filepath.Join(dir, "scope.json"))
+	s := &sensor{Process: p, t: t}
+	x.send(t)
+	logs(t, s, 1, "no space left on device")
+	x.send(t)
+	time.Sleep(500 * time.Millisecond)
+	p.Signal(syscall.SIGTERM)
+	if status := p.Wait(20 * time.Second); status != exitFail {
+		t.Errorf("exit status %d though events are lost: %s", status, p.Output())
+	}
+	var doc document
+	unmarshal(t, slurp(filepath.Join(dir, "scope.json")), &doc)
+	if doc.Totals.Infected+doc.Totals.Suspected != 1 {
+		t.Errorf("the scope has %+v", doc.Totals)
+	}
+}
+
+// TestLiveRenews changes configuration, feeds and the event file under a run,
+// and follows what it tells the service manager.
+func TestLiveRenews(t *testing.T) {
+	x := newTap(t)
+	dir := openDir(t)
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	manager := listen(t, dir)
+	feed := write("feeds/own.txt", "other.example\n")
+	config := write("config/wormscope.yaml", "builtin: false\nfeeds: ["+feed+"]\n")
+	elsewhere := filepath.Join(openDir(t), "elsewhere.txt")
+	if err := os.WriteFile(elsewhere, []byte("site1.example\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NOTIFY_SOCKET", manager.path)
+	t.Setenv("WATCHDOG_USEC", "600000")
+	s := startSensor(t, x.host, "--config", config)
+	manager.await("READY=1", "WATCHDOG=1")
+
+	// A feed that is written anew is used by itself.
+	write("feeds/own.txt", "other.example\niuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com\n")
+	logs(t, s, 1, "feeds renewed")
+	x.send(t)
+	s.await("a look-up of a name that came later", `"action":"ioc-domain"`, `"provider":"own"`)
+
+	// A configuration that is wrong changes nothing.
+	write("config/wormscope.yaml", "nonsense: true\n")
+	s.Signal(syscall.SIGHUP)
+	logs(t, s, 1, "the new configuration is wrong")
+	logs(t, s, 2, "feeds renewed")
+	manager.await("RELOADING=1")
+
+	// What changes and can't, is named. A feed out of reach is refused.
+	write("config/wormscope.yaml", "builtin: false\nfeeds: ["+feed+", "+elsewhere+"]\nlateral_ports: [445]\n")
+	moved := s.alerts + ".1"
+	if err := os.Rename(s.alerts, moved); err != nil {
+		t.Fatal(err)
+	}
+	s.Signal(syscall.SIGHUP)
+	logs(t, s, 3, "feeds renewed")
+	logs(t, s, 1, "lateral_ports")
+	logs(t, s, 1, "feed refused")
+	if !strings.Contains(s.Output(), "permission denied") {
+		t.Errorf("a feed out of reach was read:\n%s", s.Output())
+	}
+	s.end()
+	manager.await("STOPPING=1")
+	old, next := slurp(moved), slurp(s.alerts)
+	if !bytes.Contains(old, []byte(`"phase":"start"`)) || !bytes.Contains(next, []byte(`"phase":"end"`)) {
+		t.Errorf("the event file was not reopened: %d and %d bytes", len(old), len(next))
+	}
+}
+
+// A manager is a service manager's socket.
+type manager struct {
+	t    *testing.T
+	path string
+	mu   sync.Mutex
+	told []string
+}
+
+// listen makes the socket, that any user may write to.
+func listen(t *testing.T, dir string) *manager {
+	t.Helper()
+	m := &manager{t: t, path: filepath.Join(dir, "notify")}
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(m.path, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := make([]byte, 4096)
+		for {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			m.mu.Lock()
+			m.told = append(m.told, strings.Split(string(b[:n]), "\n")...)
+			m.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		c.Close()
+		<-done
+	})
+	return m
+}
+
+// await waits until all of these were told.
+func (m *manager) await(lines ...string) {
+	m.t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		m.mu.Lock()
+		missing := slices.ContainsFunc(lines, func(l string) bool { return !slices.Contains(m.told, l) })
+		m.mu.Unlock()
+		if !missing {
+			return
+		}
+	}
+	m.t.Fatalf("%v is not all told: %v", lines, m.told)
+}
+
+// TestLiveDoesNotGoOnAsRoot starts live as root without saying who to become.
+func TestLiveDoesNotGoOnAsRoot(t *testing.T) {
+	x := newTap(t)
+	out, err := x.host.Try(20*time.Second, "wormscope", "live", "-i", testnet.Monitor, "--ring-mb", "1")
+	if err == nil || !strings.Contains(out, "live does not go on as root") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
