@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,7 +163,7 @@ func (t *Traffic) tags() Finding {
 	ids := slices.Sorted(maps.Keys(t.vlans))
 	names := make([]string, 0, len(ids))
 	for _, id := range ids {
-		name := fmt.Sprint(id)
+		name := strconv.Itoa(int(id))
 		names = append(names, name)
 		f.Counts[name] = t.vlans[id]
 	}
@@ -181,7 +182,7 @@ func (t *Traffic) tunnels() Finding {
 	var names []string
 	stats := t.decoder.Stats()
 	for e, n := range stats.Encaps {
-		if e := packet.Encap(e); n > 0 && e != packet.VLAN { //nolint:gosec // an index of an array of these
+		if e := packet.Encap(e); n > 0 && e != packet.VLAN {
 			f.Counts[e.String()] = n
 			names = append(names, fmt.Sprintf("%s (%d)", e, n))
 		}

@@ -82,6 +82,7 @@ func (l *Link) ethtool(fd int, question unsafe.Pointer) (known bool, err error) 
 		return true, nil
 	case unix.EOPNOTSUPP, unix.EINVAL, unix.EPERM:
 		return false, nil
+	default:
 	}
 	return false, fmt.Errorf("ask the driver of %s: %w", l.Name, errno)
 }

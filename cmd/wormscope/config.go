@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"wormscope/capture/filter"
 	"wormscope/detect/zone"
 )
 
@@ -32,6 +33,9 @@ type settings struct {
 	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
 	Live     liveSetting    `yaml:"live"`          // what live is told besides
 	HTTP     httpSetting    `yaml:"http"`          // where live tells how it is doing
+
+	Filter string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
+	only   *filter.Filter // the same; nil for all
 
 	configFile string // that they were read from, empty for none
 	ownNetwork bool   // inside or zones were given, rather than left to the default
@@ -137,6 +141,7 @@ type flagValues struct {
 	scope, report          string
 	feeds, internal, zones []string
 	noBuiltin              bool
+	filter                 string
 }
 
 // addFlags adds the flags that every command which looks at traffic has.
@@ -146,6 +151,7 @@ func (v *flagValues) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&v.feeds, "feed", nil, "indicator file or folder `PATH`, repeatable; the format is recognised from the content")
 	f.BoolVar(&v.noBuiltin, "no-builtin", false, "leave out the built-in WannaCry indicators")
 	f.StringVar(&v.alerts, "alerts", "", "write events to `FILE`, one ECS JSON document a line; - for standard output")
+	f.StringVar(&v.filter, "filter", "", "look only at traffic that matches `EXPR`, such as \"not host 192.0.2.1\": a part of tcpdump's syntax")
 	v.addDocumentFlags(cmd)
 }
 
@@ -177,7 +183,7 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
-	if err := s.checkPolicy(); err != nil {
+	if err := errors.Join(s.checkPolicy(), s.parseFilter()); err != nil {
 		return s, err
 	}
 	s.ownNetwork = s.Internal != nil || s.Zones != nil
@@ -217,6 +223,9 @@ func (v *flagValues) override(s *settings) error {
 	}
 	if v.alerts != "" {
 		s.Alerts.File = v.alerts
+	}
+	if v.filter != "" {
+		s.Filter = v.filter
 	}
 	if v.scope != "" {
 		s.Scope = v.scope

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"wormscope/capture/ring"
+	"wormscope/ioc"
 )
 
 // liveSetting is what a live run is told besides what every run is.
@@ -22,6 +23,7 @@ type liveSetting struct {
 	User          string        `yaml:"user"`           // who to become when the rings are open
 	Group         string        `yaml:"group"`          // its group, the user's own if empty
 	NoSandbox     bool          `yaml:"no_sandbox"`     // run without Landlock, and as root if need be
+	KernelFilter  bool          `yaml:"kernel_filter"`  // have the kernel drop what no detector needs
 	OwnTraffic    bool          `yaml:"own_traffic"`    // tell of look-ups and contacts of this machine, too
 	Duration      time.Duration `yaml:"duration"`       // after which it stops; 0 for never
 	Count         uint64        `yaml:"count"`          // packets after which it stops; 0 for never
@@ -37,6 +39,7 @@ func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f.StringVar(&v.Group, "group", "", "and this `GROUP` (default the user's own)")
 	f.BoolVar(&v.NoSandbox, "no-sandbox", false, "run without Landlock, and as root if need be")
 	f.BoolVar(&v.OwnTraffic, "own-traffic", false, "tell of look-ups and contacts of this machine itself, too")
+	f.BoolVar(&v.KernelFilter, "kernel-filter", false, "have the kernel drop what no detector needs (see filter.md)")
 	f.DurationVar(&v.Duration, "duration", 0, "stop after this `TIME`")
 	f.Uint64Var(&v.Count, "count", 0, "stop after `N` packets")
 }
@@ -50,6 +53,7 @@ func (v *liveSetting) override(s *liveSetting) {
 	s.User, s.Group = cmp.Or(v.User, s.User), cmp.Or(v.Group, s.Group)
 	s.NoPromiscuous = s.NoPromiscuous || v.NoPromiscuous
 	s.NoSandbox = s.NoSandbox || v.NoSandbox
+	s.KernelFilter = s.KernelFilter || v.KernelFilter
 	s.OwnTraffic = s.OwnTraffic || v.OwnTraffic
 	s.Duration, s.Count = cmp.Or(v.Duration, s.Duration), cmp.Or(v.Count, s.Count)
 }
@@ -138,12 +142,10 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 	runtime.LockOSThread() // the kernel wakes one thread, which stays where its caches are
 	defer runtime.UnlockOSThread()
 	l := newLiveRun(s, std)
-	source, err := ring.Open(s.Live.ringOptions(l.interfaceSaid))
-	if err != nil {
+	if err = l.open(); err != nil {
 		return err
 	}
-	l.source = source
-	defer func() { err = errors.Join(err, source.Close()) }()
+	defer func() { err = errors.Join(err, l.close()) }()
 	status, err := openStatus(ctx, &s.HTTP, &l.board)
 	if err != nil {
 		return err
@@ -170,20 +172,49 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
-	l.p, err = newPipeline(s, feeds.set, out, keep, source.Name)
+	l.p, err = newPipeline(s, feeds.set, out, keep, l.source.Name)
 	if err != nil {
 		return err
 	}
-	l.p.slice = int64(slice)
-	if !s.Live.OwnTraffic {
-		l.p.own = ownAddresses()
-	}
+	l.prepare(feeds.set)
 	err = l.watch(ctx, feeds, read)
 	feeds.release()
 	if err != nil {
 		return err
 	}
 	return l.conclude()
+}
+
+// open opens the interfaces and loads the kernel filter, which takes privileges.
+func (l *liveRun) open() error {
+	options := l.s.Live.ringOptions(l.interfaceSaid)
+	if err := l.filterRing(&options); err != nil {
+		return err
+	}
+	source, err := ring.Open(options)
+	if err != nil {
+		return err
+	}
+	l.source = source
+	l.loadKernelFilter()
+	return nil
+}
+
+func (l *liveRun) close() error {
+	l.closeKernelFilter()
+	return l.source.Close()
+}
+
+// prepare sets the pipeline and the kernel filter up for a live run.
+func (l *liveRun) prepare(set *ioc.Set) {
+	l.p.slice = int64(slice)
+	if !l.s.Live.OwnTraffic {
+		l.p.own = ownAddresses()
+	}
+	if l.inKernel {
+		l.p.only = nil
+	}
+	l.setKernelFilter(set)
 }
 
 // conclude ends what is open, and writes the last summary.
@@ -206,6 +237,9 @@ func (l *liveRun) sight() sight {
 			v.warnings = append(v.warnings, fmt.Sprintf("interface %s went away or down %d times: what came meanwhile was not seen", f.Name, f.Losses))
 		}
 		l.p.state.named(i, fmt.Sprintf("live %s %d", f.Name, l.started.UnixNano()))
+	}
+	if l.kernel != nil {
+		v.warnings = append(v.warnings, "the kernel filter was on: packets and bytes are those that it let through")
 	}
 	if n := l.p.held; n > 0 {
 		v.warnings = append(v.warnings, fmt.Sprintf("%d look-ups and contacts of this machine itself are not told (see --own-traffic)", n))

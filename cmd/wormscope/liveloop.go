@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"wormscope/capture"
+	"wormscope/capture/kernelfilter"
 	"wormscope/capture/ring"
 )
 
@@ -32,18 +33,20 @@ const (
 
 // A liveRun is one run of live.
 type liveRun struct {
-	s       *settings
-	std     streams
-	log     *zap.Logger
-	source  *ring.Source
-	p       *pipeline
-	board   board
-	keeper  *feedKeeper
-	swaps   chan *feedSwap
-	started time.Time
-	shown   time.Time // the last snapshot
-	faults  faults
-	memory  residentMemory
+	s        *settings
+	std      streams
+	log      *zap.Logger
+	source   *ring.Source
+	p        *pipeline
+	board    board
+	keeper   *feedKeeper
+	swaps    chan *feedSwap
+	kernel   *kernelfilter.Filter // nil for none
+	inKernel bool                 // --filter is run by the kernel
+	started  time.Time
+	shown    time.Time // the last snapshot
+	faults   faults
+	memory   residentMemory
 }
 
 func newLiveRun(s *settings, std streams) *liveRun {

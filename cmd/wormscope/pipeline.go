@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"wormscope/capture"
+	"wormscope/capture/filter"
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
@@ -41,6 +42,8 @@ type pipeline struct {
 	own      map[netip.Addr]struct{} // this machine's addresses, whose look-ups and contacts are not told
 	held     uint64                  // alerts not told for that
 	slice    int64                   // packet time that a batch takes at the most, nanoseconds; 0 for any
+	filter   string                  // which traffic is looked at, empty for all
+	only     *filter.Filter          // the same, nil for all and where the kernel sees to it
 	frame    capture.Frame
 	packet   packet.Packet
 }
@@ -59,6 +62,7 @@ type traffic struct {
 	first, last int64  // packet times, Unix nanoseconds
 	frames      uint64 // handed to the decoder
 	bytes       uint64 // on the wire, of these
+	left        uint64 // frames left out by the user's filter
 	inside      bool   // an address that counts as inside was seen
 	panics      uint64 // frames that a detector failed on: mistakes of this program
 	panicAt     string // what the first of them said, and where
@@ -72,7 +76,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 		return nil, err
 	}
 	p := &pipeline{
-		zones: zones, decoder: packet.NewDecoder(), set: set, events: out, state: keep, raised: map[alert.Rule]uint64{},
+		filter: s.Filter, only: s.only, zones: zones, decoder: packet.NewDecoder(), set: set, events: out, state: keep, raised: map[alert.Rule]uint64{},
 	}
 	p.ledger = scope.New(zones, scope.Options{OnChange: keep.unlessOld(out.onChange())})
 	out.prepare(zones, fileName)
@@ -161,6 +165,9 @@ func (p *pipeline) batch(source source) (err error) {
 
 // take takes the frame that was read through.
 func (p *pipeline) take() {
+	if !p.passes() {
+		return
+	}
 	p.note(&p.frame)
 	p.state.frame(&p.frame)
 	if o := p.decoder.Decode(&p.frame, &p.packet); o != packet.OK {

@@ -82,7 +82,7 @@ func TestReadmeNamesWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{}
-	for _, args := range [][]string{{"replay"}, {"live"}, {"report"}, {"mark"}, {"export", "isolate"}, {"export", "block"}, {"feeds", "check"}} {
+	for _, args := range [][]string{{"replay"}, {"live"}, {"doctor"}, {"report"}, {"mark"}, {"export", "isolate"}, {"export", "block"}, {"feeds", "check"}} {
 		cmd, _, err := newRoot(streams{}).Find(args)
 		if err != nil {
 			t.Fatal(err)

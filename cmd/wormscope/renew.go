@@ -76,6 +76,8 @@ func (l *liveRun) renewOnce(ctx context.Context, s *settings) {
 		l.log.Error("feeds can't be renewed, the old ones stay", zap.Error(err))
 		return
 	}
+	// What is new must pass the kernel before it is looked for.
+	l.setKernelFilter(r.set)
 	swap := &feedSwap{r.set, make(chan struct{})}
 	select {
 	case <-ctx.Done():

@@ -60,6 +60,7 @@ func (p *pipeline) summary(seen *sight) scope.Capture {
 		c.Undecoded[internalError] = p.traffic.panics
 	}
 	c.Warnings = append(c.Warnings, seen.warnings...)
+	c.Warnings = append(c.Warnings, p.leftOut()...)
 	c.Warnings = append(c.Warnings, p.sightWarnings(&seen.Stats, &c)...)
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
 	c.Warnings = append(c.Warnings, shares.Warnings()...)

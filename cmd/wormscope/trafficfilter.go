@@ -1,5 +1,134 @@
 package main
 
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"wormscope/capture/filter"
+	"wormscope/capture/kernelfilter"
+	"wormscope/capture/ring"
+	"wormscope/ioc"
+)
+
+// parseFilter reads the expression that says what to look at.
+func (s *settings) parseFilter() error {
+	if s.Filter == "" {
+		return nil
+	}
+	only, err := filter.Parse(s.Filter)
+	if err != nil {
+		return usageError{err}
+	}
+	s.only = only
+	return nil
+}
+
+// passes reports whether the frame that was read is to be looked at.
+func (p *pipeline) passes() bool {
+	if p.only == nil || p.only.Match(&p.frame) {
+		return true
+	}
+	p.traffic.left++
+	return false
+}
+
+// leftOut says what was not looked at because the user wanted it so.
+func (p *pipeline) leftOut() []string {
+	if p.filter == "" {
+		return nil
+	}
+	text := "only traffic that matches --filter was looked at: " + p.filter
+	if p.traffic.left > 0 {
+		text += fmt.Sprintf(" (%d packets do not)", p.traffic.left)
+	}
+	return []string{text}
+}
+
 // keptPorts returns the ports of which detectors read every segment and
 // datagram: DNS (detect/dns), and SMB (detect/smb, detect/exposure).
 func keptPorts() []uint16 { return []uint16{53, 139, 445} }
+
+// filterRing has the kernel run --filter where all interfaces are Ethernet,
+// for which it is compiled. Else, and where another program is to run in the
+// kernel, the pipeline does.
+func (l *liveRun) filterRing(o *ring.Options) error {
+	if l.s.only == nil || l.s.Live.KernelFilter || !allEthernet(o.Interfaces) {
+		return nil
+	}
+	program, err := l.s.only.Compile()
+	o.Filter, l.inKernel = program, err == nil
+	return err
+}
+
+// allEthernet reports whether frames of all interfaces begin with an Ethernet
+// header, as far as is known.
+func allEthernet(names []string) bool {
+	for _, name := range names {
+		kind, err := os.ReadFile(filepath.Join("/sys/class/net", filepath.Base(name), "type"))
+		switch strings.TrimSpace(string(kind)) {
+		case "1", "772": // ARPHRD_ETHER, ARPHRD_LOOPBACK
+		default:
+			return false
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// loadKernelFilter loads the kernel filter if it is asked for, while there are
+// the privileges for it. Where it can't be loaded, capture goes on without.
+func (l *liveRun) loadKernelFilter() {
+	if !l.s.Live.KernelFilter {
+		return
+	}
+	if !allEthernet(l.s.Live.Interfaces) {
+		l.log.Warn("capturing without the kernel filter: it is for Ethernet interfaces")
+		return
+	}
+	none := iter.Seq[netip.Prefix](func(func(netip.Prefix) bool) {})
+	f, err := kernelfilter.Load(none, kernelfilter.Config{Ports: keptPorts()})
+	if err != nil {
+		l.log.Warn("capturing without the kernel filter", zap.Error(err))
+		return
+	}
+	l.kernel = f
+}
+
+// setKernelFilter tells the kernel filter which indicators are in use. Where
+// that fails it is taken away: it must hide nothing.
+func (l *liveRun) setKernelFilter(set *ioc.Set) {
+	if l.kernel == nil {
+		return
+	}
+	err := l.kernel.Update(set.Prefixes())
+	if err == nil {
+		err = l.source.AttachEBPF(l.kernel.FD())
+	}
+	if err == nil {
+		return
+	}
+	l.log.Warn("capturing without the kernel filter from now on", zap.Error(err))
+	if err := l.source.AttachEBPF(-1); err != nil {
+		l.log.Error("the kernel filter can't be taken away: traffic with new indicator addresses may be missed", zap.Error(err))
+	}
+	l.closeKernelFilter()
+}
+
+// closeKernelFilter lets go of the kernel filter.
+func (l *liveRun) closeKernelFilter() {
+	if l.kernel == nil {
+		return
+	}
+	if err := l.kernel.Close(); err != nil {
+		l.log.Warn("kernel filter", zap.Error(err))
+	}
+	l.kernel = nil
+}
