@@ -87,7 +87,7 @@ func examine(ctx context.Context, s *settings, own *doctorSetting, std streams) 
 		traffic := doctor.NewTraffic(link.MAC, zones.Inside)
 		clock := stamps{limit: maxStamps}
 		begun := time.Now()
-		loss, err := listen(ctx, own, traffic, &clock)
+		loss, err := overhear(ctx, own, traffic, &clock)
 		if err != nil {
 			return err
 		}
@@ -103,8 +103,8 @@ func examine(ctx context.Context, s *settings, own *doctorSetting, std streams) 
 	return enc.Encode(&report)
 }
 
-// listen takes in what comes until the time is over, or a signal says so.
-func listen(ctx context.Context, own *doctorSetting, traffic *doctor.Traffic, clock *stamps) (loss doctor.Loss, err error) {
+// overhear takes in what comes until the time is over, or a signal says so.
+func overhear(ctx context.Context, own *doctorSetting, traffic *doctor.Traffic, clock *stamps) (loss doctor.Loss, err error) {
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	options := ring.Options{Interfaces: []string{own.iface}, Blocks: doctorBlocks}
