@@ -208,6 +208,7 @@ func (l *liveRun) close() error {
 // prepare sets the pipeline and the kernel filter up for a live run.
 func (l *liveRun) prepare(set *ioc.Set) {
 	l.p.slice = int64(slice)
+	l.p.state.startWriter()
 	if !l.s.Live.OwnTraffic {
 		l.p.own = ownAddresses()
 	}
@@ -222,6 +223,7 @@ func (l *liveRun) conclude() error {
 	if err := l.p.finish(); err != nil {
 		l.log.Warn("events", zap.Error(err))
 	}
+	l.p.state.stopWriter()
 	l.publish(time.Now())
 	l.say()
 	seen := l.sight()

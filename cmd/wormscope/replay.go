@@ -129,7 +129,7 @@ func (p *pipeline) conclude(s *settings, seen *sight, stopped error, std streams
 	// What is told is what the state folder knows: the same that the report
 	// command makes of it.
 	if err := p.state.finish(seen, about.Warnings); err != nil {
-		return err
+		return errors.Join(err, conclude(s, p.ledger, about, std)) // what this run found is not lost
 	}
 	ledger, all, err := storedLedger(p.state.store, p.zones)
 	if err != nil {

@@ -23,6 +23,7 @@ type state struct {
 	captures []captureNotes // by the index that frames have
 	loading  bool           // the ledger is told what is known already
 	flushed  time.Time
+	writer   *stateWriter // nil where the run itself writes
 }
 
 // captureNotes are what a run notes of one capture file.
@@ -130,13 +131,21 @@ func storedLedger(db *store.Store, zones *zone.Map) (*scope.Ledger, scope.Captur
 }
 
 func (k *state) alert(a alert.Alert) {
-	if k != nil {
+	switch {
+	case k == nil:
+	case k.writer != nil:
+		k.writer.waiting.alerts = append(k.writer.waiting.alerts, a)
+	default:
 		k.store.Alert(a)
 	}
 }
 
 func (k *state) fact(f alert.Fact) {
-	if k != nil {
+	switch {
+	case k == nil:
+	case k.writer != nil:
+		k.writer.waiting.facts = append(k.writer.waiting.facts, f)
+	default:
 		k.store.Fact(f)
 	}
 }
@@ -214,6 +223,9 @@ func (k *state) flush() error {
 		return nil
 	}
 	k.flushed = now
+	if k.writer != nil {
+		return k.writer.flush()
+	}
 	return k.store.Flush()
 }
 
@@ -253,5 +265,6 @@ func (k *state) close() error {
 	if k == nil {
 		return nil
 	}
+	k.stopWriter()
 	return k.store.Close()
 }
