@@ -112,6 +112,7 @@ type heard []event.Event
 func (l *heard) Alert(a alert.Alert) {
 	*l = append(*l, event.OfAlert(&a, func(int) string { return "eth1" }))
 }
+
 func (l *heard) Fact(f alert.Fact) {
 	*l = append(*l, event.OfFact(&f, func(int) string { return "eth1" }))
 }
