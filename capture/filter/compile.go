@@ -18,6 +18,7 @@ const (
 	slotDestination
 	slotTag      // in the frame
 	slotTag2     // the one behind that
+	slotTag3     // and the one behind that
 	slotStripped // the one that the kernel took out
 	slotLength   // on the wire
 )
@@ -107,7 +108,7 @@ func (c *compiler) prologue(stripped bool) {
 		c.emit(bpf.StoreScratch{Src: bpf.RegA, N: slot})
 	}
 	c.emit(bpf.LoadConstant{Dst: bpf.RegA, Val: noTag})
-	for _, slot := range []int{slotTag, slotTag2, slotStripped} {
+	for _, slot := range []int{slotTag, slotTag2, slotTag3, slotStripped} {
 		c.emit(bpf.StoreScratch{Src: bpf.RegA, N: slot})
 	}
 	c.emit(bpf.LoadExtension{Num: bpf.ExtLen}, bpf.StoreScratch{Src: bpf.RegA, N: slotLength})
@@ -118,7 +119,13 @@ func (c *compiler) prologue(stripped bool) {
 	c.setNetwork(14)
 	c.emit(bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: slotKind})
 	untagged := c.label()
-	for i, slot := range []int{slotTag, slotTag2} {
+	for i, slot := range []int{slotTag, slotTag2, slotTag3} {
+		if slot == slotTag3 && stripped { // with the one that is not in the frame there are three
+			third := c.label()
+			c.slot(slotStripped, bpf.JumpEqual, noTag, third, untagged)
+			c.place(third)
+			c.emit(bpf.LoadScratch{Dst: bpf.RegA, N: slotKind})
+		}
 		c.tag(uint32(14+4*i), slot, untagged)
 	}
 	c.place(untagged)
@@ -284,12 +291,12 @@ func (n tagIs) generate(c *compiler, yes, no label) {
 	if n.id == anyTag {
 		cond, value = bpf.JumpNotEqual, noTag
 	}
-	for _, slot := range []int{slotStripped, slotTag} {
+	for _, slot := range []int{slotStripped, slotTag, slotTag2} {
 		other := c.label()
 		c.slot(slot, cond, value, yes, other)
 		c.place(other)
 	}
-	c.slot(slotTag2, cond, value, yes, no)
+	c.slot(slotTag3, cond, value, yes, no)
 }
 
 // generate lets the ends be compared that the direction means.

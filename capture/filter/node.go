@@ -68,7 +68,7 @@ type view struct {
 	wire     uint32    // length on the wire
 	network  int       // where the network header begins
 	kind     uint32    // EtherType
-	tags     [2]uint32 // in the frame, noTag for none
+	tags     [3]uint32 // in the frame, noTag for none
 	proto    uint32    // of IPv4 and IPv6, behind a fragment header too
 	header   uint32    // what the IPv6 header itself says
 	hasPorts bool
@@ -82,7 +82,7 @@ func isTag(t uint32) bool { return t == 0x8100 || t == 0x88a8 || t == 0x9100 }
 // what it says it holds: no expression matches that, as in tcpdump.
 func (v *view) read(f *capture.Frame) bool {
 	v.data, v.wire = f.Data, uint32(max(f.Len, len(f.Data))) //nolint:gosec // a frame is no longer than a few 100 KB
-	v.tags = [2]uint32{noTag, noTag}
+	v.tags = [3]uint32{noTag, noTag, noTag}
 	if !v.link(f.Link) {
 		return false
 	}
