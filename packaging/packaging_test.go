@@ -3,6 +3,7 @@
 package packaging_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"wormscope/internal/testnet"
 )
@@ -124,11 +126,11 @@ func TestCompletion(t *testing.T) {
 // TestPackages builds both packages, and installs and removes each on a copy
 // of this machine that is thrown away.
 func TestPackages(t *testing.T) {
-	testnet.Need(t, "dpkg", "rpm", "unshare", "setpriv", "systemd-sysusers", "systemd-tmpfiles", "systemd-analyze", "logrotate")
+	testnet.Need(t, "systemctl", "dpkg", "rpm", "unshare", "setpriv", "systemd-sysusers", "systemd-tmpfiles", "systemd-analyze", "logrotate")
 	out := t.TempDir()
 	output(t, "./build", out)
 	for format, tool := range map[string]struct{ list, install, remove string }{
-		"deb": {"dpkg-deb -c %s", "dpkg --force-depends -i %s", "dpkg --remove wormscope"},
+		"deb": {"dpkg-deb -c %s", "dpkg --force-depends --no-triggers -i %s", "dpkg --remove wormscope"},
 		"rpm": {"rpm -qlp %s", "mkdir -p /var/lib/rpm && rpm --initdb && rpm -i --nodeps %s", "rpm -e --nodeps wormscope"},
 	} {
 		t.Run(format, func(t *testing.T) {
@@ -146,7 +148,41 @@ func TestPackages(t *testing.T) {
 				}
 			}
 			onCopy(t, paths[0], fmt.Sprintf(tool.install, "/run/package"), tool.remove)
+			if format == "deb" {
+				underSystemd(t, paths[0])
+			}
 		})
+	}
+}
+
+// underSystemd has a systemd of its own start, reload and stop the service as
+// it is packaged, and checks what it runs as.
+func underSystemd(t *testing.T, path string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--uts", "--ipc", "--cgroup",
+		"bash", "testdata/boot.sh", path)
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput() // it ends as a machine does that is switched off
+	none := "0000000000000000"
+	for _, want := range []string{
+		"ActiveState=active", "NRestarts=0", "runs as: wormscope",
+		"CapInh: " + none, "CapPrm: " + none, "CapEff: " + none, "CapAmb: " + none,
+		"CapBnd: 0000000000002000", // CAP_NET_RAW, out of reach
+		"NoNewPrivs: 1", "Seccomp: 2", "reloaded", "stopped", "Result=success",
+	} {
+		if !slices.Contains(strings.Split(string(out), "\n"), want) {
+			t.Errorf("the service did not say %q", want)
+		}
+	}
+	for _, want := range []string{" scope.json", " report.html", " alerts.json", "feeds renewed", "No sign of a worm"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the service did not leave %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%v; it said:\n%s", err, out)
 	}
 }
 
