@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"wormscope/capture"
+	"wormscope/detect/alert"
 	"wormscope/internal/testnet"
+	"wormscope/scope/store"
 )
 
 // tap is a sensor on a link that only the test sends to.
@@ -225,4 +228,37 @@ func TestLiveDoesNotGoOnAsRoot(t *testing.T) {
 	if err == nil || !strings.Contains(out, "live does not go on as root") {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// TestLiveStartsOnALargeState begins with a state that takes more memory to
+// sort than SQLite has, as a user who may write to the state folder alone.
+func TestLiveStartsOnALargeState(t *testing.T) {
+	x := newTap(t)
+	dir := filepath.Join(openDir(t), "state")
+	db, err := store.Open(dir, time.Now(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Begin(func(int) string { return "eth0" }, nil)
+	for i := range 12_000 {
+		at := time.Unix(int64(i*7919%12_000), 0).UTC()
+		host := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
+		db.Alert(alert.Alert{
+			ID: alert.Identify(alert.RuleScan, host, at), Rule: alert.RuleScan, Host: host, Time: at, First: at, Last: at,
+			Evidence: alert.Evidence{Scan: &alert.Scan{Port: 445}},
+		})
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(files, dir) {
+		if err := os.Chmod(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--ring-mb", "1", "--state", dir).Stop()
 }

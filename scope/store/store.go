@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"wormscope/detect/alert"
@@ -135,8 +136,19 @@ func attach(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// sortHere has SQLite put what it can't sort in memory into the state folder: a
+// run that has shut itself in may write nowhere else. A folder that is only
+// read stays as it is.
+func (s *Store) sortHere() {
+	if dir, err := filepath.Abs(s.dir); err == nil {
+		quoted := "'" + strings.ReplaceAll(dir, "'", "''") + "'"
+		_, _ = s.db.ExecContext(context.Background(), "PRAGMA temp_store_directory = "+quoted) // see above
+	}
+}
+
 // prepare checks the database and brings it to this version's schema.
 func (s *Store) prepare() error {
+	s.sortHere()
 	if err := s.check(); err != nil {
 		return judged(err)
 	}
@@ -181,7 +193,9 @@ func (s *Store) SetAside() string { return s.aside }
 
 // Close writes what waits and closes the folder.
 func (s *Store) Close() error {
-	err := errors.Join(s.Flush(), s.db.Close())
+	err := s.Flush()
+	_, _ = s.db.ExecContext(context.Background(), "PRAGMA temp_store_directory = ''") // it is the process's; see sortHere
+	err = errors.Join(err, s.db.Close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
