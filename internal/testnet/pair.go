@@ -164,3 +164,9 @@ func (p *Pair) Tun(iface string, hardware int) *Sender {
 	p.IP("link", "set", iface, "up")
 	return s
 }
+
+// Start starts a program in the namespace, as Host.Start does.
+func (p *Pair) Start(ready, name string, args ...string) *Process {
+	p.host.net.t.Helper()
+	return p.host.Start(ready, name, args...)
+}

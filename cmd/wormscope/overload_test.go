@@ -1,0 +1,66 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"wormscope/internal/blast"
+	"wormscope/internal/testnet"
+)
+
+// TestLiveOverload sends far more than a ring of 64 KiB holds: what is lost is
+// told to the packet.
+func TestLiveOverload(t *testing.T) {
+	p := testnet.NewPair(t)
+	scope := filepath.Join(t.TempDir(), "scope.json")
+	live := p.Start("capturing", "wormscope", "live", "-i", testnet.Right, "--ring-mb", "0.0625", "--no-sandbox", "--scope", scope)
+	traffic, err := blast.Open(filepath.Join("..", "..", "testdata", "pcaps", "outbreak.pcap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer traffic.Close()
+	var sender *blast.Sender
+	if err = p.Inside(func() (e error) { sender, e = blast.NewSender(testnet.Left); return e }); err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	before := p.Count(testnet.Right, "rx_packets")
+	var sent int64
+	for range 5 {
+		one, err := sender.Send(traffic, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent += one.Frames
+	}
+	if arrived := p.Count(testnet.Right, "rx_packets") - before; int64(arrived) != sent {
+		t.Fatalf("%d frames were sent, %d came", sent, arrived)
+	}
+	live.Signal(syscall.SIGTERM)
+	if status := live.Wait(30 * time.Second); status != exitOK {
+		t.Fatalf("exit status %d: %s", status, live.Output())
+	}
+	text, err := os.ReadFile(scope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Capture struct {
+			Packets, Dropped int64
+			Warnings         []string
+		}
+	}
+	unmarshal(t, text, &document)
+	c := document.Capture
+	if c.Packets+c.Dropped != sent || c.Dropped == 0 || c.Packets == 0 {
+		t.Errorf("%d packets and %d dropped of %d sent", c.Packets, c.Dropped, sent)
+	}
+	if len(c.Warnings) == 0 {
+		t.Error("no warning")
+	}
+}
