@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/net/bpf"
+
 	"wormscope/capture"
 	"wormscope/capture/ring"
 	"wormscope/internal/testnet"
@@ -48,32 +50,36 @@ func TestInKernel(t *testing.T) {
 			}
 		}
 		var got [][]byte
-		err = p.Inside(func() error {
-			source, err := ring.Open(ring.Options{Interfaces: []string{testnet.Right}, BlockSize: 64 << 10, Blocks: 8, Filter: program})
-			if err != nil {
-				return err
-			}
-			p.Sender(testnet.Left).Send(frames...)
-			source.Stop()
-			var frame capture.Frame
-			for {
-				if err = source.Next(&frame); err != nil {
-					break
-				}
-				if frame.Data[0] == 2 { // else of the kernel's own
-					got = append(got, slices.Clone(frame.Data))
-				}
-			}
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return errors.Join(err, source.Close())
-		})
-		if err != nil {
+		if err := p.Inside(func() (err error) {
+			got, err = through(p, program, frames)
+			return err
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.EqualFunc(got, want, bytes.Equal) {
 			t.Errorf("%q: the kernel let %d frames through, want %d:\n%x\n%x", e, len(got), len(want), got, want)
+		}
+	}
+}
+
+// through returns which frames come out of a cable past a program.
+func through(p *testnet.Pair, program []bpf.RawInstruction, frames [][]byte) (got [][]byte, err error) {
+	source, err := ring.Open(ring.Options{Interfaces: []string{testnet.Right}, BlockSize: 64 << 10, Blocks: 8, Filter: program})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	p.Sender(testnet.Left).Send(frames...)
+	source.Stop()
+	for {
+		var frame capture.Frame
+		switch err := source.Next(&frame); {
+		case errors.Is(err, io.EOF):
+			return got, nil
+		case err != nil:
+			return nil, err
+		case frame.Data[0] == 2: // else of the kernel's own
+			got = append(got, slices.Clone(frame.Data))
 		}
 	}
 }
