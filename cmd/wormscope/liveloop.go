@@ -26,6 +26,9 @@ const (
 	slice = 100 * time.Millisecond
 	// publishEvery is how often the snapshot is renewed.
 	publishEvery = 250 * time.Millisecond
+	// noteEvery is how often the state folder is told what was looked at, for
+	// reports beside the run and for a run that does not end well.
+	noteEvery = 10 * time.Second
 	// settled is how old a time must be before it passes on a quiet network: no
 	// packet that is older may still be on its way through the ring.
 	settled = 250 * time.Millisecond
@@ -45,6 +48,7 @@ type liveRun struct {
 	inKernel bool                 // --filter is run by the kernel
 	started  time.Time
 	shown    time.Time // the last snapshot
+	noted    time.Time // when the state folder was last told what was looked at
 	faults   faults
 	memory   residentMemory
 }
@@ -112,6 +116,11 @@ func (l *liveRun) heed(now time.Time) {
 	}
 	if err := l.p.events.takeError(); err != nil {
 		l.faults.note("events", err)
+	}
+	if now.Sub(l.noted) >= noteEvery {
+		seen := l.sight()
+		l.p.state.note(&seen, l.p.summary(&seen).Warnings)
+		l.noted = now
 	}
 	if err := l.p.state.flush(); err != nil {
 		l.faults.note("state", err)

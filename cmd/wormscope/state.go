@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -238,6 +239,19 @@ func (k *state) named(file int, name string) {
 
 // finish notes what the run looked at.
 func (k *state) finish(seen *sight, warnings []string) error {
+	return k.store.Finish(k.run(seen, warnings))
+}
+
+// note notes what a run with a writer has looked at so far.
+func (k *state) note(seen *sight, warnings []string) {
+	if k != nil && k.writer != nil {
+		run := k.run(seen, warnings)
+		k.writer.waiting.run = &run
+	}
+}
+
+// run describes what was looked at.
+func (k *state) run(seen *sight, warnings []string) store.Run {
 	run := store.Run{Warnings: warnings}
 	for i := range seen.Files {
 		stats, c := &seen.Files[i], k.capture(i)
@@ -250,14 +264,14 @@ func (k *state) finish(seen *sight, warnings []string) error {
 		}
 		about := store.Capture{
 			Print: hex.EncodeToString(c.print.Sum(nil)), Name: seen.names[i],
-			Packets: stats.Frames, Bytes: stats.WireBytes, Dropped: stats.Dropped, Undecoded: c.undecoded,
+			Packets: stats.Frames, Bytes: stats.WireBytes, Dropped: stats.Dropped, Undecoded: maps.Clone(c.undecoded),
 		}
 		if c.frames > 0 {
 			about.First, about.Last = time.Unix(0, c.first).UTC(), time.Unix(0, c.last).UTC()
 		}
 		run.Captures = append(run.Captures, about)
 	}
-	return k.store.Finish(run)
+	return run
 }
 
 // close writes what waits and closes the folder.

@@ -23,6 +23,7 @@ type stateWriter struct {
 type words struct {
 	alerts []alert.Alert
 	facts  []alert.Fact
+	run    *store.Run // what was looked at so far, nil where that need not be written
 }
 
 func (w *words) len() int { return len(w.alerts) + len(w.facts) }
@@ -51,6 +52,9 @@ func (w *stateWriter) run(s *store.Store) {
 			s.Fact(batch.facts[i])
 		}
 		err := s.Flush()
+		if err == nil && batch.run != nil {
+			err = s.Finish(*batch.run)
+		}
 		w.mu.Lock()
 		w.err = err
 		w.mu.Unlock()
@@ -61,7 +65,7 @@ func (w *stateWriter) run(s *store.Store) {
 // returns what went wrong the last time.
 func (w *stateWriter) flush() error {
 	switch {
-	case w.waiting.len() == 0:
+	case w.waiting.len() == 0 && w.waiting.run == nil:
 	case w.waiting.len() >= maxWaiting:
 		w.hand <- w.waiting
 		w.waiting = words{}
