@@ -60,6 +60,7 @@ func (c *Capture) summary() CaptureSummary {
 		Undecoded: map[string]uint64{},
 		Warnings:  append([]string{}, c.Warnings...),
 		Files:     append([]string{}, c.Files...),
+		Sensors:   append([]string(nil), c.Sensors...),
 	}
 	maps.Copy(s.Undecoded, c.Undecoded)
 	if !c.First.IsZero() {

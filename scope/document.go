@@ -32,6 +32,9 @@ type Capture struct {
 	Undecoded   map[string]uint64 // frames that could not be decoded, by reason
 	Warnings    []string          // what weakens the conclusions, one sentence each
 	Files       []string          // names of the capture files, by the index that alerts use
+	// Sensors are those that told the ledger, where it did not see the packets
+	// itself: how many there were is not known then.
+	Sensors []string
 }
 
 // CaptureSummary is what was looked at, and what could not be seen.
@@ -44,6 +47,9 @@ type CaptureSummary struct {
 	Undecoded map[string]uint64 `json:"undecoded"`
 	Warnings  []string          `json:"warnings"`
 	Files     []string          `json:"files"`
+	// Sensors are those that a joint ledger is of; absent for any other, which
+	// counts packets.
+	Sensors []string `json:"sensors,omitempty"`
 }
 
 // StateCounts counts hosts by state: each host once, in its worst state.

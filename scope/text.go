@@ -89,9 +89,12 @@ func (t *text) verdict() {
 		t.printf("\nCapture   no packet could be read\n")
 		return
 	}
-	t.printf("\nCapture   %s to %s UTC (%s)\n          %s, %s%s\n",
-		clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)),
-		counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
+	t.printf("\nCapture   %s to %s UTC (%s)\n", clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)))
+	if len(c.Sensors) > 0 {
+		t.wrapped("          ", counted(uint64(len(c.Sensors)), "sensor")+": "+printable(strings.Join(c.Sensors, ", ")))
+	} else {
+		t.printf("          %s, %s%s\n", counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
+	}
 	if h := t.firstSign(); h != nil {
 		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
 	}
@@ -164,6 +167,8 @@ func (t *text) answer() string {
 		s = hostsAre(n.Infected) + " INFECTED" + t.affected()
 	case n.Suspected > 0:
 		s = hostsAre(n.Suspected) + " SUSPECTED of infection, none for certain" + t.affected()
+	case len(t.doc.Capture.Sensors) > 0:
+		s = "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
 	case t.doc.Capture.Packets == 0:
 		return "Nothing to judge: the capture holds no packet that could be read."
 	default:

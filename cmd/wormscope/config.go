@@ -15,6 +15,7 @@ import (
 
 	"wormscope/capture/filter"
 	"wormscope/detect/zone"
+	"wormscope/sinks/kafka"
 )
 
 // settings are what a run is told to do: the configuration file, then the
@@ -33,6 +34,7 @@ type settings struct {
 	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
 	Live     liveSetting    `yaml:"live"`          // what live is told besides
 	HTTP     httpSetting    `yaml:"http"`          // where live tells how it is doing
+	Central  kafka.Central  `yaml:"central"`       // where the joint ledger of several sensors is
 
 	Filter string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
 	only   *filter.Filter // the same; nil for all
@@ -167,6 +169,12 @@ func (v *flagValues) addStateFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
 	f.StringVar(&v.state, "state", "", "folder `DIR` that keeps the ledger between runs")
+	v.addNetworkFlags(cmd)
+}
+
+// addNetworkFlags adds the flags that say what is inside, and what its parts are.
+func (v *flagValues) addNetworkFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
 	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
 }

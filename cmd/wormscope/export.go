@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 // exportFlags are the flags of an export.
 type exportFlags struct {
 	flagValues
+	central   centralFlags
 	scopeFile string
 	format    string
 	minState  string
@@ -40,11 +42,13 @@ func newExport(std streams) *cobra.Command {
 func newExportIsolate(std streams) *cobra.Command {
 	var flags exportFlags
 	cmd := &cobra.Command{
-		Use:     "isolate --state DIR|--scope-file FILE [flags]",
+		Use:     "isolate --state DIR|--kafka BROKERS|--scope-file FILE [flags]",
 		Short:   "List inside hosts that are infected or suspected",
 		Example: "  wormscope export isolate --state incident --min-state infected --format cisco",
 		Args:    noFurther,
-		RunE:    func(_ *cobra.Command, _ []string) error { return flags.run(export.ToIsolate, std) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return flags.run(cmd.Context(), export.ToIsolate, std)
+		},
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&flags.minState, "min-state", "suspected", "list hosts of at least this `STATE`: infected, suspected, targeted or exposed")
@@ -54,7 +58,7 @@ func newExportIsolate(std streams) *cobra.Command {
 func newExportBlock(std streams) *cobra.Command {
 	var flags exportFlags
 	cmd := &cobra.Command{
-		Use:   "block --state DIR|--scope-file FILE [flags]",
+		Use:   "block --state DIR|--kafka BROKERS|--scope-file FILE [flags]",
 		Short: "List outside scanners and the indicators that hosts had to do with",
 		Long: `Block lists outside scanners, and the indicator addresses and names that hosts
 inside had to do with. Kill switches and where they lead, resolvers, inside
@@ -63,7 +67,7 @@ is said on standard error, and in the list where its format has comments.`,
 		Example: `  wormscope export block --state incident --format nftables | nft -f -
   wormscope export block --scope-file scope.json --format rpz > db.rpz`,
 		Args: noFurther,
-		RunE: func(_ *cobra.Command, _ []string) error { return flags.run(export.ToBlock, std) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd.Context(), export.ToBlock, std) },
 	}
 	flags.add(cmd)
 	return cmd
@@ -72,12 +76,13 @@ is said on standard error, and in the list where its format has comments.`,
 // add adds the flags that both lists have.
 func (f *exportFlags) add(cmd *cobra.Command) {
 	f.addStateFlags(cmd)
+	f.central.add(cmd)
 	cmd.Flags().StringVar(&f.scopeFile, "scope-file", "", "make the list of a scope document, `FILE`, rather than of a state folder")
 	cmd.Flags().StringVar(&f.format, "format", "csv", "`FORMAT`: csv, json, nftables, ipset, rpz or cisco")
 }
 
 // run makes the list and writes it.
-func (f *exportFlags) run(purpose export.Purpose, std streams) error {
+func (f *exportFlags) run(ctx context.Context, purpose export.Purpose, std streams) error {
 	format := export.Format(f.format)
 	if !slices.Contains(export.Formats(), format) {
 		return usagef("--format %q: csv, json, nftables, ipset, rpz or cisco", f.format)
@@ -86,7 +91,7 @@ func (f *exportFlags) run(purpose export.Purpose, std streams) error {
 	if err != nil {
 		return err
 	}
-	doc, zones, err := f.document(&s)
+	doc, zones, err := f.document(ctx, &s, std)
 	if err != nil {
 		return err
 	}
@@ -105,10 +110,13 @@ func (f *exportFlags) run(purpose export.Purpose, std streams) error {
 }
 
 // document returns the scope document to make a list of, and what is inside.
-func (f *exportFlags) document(s *settings) (*scope.Document, *zone.Map, error) {
+func (f *exportFlags) document(ctx context.Context, s *settings, std streams) (*scope.Document, *zone.Map, error) {
+	f.central.override(&s.Central)
 	switch {
-	case s.State != "" && f.scopeFile != "" && f.state != "":
+	case f.state != "" && f.scopeFile != "":
 		return nil, nil, usagef("--state and --scope-file can't both be the source of the list")
+	case f.central.brokers != "" && f.state+f.scopeFile != "":
+		return nil, nil, usagef("--kafka can't be the source of the list beside --state or --scope-file")
 	case f.scopeFile != "":
 		zones, err := zone.New(s.Internal, s.Zones)
 		if err != nil {
@@ -116,8 +124,15 @@ func (f *exportFlags) document(s *settings) (*scope.Document, *zone.Map, error) 
 		}
 		doc, err := readScope(f.scopeFile)
 		return doc, zones, err
+	case len(s.Central.Brokers) > 0 && f.state == "":
+		ledger, zones, about, err := jointLedger(ctx, s, std)
+		if err != nil {
+			return nil, nil, err
+		}
+		doc := ledger.Document(about)
+		return &doc, zones, nil
 	case s.State == "":
-		return nil, nil, usagef("--state DIR or --scope-file FILE is missing: what to make the list of?")
+		return nil, nil, usagef("--state DIR, --kafka BROKERS or --scope-file FILE is missing: what to make the list of?")
 	}
 	db, zones, err := attachState(s)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -14,23 +15,32 @@ import (
 
 func newReport(std streams) *cobra.Command {
 	var flags flagValues
+	var central centralFlags
 	cmd := &cobra.Command{
-		Use:   "report --state DIR [flags]",
-		Short: "Say what a state folder knows",
-		Long: `Report prints the scope of everything that was replayed with --state DIR, as
-replay does. It can be run while a replay adds to the folder.`,
+		Use:   "report --state DIR|--kafka BROKERS [flags]",
+		Short: "Say what a state folder, or the joint ledger of several sensors, knows",
+		Long: `Report prints the scope of everything that was replayed or watched with --state
+DIR, as replay does. It can be run while something is added to the folder. With
+--kafka it prints the joint scope of several sensors, which wormscope scope keeps.`,
 		Example: `  wormscope report --state incident
   wormscope report --state incident --scope scope.json --report incident.html`,
 		Args: noFurther,
-		RunE: func(_ *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := flags.settings()
 			if err != nil {
 				return err
+			}
+			if flags.state != "" && central.brokers != "" {
+				return usagef("--state and --kafka can't both be where the ledger is")
+			}
+			if central.override(&s.Central); len(s.Central.Brokers) > 0 && flags.state == "" {
+				return reportJoint(cmd.Context(), &s, std)
 			}
 			return reportState(&s, std)
 		},
 	}
 	flags.addStateFlags(cmd)
+	central.add(cmd)
 	flags.addDocumentFlags(cmd)
 	return cmd
 }
@@ -51,6 +61,15 @@ func reportState(s *settings, std streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	ledger, about, err := storedLedger(db, zones)
+	if err != nil {
+		return err
+	}
+	return conclude(s, ledger, about, std)
+}
+
+// reportJoint writes the scope of the joint ledger of several sensors.
+func reportJoint(ctx context.Context, s *settings, std streams) error {
+	ledger, _, about, err := jointLedger(ctx, s, std)
 	if err != nil {
 		return err
 	}

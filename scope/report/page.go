@@ -109,7 +109,7 @@ func level(doc *scope.Document) string {
 		return "infected"
 	case n.Suspected > 0:
 		return "suspected"
-	case doc.Capture.Packets == 0:
+	case doc.Capture.Packets == 0 && len(doc.Capture.Sensors) == 0:
 		return "nothing"
 	default:
 		return "clear"

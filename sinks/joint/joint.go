@@ -6,9 +6,11 @@ package joint
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"wormscope/detect/alert"
 	"wormscope/sinks/event"
@@ -107,6 +109,42 @@ func (w *words) add(from source, e event.Event) []Slot {
 // later one holds more, as when a capture was cut short and is whole now.
 func compareWords(a, b *alert.Alert) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Count, b.Count), a.Last.Compare(b.Last), a.Time.Compare(b.Time))
+}
+
+// Sensors are those that told something, in order.
+func (s *Set) Sensors() []string {
+	names := map[string]bool{}
+	for _, h := range s.hosts {
+		for from := range h.alerts {
+			names[from.sensor] = true
+		}
+		for from := range h.facts {
+			names[from.sensor] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Span returns the packet times of the first and the last that was found, zero
+// where nothing was.
+func (s *Set) Span() (first, last time.Time) {
+	widen := func(from, to time.Time) {
+		if first.IsZero() || from.Before(first) {
+			first = from
+		}
+		if to.After(last) {
+			last = to
+		}
+	}
+	for _, h := range s.hosts {
+		for _, w := range h.alerts {
+			widen(w.first.Alert.First, w.latest.Alert.Last)
+		}
+		for _, e := range h.facts {
+			widen(e.Fact.Time, e.Fact.Time)
+		}
+	}
+	return first, last
 }
 
 // Hosts are the hosts that there are words about, in no order.

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"wormscope/detect/zone"
+	"wormscope/scope"
+	"wormscope/sinks/ecs"
+	"wormscope/sinks/event"
+	"wormscope/sinks/joint"
+	"wormscope/sinks/kafka"
+)
+
+// centralFlags are the flags that say where the joint ledger is.
+type centralFlags struct {
+	brokers, jointTopic string
+}
+
+// add adds the flags that every command has which reads the joint ledger.
+func (f *centralFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.brokers, "kafka", "", "take the joint ledger of several sensors from the Kafka at these `BROKERS` (host:port,…), rather than a state folder")
+	cmd.Flags().StringVar(&f.jointTopic, "joint-topic", "", "`TOPIC` that keeps the joint ledger (default wormscope-joint)")
+}
+
+// override puts what the flags say over the settings of the file.
+func (f *centralFlags) override(c *kafka.Central) {
+	if f.brokers != "" {
+		c.Brokers = strings.Split(f.brokers, ",")
+	}
+	if f.jointTopic != "" {
+		c.JointTopic = f.jointTopic
+	}
+	c.Defaults()
+}
+
+func newScope(std streams) *cobra.Command {
+	var flags flagValues
+	var central centralFlags
+	var own kafka.Central
+	cmd := &cobra.Command{
+		Use:   "scope --kafka BROKERS [flags]",
+		Short: "Keep the joint ledger of several sensors in Kafka",
+		Long: `Scope reads what sensors send to a topic of Kafka (ledger_topic of their Kafka
+sink), and keeps one ledger of it in another topic. What two sensors saw of the
+same thing is one. Any number of these can run: each takes a share of the
+partitions, and takes over those of one that died. It prints each change of a
+host's state, and runs until it is told to stop.
+
+Report and export read the joint ledger with --kafka.`,
+		Example: `  wormscope scope --kafka kafka1:9092,kafka2:9092 --create
+  wormscope scope --config central.yaml --zone office=10.10.0.0/16
+  wormscope report --kafka kafka1:9092 --report incident.html`,
+		Args: noFurther,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := flags.settings()
+			if err != nil {
+				return err
+			}
+			central.override(&s.Central)
+			overrideWorker(&s.Central, &own)
+			if len(s.Central.Brokers) == 0 {
+				return usagef("scope needs a Kafka: --kafka BROKERS, or central.brokers in the configuration")
+			}
+			return keepJoint(cmd.Context(), &s, std)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.config, "config", "", "read settings from `FILE` (YAML); flags win")
+	flags.addNetworkFlags(cmd)
+	central.add(cmd)
+	f.StringVar(&own.LedgerTopic, "ledger-topic", "", "`TOPIC` that the sensors write to (default wormscope-ledger)")
+	f.StringVar(&own.StateTopic, "state-topic", "", "`TOPIC` for the changes of hosts' joint states (default none)")
+	f.StringVar(&own.Group, "group", "", "consumer `GROUP` of the workers (default wormscope)")
+	f.BoolVar(&own.Create, "create", false, "make topics that are missing")
+	return cmd
+}
+
+// overrideWorker puts what the flags of scope say over the settings of the file.
+func overrideWorker(c, flags *kafka.Central) {
+	for _, o := range []struct {
+		to   *string
+		flag string
+	}{{&c.LedgerTopic, flags.LedgerTopic}, {&c.StateTopic, flags.StateTopic}, {&c.Group, flags.Group}} {
+		if o.flag != "" {
+			*o.to = o.flag
+		}
+	}
+	c.Create = c.Create || flags.Create
+}
+
+// keepJoint works on the joint ledger until it is told to stop.
+func keepJoint(ctx context.Context, s *settings, std streams) error {
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	zones, err := zone.New(s.Internal, s.Zones)
+	if err != nil {
+		return err
+	}
+	worker, err := kafka.NewWorker(ctx, s.Central, kafka.WorkerOptions{
+		Zones:  zones,
+		Render: ecs.New(ecs.Options{Version: version(), Zones: zones}),
+		OnChange: func(e event.Event) {
+			c := e.Change
+			_, _ = fmt.Fprintf(std.out, "%s %s (%s) is %s, was %s: %s\n", // a reader that is gone is no reason to stop
+				c.Time.UTC().Format(time.RFC3339), c.Host, c.Zone, c.To, c.From, c.Why)
+		},
+		Warn: func(err error) { std.report("warning: %v", err) },
+	})
+	if err != nil {
+		return err
+	}
+	std.report("keeping topic %s from topic %s, as one of group %s", s.Central.JointTopic, s.Central.LedgerTopic, s.Central.Group)
+	err = worker.Run(ctx)
+	status := worker.Status()
+	std.report("stopped: %d words read, %d messages were none", status.Words, status.Damaged)
+	return err
+}
+
+// jointLedger returns a ledger of what all sensors found, and what is known of
+// where.
+func jointLedger(ctx context.Context, s *settings, std streams) (*scope.Ledger, *zone.Map, scope.Capture, error) {
+	zones, err := zone.New(s.Internal, s.Zones)
+	if err != nil {
+		return nil, nil, scope.Capture{}, err
+	}
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	set := joint.New()
+	tally, err := s.Central.Read(ctx, set)
+	if err != nil {
+		return nil, nil, scope.Capture{}, err
+	}
+	about := scope.Capture{Sensors: set.Sensors(), Undecoded: map[string]uint64{}}
+	about.First, about.Last = set.Span()
+	if tally.Damaged > 0 {
+		about.Warnings = append(about.Warnings, fmt.Sprintf("%d messages of topic %s are no words of a sensor, the first is %s",
+			tally.Damaged, s.Central.JointTopic, tally.Example))
+		std.report("warning: %s", about.Warnings[0])
+	}
+	ledger := scope.New(zones, scope.Options{})
+	var files joint.Files
+	set.Tell(ledger, &files)
+	about.Files = files.Names()
+	return ledger, zones, about, nil
+}
