@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // A consoleBlock is a command of a document and the output shown under it.
@@ -82,18 +84,10 @@ func TestReadmeNamesWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{}
-	for _, args := range [][]string{{"replay"}, {"live"}, {"doctor"}, {"report"}, {"mark"}, {"export", "isolate"}, {"export", "block"}, {"feeds", "check"}} {
-		cmd, _, err := newRoot(streams{}).Find(args)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(cmd.UsageString(), -1) {
-			known[m] = true
-		}
-	}
+	flag := regexp.MustCompile(`--[a-z][a-z-]+`)
+	noteFlags(newRoot(streams{}), flag, known)
 	links := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
 	flags := regexp.MustCompile("wormscope[^`\n]*|`--[^`\n]*`")
-	flag := regexp.MustCompile(`--[a-z][a-z-]+`)
 	for _, doc := range append(docs, filepath.Join(root, "README.md")) {
 		text, err := os.ReadFile(doc)
 		if err != nil {
@@ -115,5 +109,15 @@ func TestReadmeNamesWhatThereIs(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// noteFlags notes the flags of a command and of all below it.
+func noteFlags(cmd *cobra.Command, flag *regexp.Regexp, known map[string]bool) {
+	for _, m := range flag.FindAllString(cmd.UsageString(), -1) {
+		known[m] = true
+	}
+	for _, c := range cmd.Commands() {
+		noteFlags(c, flag, known)
 	}
 }

@@ -54,6 +54,7 @@ type eventDoc struct {
 		Alert struct{ ID, Phase string }
 		Count uint64
 		Patch string
+		State struct{ To string }
 		Scan  *struct {
 			Port                               uint16
 			Targets, Answered, Refused, Silent float64

@@ -49,7 +49,11 @@ func NewWorker(ctx context.Context, c Central, o WorkerOptions) (*Worker, error)
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	l, err := c.open(c.LedgerTopic, c.JointTopic)
+	topics := []string{c.LedgerTopic, c.JointTopic}
+	if c.StateTopic != "" {
+		topics = append(topics, c.StateTopic)
+	}
+	l, err := c.open(topics...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
