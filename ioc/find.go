@@ -43,13 +43,14 @@ func (s *Set) Find(i Indicator) (Match, bool) {
 
 // findAddress finds the entry of an address and a port.
 func (s *Set) findAddress(a netip.Addr, port uint16) (Match, bool) {
-	kind, i := inV6, -1
+	var kind matchKind
+	var i int
 	if a.Is4() {
 		n := number4(a)
 		kind, i = inV4, s.v4.find(s.secret.port(s.secret.addr4(n), port), n, port)
 	} else {
 		n := number6(a)
-		i = s.v6.find(s.secret.port(s.secret.addr6(n), port), n, port)
+		kind, i = inV6, s.v6.find(s.secret.port(s.secret.addr6(n), port), n, port)
 	}
 	if i < 0 {
 		return Match{}, false

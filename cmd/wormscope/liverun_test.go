@@ -248,7 +248,7 @@ func TestLiveStartsOnALargeState(t *testing.T) {
 			Evidence: alert.Evidence{Scan: &alert.Scan{Port: 445}},
 		})
 	}
-	if err := db.Close(); err != nil {
+	if err = db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
