@@ -46,7 +46,7 @@ bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/
 
 bench-live: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the same on an interface: CPU a packet and losses beside tcpdump; needs root
 	$(GO) build -o bin/bench-live ./internal/bench/live
-	bin/bench-live -wormscope $(BIN) -bare -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap
+	bin/bench-live -wormscope $(BIN) -bare -arg --kernel-filter -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap
 
 $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/flood.pcap: $(CACHE)/%.pcap: $(PCAPGEN)
 	@mkdir -p $(CACHE)

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -64,23 +61,6 @@ func (l *liveRun) filterRing(o *ring.Options) error {
 	program, err := l.s.only.Compile()
 	o.Filter, l.inKernel = program, err == nil
 	return err
-}
-
-// allEthernet reports whether frames of all interfaces begin with an Ethernet
-// header, as far as is known.
-func allEthernet(names []string) bool {
-	for _, name := range names {
-		kind, err := os.ReadFile(filepath.Join("/sys/class/net", filepath.Base(name), "type"))
-		switch strings.TrimSpace(string(kind)) {
-		case "1", "772": // ARPHRD_ETHER, ARPHRD_LOOPBACK
-		default:
-			return false
-		}
-		if err != nil {
-			return false
-		}
-	}
-	return true
 }
 
 // loadKernelFilter loads the kernel filter if it is asked for, while there are

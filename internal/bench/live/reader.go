@@ -31,18 +31,19 @@ type reader struct {
 	name    string
 	command []string
 	counts  func(stderr string) (received, lost int64, err error) // once it has ended
+	filters bool                                                  // the kernel may drop a part on its behalf
 }
 
 // readers are the programs to compare, the first with the others.
 func (o *options) readers(dir string) ([]reader, error) {
 	kib := strconv.Itoa(o.megabytes << 10)
-	all := []reader{{"tcpdump", []string{o.tcpdump, "-nn", "-Z", "root", "-i", right, "-B", kib, "-w", os.DevNull}, tcpdumpCounts}}
+	all := []reader{{"tcpdump", []string{o.tcpdump, "-nn", "-Z", "root", "-i", right, "-B", kib, "-w", os.DevNull}, tcpdumpCounts, false}}
 	if o.bare {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, reader{"ring and decoder", []string{self, "-read", right, "-ring-mb", strconv.Itoa(o.megabytes)}, ownCounts})
+		all = append(all, reader{"ring and decoder", []string{self, "-read", right, "-ring-mb", strconv.Itoa(o.megabytes)}, ownCounts, false})
 	}
 	if o.wormscope == "" {
 		return all, nil
@@ -53,9 +54,9 @@ func (o *options) readers(dir string) ([]reader, error) {
 		live = append(live, "--feed", f)
 	}
 	counts := func(string) (int64, int64, error) { return scopeCounts(scope) }
-	all = append(all, reader{"wormscope", live, counts})
+	all = append(all, reader{"wormscope", live, counts, false})
 	if len(o.args) > 0 {
-		all = append(all, reader{"wormscope " + strings.Join(o.args, " "), append(slices.Clip(live), o.args...), counts})
+		all = append(all, reader{"wormscope " + strings.Join(o.args, " "), append(slices.Clip(live), o.args...), counts, true})
 	}
 	return all, nil
 }
