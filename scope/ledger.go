@@ -53,6 +53,7 @@ type Ledger struct {
 // A Change says that the ledger changed its mind about an inside host.
 type Change struct {
 	ID         string // the same capture gives the same
+	Number     int    // the how-many-th change of the host, from 1; later ones have later numbers
 	Host       netip.Addr
 	Zone       string
 	From, To   State
@@ -99,6 +100,15 @@ func (l *Ledger) Alert(a alert.Alert) {
 		l.attack(&kept)
 	case a.Rule == alert.RuleCrossing && a.Evidence.Crossing != nil:
 		l.crossing(&kept)
+	}
+}
+
+// Resume says how many changes of a host were said in earlier runs, so that the
+// next one has the number, and the ID, that an unbroken run would give it. It is
+// to be called after the ledger was told what those runs knew.
+func (l *Ledger) Resume(addr netip.Addr, changes int) {
+	if h := l.hosts.hosts[addr]; h != nil {
+		h.changes = changes
 	}
 }
 
@@ -289,8 +299,9 @@ func (l *Ledger) review(h *host, now time.Time, frame alert.FrameRef) {
 		return
 	}
 	l.onChange(Change{
-		ID:   alert.Identify("host-state", h.addr, now, strconv.Itoa(h.changes), v.state.String()),
-		Host: h.addr, Zone: l.zones.Name(h.addr),
+		ID:     alert.Identify("host-state", h.addr, now, strconv.Itoa(h.changes), v.state.String()),
+		Number: h.changes,
+		Host:   h.addr, Zone: l.zones.Name(h.addr),
 		From: from, To: v.state, Confidence: v.confidence,
 		Why: h.why(from, v), Time: now, Frame: frame,
 	})

@@ -117,7 +117,10 @@ func tell(db *store.Store, l *scope.Ledger) error {
 	for _, m := range marks {
 		l.Mark(m)
 	}
-	return db.Load(l)
+	if err := db.Load(l); err != nil {
+		return err
+	}
+	return db.Resume(l)
 }
 
 // storedLedger returns a ledger of all that a state folder knows, and what it
@@ -159,6 +162,7 @@ func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 	}
 	return func(c scope.Change) {
 		if !k.loading {
+			k.store.Change(c)
 			listen(c)
 		}
 	}

@@ -41,6 +41,9 @@ func steps() []step {
 			host TEXT NOT NULL, kind TEXT NOT NULL, time INTEGER NOT NULL, note TEXT NOT NULL,
 			PRIMARY KEY (host, kind)
 		) WITHOUT ROWID;`,
+		// Version 2. changes is how many changes of the host's state were said,
+		// state what the last of them said.
+		`CREATE TABLE host (ip TEXT PRIMARY KEY, changes INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;`,
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
+	"wormscope/scope"
 
 	"modernc.org/sqlite" // registers the driver "sqlite"
 )
@@ -50,7 +51,8 @@ const (
 
 // A Store is an open state folder. It implements alert.Emitter. It is not safe
 // for use by several goroutines. What it is told waits in memory until Flush,
-// or until there are many; the first failure stays and is returned by Flush.
+// or until there are many. What could not be written because there is no room
+// waits on, see Flush; any other failure stays and is returned by each Flush.
 type Store struct {
 	dir      string
 	db       *sql.DB
@@ -62,6 +64,10 @@ type Store struct {
 	files    map[string]int64            // ids of names, as far as they were looked up
 	words    []alert.Alert               // that wait
 	facts    []alert.Fact                // that wait
+	changes  []scope.Change              // that wait
+	position uint64                      // of the log, up to which it holds what waits
+	failing  bool                        // what waits could not be written the last time
+	missed   uint64                      // words and facts left out because too many waited
 	rows     struct{ alerts, facts int } // at most so many
 	full     struct{ alerts, facts bool }
 	err      error
@@ -121,9 +127,10 @@ func attach(dir string, o Options) (*Store, error) {
 	if o.MaxFacts <= 0 {
 		o.MaxFacts = DefaultMaxFacts
 	}
-	// The log lets others read while a run writes. Without a sync for each
-	// transaction a loss of power may cost the last of them, and no more.
-	const settings = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_txlock=immediate"
+	// The log lets others read while a run writes. A transaction is on the disk
+	// when it is done: the outbox deletes what the position noted here says is
+	// known.
+	const settings = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 	db, err := sql.Open("sqlite", "file:"+escapePath(filepath.Join(dir, FileName))+settings)
 	if err != nil {
 		return nil, err
@@ -173,9 +180,17 @@ func (s *Store) check() error {
 
 // Result codes of SQLite (https://sqlite.org/rescode.html).
 const (
+	codeIOError = 10
 	codeCorrupt = 11
+	codeFull    = 13
 	codeNotADB  = 26
 )
+
+// noRoom reports whether a failure is the disk's, and may pass.
+func noRoom(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == codeFull || e.Code()&0xff == codeIOError)
+}
 
 // judged makes an ErrDamaged of what SQLite says of a broken file.
 func judged(err error) error {

@@ -11,10 +11,15 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
+	"wormscope/scope"
 )
 
-// enough is how many words and facts wait before they are written unasked.
-const enough = 4096
+// enough is how many words and facts wait before they are written unasked,
+// mostWaiting how many wait when they can't be.
+const (
+	enough      = 4096
+	mostWaiting = 16 * enough
+)
 
 // Begin says what the capture files of a run are called, by the index that
 // frames have, and what is to be done before each time that words and facts
@@ -38,29 +43,61 @@ func (s *Store) Fact(f alert.Fact) {
 }
 
 func (s *Store) flushMany() {
-	if len(s.words)+len(s.facts) >= enough {
-		s.err = s.Flush()
+	switch waiting := len(s.words) + len(s.facts); {
+	case waiting >= enough && !s.failing:
+		s.failing = s.Flush() != nil // Flush is called again, and says it again
+	case waiting > mostWaiting:
+		s.missed++
+		s.words = s.words[:min(len(s.words), mostWaiting-len(s.facts))]
+		s.facts = s.facts[:min(len(s.facts), mostWaiting)]
 	}
 }
 
-// Flush writes what waits, in one transaction: all of it or nothing. After a
+// Change notes a change of a host's state that was said, so that ledgers of
+// later runs number theirs from there on. It is written together with the word
+// or the fact that is told next: the one that led to it.
+func (s *Store) Change(c scope.Change) { s.changes = append(s.changes, c) }
+
+// Took says that a log holds, up to this position, everything that the store
+// was told. The position is noted with what waits, in the same transaction.
+func (s *Store) Took(position uint64) { s.position = position }
+
+// Missed returns how many words and facts were left out because too many waited
+// for a disk without room.
+func (s *Store) Missed() uint64 { return s.missed }
+
+// Flush writes what waits, in one transaction: all of it or nothing. Where the
+// disk has no room, or what was to be done before failed, everything waits on,
+// up to 65,536 words and facts, and the next Flush tries again. After any other
 // failure nothing more is taken, and the failure is returned each time.
 func (s *Store) Flush() error {
-	if s.err == nil && len(s.words)+len(s.facts) > 0 {
-		if s.before != nil {
-			s.err = s.before()
-		}
-		if s.err == nil {
-			s.err = s.update(s.write)
-		}
-		s.rows.alerts += len(s.words)
-		s.rows.facts += len(s.facts)
-		if s.err == nil {
-			s.err = s.countRows()
+	if s.err != nil || len(s.words)+len(s.facts) == 0 {
+		s.clear()
+		return s.err
+	}
+	if s.before != nil {
+		if err := s.before(); err != nil {
+			s.failing = true
+			return err
 		}
 	}
-	s.words, s.facts = s.words[:0], s.facts[:0]
-	return s.err
+	err := s.update(s.write)
+	if s.failing = noRoom(err); s.failing {
+		clear(s.files) // the transaction gave them their ids
+		return err
+	}
+	s.rows.alerts += len(s.words)
+	s.rows.facts += len(s.facts)
+	if err == nil {
+		err = s.countRows()
+	}
+	s.clear()
+	s.err = err
+	return err
+}
+
+func (s *Store) clear() {
+	s.words, s.facts, s.changes = s.words[:0], s.facts[:0], s.changes[:0]
 }
 
 // write writes the words and facts that wait. The transaction closes its
@@ -79,7 +116,10 @@ func (s *Store) write(tx *sql.Tx) error {
 			return err
 		}
 	}
-	return s.writeFacts(tx)
+	if err := s.writeFacts(tx); err != nil {
+		return err
+	}
+	return s.writeProgress(tx)
 }
 
 // A word is what one word of an alert is compared by.

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"wormscope/scope"
+)
+
+// metaPosition is the key of the log's position in the table meta.
+const metaPosition = "position"
+
+// writeProgress writes what was said of hosts, and how far the log was taken.
+func (s *Store) writeProgress(tx *sql.Tx) error {
+	ctx := context.Background()
+	put, err := tx.PrepareContext(ctx, "REPLACE INTO host VALUES (?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	for i := range s.changes {
+		c := &s.changes[i]
+		if _, err := put.ExecContext(ctx, c.Host.String(), c.Number, c.To.String()); err != nil {
+			return err
+		}
+	}
+	if s.position == 0 {
+		return nil
+	}
+	_, err = tx.ExecContext(ctx, "REPLACE INTO meta VALUES (?, ?)", metaPosition, strconv.FormatUint(s.position, 10))
+	return err
+}
+
+// Position returns the position of the log up to which the store holds what it
+// says, 0 when none was noted.
+func (s *Store) Position() (uint64, error) {
+	var text string
+	err := s.db.QueryRowContext(context.Background(), "SELECT value FROM meta WHERE key = ?", metaPosition).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("state %s: %w: position %q", s.dir, ErrDamaged, text)
+	}
+	return n, nil
+}
+
+// Resume tells a ledger how many changes of each host were said. It is to be
+// called after Load.
+func (s *Store) Resume(l *scope.Ledger) error {
+	rows, err := s.db.QueryContext(context.Background(), "SELECT ip, changes FROM host")
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	err = each(rows, func() error {
+		var ip string
+		var changes int
+		if failed := rows.Scan(&ip, &changes); failed != nil {
+			return failed
+		}
+		host, failed := netip.ParseAddr(ip)
+		if failed != nil {
+			return fmt.Errorf("%w: host: %w", ErrDamaged, failed)
+		}
+		l.Resume(host, changes)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	return nil
+}
