@@ -23,7 +23,7 @@ func (s *Store) writeProgress(tx *sql.Tx) error {
 	}
 	for i := range s.changes {
 		c := &s.changes[i]
-		if _, err := put.ExecContext(ctx, c.Host.String(), c.Number, c.To.String()); err != nil {
+		if _, err = put.ExecContext(ctx, c.Host.String(), c.Number, c.To.String()); err != nil {
 			return err
 		}
 	}

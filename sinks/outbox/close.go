@@ -1,0 +1,103 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Drain waits until every sink has everything that was appended, or ctx ends;
+// then it returns ctx's error. progress, which may be nil, is called a few times
+// a second.
+func (b *Outbox) Drain(ctx context.Context, progress func(Stats)) error {
+	b.mu.Lock()
+	target := b.position
+	for !b.delivered(target) {
+		if ctx.Err() != nil {
+			b.mu.Unlock()
+			return ctx.Err()
+		}
+		b.await(ctx.Done(), progressEvery)
+		if progress != nil {
+			b.mu.Unlock()
+			progress(b.Stats())
+			b.mu.Lock()
+		}
+	}
+	b.mu.Unlock()
+	return nil
+}
+
+const progressEvery = 200 * time.Millisecond
+
+// delivered reports whether every sink is done with everything up to a
+// position. It is called with b.mu held.
+func (b *Outbox) delivered(position uint64) bool {
+	for _, s := range b.shippers {
+		if s.cursor < position {
+			return false
+		}
+	}
+	return b.durable >= position
+}
+
+// Close makes what was appended durable, ends the deliveries and closes the
+// sinks. A sink that hangs is left after a few seconds. What was not delivered
+// stays in the folder, and in memory is lost; an error says what could not even
+// be kept.
+func (b *Outbox) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	close(b.closing)
+	b.wake()
+	started := b.started
+	b.mu.Unlock()
+	if !started {
+		return nil
+	}
+	b.workers.Wait()
+	b.stop()
+	var errs []error
+	if !within(b.opts.closeTimeout, &b.shipping) {
+		b.warn("outbox: a sink hangs and was left")
+	}
+	var closings sync.WaitGroup
+	var mu sync.Mutex
+	for _, s := range b.shippers {
+		closings.Go(func() {
+			if err := s.sink.Close(); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("sink %s: %w", s.name, err))
+			}
+		})
+	}
+	within(b.opts.closeTimeout, &closings)
+	mu.Lock()
+	defer mu.Unlock()
+	if unsaved := b.Stats().Unsaved; unsaved > 0 {
+		errs = append(errs, fmt.Errorf("outbox: %d events could not be kept", unsaved))
+	}
+	return errors.Join(errs...)
+}
+
+// within waits for a group, and reports whether it was done in time.
+func within(limit time.Duration, group *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}

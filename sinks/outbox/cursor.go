@@ -1,0 +1,54 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+)
+
+// cursorFile returns the name of a sink's cursor: one line with the position
+// up to which the sink is done, and a checksum. It is written without a sync:
+// one that is lost or older than it should be costs repeats, never events.
+func (b *Outbox) cursorFile(sink string) string { return filepath.Join(b.opts.Dir, "cursor-"+sink) }
+
+const cursorFormat = "wormscope-cursor 1 %d %08x\n"
+
+func cursorLine(position uint64) string {
+	sum := crc32.Checksum(fmt.Appendf(nil, "%d", position), castagnoli())
+	return fmt.Sprintf(cursorFormat, position, sum)
+}
+
+// readCursor reads a sink's cursor, 0 when there is none.
+func (b *Outbox) readCursor(sink string) (uint64, error) {
+	if b.opts.Dir == "" {
+		return 0, nil
+	}
+	text, err := os.ReadFile(b.cursorFile(sink))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("outbox: %w", err)
+	}
+	var position uint64
+	var sum uint32
+	if _, err := fmt.Sscanf(string(text), cursorFormat, &position, &sum); err != nil || cursorLine(position) != string(text) {
+		b.warn("outbox: the cursor of the sink %s is damaged: everything that is kept is delivered again", sink)
+		return 0, nil //nolint:nilerr // said, and costs repeats only
+	}
+	return position, nil
+}
+
+// writeCursor writes a sink's cursor, so that there is always a whole one.
+func (b *Outbox) writeCursor(sink string, position uint64) error {
+	if b.opts.Dir == "" {
+		return nil
+	}
+	path := b.cursorFile(sink)
+	if err := os.WriteFile(path+temporary, []byte(cursorLine(position)), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+temporary, path)
+}

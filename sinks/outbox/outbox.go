@@ -1,0 +1,295 @@
+// Package outbox keeps events until every sink has delivered them. It is a log
+// in a folder: an event counts as taken when it is on the disk. Each sink has a
+// cursor of its own and a goroutine that delivers, so that one that is away,
+// slow or hung holds up no other. The log is also what the ledger can be brought
+// up to date from. docs/outbox.md says what is promised.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"wormscope/sinks"
+	"wormscope/sinks/event"
+)
+
+// Options are the settings of an Outbox. The zero value of a field means its
+// default.
+type Options struct {
+	// Dir is the folder that the outbox is kept in; it is made if it is not
+	// there. Without one everything is kept in memory and gone with the process.
+	Dir string
+	// MaxBytes is how much may be kept, DefaultMaxBytes or DefaultMaxMemory.
+	// Beyond it the oldest events of the lowest severity are given up.
+	MaxBytes int64
+	// After is a position that was given before, by a log that may be gone: new
+	// ones come after it.
+	After uint64
+	// Wait makes Append wait for room instead of giving events up, for as long
+	// as a sink gets on, and for this long when none does; 0 is never, negative
+	// for ever. Stop, closed, ends the waiting for good.
+	Wait time.Duration
+	Stop <-chan struct{}
+	// Warn takes what an operator should know, a line without a newline. It is
+	// called by several goroutines, not for each event.
+	Warn func(line string)
+
+	segmentSize  int64         // 0: from MaxBytes
+	maxQueue     int           // 0 for maxQueue
+	firstRetry   time.Duration // 0 for firstRetry
+	closeTimeout time.Duration // 0 for closeTimeout
+	medium       medium        // nil: by Dir
+}
+
+// The limits that hold when none is given, in bytes.
+const (
+	DefaultMaxBytes  = 1 << 30 // in a folder
+	DefaultMaxMemory = 64 << 20
+	// MinBytes is the least that an outbox can be bounded to.
+	MinBytes = 16 << 20
+)
+
+const (
+	maxQueue     = 16384 // events that wait to be made durable
+	firstRetry   = time.Second
+	lastRetry    = time.Minute
+	closeTimeout = 5 * time.Second
+	// maxReceivers is how many sinks there can be: they are bits of a word.
+	maxReceivers = 64
+)
+
+// A Receiver is a sink and what the outbox should know of it.
+type Receiver struct {
+	// Name names the sink's cursor and dead-letter file, and the sink in
+	// messages: letters, digits, dots, hyphens and underscores.
+	Name string
+	Sink sinks.Sink
+	// Wants reports whether the sink should have an event; nil for whatever
+	// Sink.Wants says. It is called by several goroutines.
+	Wants func(e *event.Event) bool
+}
+
+// An Outbox takes events and has them delivered. It is safe for use by several
+// goroutines, but events of one host must come from one.
+type Outbox struct {
+	opts     Options
+	medium   medium
+	stop     context.CancelFunc // ends deliveries
+	closing  chan struct{}      // closed when no more events are taken
+	work     chan struct{}      // holds one when there is something in the queue
+	workers  sync.WaitGroup     // the committer
+	shipping sync.WaitGroup     // the shippers
+
+	// files is held to read while a segment's file is opened, and to write while
+	// one is replaced or removed. It is taken before mu.
+	files sync.RWMutex
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed, and made anew, when anything below but the queue changes
+	queue    []entry       // not yet taken by the committer
+	slow     bool          // Append waited in vain: it waits no more until the queue is short
+	yielding bool          // Append waited for the sinks for as long as it should: events are given up
+	closed   bool
+	started  bool
+	position uint64    // of the event that was appended last
+	durable  uint64    // up to which events are safe
+	ledger   uint64    // up to which the ledger holds what they say
+	failing  error     // why events can't be made durable now
+	writing  time.Time // since when the committer waits for the disk, zero when it does not
+	segments []*segment
+	total    int64 // bytes of all segments
+	written  int64 // bytes since the start
+	tail     tail
+	shippers []*shipper
+	stats    Stats
+
+	// The committer's own.
+	active   file   // the newest segment's
+	shrinkAt uint64 // position from which on it is worth trying to make the outbox smaller
+}
+
+// An entry is an event that was appended.
+type entry struct {
+	event    event.Event
+	position uint64
+	seconds  uint32
+	more     bool   // the next one belongs to the same group
+	wanted   uint64 // a bit for each shipper that wants it
+}
+
+// Open opens an outbox, and makes it if it is not there. Start starts it.
+func Open(o Options) (*Outbox, error) {
+	b := &Outbox{
+		opts: o.withDefaults(), medium: o.medium,
+		changed: make(chan struct{}), closing: make(chan struct{}), work: make(chan struct{}, 1), ledger: everything,
+	}
+	switch {
+	case b.medium != nil:
+	case o.Dir == "":
+		b.medium = newMemory()
+	default:
+		if err := os.MkdirAll(o.Dir, 0o750); err != nil {
+			return nil, fmt.Errorf("outbox: %w", err)
+		}
+		b.medium = folder(o.Dir)
+	}
+	b.position = o.After
+	if err := b.openLog(); err != nil {
+		return nil, fmt.Errorf("outbox %s: %w", o.Dir, err)
+	}
+	return b, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+		if o.Dir == "" {
+			o.MaxBytes = DefaultMaxMemory
+		}
+	}
+	if o.segmentSize <= 0 {
+		o.segmentSize = min(max(o.MaxBytes/16, 1<<20), 16<<20)
+	}
+	if o.maxQueue <= 0 {
+		o.maxQueue = maxQueue
+	}
+	if o.firstRetry <= 0 {
+		o.firstRetry = firstRetry
+	}
+	if o.closeTimeout <= 0 {
+		o.closeTimeout = closeTimeout
+	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	return o
+}
+
+// Taken says that a ledger takes what the events say, and holds it up to this
+// position: what comes after is kept even where every sink has it, until Taken
+// says more. Without a call nothing is kept for a ledger.
+func (b *Outbox) Taken(position uint64) {
+	b.mu.Lock()
+	b.ledger = position
+	b.mu.Unlock()
+	b.trim()
+}
+
+// Start begins to take events and to deliver them.
+func (b *Outbox) Start(to []Receiver) error {
+	if len(to) > maxReceivers {
+		return fmt.Errorf("%d sinks: at most %d are possible", len(to), maxReceivers)
+	}
+	for _, r := range to {
+		if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(r.Name) {
+			return fmt.Errorf("sink %q: a name is letters, digits, dots, hyphens and underscores, at most 64", r.Name)
+		}
+		if slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.name == r.Name }) {
+			return fmt.Errorf("sink %s: two sinks have this name", r.Name)
+		}
+		s, err := b.newShipper(r)
+		if err != nil {
+			return err
+		}
+		b.shippers = append(b.shippers, s)
+		b.position = max(b.position, s.cursor)
+	}
+	b.durable = b.position
+	b.tail.from = b.position
+	b.started = true
+	b.countWaiting()
+	b.trim()
+	ctx, cancel := context.WithCancel(context.Background())
+	b.stop = cancel
+	b.workers.Go(b.commit)
+	for _, s := range b.shippers {
+		b.shipping.Go(func() { s.run(ctx) })
+	}
+	return nil
+}
+
+// Append takes a group of events: after a crash all of them are there or none.
+// It returns the position of the last. The events are the outbox's from then on
+// and must not be changed; the slice is the caller's. At the bound, and when
+// the disk has no room, it gives up other events rather than fail, unless
+// Options.Wait says to wait.
+func (b *Outbox) Append(group []event.Event) uint64 {
+	now := uint32(time.Now().Unix()) //nolint:gosec // G115: until 2106
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		b.stats.Lost += uint64(len(group))
+		return b.position
+	}
+	b.makeRoom(len(group))
+	for i := range group {
+		b.position++
+		b.queue = append(b.queue, entry{event: group[i], position: b.position, seconds: now, more: i < len(group)-1})
+	}
+	select {
+	case b.work <- struct{}{}:
+	default:
+	}
+	return b.position
+}
+
+// Position returns the position of the event that was appended last.
+func (b *Outbox) Position() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.position
+}
+
+// Sync returns when everything that was appended is durable. It fails at once
+// when that is not possible now.
+func (b *Outbox) Sync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	target := b.position
+	for b.durable < target {
+		if b.failing != nil {
+			return fmt.Errorf("outbox: %w", b.failing)
+		}
+		if b.closed {
+			return errors.New("outbox: closed")
+		}
+		b.await(nil, 0)
+	}
+	return nil
+}
+
+// wake wakes everyone who waits for a change. It is called with b.mu held.
+func (b *Outbox) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// await waits for a change, for done, or until some time has passed, 0 for
+// never. It is called with b.mu held, and gives it up meanwhile.
+func (b *Outbox) await(done <-chan struct{}, atMost time.Duration) {
+	changed := b.changed
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	if atMost <= 0 {
+		select {
+		case <-changed:
+		case <-done:
+		}
+		return
+	}
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-done:
+	case <-timer.C:
+	}
+}
+
+func (b *Outbox) warn(format string, args ...any) { b.opts.Warn(fmt.Sprintf(format, args...)) }

@@ -1,0 +1,163 @@
+package outbox
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// A record is one event in a segment: a head of headSize bytes, then the event
+// in the encoding of package event. All numbers are big-endian.
+//
+//	0  length of the event, bytes
+//	4  CRC-32C of all that follows
+//	8  position
+//	16 when it was appended, Unix seconds
+//	20 severity, 0 for what no sink wants
+//	21 1 when the next record belongs to the same group
+//	22 zero
+type record struct {
+	position uint64
+	seconds  uint32
+	severity uint8
+	more     bool
+	event    []byte // valid until the next record is read
+}
+
+const (
+	headSize = 24
+	// maxEvent is how long an encoded event can be. None is near it.
+	maxEvent = 1 << 20
+)
+
+// What is wrong with bytes that should be a record.
+var (
+	errTorn    = errors.New("the record is not whole")
+	errDamaged = errors.New("the record is damaged")
+)
+
+// castagnoli is the polynomial that processors have an instruction for.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// append appends the record to b.
+func (r *record) append(b []byte) []byte {
+	var head [headSize]byte
+	binary.BigEndian.PutUint32(head[0:], uint32(len(r.event))) //nolint:gosec // G115: at most maxEvent
+	binary.BigEndian.PutUint64(head[8:], r.position)
+	binary.BigEndian.PutUint32(head[16:], r.seconds)
+	head[20] = r.severity
+	if r.more {
+		head[21] = 1
+	}
+	table := castagnoli()
+	sum := crc32.Update(crc32.Checksum(head[8:], table), table, r.event)
+	binary.BigEndian.PutUint32(head[4:], sum)
+	return append(append(b, head[:]...), r.event...)
+}
+
+// parse reads the record that b begins with, and returns how long it is. The
+// record's event is part of b. It fails with errTorn where more bytes may make
+// it whole, and with errDamaged where they can't; then the length is what the
+// head says, 0 where that is senseless.
+func parse(b []byte) (record, int, error) {
+	if len(b) < headSize {
+		return record{}, 0, errTorn
+	}
+	length := int(binary.BigEndian.Uint32(b))
+	if length == 0 || length > maxEvent {
+		return record{}, 0, errDamaged
+	}
+	size := headSize + length
+	if len(b) < size {
+		return record{}, size, errTorn
+	}
+	if crc32.Checksum(b[8:size], castagnoli()) != binary.BigEndian.Uint32(b[4:]) || b[21] > 1 || b[22] != 0 || b[23] != 0 {
+		return record{}, size, errDamaged
+	}
+	return record{
+		position: binary.BigEndian.Uint64(b[8:]),
+		seconds:  binary.BigEndian.Uint32(b[16:]),
+		severity: b[20],
+		more:     b[21] == 1,
+		event:    b[headSize:size],
+	}, size, nil
+}
+
+// A scanner reads the records of a segment.
+type scanner struct {
+	from   io.ReaderAt
+	offset int64 // of the next record
+	end    int64 // of the segment
+	buf    []byte
+	begun  int // of what is read, what was used
+}
+
+// readSize is how much a scanner reads at a time.
+const readSize = 128 << 10
+
+// next reads the next record. It returns io.EOF at the end of the segment,
+// errTorn where the end is within a record, and errDamaged for a record that is
+// not what was written; skip goes on after it.
+func (s *scanner) next() (record, error) {
+	for {
+		r, size, err := parse(s.buf[s.begun:])
+		switch {
+		case err == nil:
+			s.begun += size
+			s.offset += int64(size)
+			return r, nil
+		case errors.Is(err, errDamaged):
+			return r, err
+		}
+		more, err := s.fill(max(size, headSize))
+		if err != nil {
+			return r, err
+		}
+		if !more && s.offset == s.end {
+			return r, io.EOF
+		}
+		if !more {
+			return r, errTorn
+		}
+	}
+}
+
+// fill reads on until there are size bytes, and reports whether there are.
+func (s *scanner) fill(size int) (bool, error) {
+	rest := s.end - s.offset
+	if rest < int64(size) {
+		return false, nil
+	}
+	want := min(rest, int64(max(size, readSize)))
+	if int64(cap(s.buf)) < want {
+		s.buf = make([]byte, want)
+	}
+	s.buf, s.begun = s.buf[:want], 0
+	n, err := s.from.ReadAt(s.buf, s.offset)
+	if n < len(s.buf) {
+		s.buf = s.buf[:0]
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return false, fmt.Errorf("at byte %d: %w", s.offset, err)
+	}
+	return true, nil
+}
+
+// skip goes on after a damaged record, and reports whether it could: only the
+// length that the record's head gives leads to the next, which must be whole.
+func (s *scanner) skip() bool {
+	_, size, _ := parse(s.buf[s.begun:])
+	if size == 0 {
+		return false
+	}
+	ahead := scanner{from: s.from, offset: s.offset + int64(size), end: s.end}
+	if _, err := ahead.next(); err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	s.offset += int64(size)
+	s.buf, s.begun = s.buf[:0], 0
+	return true
+}

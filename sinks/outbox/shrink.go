@@ -1,0 +1,205 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"wormscope/sinks/event"
+)
+
+// shrink makes the outbox smaller than its bound again. What every sink has
+// goes first, oldest first; then what no sink wants; then, severity by severity
+// from the lowest, the oldest events that some sink does not have. What the
+// ledger has not taken stays, and so does what is being delivered. It runs in
+// the committer, which writes to the newest segment.
+func (b *Outbox) shrink() {
+	b.trim()
+	b.shrinkAt = b.durable + tailSize              // where nothing can go, trying takes time
+	target := b.opts.MaxBytes - b.opts.MaxBytes/16 // not for each event again
+	for severity := range 256 {
+		for _, s := range b.holding(uint8(severity)) {
+			if b.size() <= b.opts.MaxBytes && severity == 0 || b.size() <= target {
+				return
+			}
+			if err := b.rewrite(s, uint8(severity), b.size()-target); err != nil {
+				b.warn("outbox: can't be made smaller: %v", err)
+				return
+			}
+		}
+	}
+}
+
+// size returns how many bytes all segments take.
+func (b *Outbox) size() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total
+}
+
+// holding returns the segments that hold records of a severity, oldest first.
+func (b *Outbox) holding(severity uint8) []*segment {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []*segment
+	for _, s := range b.segments {
+		if s.tallies[severity].records > 0 {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// A purge is what is left of a segment, and what was given up of it.
+type purge struct {
+	box      *Outbox
+	severity uint8
+	excess   int64 // bytes that are still to go
+	secured  uint64
+	ledger   uint64
+	spared   [][2]uint64 // for each sink, what it is delivering or will have in a moment
+
+	kept  segment
+	bytes []byte
+	gone  bool              // something is
+	given map[uint64]uint64 // the sinks, as bits, that lose an event, by its position
+	lost  []int             // events, by sink
+	total int               // events that any sink has lost
+}
+
+// rewrite writes a segment anew without what is needed no more, and without the
+// oldest records of a severity until so many bytes are gone.
+func (b *Outbox) rewrite(s *segment, severity uint8, excess int64) error {
+	p := b.newPurge(s, severity, excess)
+	f, err := b.medium.open(s.name())
+	if err != nil {
+		return err
+	}
+	_, err = walk(f, s.size, p.visit)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if !p.gone {
+		return nil
+	}
+	if err := b.replace(s, p); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.stats.Lost += uint64(p.total) //nolint:gosec // G115: a count
+	for i, n := range p.lost {
+		sh := b.shippers[i]
+		sh.waiting = max(sh.waiting-n, 0)
+		sh.stats.Lost += uint64(n) //nolint:gosec // G115: a count
+	}
+	if p.total > 0 {
+		b.warnLost(fmt.Sprintf("it is full at %d MiB", b.opts.MaxBytes>>20))
+	}
+	b.mu.Unlock()
+	return nil
+}
+
+func (b *Outbox) newPurge(s *segment, severity uint8, excess int64) *purge {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := &purge{
+		box: b, severity: severity, excess: excess, secured: b.secured(), ledger: b.ledger,
+		kept:  segment{first: s.first, last: s.first - 1, rewrote: s.rewrote + 1},
+		given: make(map[uint64]uint64), lost: make([]int, len(b.shippers)),
+	}
+	for _, sh := range b.shippers {
+		until := sh.taken
+		if until >= b.tail.from { // it keeps up, and reads what is in memory soon
+			until = everything
+		}
+		p.spared = append(p.spared, [2]uint64{sh.cursor, until})
+	}
+	return p
+}
+
+// visit keeps a record or lets it go.
+func (p *purge) visit(r *record, _ int64) error {
+	if r.position > p.secured && (r.position > p.ledger || r.severity != p.severity || p.excess <= 0 || p.onItsWay(r.position)) {
+		p.bytes = r.append(p.bytes)
+		p.kept.add(r)
+		return nil
+	}
+	p.excess -= int64(headSize + len(r.event))
+	p.gone = true
+	if r.position <= p.secured || r.severity == 0 {
+		return nil
+	}
+	e, err := event.Decode(r.event)
+	if err != nil {
+		return nil //nolint:nilerr // nobody would have taken it
+	}
+	var losers uint64
+	for i, s := range p.box.shippers {
+		if r.position > p.spared[i][1] && s.wants(&e) {
+			p.lost[i]++
+			losers |= s.bit
+		}
+	}
+	if losers != 0 {
+		p.given[r.position] = losers
+		p.total++
+	}
+	return nil
+}
+
+// onItsWay reports whether a sink is delivering the record.
+func (p *purge) onItsWay(position uint64) bool {
+	for _, s := range p.spared {
+		if s[0] < position && position <= s[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// replace puts what is left of a segment in its place.
+func (b *Outbox) replace(s *segment, p *purge) error {
+	name := s.name()
+	f, err := b.medium.create(name + temporary)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(p.bytes)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, b.medium.remove(name+temporary))
+	}
+	b.files.Lock()
+	defer b.files.Unlock()
+	b.mu.Lock()
+	newest := b.segments[len(b.segments)-1] == s
+	b.mu.Unlock()
+	if newest && b.active != nil {
+		err = b.active.Close()
+		b.active = nil
+	}
+	if err = errors.Join(err, b.medium.rename(name+temporary, name)); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shrinkAt = 0
+	b.total += int64(len(p.bytes)) - s.size
+	p.kept.size = int64(len(p.bytes))
+	p.kept.last = s.last // so that nobody waits for what is gone
+	*s = p.kept
+	b.tail.forget(p.given)
+	return nil
+}
+
+// warnLost warns of events that were given up, once a minute at the most. It is
+// called with b.mu held.
+func (b *Outbox) warnLost(why string) {
+	if now := time.Now(); now.Sub(b.stats.lostWarned) > time.Minute {
+		b.stats.lostWarned = now
+		lost := b.stats.Lost
+		go b.warn("outbox: %s: %d events were given up so far, the oldest of the lowest severity first", why, lost)
+	}
+}
