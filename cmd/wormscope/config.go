@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,13 +35,16 @@ type settings struct {
 	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
 	Live     liveSetting    `yaml:"live"`          // what live is told besides
 	HTTP     httpSetting    `yaml:"http"`          // where live tells how it is doing
+	Sinks    []sinkSetting  `yaml:"sinks"`         // who gets events besides the event file
+	Outbox   outboxSetting  `yaml:"outbox"`        // what waits for them
 	Central  kafka.Central  `yaml:"central"`       // where the joint ledger of several sensors is
 
 	Filter string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
 	only   *filter.Filter // the same; nil for all
 
-	configFile string // that they were read from, empty for none
-	ownNetwork bool   // inside or zones were given, rather than left to the default
+	configFile   string        // that they were read from, empty for none
+	drainTimeout time.Duration // how long replay waits for sinks at its end, 0 for as long as it takes
+	ownNetwork   bool          // inside or zones were given, rather than left to the default
 }
 
 // feedSetting is one feed, by path or with what the path does not say.
@@ -191,7 +195,7 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
-	if err := errors.Join(s.checkPolicy(), s.parseFilter()); err != nil {
+	if err := cmp.Or(s.checkPolicy(), s.checkSinks(), s.parseFilter()); err != nil {
 		return s, err
 	}
 	s.ownNetwork = s.Internal != nil || s.Zones != nil

@@ -173,7 +173,7 @@ func restrictFiles(s *settings) error {
 
 // readFolders returns the folders of the configuration and of the feeds.
 func (s *settings) readFolders() []string {
-	all := s.HTTP.folders()
+	all := append(s.HTTP.folders(), s.sinkFolders()...)
 	if s.configFile != "" {
 		all = append(all, filepath.Dir(s.configFile))
 	}

@@ -172,6 +172,9 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
+	if out.sinks, err = openDelivery(s, keep, deliveryOptions{live: true, warn: l.sinkSaid}); err != nil {
+		return err
+	}
 	l.p, err = newPipeline(s, feeds.set, out, keep, l.source.Name)
 	if err != nil {
 		return err
@@ -224,11 +227,21 @@ func (l *liveRun) conclude() error {
 		l.log.Warn("events", zap.Error(err))
 	}
 	l.p.state.stopWriter()
+	if err := l.p.events.sinks.drain(context.Background(), lastDelivery, func(int) {}); err != nil {
+		l.log.Warn(err.Error())
+	}
 	l.publish(time.Now())
 	l.say()
 	seen := l.sight()
 	return l.p.conclude(l.s, &seen, nil, l.std)
 }
+
+// lastDelivery is how long sinks may take for what was found last. With a
+// state folder the next run delivers what they could not.
+const lastDelivery = 5 * time.Second
+
+// sinkSaid tells what happens to the sinks.
+func (l *liveRun) sinkSaid(line string) { l.log.Warn(line) }
 
 // sight is what was seen of the interfaces.
 func (l *liveRun) sight() sight {

@@ -156,6 +156,13 @@ func (l *liveRun) line(before, now *snapshot) {
 		zap.Uint64("events", now.Events.Events),
 		zap.Uint64("events_lost", now.Events.Lost),
 	}
+	if o := now.Outbox; o != nil {
+		waiting := 0
+		for i := range o.Sinks {
+			waiting += o.Sinks[i].Waiting
+		}
+		fields = append(fields, zap.Int("sinks_waiting", waiting), zap.Uint64("sinks_lost", o.Lost))
+	}
 	if dropped > wasDropped {
 		l.log.Warn("state", fields...)
 	} else {

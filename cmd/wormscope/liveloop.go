@@ -141,6 +141,7 @@ func (l *liveRun) publish(now time.Time) {
 	if l.keeper != nil {
 		l.keeper.describe(s)
 	}
+	l.p.events.sinks.describe(s)
 	if before := l.board.snapshot(); before != nil {
 		s.EventsFailed = before.EventsFailed
 		if s.Events.Errors > before.Events.Errors {

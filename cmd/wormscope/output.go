@@ -20,6 +20,7 @@ import (
 type events struct {
 	file   *sinks.File
 	render *ecs.Renderer
+	sinks  *delivery // nil for none
 	err    error
 	failed uint64 // events that could not be written when they came
 }
@@ -45,6 +46,9 @@ func openEvents(s *eventSetting, stdout io.Writer) (*events, error) {
 // prepare says what events are rendered with.
 func (e *events) prepare(zones *zone.Map, fileName func(int) string) {
 	e.render = ecs.New(ecs.Options{Version: version(), Zones: zones, FileName: fileName})
+	if e.sinks != nil {
+		e.sinks.fileName = fileName
+	}
 }
 
 // alert writes one word of an alert.
@@ -52,15 +56,21 @@ func (e *events) alert(a *alert.Alert) {
 	if e.file != nil {
 		e.write(e.render.Alert(a))
 	}
+	e.sinks.alert(a)
 }
 
 // onChange returns what writes a change of a host's state, nil when nobody
 // reads events: it takes the ledger some work to put a change in words.
 func (e *events) onChange() func(scope.Change) {
-	if e.file == nil {
+	if e.file == nil && e.sinks == nil {
 		return nil
 	}
-	return func(c scope.Change) { e.write(e.render.Change(&c)) }
+	return func(c scope.Change) {
+		if e.file != nil {
+			e.write(e.render.Change(&c))
+		}
+		e.sinks.change(&c)
+	}
 }
 
 // write writes a rendered event.
@@ -92,20 +102,22 @@ func (e *events) reopen() error {
 	return e.file.Reopen()
 }
 
-// flush writes what waits.
+// flush writes what waits, to the file and to the outbox.
 func (e *events) flush() error {
-	if e.file == nil {
-		return nil
+	var err error
+	if e.file != nil {
+		err = e.file.Flush()
 	}
-	return e.file.Flush()
+	return errors.Join(err, e.sinks.sync())
 }
 
-// close writes what waits and closes the file.
+// close writes what waits and closes the file and the sinks.
 func (e *events) close() error {
-	if e.file == nil {
-		return nil
+	var err error
+	if e.file != nil {
+		err = e.file.Close()
 	}
-	return e.file.Close()
+	return errors.Join(err, e.sinks.close())
 }
 
 // writeWhole writes a file, or to standard output for "-". A file is replaced

@@ -118,13 +118,15 @@ func (v voice) Alert(a alert.Alert) {
 	}
 	p.events.alert(&a)
 	p.ledger.Alert(a)
-	p.state.alert(a)
+	p.state.alert(a, p.events.sinks.commit())
 }
 
 // Fact implements alert.Emitter.
 func (v voice) Fact(f alert.Fact) {
-	v.p.ledger.Fact(f)
-	v.p.state.fact(f)
+	p := v.p
+	p.events.sinks.fact(&f)
+	p.ledger.Fact(f)
+	p.state.fact(f, p.events.sinks.commit())
 }
 
 // ownTraffic reports whether an alert is about look-ups or contacts of this

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -31,6 +32,34 @@ func newProgress(w io.Writer, size int64) *progress {
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionClearOnFinish(),
 	)}
+}
+
+// A waiting shows on a terminal how many events wait for sinks.
+type waiting struct {
+	to    io.Writer // nil where it is no terminal
+	shown bool
+}
+
+func newWaiting(w io.Writer) *waiting {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &waiting{to: w}
+	}
+	return &waiting{}
+}
+
+// show says how many there are now.
+func (p *waiting) show(events int) {
+	if p.to != nil {
+		p.shown = true
+		_, _ = fmt.Fprintf(p.to, "\r%d events wait to be delivered   ", events) // as of a bar
+	}
+}
+
+// close takes the line away.
+func (p *waiting) close() {
+	if p.shown {
+		_, _ = io.WriteString(p.to, "\r\x1b[K")
+	}
 }
 
 // show says how many bytes have been read.

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,7 @@ var errStopped = errors.New("stopped by a signal before the end of the capture")
 
 func newReplay(std streams) *cobra.Command {
 	var flags flagValues
+	var drainTimeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "replay [flags] CAPTURE...",
 		Short: "Read captures and say who is affected",
@@ -41,15 +44,19 @@ Nothing has to be configured.`,
 			if err != nil {
 				return err
 			}
+			s.drainTimeout = drainTimeout
 			return replay(cmd.Context(), &s, args, std)
 		},
 	}
 	flags.addFlags(cmd)
+	cmd.Flags().DurationVar(&drainTimeout, "drain-timeout", 0, "at the end, wait for sinks no longer than this `TIME` (default as long as it takes)")
 	return cmd
 }
 
 // replay reads the captures and writes what the settings ask for.
 func replay(ctx context.Context, s *settings, paths []string, std streams) (err error) {
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer cancel()
 	source, err := capture.Open(paths, std.in)
 	if err != nil {
 		return err
@@ -72,6 +79,12 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
+	out.sinks, err = openDelivery(s, keep, deliveryOptions{
+		stop: ctx.Done(), warn: func(line string) { std.report("warning: %s", line) },
+	})
+	if err != nil {
+		return err
+	}
 	p, err := newPipeline(s, set, out, keep, source.Name)
 	if err != nil {
 		return err
@@ -84,15 +97,30 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	seen := sightOf(source)
-	return errors.Join(p.conclude(s, &seen, stopped, std), stopped)
+	err = errors.Join(p.conclude(s, &seen, stopped, std), stopped)
+	return errors.Join(err, p.drain(ctx, s.drainTimeout, std))
+}
+
+// drain waits until the sinks have everything. With a state folder the next run
+// delivers what is left.
+func (p *pipeline) drain(ctx context.Context, atMost time.Duration, std streams) error {
+	wait := newWaiting(std.err)
+	err := p.events.sinks.drain(ctx, atMost, wait.show)
+	wait.close()
+	switch {
+	case err == nil:
+		return nil
+	case p.state != nil:
+		return fmt.Errorf("%w; the next run with this state folder delivers them", err)
+	default:
+		return fmt.Errorf("%w; without a state folder they are lost", err)
+	}
 }
 
 // watch runs the pipeline, shows progress and heeds signals: interrupt and
-// terminate end it after the packets that were read, hang-up reopens the event
-// file.
+// terminate, which end ctx, end it after the packets that were read, hang-up
+// reopens the event file.
 func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std streams) error {
-	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer cancel()
 	reopen := make(chan os.Signal, 1)
 	signal.Notify(reopen, syscall.SIGHUP)
 	defer signal.Stop(reopen)

@@ -78,7 +78,7 @@ it never sends a packet into the network it watches.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newReplay(std), newLive(std), newDoctor(std), newReport(std), newMark(std), newUnmark(std), newExport(std), newScope(std), newFeeds(std), newMan())
+	root.AddCommand(newReplay(std), newLive(std), newDoctor(std), newReport(std), newMark(std), newUnmark(std), newExport(std), newScope(std), newFeeds(std), newConfig(std), newMan())
 	return root
 }
 

@@ -16,6 +16,7 @@ import (
 	"wormscope/detect/zone"
 	"wormscope/scope"
 	"wormscope/scope/store"
+	"wormscope/sinks/outbox"
 )
 
 // A state keeps what a run finds in a state folder. A nil one keeps nothing.
@@ -23,8 +24,11 @@ type state struct {
 	store    *store.Store
 	captures []captureNotes // by the index that frames have
 	loading  bool           // the ledger is told what is known already
+	changes  []scope.Change // that follow from the word which is told next
 	flushed  time.Time
-	writer   *stateWriter // nil where the run itself writes
+	writer   *stateWriter   // nil where the run itself writes
+	box      *outbox.Outbox // that holds what is told, nil where there is none
+	position uint64         // of what was told last
 }
 
 // captureNotes are what a run notes of one capture file.
@@ -134,24 +138,27 @@ func storedLedger(db *store.Store, zones *zone.Map) (*scope.Ledger, scope.Captur
 	return l, about, err
 }
 
-func (k *state) alert(a alert.Alert) {
-	switch {
-	case k == nil:
-	case k.writer != nil:
-		k.writer.waiting.alerts = append(k.writer.waiting.alerts, a)
-	default:
-		k.store.Alert(a)
-	}
+// alert notes a word of an alert, which an outbox holds at a position.
+func (k *state) alert(a alert.Alert, position uint64) {
+	k.word(word{alert: &a, position: position})
 }
 
-func (k *state) fact(f alert.Fact) {
-	switch {
-	case k == nil:
-	case k.writer != nil:
-		k.writer.waiting.facts = append(k.writer.waiting.facts, f)
-	default:
-		k.store.Fact(f)
+// fact notes a fact, as alert does.
+func (k *state) fact(f alert.Fact, position uint64) {
+	k.word(word{fact: &f, position: position})
+}
+
+func (k *state) word(w word) {
+	if k == nil {
+		return
 	}
+	w.changes, k.changes = k.changes, nil
+	if k.writer != nil {
+		k.writer.waiting.words = append(k.writer.waiting.words, w)
+		return
+	}
+	k.position = max(k.position, w.position)
+	w.tell(k.store)
 }
 
 // unlessOld passes changes of the ledger's mind on, unless they are of an
@@ -162,7 +169,7 @@ func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 	}
 	return func(c scope.Change) {
 		if !k.loading {
-			k.store.Change(c)
+			k.changes = append(k.changes, c)
 			listen(c)
 		}
 	}
@@ -231,7 +238,17 @@ func (k *state) flush() error {
 	if k.writer != nil {
 		return k.writer.flush()
 	}
-	return k.store.Flush()
+	return k.flushNow()
+}
+
+// flushNow writes what was found, and lets the outbox forget what the folder
+// has.
+func (k *state) flushNow() error {
+	err := k.store.Flush()
+	if err == nil && k.box != nil && k.position > 0 {
+		k.box.Taken(k.position)
+	}
+	return err
 }
 
 // named says what tells a file from all others, instead of its content.
@@ -284,5 +301,6 @@ func (k *state) close() error {
 		return nil
 	}
 	k.stopWriter()
-	return k.store.Close()
+	err := k.flushNow()
+	return errors.Join(err, k.store.Close())
 }

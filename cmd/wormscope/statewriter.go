@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"wormscope/detect/alert"
+	"wormscope/scope"
 	"wormscope/scope/store"
 )
 
@@ -21,12 +22,34 @@ type stateWriter struct {
 
 // words are what is written in one transaction.
 type words struct {
-	alerts []alert.Alert
-	facts  []alert.Fact
-	run    *store.Run // what was looked at so far, nil where that need not be written
+	words []word
+	run   *store.Run // what was looked at so far, nil where that need not be written
 }
 
-func (w *words) len() int { return len(w.alerts) + len(w.facts) }
+// A word is what a ledger is told, an alert or a fact, and what it made of it.
+type word struct {
+	alert    *alert.Alert
+	fact     *alert.Fact
+	changes  []scope.Change
+	position uint64 // in an outbox, 0 where there is none
+}
+
+// tell tells the state folder.
+func (w *word) tell(s *store.Store) {
+	if w.position > 0 {
+		s.Took(w.position)
+	}
+	for i := range w.changes {
+		s.Change(w.changes[i])
+	}
+	if w.alert != nil {
+		s.Alert(*w.alert)
+	} else {
+		s.Fact(*w.fact)
+	}
+}
+
+func (w *words) len() int { return len(w.words) }
 
 // maxWaiting is how many words wait for a slow disk, about 100 MB, before the
 // capture loop waits, too.
@@ -39,21 +62,21 @@ func (k *state) startWriter() {
 		return
 	}
 	k.writer = &stateWriter{hand: make(chan words), done: make(chan struct{})}
-	go k.writer.run(k.store)
+	go k.writer.run(k)
 }
 
-func (w *stateWriter) run(s *store.Store) {
+// run writes what it is handed. It alone uses the store and the position
+// meanwhile.
+func (w *stateWriter) run(k *state) {
 	defer close(w.done)
 	for batch := range w.hand {
-		for i := range batch.alerts {
-			s.Alert(batch.alerts[i])
+		for i := range batch.words {
+			k.position = max(k.position, batch.words[i].position)
+			batch.words[i].tell(k.store)
 		}
-		for i := range batch.facts {
-			s.Fact(batch.facts[i])
-		}
-		err := s.Flush()
+		err := k.flushNow()
 		if err == nil && batch.run != nil {
-			err = s.Finish(*batch.run)
+			err = k.store.Finish(*batch.run)
 		}
 		w.mu.Lock()
 		w.err = err

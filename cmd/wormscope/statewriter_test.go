@@ -30,8 +30,8 @@ func TestStateWriterWritesAll(t *testing.T) {
 	for i := range n {
 		at := time.Unix(int64(i), 0).UTC()
 		host := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		k.alert(alert.Alert{ID: strconv.Itoa(i), Rule: alert.RuleScan, Host: host, Time: at, First: at, Last: at})
-		k.fact(alert.Fact{Kind: alert.FactResolver, Host: host, Time: at})
+		k.alert(alert.Alert{ID: strconv.Itoa(i), Rule: alert.RuleScan, Host: host, Time: at, First: at, Last: at}, 0)
+		k.fact(alert.Fact{Kind: alert.FactResolver, Host: host, Time: at}, 0)
 		if i%100 == 0 {
 			k.flushed = time.Time{} // as if a second had passed
 			if err := k.flush(); err != nil {

@@ -64,6 +64,7 @@ func (p *pipeline) summary(seen *sight) scope.Capture {
 	c.Warnings = append(c.Warnings, p.sightWarnings(&seen.Stats, &c)...)
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
 	c.Warnings = append(c.Warnings, shares.Warnings()...)
+	c.Warnings = append(c.Warnings, p.events.sinks.warnings()...)
 	return c
 }
 

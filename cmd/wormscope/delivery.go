@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+	"wormscope/scope"
+	"wormscope/sinks/event"
+	"wormscope/sinks/outbox"
+)
+
+// leastOutbox is the least bound of an outbox, MB.
+const leastOutbox = outbox.MinBytes >> 20
+
+// A delivery hands what is found to the sinks, by way of the outbox. A nil one
+// has no sinks.
+type delivery struct {
+	box      *outbox.Outbox
+	fileName func(int) string
+	group    []event.Event // one word, and what follows from it
+	facts    bool          // facts are kept, too: for a ledger
+}
+
+// deliveryOptions are what differs between replay and live.
+type deliveryOptions struct {
+	live bool
+	stop <-chan struct{}   // ends waiting for room
+	warn func(line string) // takes what an operator should know
+}
+
+// openDelivery opens the outbox and the sinks that the settings name, nil when
+// they name none. What an earlier run made durable, and did not come to tell
+// the state folder, is told to it first.
+func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err error) {
+	if len(s.Sinks) == 0 {
+		return nil, nil //nolint:nilnil // a nil delivery has no sinks
+	}
+	options := outbox.Options{MaxBytes: s.Outbox.MaxMB << 20, Stop: o.stop, Warn: o.warn}
+	if !o.live {
+		options.Wait = -1 // a capture can wait, traffic can't
+	}
+	var known uint64
+	if keep != nil {
+		options.Dir = filepath.Join(s.State, "outbox")
+		if known, err = keep.store.Position(); err != nil {
+			return nil, err
+		}
+		options.After = known
+	}
+	box, err := outbox.Open(options)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, box.Close())
+		}
+	}()
+	d := &delivery{box: box, facts: keep != nil}
+	if keep != nil {
+		if err = keep.recoverFrom(box, known); err != nil {
+			return nil, err
+		}
+	}
+	receivers, err := s.receivers(o.live)
+	if err != nil {
+		return nil, err
+	}
+	for i := range receivers {
+		d.facts = d.facts || receivers[i].Sink.Wants(&event.Event{Fact: &alert.Fact{}})
+	}
+	return d, box.Start(receivers)
+}
+
+// receivers opens the sinks, which connect when they have something to deliver.
+func (s *settings) receivers(live bool) (list []outbox.Receiver, err error) {
+	zones, err := zone.New(s.Internal, s.Zones)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for i := 0; err != nil && i < len(list); i++ {
+			err = errors.Join(err, list[i].Sink.Close())
+		}
+	}()
+	for i := range s.Sinks {
+		k := &s.Sinks[i]
+		sink, err := k.own.open(k.renderer(zones, live))
+		if err != nil {
+			return list, fmt.Errorf("sink %s: %w", k.Name, err)
+		}
+		list = append(list, outbox.Receiver{Name: k.Name, Sink: sink, Wants: k.wants()})
+	}
+	return list, nil
+}
+
+// recoverFrom tells the state folder what an outbox holds beyond a position.
+func (k *state) recoverFrom(box *outbox.Outbox, known uint64) error {
+	k.box = box
+	box.Taken(known)
+	files := map[string]int{}
+	var names []string
+	k.store.Begin(func(i int) string { return names[i] }, nil)
+	err := box.Recover(known, func(position uint64, e *event.Event) error {
+		ref := func(r alert.FrameRef) alert.FrameRef {
+			name := e.FileName(r.File)
+			if _, ok := files[name]; !ok {
+				files[name] = len(names)
+				names = append(names, name)
+			}
+			r.File = files[name]
+			return r
+		}
+		k.store.Took(position)
+		k.position = position
+		switch {
+		case e.Alert != nil:
+			a := *e.Alert
+			for i := range a.Frames {
+				a.Frames[i] = ref(a.Frames[i])
+			}
+			k.store.Alert(a)
+		case e.Fact != nil:
+			f := *e.Fact
+			f.Frame = ref(f.Frame)
+			k.store.Fact(f)
+		case e.Change != nil:
+			k.store.Change(*e.Change)
+		}
+		return nil
+	})
+	if err == nil {
+		err = k.flushNow()
+	}
+	return err
+}
+
+// alert begins a group with a word of an alert.
+func (d *delivery) alert(a *alert.Alert) {
+	if d != nil {
+		d.group = append(d.group, event.OfAlert(a, d.fileName))
+	}
+}
+
+// fact begins a group with a fact.
+func (d *delivery) fact(f *alert.Fact) {
+	if d != nil && d.facts {
+		d.group = append(d.group, event.OfFact(f, d.fileName))
+	}
+}
+
+// change adds what the ledger made of a word.
+func (d *delivery) change(c *scope.Change) {
+	if d != nil {
+		d.group = append(d.group, event.OfChange(c, d.fileName))
+	}
+}
+
+// commit hands the group over, and returns the outbox's position after it, 0
+// without an outbox.
+func (d *delivery) commit() uint64 {
+	if d == nil {
+		return 0
+	}
+	var position uint64
+	if len(d.group) > 0 {
+		position = d.box.Append(d.group)
+	}
+	clear(d.group)
+	d.group = d.group[:0]
+	return position
+}
+
+// sync waits until everything that was handed over is durable.
+func (d *delivery) sync() error {
+	if d == nil {
+		return nil
+	}
+	return d.box.Sync()
+}
+
+// drain waits until every sink has everything, or ctx ends, or so much time has
+// passed, 0 for as long as it takes. The error says what waits then.
+func (d *delivery) drain(ctx context.Context, atMost time.Duration, show func(waiting int)) error {
+	if d == nil {
+		return nil
+	}
+	if atMost > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, atMost)
+		defer cancel()
+	}
+	err := d.box.Drain(ctx, func(s outbox.Stats) { show(s.Waiting()) })
+	if err == nil {
+		return nil
+	}
+	stats := d.box.Stats()
+	var waiting []string
+	for i := range stats.Sinks {
+		if k := &stats.Sinks[i]; k.Waiting > 0 {
+			waiting = append(waiting, fmt.Sprintf("%d for sink %s", k.Waiting, k.Name))
+		}
+	}
+	if len(waiting) == 0 {
+		waiting = []string{fmt.Sprintf("%d not yet on the disk", stats.Queued)}
+	}
+	return errors.New("events were not delivered: " + strings.Join(waiting, ", "))
+}
+
+// describe fills in what the outbox knows.
+func (d *delivery) describe(s *snapshot) {
+	if d == nil {
+		return
+	}
+	stats := d.box.Stats()
+	o := &outboxSnapshot{
+		Appended: stats.Appended, Queued: stats.Queued, Bytes: stats.Bytes, Lost: stats.Lost, Errors: stats.Errors, Error: stats.Error,
+	}
+	for i := range stats.Sinks {
+		k := &stats.Sinks[i]
+		o.Sinks = append(o.Sinks, sinkSnapshot{
+			Name: k.Name, Waiting: k.Waiting, Oldest: k.Oldest, Delivered: k.Delivered, Repeated: k.Repeated,
+			Refused: k.Refused, Lost: k.Lost, Retries: k.Retries, Error: k.Error, Since: k.Since,
+		})
+	}
+	s.Outbox = o
+}
+
+// warnings says what is missing at the sinks.
+func (d *delivery) warnings() []string {
+	if d == nil {
+		return nil
+	}
+	stats := d.box.Stats()
+	var out []string
+	if stats.Lost > 0 {
+		out = append(out, fmt.Sprintf("%d events were given up before they were delivered: the outbox was full, or the disk took none", stats.Lost))
+	}
+	for i := range stats.Sinks {
+		if k := &stats.Sinks[i]; k.Refused > 0 {
+			out = append(out, fmt.Sprintf("sink %s refused %d events for good", k.Name, k.Refused))
+		}
+	}
+	return out
+}
+
+// close makes what was handed over durable, and closes the sinks.
+func (d *delivery) close() error {
+	if d == nil {
+		return nil
+	}
+	return d.box.Close()
+}

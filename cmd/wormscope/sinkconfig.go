@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/zone"
+	"wormscope/sinks"
+	"wormscope/sinks/cef"
+	"wormscope/sinks/ecs"
+	"wormscope/sinks/elastic"
+	"wormscope/sinks/eve"
+	"wormscope/sinks/event"
+	"wormscope/sinks/kafka"
+	"wormscope/sinks/ocsf"
+	"wormscope/sinks/splunk"
+	"wormscope/sinks/syslog"
+)
+
+// outboxSetting bounds what waits for sinks.
+type outboxSetting struct {
+	MaxMB int64 `yaml:"max_mb"` // MB of events that are kept; 0 for 1024, or 64 without a state folder
+}
+
+// sinkSetting is one receiver of events: what all have, and the settings of its
+// type.
+type sinkSetting struct {
+	Name        string   `yaml:"name"`         // of its cursor, its dead letters and in messages; the type if empty
+	Type        string   `yaml:"type"`         // kafka, syslog, elasticsearch or splunk
+	Format      string   `yaml:"format"`       // ecs, ocsf, cef or eve; ecs if empty
+	MinSeverity string   `yaml:"min_severity"` // info, low, medium, high or critical: of alerts and states; info if empty
+	Events      []string `yaml:"events"`       // alerts, states; both if empty
+
+	own kind // the settings of the type
+}
+
+// A kind is the settings of one type of sink.
+type kind interface {
+	Validate() error
+	open(r sinks.Renderer) (checkedSink, error)
+}
+
+// A checkedSink is a sink that can say what would keep it from delivering.
+type checkedSink interface {
+	sinks.Sink
+	Check(ctx context.Context) error
+}
+
+type (
+	kafkaKind   struct{ kafka.Config }
+	syslogKind  struct{ syslog.Config }
+	elasticKind struct{ elastic.Config }
+	splunkKind  struct{ splunk.Config }
+)
+
+func (k *kafkaKind) open(r sinks.Renderer) (checkedSink, error)   { return kafka.New(k.Config, r) }
+func (k *syslogKind) open(r sinks.Renderer) (checkedSink, error)  { return syslog.New(k.Config, r) }
+func (k *elasticKind) open(r sinks.Renderer) (checkedSink, error) { return elastic.New(k.Config, r) }
+func (k *splunkKind) open(r sinks.Renderer) (checkedSink, error)  { return splunk.New(k.Config, r) }
+
+// kindOf returns empty settings of a type, and where its keys go.
+func kindOf(name string) (own kind, keys any) {
+	switch name {
+	case "kafka":
+		k := &kafkaKind{}
+		return k, &k.Config
+	case "syslog":
+		k := &syslogKind{}
+		return k, &k.Config
+	case "elasticsearch":
+		k := &elasticKind{}
+		return k, &k.Config
+	case "splunk":
+		k := &splunkKind{}
+		return k, &k.Config
+	default:
+		return nil, nil
+	}
+}
+
+// UnmarshalYAML reads what all sinks have, and the rest as its type has it. A
+// key that is not known is an error.
+func (s *sinkSetting) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: a sink is a mapping with a type", n.Line)
+	}
+	type plain sinkSetting
+	if err := n.Decode((*plain)(s)); err != nil {
+		return err
+	}
+	own, keys := kindOf(s.Type)
+	if own == nil {
+		return fmt.Errorf("line %d: sink type %q: want kafka, syslog, elasticsearch or splunk", n.Line, s.Type)
+	}
+	rest := &yaml.Node{Kind: yaml.MappingNode, Tag: n.Tag, Line: n.Line}
+	common := yamlKeys(reflect.TypeFor[sinkSetting]())
+	for i := 0; i < len(n.Content); i += 2 {
+		if _, ok := common[n.Content[i].Value]; !ok {
+			rest.Content = append(rest.Content, n.Content[i], n.Content[i+1])
+		}
+	}
+	if err := checkKeys(rest, reflect.TypeOf(keys).Elem(), "a sink of type "+s.Type); err != nil {
+		return err
+	}
+	if err := rest.Decode(keys); err != nil {
+		return err
+	}
+	s.own = own
+	if s.Name == "" {
+		s.Name = s.Type
+	}
+	return nil
+}
+
+// yamlKeys returns the types of the keys that a struct has.
+func yamlKeys(t reflect.Type) map[string]reflect.Type {
+	keys := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case options == "inline":
+			for k, v := range yamlKeys(f.Type) {
+				keys[k] = v
+			}
+		case name != "":
+			keys[name] = f.Type
+		}
+	}
+	return keys
+}
+
+// checkKeys refuses a key that a type does not have: yaml's own check does not
+// reach through an UnmarshalYAML method.
+func checkKeys(n *yaml.Node, t reflect.Type, of string) error {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if n.Kind != yaml.MappingNode || t.Kind() != reflect.Struct {
+		return nil
+	}
+	known := yamlKeys(t)
+	for i := 0; i < len(n.Content); i += 2 {
+		key := n.Content[i]
+		field, ok := known[key.Value]
+		if !ok {
+			return fmt.Errorf("line %d: field %s not found in %s", key.Line, key.Value, of)
+		}
+		if err := checkKeys(n.Content[i+1], field, key.Value+" of "+of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// severities are the words for the least severity of a sink.
+func severities() []string { return []string{"info", "low", "medium", "high", "critical"} }
+
+// least is the least severity of what the sink gets.
+func (s *sinkSetting) least() alert.Severity {
+	steps := []alert.Severity{alert.Info, alert.Low, alert.Medium, alert.High, alert.Critical}
+	return steps[max(slices.Index(severities(), s.MinSeverity), 0)]
+}
+
+// check says what is wrong with the settings, without connecting.
+func (s *sinkSetting) check() error {
+	var errs []error
+	if s.MinSeverity != "" && !slices.Contains(severities(), s.MinSeverity) {
+		errs = append(errs, fmt.Errorf("min_severity: %q: want %s", s.MinSeverity, strings.Join(severities(), ", ")))
+	}
+	for _, e := range s.Events {
+		if e != "alerts" && e != "states" {
+			errs = append(errs, fmt.Errorf("events: %q: want alerts, states or both", e))
+		}
+	}
+	if !slices.Contains([]string{"", "ecs", "ocsf", "cef", "eve"}, s.Format) {
+		errs = append(errs, fmt.Errorf("format: %q: want ecs, ocsf, cef or eve", s.Format))
+	}
+	if k, ok := s.own.(*kafkaKind); ok && k.LedgerTopic != "" && (s.MinSeverity != "" || s.Events != nil) {
+		errs = append(errs, errors.New("ledger_topic takes everything: give it a sink of its own, without min_severity and events"))
+	}
+	if k, ok := s.own.(*elasticKind); ok && !k.Foreign && s.Format != "" && s.Format != "ecs" {
+		errs = append(errs, errors.New("format: the template of this sink is for ecs: set foreign_template for another"))
+	}
+	errs = append(errs, s.own.Validate())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("sink %s: %s", s.Name, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return nil
+}
+
+// checkSinks says what is wrong with the first sink that is wrong.
+func (s *settings) checkSinks() error {
+	names := map[string]bool{}
+	for i := range s.Sinks {
+		k := &s.Sinks[i]
+		if names[k.Name] {
+			return fmt.Errorf("two sinks are called %s: give each a name", k.Name)
+		}
+		names[k.Name] = true
+		if err := k.check(); err != nil {
+			return err
+		}
+	}
+	if s.Outbox.MaxMB < 0 || s.Outbox.MaxMB > 0 && s.Outbox.MaxMB < leastOutbox {
+		return fmt.Errorf("outbox.max_mb: %d: want at least %d", s.Outbox.MaxMB, leastOutbox)
+	}
+	return nil
+}
+
+// renderer returns what writes the sink's events.
+func (s *sinkSetting) renderer(zones *zone.Map, live bool) sinks.Renderer {
+	switch s.Format {
+	case "ocsf":
+		return ocsf.New(ocsf.Options{Version: version(), Zones: zones})
+	case "cef":
+		return cef.New(cef.Options{Version: version(), Zones: zones})
+	case "eve":
+		return eve.New(eve.Options{Zones: zones, Live: live})
+	default:
+		return ecs.New(ecs.Options{Version: version(), Zones: zones})
+	}
+}
+
+// wants reports whether the sink is to have an event; nil for all.
+func (s *sinkSetting) wants() func(e *event.Event) bool {
+	least := s.least()
+	alerts, states := len(s.Events) == 0, len(s.Events) == 0
+	for _, e := range s.Events {
+		alerts, states = alerts || e == "alerts", states || e == "states"
+	}
+	if least == alert.Info && alerts && states {
+		return nil
+	}
+	return func(e *event.Event) bool {
+		if e.Alert != nil && !alerts || e.Change != nil && !states {
+			return false
+		}
+		return e.Fact != nil || e.Severity() >= least
+	}
+}
+
+// sinkFolders returns the folders of files that sinks read later: certificates
+// and passwords.
+func (s *settings) sinkFolders() []string {
+	var all []string
+	for i := range s.Sinks {
+		_, keys := kindOf(s.Sinks[i].Type)
+		if keys == nil {
+			continue
+		}
+		all = append(all, fileFolders(reflect.ValueOf(s.Sinks[i].own).Elem())...)
+	}
+	return all
+}
+
+// fileFolders returns the folders of the files that settings name.
+func fileFolders(v reflect.Value) []string {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	var all []string
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		f := v.Field(i)
+		switch {
+		case f.Kind() != reflect.String:
+			all = append(all, fileFolders(f)...)
+		case f.Len() > 0 && (name == "ca" || name == "cert" || name == "key" || strings.HasSuffix(name, "_file")):
+			all = append(all, filepath.Dir(f.String()))
+		}
+	}
+	return all
+}
