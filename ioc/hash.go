@@ -93,6 +93,16 @@ func (f *filter) has(h uint64) bool {
 	return at < len(f.words) && f.words[at]&mask == mask // at is 0 in an empty filter
 }
 
+// hint is has without a branch that depends on the hash: 1 for true.
+func (f *filter) hint(h uint64) uint64 {
+	at, mask := scale(h, len(f.words)), filterMask(h)
+	if at >= len(f.words) { // it is empty
+		return 0
+	}
+	missing := mask &^ f.words[at]
+	return (missing - 1) &^ missing >> 63
+}
+
 // filterMask returns the three bits of a hash. They are from the middle of it,
 // since the lower bits of addr4 are poor and the upper ones choose the word.
 func filterMask(h uint64) uint64 {

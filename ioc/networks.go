@@ -33,7 +33,10 @@ type network struct {
 type touched [1 << 16 / 64]uint64
 
 func (t *touched) set(block uint16)      { t[block>>6] |= 1 << (block & 63) }
-func (t *touched) has(block uint16) bool { return t[block>>6]>>(block&63)&1 != 0 }
+func (t *touched) has(block uint16) bool { return t.bit(block) != 0 }
+
+// bit returns the mark of a block, 0 or 1.
+func (t *touched) bit(block uint16) uint64 { return t[block>>6] >> (block & 63) & 1 }
 
 // block4 returns the block of an IPv4 address.
 func block4(a uint32) uint16 { return uint16(a >> 16) }
