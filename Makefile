@@ -7,12 +7,17 @@ FUZZTIME ?= 20s
 PACKETS  ?= 4000000
 RUNS     ?= 5
 CACHE    := .cache
+PROFILE  := cmd/wormscope/replay.pgo
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build test race soak lint fuzz bench bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
+.PHONY: build pgo test race soak lint fuzz bench bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 build: ## one static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/wormscope
+	CGO_ENABLED=0 $(GO) build -trimpath -pgo=$(PROFILE) -o $(BIN) ./cmd/wormscope
+
+pgo: $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the profile that build optimizes by, anew, on a quiet machine
+	@mkdir -p bin
+	$(GO) test ./cmd/wormscope -run '^$$' -bench Replay/small -benchtime 12x -cpuprofile $(CURDIR)/$(PROFILE) -o bin/pgo.test
 
 test: ## all tests, those with real tools included
 	.ci/deps
