@@ -55,13 +55,18 @@ func batch(from, to int) []event.Event {
 	return list
 }
 
-func open(t testing.TB, c Config) *Sink {
-	t.Helper()
+// renderer renders for a network of 10.0.0.0/8.
+func renderer() *ecs.Renderer {
 	zones, err := zone.New([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	s, err := New(c, ecs.New(ecs.Options{Zones: zones}))
+	return ecs.New(ecs.Options{Zones: zones})
+}
+
+func open(t testing.TB, c Config) *Sink {
+	t.Helper()
+	s, err := New(c, renderer())
 	if err != nil {
 		t.Fatal(err)
 	}
