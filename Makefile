@@ -36,6 +36,9 @@ lint: ## linters, module files, formatting
 	$(GO) mod tidy -diff
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
 
+chaos: ## brokers of Kafka that are away, or hang, for two minutes; make test has twenty seconds
+	WORMSCOPE_CHAOS=1 $(GO) test ./sinks/kafka -count 1 -v -run 'TestOutboxRate|TestKilled|TestAway'
+
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; for file in $$(git grep -l --untracked '^func Fuzz' -- '*_test.go'); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \

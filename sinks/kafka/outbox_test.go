@@ -197,6 +197,7 @@ func away() time.Duration {
 // TestAway takes the broker away for a while, and lets it hang for a while. All
 // is delivered, and nothing grows meanwhile.
 func TestAway(t *testing.T) {
+	t.Parallel()
 	const events = 200_000
 	for name, how := range map[string]struct{ leave, back func(*kafkatest.Cluster) }{
 		"away": {func(c *kafkatest.Cluster) { c.Kill(1) }, func(c *kafkatest.Cluster) { c.Restart(1) }},
