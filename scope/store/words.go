@@ -71,7 +71,7 @@ func (s *Store) Missed() uint64 { return s.missed }
 // up to 65,536 words and facts, and the next Flush tries again. After any other
 // failure nothing more is taken, and the failure is returned each time.
 func (s *Store) Flush() error {
-	if s.err != nil || len(s.words)+len(s.facts) == 0 {
+	if s.err != nil || len(s.words)+len(s.facts)+len(s.changes) == 0 {
 		s.clear()
 		return s.err
 	}
