@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ type deliveryOptions struct {
 // the state folder, is told to it first.
 func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err error) {
 	if len(s.Sinks) == 0 {
-		return nil, nil //nolint:nilnil // a nil delivery has no sinks
+		return nil, recoverOnly(s, keep)
 	}
 	options := outbox.Options{MaxBytes: s.Outbox.MaxMB << 20, Stop: o.stop, Warn: o.warn}
 	if !o.live {
@@ -47,7 +48,7 @@ func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err
 	}
 	var known uint64
 	if keep != nil {
-		options.Dir = filepath.Join(s.State, "outbox")
+		options.Dir = filepath.Join(s.State, outboxFolder)
 		if known, err = keep.store.Position(); err != nil {
 			return nil, err
 		}
@@ -77,6 +78,32 @@ func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err
 	}
 	return d, box.Start(receivers)
 }
+
+// recoverOnly tells the state folder what an earlier run, which had sinks, made
+// durable. What still waits for these sinks stays.
+func recoverOnly(s *settings, keep *state) error {
+	if keep == nil {
+		return nil
+	}
+	dir := filepath.Join(s.State, outboxFolder)
+	if _, err := os.Stat(dir); err != nil {
+		return nil //nolint:nilerr // there was no run with sinks
+	}
+	known, err := keep.store.Position()
+	if err != nil {
+		return err
+	}
+	box, err := outbox.Open(outbox.Options{Dir: dir, After: known})
+	if err != nil {
+		return err
+	}
+	err = keep.recoverFrom(box, known)
+	keep.box = nil
+	return errors.Join(err, box.Close())
+}
+
+// outboxFolder is where the outbox is in the state folder.
+const outboxFolder = "outbox"
 
 // receivers opens the sinks, which connect when they have something to deliver.
 func (s *settings) receivers(live bool) (list []outbox.Receiver, err error) {

@@ -172,14 +172,9 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
-	if out.sinks, err = openDelivery(s, keep, deliveryOptions{live: true, warn: l.sinkSaid}); err != nil {
+	if err = l.prepare(feeds.set, out, keep); err != nil {
 		return err
 	}
-	l.p, err = newPipeline(s, feeds.set, out, keep, l.source.Name)
-	if err != nil {
-		return err
-	}
-	l.prepare(feeds.set)
 	err = l.watch(ctx, feeds, read)
 	feeds.release()
 	if err != nil {
@@ -208,8 +203,14 @@ func (l *liveRun) close() error {
 	return l.source.Close()
 }
 
-// prepare sets the pipeline and the kernel filter up for a live run.
-func (l *liveRun) prepare(set *ioc.Set) {
+// prepare sets the sinks, the pipeline and the kernel filter up for a live run.
+func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
+	if out.sinks, err = openDelivery(l.s, keep, deliveryOptions{live: true, warn: l.sinkSaid}); err != nil {
+		return err
+	}
+	if l.p, err = newPipeline(l.s, set, out, keep, l.source.Name); err != nil {
+		return err
+	}
 	l.p.slice = int64(slice)
 	l.p.state.startWriter()
 	if !l.s.Live.OwnTraffic {
@@ -219,6 +220,7 @@ func (l *liveRun) prepare(set *ioc.Set) {
 		l.p.only = nil
 	}
 	l.setKernelFilter(set)
+	return nil
 }
 
 // conclude ends what is open, and writes the last summary.

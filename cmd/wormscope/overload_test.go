@@ -32,9 +32,9 @@ func TestLiveOverload(t *testing.T) {
 	before := p.Count(testnet.Right, "rx_packets")
 	var sent int64
 	for range 5 {
-		one, err := sender.Send(traffic, 0)
-		if err != nil {
-			t.Fatal(err)
+		one, failed := sender.Send(traffic, 0)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		sent += one.Frames
 	}

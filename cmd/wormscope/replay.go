@@ -93,7 +93,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if stopped != nil && !errors.Is(stopped, errStopped) {
 		return stopped
 	}
-	if err := p.finish(); err != nil {
+	if err = p.finish(); err != nil {
 		return err
 	}
 	seen := sightOf(source)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -123,14 +124,11 @@ func (s *sinkSetting) UnmarshalYAML(n *yaml.Node) error {
 // yamlKeys returns the types of the keys that a struct has.
 func yamlKeys(t reflect.Type) map[string]reflect.Type {
 	keys := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case options == "inline":
-			for k, v := range yamlKeys(f.Type) {
-				keys[k] = v
-			}
+			maps.Copy(keys, yamlKeys(f.Type))
 		case name != "":
 			keys[name] = f.Type
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"maps"
 	"net/netip"
@@ -293,6 +294,15 @@ func (k *state) run(seen *sight, warnings []string) store.Run {
 		run.Captures = append(run.Captures, about)
 	}
 	return run
+}
+
+// warnings says what the folder lacks of the run. With a writer it is only
+// asked when that has stopped.
+func (k *state) warnings() []string {
+	if k == nil || k.writer != nil || k.store.Missed() == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d findings are not in the state folder: its disk had no room for too long", k.store.Missed())}
 }
 
 // close writes what waits and closes the folder.

@@ -65,6 +65,7 @@ func (p *pipeline) summary(seen *sight) scope.Capture {
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
 	c.Warnings = append(c.Warnings, shares.Warnings()...)
 	c.Warnings = append(c.Warnings, p.events.sinks.warnings()...)
+	c.Warnings = append(c.Warnings, p.state.warnings()...)
 	return c
 }
 
