@@ -46,7 +46,10 @@ type truth struct {
 
 // eventDoc is an event as its readers see it.
 type eventDoc struct {
-	Event     struct{ ID, Kind, Action string }
+	Event struct {
+		ID, Kind, Action string
+		Severity         int
+	}
 	Host      struct{ IP []string }
 	Source    struct{ IP string }
 	Threat    struct{ Indicator struct{ Name, IP string } }
