@@ -200,7 +200,7 @@ type Recording struct{ process *Process }
 func (n *Net) Record(path string, snaplen int) *Recording {
 	n.t.Helper()
 	sw := &Host{n, "switch"}
-	p := sw.Start("listening on", "tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", bridge, "-s", strconv.Itoa(snaplen), "-w", path)
+	p := sw.Start("listening on", "tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", bridge, "-B", "65536", "-s", strconv.Itoa(snaplen), "-w", path)
 	return &Recording{p}
 }
 
