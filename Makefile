@@ -17,7 +17,7 @@ build: ## one static binary
 
 pgo: $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the profile that build optimizes by, anew, on a quiet machine
 	@mkdir -p bin
-	$(GO) test ./cmd/wormscope -run '^$$' -bench Replay/small -benchtime 12x -cpuprofile $(CURDIR)/$(PROFILE) -o bin/pgo.test
+	$(GO) test -trimpath ./cmd/wormscope -run '^$$' -bench Replay/small -benchtime 12x -cpuprofile $(CURDIR)/$(PROFILE) -o bin/pgo.test
 
 test: ## all tests, those with real tools included
 	.ci/deps
@@ -69,7 +69,7 @@ $(CACHE)/addresses.txt: $(PCAPGEN)
 	$(GO) run ./cmd/pcapgen -addresses 100000 -out $@
 
 golden: ## write the expected outputs anew; look at the difference
-	$(GO) test ./cmd/wormscope -run Golden -update
+	$(GO) test -trimpath ./cmd/wormscope -run Golden -update
 
 pcaps: pcaps-made pcaps-recorded ## make all captures of testdata/pcaps anew
 
@@ -81,7 +81,7 @@ pcaps-recorded: ## the recordings of real tools: needs root
 	$(GO) test ./internal/testnet -count 1 -run TestRecord -record $(CURDIR)/testdata/pcaps
 
 bpf: ## the program for the kernel anew, after a change of its source: needs clang and llvm-strip
-	clang -O2 -g -Wall -Werror -mcpu=v2 -target bpf -c capture/kernelfilter/bpf/filter.c -o capture/kernelfilter/filter.o
+	clang -O2 -g -Wall -Werror -mcpu=v2 -target bpf -ffile-prefix-map=$(CURDIR)/= -fdebug-compilation-dir=. -c capture/kernelfilter/bpf/filter.c -o capture/kernelfilter/filter.o
 	llvm-strip -g capture/kernelfilter/filter.o
 
 .PHONY: packages
