@@ -22,7 +22,7 @@ pgo: $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the profil
 test: ## all tests, those with real tools included
 	.ci/deps
 	$(GO) test ./...
-	@if command -v pcap-config >/dev/null; then set -x; $(GO) test -tags libpcap ./capture/libpcap; fi
+	@if command -v pcap-config >/dev/null; then set -x; $(GO) test -tags libpcap ./capture/libpcap && $(GO) test -tags libpcap ./cmd/wormscope -run 'Live.*Libpcap'; fi
 
 race: ## all tests under the race detector
 	SOAK=$(or $(SOAK),20s) $(GO) test -race ./...
@@ -32,7 +32,7 @@ soak: ## half an hour of feeds, files and interfaces that change under a sensor:
 
 lint: ## linters, module files, formatting
 	$(LINTER) run ./...
-	@if command -v pcap-config >/dev/null; then set -x; $(LINTER) run --build-tags libpcap ./capture/libpcap; fi
+	@if command -v pcap-config >/dev/null; then set -x; $(LINTER) run --build-tags libpcap ./capture/libpcap ./cmd/wormscope; fi
 	$(GO) mod tidy -diff
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
 

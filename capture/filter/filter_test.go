@@ -135,8 +135,8 @@ func TestTags(t *testing.T) {
 // TestRefused wants the word and its place named.
 func TestRefused(t *testing.T) {
 	tests := []struct{ expression, want string }{
-		{"tcp[13] & 2 != 0", `filter: "[" at position 4: comparisons of bytes are not taken here (a build with -tags libpcap takes all of tcpdump's syntax)`},
-		{"ether host 00:11:22:33:44:55", `filter: "ether" at position 1: not taken here (a build with -tags libpcap takes all of tcpdump's syntax)`},
+		{"tcp[13] & 2 != 0", `filter: "[" at position 4: comparisons of bytes are not taken here (live --libpcap takes all of tcpdump's syntax, in a build with -tags libpcap)`},
+		{"ether host 00:11:22:33:44:55", `filter: "ether" at position 1: not taken here (live --libpcap takes all of tcpdump's syntax, in a build with -tags libpcap)`},
 		{"port 53 and", `filter: at the end of the expression: want a primitive such as host 192.0.2.1`},
 		{"port http", `filter: "http" at position 6: no port number, 0 to 65535; names of services are not looked up`},
 		{"port 65536", `filter: "65536" at position 6: no port number, 0 to 65535; names of services are not looked up`},
@@ -154,7 +154,7 @@ func TestRefused(t *testing.T) {
 		{"foo", `filter: "foo" at position 1: no word of a filter: host, net, port, portrange, proto, src, dst, ip, ip6, tcp, udp, sctp, icmp, icmp6, arp, rarp, vlan, less, greater, and, or, not; names of hosts and services are not looked up`},
 		{"vlan 4096", `filter: "4096" at position 6: no VLAN, 0 to 4095`},
 		{"less", `filter: at the end of the expression: less needs a number of bytes`},
-		{"host (10.0.0.1 or 10.0.0.2)", `filter: "(" at position 6: a list of values in parentheses is not taken here (a build with -tags libpcap takes all of tcpdump's syntax)`},
+		{"host (10.0.0.1 or 10.0.0.2)", `filter: "(" at position 6: a list of values in parentheses is not taken here (live --libpcap takes all of tcpdump's syntax, in a build with -tags libpcap)`},
 		{"host", `filter: at the end of the expression: host needs a value`},
 		{strings.Repeat("(", 200), `filter: "(" at position 101: more than 100 levels`},
 		{strings.Repeat("x", 9000), `filter: an expression of 9000 bytes; at most 8192 are taken`},

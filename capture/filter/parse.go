@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 }
 
 // beyond ends the reasons of what tcpdump takes and this package does not.
-const beyond = "not taken here (a build with -tags libpcap takes all of tcpdump's syntax)"
+const beyond = "not taken here (live --libpcap takes all of tcpdump's syntax, in a build with -tags libpcap)"
 
 func (p *parser) peek() string {
 	if len(p.tokens) == 0 {

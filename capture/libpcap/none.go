@@ -36,6 +36,3 @@ func (*Source) Stop() {}
 
 // Close does nothing in this build.
 func (*Source) Close() error { return nil }
-
-// AttachEBPF returns an error in this build.
-func (*Source) AttachEBPF(int) error { return errBuild }

@@ -182,14 +182,6 @@ func (s *Source) Stats() ring.Stats {
 // once.
 func (s *Source) Stop() { s.stopped.Store(true) }
 
-// AttachEBPF returns an error: that takes the ring.
-func (*Source) AttachEBPF(program int) error {
-	if program < 0 {
-		return nil
-	}
-	return errors.New("there is no kernel filter by indicators with libpcap")
-}
-
 // Close ends the capture at once: what was not read is lost. No Next may run
 // then. It returns fs.ErrClosed from then on.
 func (s *Source) Close() error {

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Available says whether this system has AF_PACKET rings.
+const Available = true
+
 // spares is how often a ring of several can be opened anew by a process that
 // may make no packet sockets any more.
 const spares = 8

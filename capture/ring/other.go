@@ -12,6 +12,9 @@ import (
 // errSystem says why there are no rings.
 var errSystem = errors.New("AF_PACKET rings are Linux's: build with -tags libpcap to capture on this system")
 
+// Available says whether this system has AF_PACKET rings.
+const Available = false
+
 // A Source captures on Linux only.
 type Source struct{}
 

@@ -40,7 +40,8 @@ type settings struct {
 	Central  kafka.Central  `yaml:"central"`       // where the joint ledger of several sensors is
 
 	Filter string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
-	only   *filter.Filter // the same; nil for all
+	only   *filter.Filter // the same; nil for all, and where it is for libpcap
+	alien  error          // why it is for libpcap alone, nil if it is not
 
 	configFile   string        // that they were read from, empty for none
 	drainTimeout time.Duration // how long replay waits for sinks at its end, 0 for as long as it takes
@@ -148,6 +149,7 @@ type flagValues struct {
 	feeds, internal, zones []string
 	noBuiltin              bool
 	filter                 string
+	live                   *liveSetting // those of live alone, nil for other commands
 }
 
 // addFlags adds the flags that every command which looks at traffic has.
@@ -238,6 +240,9 @@ func (v *flagValues) override(s *settings) error {
 	}
 	if v.filter != "" {
 		s.Filter = v.filter
+	}
+	if v.live != nil {
+		v.live.override(&s.Live)
 	}
 	if v.scope != "" {
 		s.Scope = v.scope

@@ -67,6 +67,7 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 	note("", err)
 	_, err = loadFeeds(ctx, &s, std)
 	note("", err)
+	note("", s.Live.checkLibpcap())
 	note("", writable("scope", s.Scope))
 	note("", writable("report", s.Report))
 	note("", writable("event file", s.Alerts.File))

@@ -23,6 +23,7 @@ type liveSetting struct {
 	User          string        `yaml:"user"`           // who to become when the rings are open
 	Group         string        `yaml:"group"`          // its group, the user's own if empty
 	NoSandbox     bool          `yaml:"no_sandbox"`     // run without Landlock, and as root if need be
+	Libpcap       bool          `yaml:"libpcap"`        // capture with libpcap in the place of the ring
 	KernelFilter  bool          `yaml:"kernel_filter"`  // have the kernel drop what no detector needs
 	OwnTraffic    bool          `yaml:"own_traffic"`    // tell of look-ups and contacts of this machine, too
 	Duration      time.Duration `yaml:"duration"`       // after which it stops; 0 for never
@@ -39,6 +40,7 @@ func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f.StringVar(&v.Group, "group", "", "and this `GROUP` (default the user's own)")
 	f.BoolVar(&v.NoSandbox, "no-sandbox", false, "run without Landlock, and as root if need be")
 	f.BoolVar(&v.OwnTraffic, "own-traffic", false, "tell of look-ups and contacts of this machine itself, too")
+	f.BoolVar(&v.Libpcap, "libpcap", false, "capture with libpcap, which takes all of tcpdump's syntax for --filter (a build with -tags libpcap)")
 	f.BoolVar(&v.KernelFilter, "kernel-filter", false, "have the kernel drop what no detector needs (see filter.md)")
 	f.DurationVar(&v.Duration, "duration", 0, "stop after this `TIME`")
 	f.Uint64Var(&v.Count, "count", 0, "stop after `N` packets")
@@ -53,6 +55,7 @@ func (v *liveSetting) override(s *liveSetting) {
 	s.User, s.Group = cmp.Or(v.User, s.User), cmp.Or(v.Group, s.Group)
 	s.NoPromiscuous = s.NoPromiscuous || v.NoPromiscuous
 	s.NoSandbox = s.NoSandbox || v.NoSandbox
+	s.Libpcap = s.Libpcap || v.Libpcap
 	s.KernelFilter = s.KernelFilter || v.KernelFilter
 	s.OwnTraffic = s.OwnTraffic || v.OwnTraffic
 	s.Duration, s.Count = cmp.Or(v.Duration, s.Duration), cmp.Or(v.Count, s.Count)
@@ -70,12 +73,12 @@ func (v *liveSetting) check() error {
 	case v.Group != "" && v.User == "":
 		return usagef("--group needs --user")
 	}
-	return nil
+	return v.checkLibpcap()
 }
 
 func newLive(std streams) *cobra.Command {
-	var flags flagValues
 	var own liveSetting
+	flags := flagValues{live: &own}
 	var status httpSetting
 	cmd := &cobra.Command{
 		Use:   "live [flags] -i IFACE...",
@@ -99,7 +102,6 @@ event file. A line of state a minute goes to standard error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			read := func() (settings, error) {
 				s, err := flags.settings()
-				own.override(&s.Live)
 				status.override(&s.HTTP)
 				return s, err
 			}
@@ -185,11 +187,7 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 
 // open opens the interfaces and loads the kernel filter, which takes privileges.
 func (l *liveRun) open() error {
-	options := l.s.Live.ringOptions(l.interfaceSaid)
-	if err := l.filterRing(&options); err != nil {
-		return err
-	}
-	source, err := ring.Open(options)
+	source, err := l.openSource(l.s.Live.ringOptions(l.interfaceSaid))
 	if err != nil {
 		return err
 	}

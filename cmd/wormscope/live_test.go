@@ -210,12 +210,15 @@ func sameTold(t *testing.T, replayed, live []told) {
 // TestLive has real tools do everything at once before a mirror port: each
 // thing is told within two seconds, nothing else is, and a recording of the
 // same traffic leads to the same alerts.
-func TestLive(t *testing.T) {
+func TestLive(t *testing.T) { testLive(t) }
+
+func testLive(t *testing.T, flags ...string) {
+	t.Helper()
 	testnet.Need(t, "tc", "nmap", "masscan", "dig", "unbound", "smbclient", "smbd")
 	stage := testnet.NewStage(testnet.New(t), false)
 	pcap := filepath.Join(openDir(t), "live.pcap")
 	recording := stage.Sensor.Record(testnet.Monitor, pcap)
-	s := startSensor(t, stage.Sensor)
+	s := startSensor(t, stage.Sensor, flags...)
 
 	var all sync.WaitGroup
 	for _, do := range []func(){

@@ -39,7 +39,7 @@ type liveRun struct {
 	s        *settings
 	std      streams
 	log      *zap.Logger
-	source   *ring.Source
+	source   liveSource
 	p        *pipeline
 	board    board
 	keeper   *feedKeeper

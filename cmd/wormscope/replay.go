@@ -44,6 +44,9 @@ Nothing has to be configured.`,
 			if err != nil {
 				return err
 			}
+			if s.alien != nil {
+				return s.alien
+			}
 			s.drainTimeout = drainTimeout
 			return replay(cmd.Context(), &s, args, std)
 		},

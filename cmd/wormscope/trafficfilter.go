@@ -13,12 +13,17 @@ import (
 	"wormscope/ioc"
 )
 
-// parseFilter reads the expression that says what to look at.
+// parseFilter reads the expression that says what to look at. Where live has
+// libpcap for that, it may be one that only libpcap can read.
 func (s *settings) parseFilter() error {
 	if s.Filter == "" {
 		return nil
 	}
 	only, err := filter.Parse(s.Filter)
+	if err != nil && s.Live.throughLibpcap() {
+		s.alien = usageError{err}
+		return nil
+	}
 	if err != nil {
 		return usageError{err}
 	}
@@ -69,6 +74,10 @@ func (l *liveRun) loadKernelFilter() {
 	if !l.s.Live.KernelFilter {
 		return
 	}
+	if _, ok := l.source.(kernelFiltered); !ok {
+		l.log.Warn("capturing without the kernel filter: it is not to be had with libpcap")
+		return
+	}
 	if !allEthernet(l.s.Live.Interfaces) {
 		l.log.Warn("capturing without the kernel filter: it is for Ethernet interfaces")
 		return
@@ -85,18 +94,19 @@ func (l *liveRun) loadKernelFilter() {
 // setKernelFilter tells the kernel filter which indicators are in use. Where
 // that fails it is taken away: it must hide nothing.
 func (l *liveRun) setKernelFilter(set *ioc.Set) {
-	if l.kernel == nil {
+	on, ok := l.source.(kernelFiltered)
+	if l.kernel == nil || !ok {
 		return
 	}
 	err := l.kernel.Update(set.Prefixes())
 	if err == nil {
-		err = l.source.AttachEBPF(l.kernel.FD())
+		err = on.AttachEBPF(l.kernel.FD())
 	}
 	if err == nil {
 		return
 	}
 	l.log.Warn("capturing without the kernel filter from now on", zap.Error(err))
-	if err := l.source.AttachEBPF(-1); err != nil {
+	if err := on.AttachEBPF(-1); err != nil {
 		l.log.Error("the kernel filter can't be taken away: traffic with new indicator addresses may be missed", zap.Error(err))
 	}
 	l.closeKernelFilter()
