@@ -3,17 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"wormscope/cmd/pcapgen/load"
+	"wormscope/internal/testnet"
 )
 
 // floodMemory is what a replay of the flood may take at the most, resident, in
@@ -84,28 +81,9 @@ func replayProcess(t *testing.T, dir, path string) (alerts []byte, memory int64)
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Fatalf("%v: %s", err, said.String())
-			}
-			return slurp(out), memory
-		case <-time.After(10 * time.Millisecond):
-			memory = max(memory, peakMemory(cmd.Process.Pid))
-		}
+	memory, err := testnet.AwaitPeak(cmd.Process.Pid, done)
+	if err != nil {
+		t.Fatalf("%v: %s", err, said.String())
 	}
-}
-
-// peakMemory returns the most memory that a process has had, in bytes. What the
-// system tells at its end counts this process, too, which it is a copy of until
-// its program begins.
-func peakMemory(pid int) int64 {
-	for line := range strings.Lines(string(slurp(fmt.Sprintf("/proc/%d/status", pid)))) {
-		if text, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kB, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "kB")), 10, 64)
-			return kB << 10
-		}
-	}
-	return 0
+	return slurp(out), memory
 }

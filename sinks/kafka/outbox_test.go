@@ -8,11 +8,11 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"wormscope/internal/kafkatest"
+	"wormscope/internal/testnet"
 	"wormscope/sinks/outbox"
 )
 
@@ -102,11 +102,13 @@ func (s *sender) kill() bool {
 // took, in MB.
 func (s *sender) finish() int64 {
 	s.t.Helper()
-	if err := s.cmd.Wait(); err != nil {
+	done := make(chan error, 1)
+	go func() { done <- s.cmd.Wait() }()
+	peak, err := testnet.AwaitPeak(s.cmd.Process.Pid, done)
+	if err != nil {
 		s.t.Fatalf("%v\n%s", err, s.log.String())
 	}
-	usage, _ := s.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return usage.Maxrss >> 10
+	return peak >> 20
 }
 
 // memory returns the resident memory of the process in MB.
