@@ -149,27 +149,55 @@ func TestPackages(t *testing.T) {
 			}
 			onCopy(t, paths[0], fmt.Sprintf(tool.install, "/run/package"), tool.remove)
 			if format == "deb" {
-				underSystemd(t, paths[0])
+				said := underSystemd(t, "0000000000002000", paths[0]) // CAP_NET_RAW, out of reach
+				if strings.Contains(said, "kernel filter") {
+					t.Errorf("the kernel filter is not asked for, but spoken of:\n%s", said)
+				}
+				said = underSystemd(t, "0000008000002000", paths[0], dropIn(t)) // and CAP_BPF
+				if strings.Contains(said, "without the kernel filter") || !strings.Contains(said, "the kernel filter was on") {
+					t.Errorf("the kernel filter was not loaded:\n%s", said)
+				}
 			}
 		})
 	}
 }
 
+// dropIn writes the drop-in of docs/install.md that is for the kernel filter.
+func dropIn(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```ini\n(.*?)```").FindAllSubmatch(text, -1)
+	i := slices.IndexFunc(blocks, func(b [][]byte) bool { return strings.Contains(string(b[1]), "CAP_BPF") })
+	if i < 0 {
+		t.Fatal("docs/install.md has no drop-in for the kernel filter")
+	}
+	path := filepath.Join(t.TempDir(), "override.conf")
+	if err := os.WriteFile(path, blocks[i][1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // underSystemd has a systemd of its own start, reload and stop the service as
-// it is packaged, and checks what it runs as.
-func underSystemd(t *testing.T, path string) {
+// it is packaged, with a drop-in if one is named, and checks what it runs as. It
+// returns what was said.
+func underSystemd(t *testing.T, bounding string, with ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--uts", "--ipc", "--cgroup",
-		"bash", "testdata/boot.sh", path)
+	cmd := exec.CommandContext(ctx, "unshare", append([]string{
+		"--mount", "--pid", "--fork", "--kill-child", "--net", "--uts", "--ipc", "--cgroup", "bash", "testdata/boot.sh",
+	}, with...)...)
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput() // it ends as a machine does that is switched off
 	none := "0000000000000000"
 	for _, want := range []string{
 		"ActiveState=active", "NRestarts=0", "runs as: wormscope",
 		"CapInh: " + none, "CapPrm: " + none, "CapEff: " + none, "CapAmb: " + none,
-		"CapBnd: 0000000000002000", // CAP_NET_RAW, out of reach
+		"CapBnd: " + bounding,
 		"NoNewPrivs: 1", "Seccomp: 2", "reloaded", "stopped", "Result=success",
 	} {
 		if !slices.Contains(strings.Split(string(out), "\n"), want) {
@@ -184,6 +212,7 @@ func underSystemd(t *testing.T, path string) {
 	if t.Failed() {
 		t.Logf("%v; it said:\n%s", err, out)
 	}
+	return string(out)
 }
 
 // onCopy installs a package on a copy of this machine, checks what there is

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Boots a copy of this machine with a package installed, with systemd as its
 # first process and the service alone, and says how the service runs:
-# boot.sh PACKAGE, in namespaces of its own (mount, pid, net, uts, ipc, cgroup).
+# boot.sh PACKAGE [DROP-IN], in namespaces of its own (mount, pid, net, uts, ipc, cgroup).
 set -euo pipefail
 package=$1
+dropin=${2:-}
 root=/mnt/root
 
 mount --make-rprivate /
@@ -45,6 +46,10 @@ DefaultDependencies=no
 StandardOutput=file:/run/said
 StandardError=file:/run/said
 UNIT
+if [ -n "$dropin" ]; then # the one that lets it load the kernel filter
+  cp "$dropin" $root/etc/systemd/system/wormscope.service.d/override.conf
+  sed -i 's/kernel_filter: false/kernel_filter: true/' $root/etc/wormscope/wormscope.yaml
+fi
 
 cat >$root/run/probe <<'PROBE'
 for _ in $(seq 300); do
