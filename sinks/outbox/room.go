@@ -84,9 +84,12 @@ func (b *Outbox) stopped() bool {
 	}
 }
 
-// sinksHold reports whether a sink is behind the ledger.
+// sinksHold reports whether a sink is behind the ledger, or, where there is
+// none, behind what was appended. Otherwise it is of no use to wait: the newest
+// segment stays, however large.
 func (b *Outbox) sinksHold() bool {
-	return slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.cursor < b.ledger })
+	last := min(b.ledger, b.position)
+	return slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.cursor < last })
 }
 
 // progress grows with each event that a sink is done with.
