@@ -119,11 +119,17 @@ func linkType(dlt int) capture.LinkType {
 	return l
 }
 
+// forbidden reports whether libpcap says that privileges are missing.
+func forbidden(err error) bool {
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "permission") || strings.Contains(text, "not permitted")
+}
+
 // explain adds what to do to what libpcap says.
 func explain(err error, name string) error {
 	text := strings.ToLower(err.Error())
 	switch {
-	case strings.Contains(text, "permission"), strings.Contains(text, "not permitted"):
+	case forbidden(err):
 		return fmt.Errorf("capturing needs privileges: run as root, or on Linux give the program CAP_NET_RAW (setcap cap_net_raw+ep FILE): %w", err)
 	case strings.Contains(text, "no such device"):
 		return fmt.Errorf("there is no interface %q; there are %s", name, strings.Join(names(), ", "))
@@ -238,8 +244,11 @@ func (t *tap) find() error {
 		return nil
 	}
 	t.asked = time.Now()
-	if t.open() != nil {
-		return nil //nolint:nilerr // that it is down has been said
+	if err := t.open(); err != nil {
+		if i, gone := net.InterfaceByName(t.name); gone == nil && i.Flags&net.FlagUp != 0 && forbidden(err) {
+			return fmt.Errorf("%s: the interface is back, but to capture from it anew takes the privileges of the start: start again: %w", t.name, err)
+		}
+		return nil // that it is down has been said
 	}
 	t.isBack()
 	return nil

@@ -67,6 +67,19 @@ func TestLiveLibpcapRefusesAnExpression(t *testing.T) {
 	}
 }
 
+// TestLiveLibpcapDoesNotGoOnBlind takes the interface away and gives one of its
+// name back when the rights to capture from it are given away: the run fails,
+// for whoever started it to start it again.
+func TestLiveLibpcapDoesNotGoOnBlind(t *testing.T) {
+	x := newTap(t)
+	s := startSensor(t, x.host, "--libpcap")
+	x.net.Replug(func() { logs(t, s, 1, "the interface is gone") })
+	status := s.Wait(20 * time.Second)
+	if status != exitFail || !strings.Contains(s.Output(), "mon0: the interface is back, but to capture from it anew takes the privileges of the start") {
+		t.Errorf("exit status %d: %s", status, s.Output())
+	}
+}
+
 // TestLiveLibpcapSetting has other commands read a configuration whose
 // expression only libpcap can.
 func TestLiveLibpcapSetting(t *testing.T) {
