@@ -19,6 +19,7 @@ import (
 type liveSetting struct {
 	Interfaces    []string      `yaml:"interfaces"`     // to capture from
 	RingMB        float64       `yaml:"ring_mb"`        // ring of each interface, MiB; 0 for 256
+	Rings         int           `yaml:"rings"`          // of each interface, each read by a core; 0 for 1
 	NoPromiscuous bool          `yaml:"no_promiscuous"` // leave the interfaces in the mode they are in
 	User          string        `yaml:"user"`           // who to become when the rings are open
 	Group         string        `yaml:"group"`          // its group, the user's own if empty
@@ -35,6 +36,7 @@ func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&v.Interfaces, "interface", "i", nil, "capture from this `IFACE`, repeatable")
 	f.Float64Var(&v.RingMB, "ring-mb", 0, "size of each interface's ring in `MIB` (default 256)")
+	f.IntVar(&v.Rings, "rings", 0, "share each interface among `N` rings, each read by a core of its own (default 1)")
 	f.BoolVar(&v.NoPromiscuous, "no-promiscuous", false, "leave the interfaces in the mode they are in")
 	f.StringVar(&v.User, "user", "", "become this `USER` when the rings are open")
 	f.StringVar(&v.Group, "group", "", "and this `GROUP` (default the user's own)")
@@ -52,6 +54,7 @@ func (v *liveSetting) override(s *liveSetting) {
 		s.Interfaces = v.Interfaces
 	}
 	s.RingMB = cmp.Or(v.RingMB, s.RingMB)
+	s.Rings = cmp.Or(v.Rings, s.Rings)
 	s.User, s.Group = cmp.Or(v.User, s.User), cmp.Or(v.Group, s.Group)
 	s.NoPromiscuous = s.NoPromiscuous || v.NoPromiscuous
 	s.NoSandbox = s.NoSandbox || v.NoSandbox
@@ -68,6 +71,12 @@ func (v *liveSetting) check() error {
 		return usagef("live needs an interface: -i IFACE")
 	case v.RingMB < 0 || v.RingMB > 0 && v.RingMB < float64(smallestBlock)/(1<<20):
 		return usagef("--ring-mb %g: a ring has at least 0.0625 MiB", v.RingMB)
+	case v.Rings < 0 || v.Rings > mostRings:
+		return usagef("--rings %d: an interface has 1 to %d rings", v.Rings, mostRings)
+	case v.Rings > 1 && v.throughLibpcap():
+		return usagef("--rings %d: libpcap has no rings", v.Rings)
+	case v.Rings > 1 && v.Count > 0:
+		return usagef("--count needs a single ring: leave out --rings")
 	case v.Duration < 0:
 		return usagef("--duration %v: must not be negative", v.Duration)
 	case v.Group != "" && v.User == "":
@@ -124,17 +133,26 @@ event file. A line of state a minute goes to standard error.`,
 // smallestBlock is the smallest block that a ring can have, in bytes.
 const smallestBlock = 64 << 10
 
+// mostRings is how many rings an interface can have: the detection takes one
+// core, which as many readers keep busy.
+const mostRings = 16
+
 // ringOptions says how to capture.
 func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
-	size := int(cmp.Or(v.RingMB, 256) * (1 << 20))
+	rings := max(v.Rings, 1)
+	size := int(cmp.Or(v.RingMB, 256)*(1<<20)) / rings
 	block := ring.DefaultBlockSize
 	for block > smallestBlock && size/block < 8 {
 		block /= 2
 	}
-	return ring.Options{
-		Interfaces: v.Interfaces, BlockSize: block, Blocks: max(size/block, 1),
+	o := ring.Options{
+		Interfaces: v.Interfaces, BlockSize: block, Blocks: max(size/block, 1), Fanout: rings,
 		NoPromiscuous: v.NoPromiscuous, Warn: warn,
 	}
+	if rings > 1 {
+		o.IdleAfter = idleShard
+	}
+	return o
 }
 
 // watchLive opens everything, gives away what is not needed any more, watches
@@ -218,6 +236,10 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 		l.p.only = nil
 	}
 	l.setKernelFilter(set)
+	if source, ok := l.source.(*ring.Source); ok && l.s.Live.Rings > 1 {
+		l.shards = newShards(source, l.p, len(l.s.Live.Interfaces))
+		l.p.merger = newMerger(l.shards)
+	}
 	return nil
 }
 

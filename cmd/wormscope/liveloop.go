@@ -41,6 +41,7 @@ type liveRun struct {
 	log      *zap.Logger
 	source   liveSource
 	p        *pipeline
+	shards   *shards // nil where the pipeline reads the rings itself
 	board    board
 	keeper   *feedKeeper
 	swaps    chan *feedSwap
@@ -66,26 +67,39 @@ func (l *liveRun) watch(ctx context.Context, feeds *feedKeeper, read func() (set
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l.keeper = feeds
-	var from source = l.source
-	if n := l.s.Live.Count; n > 0 {
-		from = &counted{source: from, left: n}
+	batch := l.batches()
+	if l.shards != nil {
+		l.shards.start()
+		defer l.shards.close()
 	}
 	l.board.turned.Store(time.Now().UnixNano())
 	l.publish(time.Now())
 	attendants := l.attend(ctx, read)
-	err := l.loop(from)
+	err := l.loop(batch)
 	cancel()
 	attendants.Wait()
 	l.notifyStopping()
 	return err
 }
 
+// batches returns what takes the next frames through.
+func (l *liveRun) batches() func() error {
+	if m := l.p.merger; m != nil {
+		return func() error { return m.batch(l.p) }
+	}
+	var from source = l.source
+	if n := l.s.Live.Count; n > 0 {
+		from = &counted{source: from, left: n}
+	}
+	return func() error { return l.p.batch(from) }
+}
+
 // loop runs the pipeline. What goes wrong with a file of events, or in a
 // detector, is said and does not end it.
-func (l *liveRun) loop(from source) error {
+func (l *liveRun) loop(batch func() error) error {
 	memory := newCollector()
 	for {
-		err := l.p.batch(from)
+		err := batch()
 		now := time.Now()
 		switch {
 		case errors.Is(err, io.EOF):

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 
@@ -44,6 +43,7 @@ type pipeline struct {
 	slice    int64                   // packet time that a batch takes at the most, nanoseconds; 0 for any
 	filter   string                  // which traffic is looked at, empty for all
 	only     *filter.Filter          // the same, nil for all and where the kernel sees to it
+	merger   *merger                 // what the rings of a run pass on, nil where frames are taken here
 	frame    capture.Frame
 	packet   packet.Packet
 }
@@ -53,6 +53,11 @@ type source interface {
 	// Next reads the next frame, borrowed until the next call. It returns
 	// capture.ErrIdle when nothing came for a while, and io.EOF at the end.
 	Next(f *capture.Frame) error
+	names
+}
+
+// Names tell what frames are of.
+type names interface {
 	// Name returns what Frame.File stands for.
 	Name(file int) string
 }
@@ -170,7 +175,7 @@ func (p *pipeline) take() {
 	if !p.passes() {
 		return
 	}
-	p.note(&p.frame)
+	p.traffic.note(&p.frame)
 	p.state.frame(&p.frame)
 	if o := p.decoder.Decode(&p.frame, &p.packet); o != packet.OK {
 		p.state.outcome(&p.frame, o)
@@ -183,8 +188,7 @@ func (p *pipeline) take() {
 }
 
 // note counts a frame and widens the span of time that was seen.
-func (p *pipeline) note(f *capture.Frame) {
-	t := &p.traffic
+func (t *traffic) note(f *capture.Frame) {
 	if t.frames == 0 {
 		t.first, t.last = f.Time, f.Time
 	}
@@ -204,11 +208,8 @@ func (p *pipeline) lookInside(pkt *packet.Packet) {
 
 // panicked notes a mistake of this program. What is counted shows in the
 // summary; the frame is named so that it can be reported.
-func (p *pipeline) panicked(source source, reason any) {
-	if p.traffic.panics == 0 {
-		p.traffic.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, p.frame.Number, source.Name(p.frame.File))
-	}
-	p.traffic.panics++
+func (p *pipeline) panicked(names names, reason any) {
+	p.traffic.panicked(reason, &p.frame, names)
 	p.state.panicked(p.frame.File)
 }
 

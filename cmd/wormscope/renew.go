@@ -76,8 +76,9 @@ func (l *liveRun) renewOnce(ctx context.Context, s *settings) {
 		l.log.Error("feeds can't be renewed, the old ones stay", zap.Error(err))
 		return
 	}
-	// What is new must pass the kernel before it is looked for.
+	// What is new must pass the kernel and the shards before it is looked for.
 	l.setKernelFilter(r.set)
+	l.shards.use(r.set)
 	swap := &feedSwap{r.set, make(chan struct{})}
 	select {
 	case <-ctx.Done():

@@ -91,7 +91,7 @@ func (b *board) lastTurn() time.Time { return time.Unix(0, b.turned.Load()) }
 // snapshot returns what the pipeline knows. It is called from the goroutine
 // that runs the pipeline.
 func (p *pipeline) snapshot() *snapshot {
-	decoded := p.decoder.Stats()
+	decoded := p.decodedStats()
 	s := &snapshot{
 		Frames: p.traffic.frames, Bytes: p.traffic.bytes, First: p.traffic.first, Last: p.traffic.last,
 		Undecoded: maps.Collect(decoded.Undecoded()), Panics: p.traffic.panics, WentBack: p.engine.TimeWentBack(),

@@ -212,11 +212,15 @@ func (k *state) outcome(f *capture.Frame, o packet.Outcome) {
 	if k == nil || !o.Failure() {
 		return
 	}
-	reason := o.String()
+	k.capture(f.File).undecoded[undecodedReason(f, o)]++
+}
+
+// undecodedReason names an outcome as packet.Stats does.
+func undecodedReason(f *capture.Frame, o packet.Outcome) string {
 	if o == packet.UnsupportedLink {
-		reason += " " + f.Link.String() // as packet.Stats names it
+		return o.String() + " " + f.Link.String()
 	}
-	k.capture(f.File).undecoded[reason]++
+	return o.String()
 }
 
 // panicked notes a frame that this program failed on.

@@ -44,7 +44,7 @@ func (v *sight) add(name string, f capture.FileStats) {
 
 // summary says what was looked at and what weakens the conclusions.
 func (p *pipeline) summary(seen *sight) scope.Capture {
-	decoded, scans, shares := p.decoder.Stats(), p.scans.Stats(), p.shares.Stats()
+	decoded, scans, shares := p.decodedStats(), p.scans.Stats(), p.shares.Stats()
 	c := scope.Capture{
 		Packets:   seen.Frames,
 		Bytes:     seen.WireBytes,

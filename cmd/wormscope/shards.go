@@ -1,0 +1,232 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"wormscope/capture"
+	"wormscope/capture/filter"
+	"wormscope/capture/kernelfilter"
+	"wormscope/capture/packet"
+	"wormscope/capture/ring"
+	"wormscope/detect/zone"
+	"wormscope/ioc"
+)
+
+// What a parcel holds at the most, but for one packet more, and how many there
+// are for each ring: what the one who detects may fall behind before rings
+// fill.
+const (
+	parcelPackets = 512
+	parcelBytes   = 128 << 10
+	parcels       = 32
+)
+
+// idleShard is after how long without frames a ring says how late it is.
+const idleShard = 25 * time.Millisecond
+
+// Shards read the rings of a run, one goroutine each: they decode, and pass on
+// what a detector may need, in parcels, to the merger. No detector misses what
+// they leave out: kernelfilter.Judge says why.
+type shards struct {
+	all   []*shard
+	out   chan *parcel // has room for all parcels, so that sending never waits
+	quit  chan struct{}
+	known atomic.Pointer[ioc.Set]
+	stop  func() // ends the capture
+	wait  sync.WaitGroup
+}
+
+// A shard reads one ring.
+type shard struct {
+	of      *shards
+	number  int
+	ring    *ring.Reader
+	free    chan *parcel
+	only    *filter.Filter // nil for all
+	zones   *zone.Map
+	decoder *packet.Decoder
+	judge   *kernelfilter.Judge
+	frames  uint64
+	inside  bool  // an address that counts as inside was seen
+	latest  int64 // time that the ring has got to, Unix nanoseconds
+	frame   capture.Frame
+	packet  packet.Packet
+}
+
+// A parcel is what came through a ring in a while. The payloads of its packets
+// are its own.
+type parcel struct {
+	from    int
+	packets []packet.Packet
+	payload []byte
+	traffic traffic      // of all frames, those not passed on included
+	notes   []frameNotes // by the index that frames have
+	decoded packet.Stats // of the shard, so far
+	until   int64        // what comes later in this ring is not older, but for what the kernel was late with
+	err     error        // why nothing comes later, nil where it does
+}
+
+// frameNotes are what the state folder is told of the frames of an interface.
+type frameNotes struct {
+	frames      uint64
+	first, last int64
+	undecoded   map[string]uint64
+}
+
+// newShards makes the shards of a source, which do not read yet.
+func newShards(source *ring.Source, p *pipeline, interfaces int) *shards {
+	rings := source.Rings()
+	s := &shards{out: make(chan *parcel, len(rings)*parcels), quit: make(chan struct{}), stop: source.Stop}
+	s.known.Store(p.set)
+	for i, r := range rings {
+		one := &shard{
+			of: s, number: i, ring: r, free: make(chan *parcel, parcels), only: p.only, zones: p.zones,
+			decoder: packet.NewDecoder(), judge: kernelfilter.NewJudge(keptPorts()),
+		}
+		for range parcels {
+			one.free <- &parcel{from: i, notes: make([]frameNotes, interfaces)}
+		}
+		s.all = append(s.all, one)
+	}
+	return s
+}
+
+// start begins to read.
+func (s *shards) start() {
+	for _, one := range s.all {
+		s.wait.Go(one.run)
+	}
+}
+
+// use has other indicators looked for from now on. Any goroutine may call it.
+func (s *shards) use(set *ioc.Set) {
+	if s != nil {
+		s.known.Store(set)
+	}
+}
+
+// close ends reading, whatever is left. Nobody may take parcels any more.
+func (s *shards) close() {
+	s.stop()
+	close(s.quit)
+	s.wait.Wait()
+}
+
+// run reads the ring until it ends.
+func (s *shard) run() {
+	runtime.LockOSThread() // as watchLive does
+	defer runtime.UnlockOSThread()
+	for {
+		var b *parcel
+		select {
+		case b = <-s.free:
+		case <-s.of.quit:
+			return
+		}
+		err := s.fill(b)
+		if errors.Is(err, capture.ErrIdle) {
+			s.latest, err = max(s.latest, time.Now().Add(-settled).UnixNano()), nil
+		}
+		b.until, b.err, b.decoded = s.latest, err, s.decoder.Stats()
+		s.of.out <- b
+		if err != nil {
+			return
+		}
+	}
+}
+
+// fill reads frames until the parcel is full, has the traffic of a slice of
+// time, or nothing comes. A panic in the decoder costs the one frame.
+func (s *shard) fill(b *parcel) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			b.traffic.panicked(r, &s.frame, s.ring)
+			b.note(&s.frame).undecoded[internalError]++
+		}
+	}()
+	var begin int64
+	for i := 0; i < batchSize && len(b.packets) < parcelPackets && len(b.payload) < parcelBytes; i++ {
+		if err := s.ring.Next(&s.frame); err != nil {
+			return err
+		}
+		s.latest = max(s.latest, s.frame.Time)
+		s.take(b)
+		if i == 0 {
+			begin = s.frame.Time
+		} else if s.frame.Time-begin >= int64(slice) {
+			break
+		}
+	}
+	return nil
+}
+
+// take takes the frame that was read through, as pipeline.take does.
+func (s *shard) take(b *parcel) {
+	if s.only != nil && !s.only.Match(&s.frame) {
+		b.traffic.left++
+		return
+	}
+	s.frames++
+	b.traffic.note(&s.frame)
+	n := b.note(&s.frame)
+	if o := s.decoder.Decode(&s.frame, &s.packet); o != packet.OK {
+		if o.Failure() {
+			n.undecoded[undecodedReason(&s.frame, o)]++
+		}
+		return
+	}
+	p := &s.packet
+	if !s.inside && (s.frames < batchSize || s.frames%64 == 0) {
+		s.inside = s.zones.Inside(p.Src.Addr()) || s.zones.Inside(p.Dst.Addr())
+		b.traffic.inside = s.inside
+	}
+	if known := s.of.known.Load(); s.judge.Keeps(p) || !known.Neither(p.Src.Addr(), p.Dst.Addr()) {
+		b.add(p)
+	}
+}
+
+// add copies a packet into the parcel.
+func (b *parcel) add(p *packet.Packet) {
+	b.packets = append(b.packets, *p)
+	begin := len(b.payload)
+	// Where it moves to make room, packets from before keep what they had.
+	b.payload = append(b.payload, p.Payload...)
+	b.packets[len(b.packets)-1].Payload = b.payload[begin:len(b.payload):len(b.payload)]
+}
+
+// note notes a frame, and returns the notes of its interface.
+func (b *parcel) note(f *capture.Frame) *frameNotes {
+	n := &b.notes[f.File]
+	if n.frames == 0 {
+		n.first, n.last = f.Time, f.Time
+	}
+	if n.undecoded == nil {
+		n.undecoded = map[string]uint64{}
+	}
+	n.frames++
+	n.first, n.last = min(n.first, f.Time), max(n.last, f.Time)
+	return n
+}
+
+// reset empties a parcel.
+func (b *parcel) reset() {
+	b.packets, b.payload, b.traffic, b.err = b.packets[:0], b.payload[:0], traffic{}, nil
+	for i := range b.notes {
+		n := &b.notes[i]
+		clear(n.undecoded)
+		*n = frameNotes{undecoded: n.undecoded}
+	}
+}
+
+// panicked notes a mistake of this program at a frame.
+func (t *traffic) panicked(reason any, f *capture.Frame, names names) {
+	if t.panics == 0 {
+		t.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, f.Number, names.Name(f.File))
+	}
+	t.panics++
+}
