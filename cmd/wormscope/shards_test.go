@@ -4,9 +4,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,28 +19,27 @@ import (
 	"wormscope/internal/testnet"
 )
 
-// ringsRun is what a run of live on a cable says of traffic.
+// ringsRun is a run of live on a cable, with so many rings.
 type ringsRun struct {
-	told     []string // the last word of each alert, without times
-	hosts    []string
-	packets  int64
-	dropped  int64
-	undecode map[string]int64
-	warnings []string
+	*testnet.Process
+	alerts, scope string
 }
 
-// overRings sends a capture over a cable to a run with so many rings, and
-// stops the run at once.
-func overRings(t *testing.T, name string, rings int, flags ...string) ringsRun {
+// startRings starts a run.
+func startRings(t *testing.T, p *testnet.Pair, rings int, flags ...string) ringsRun {
 	t.Helper()
-	p := testnet.NewPair(t)
 	dir := t.TempDir()
-	alerts, scope := filepath.Join(dir, "alerts.json"), filepath.Join(dir, "scope.json")
-	args := append([]string{
-		"live", "-i", testnet.Right, "--rings", fmt.Sprint(rings), "--ring-mb", "64", "--no-sandbox", "--own-traffic",
-		"--alerts", alerts, "--scope", scope, "--state", filepath.Join(dir, "state"),
-	}, flags...)
-	live := p.Start("capturing", "wormscope", args...)
+	r := ringsRun{alerts: filepath.Join(dir, "alerts.json"), scope: filepath.Join(dir, "scope.json")}
+	r.Process = p.Start("capturing", "wormscope", append([]string{
+		"live", "-i", testnet.Right, "--rings", strconv.Itoa(rings), "--ring-mb", "64", "--no-sandbox", "--own-traffic",
+		"--alerts", r.alerts, "--scope", r.scope, "--state", filepath.Join(dir, "state"),
+	}, flags...)...)
+	return r
+}
+
+// send sends a capture over the cable.
+func send(t *testing.T, p *testnet.Pair, name string, rate float64) (frames int64) {
+	t.Helper()
 	traffic, err := blast.Open(filepath.Join("..", "..", "testdata", "pcaps", name))
 	if err != nil {
 		t.Fatal(err)
@@ -50,26 +50,42 @@ func overRings(t *testing.T, name string, rings int, flags ...string) ringsRun {
 		t.Fatal(err)
 	}
 	defer sender.Close()
-	const rate = 5000 // a second
 	sent, err := sender.Send(traffic, rate)
 	if err != nil {
 		t.Fatal(err)
 	}
-	live.Signal(syscall.SIGTERM)
-	if status := live.Wait(30 * time.Second); status != exitOK {
-		t.Fatalf("exit status %d: %s", status, live.Output())
+	return sent.Frames
+}
+
+// end stops the run at once, and checks that it ends well.
+func (r *ringsRun) end(t *testing.T) {
+	t.Helper()
+	r.Signal(syscall.SIGTERM)
+	if status := r.Wait(30 * time.Second); status != exitOK {
+		t.Fatalf("exit status %d: %s", status, r.Output())
 	}
-	var r ringsRun
-	for _, one := range tellings(t, slurp(alerts)) {
-		r.told = append(r.told, one.What)
+}
+
+// A ringsReport is what a run says, but for times and rates.
+type ringsReport struct {
+	Told    []string // the last word of each alert
+	Hosts   []string
+	Capture struct {
+		Packets, Bytes, Dropped int64
+		Undecoded               map[string]int64
+		Warnings                []string
 	}
+}
+
+// aRate is what depends on the microsecond.
+var aRate = regexp.MustCompile(`[0-9.]+/s\b`)
+
+func (r *ringsRun) report(t *testing.T) ringsReport {
+	t.Helper()
+	var v ringsReport
 	var doc struct {
-		Capture struct {
-			Packets, Dropped int64
-			Undecoded        map[string]int64
-			Warnings         []string
-		}
-		Hosts []struct {
+		Capture any
+		Hosts   []struct {
 			IP, State string
 			Facts     []struct {
 				Fact, Peer string
@@ -77,38 +93,68 @@ func overRings(t *testing.T, name string, rings int, flags ...string) ringsRun {
 			}
 		}
 	}
-	text, err := os.ReadFile(scope)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unmarshal(t, text, &doc)
+	unmarshal(t, slurp(r.scope), &doc)
 	for _, h := range doc.Hosts {
-		r.hosts = append(r.hosts, fmt.Sprint(h.IP, h.State, h.Facts))
+		v.Hosts = append(v.Hosts, fmt.Sprint(h.IP, " ", h.State, " ", h.Facts))
 	}
-	slices.Sort(r.hosts)
-	r.packets, r.dropped, r.undecode, r.warnings = doc.Capture.Packets, doc.Capture.Dropped, doc.Capture.Undecoded, doc.Capture.Warnings
-	if r.packets != sent.Frames {
-		t.Errorf("%d rings: %d packets of %d, %d dropped", rings, r.packets, sent.Frames, r.dropped)
+	slices.Sort(v.Hosts)
+	var about struct{ Capture any }
+	about.Capture = &v.Capture
+	unmarshal(t, slurp(r.scope), &about)
+	for _, one := range tellings(t, slurp(r.alerts)) {
+		v.Told = append(v.Told, aRate.ReplaceAllString(one.What, "some/s"))
 	}
-	return r
+	return v
 }
 
-// TestRings sends the same traffic to runs with one ring and with several:
-// all that is said is the same, scans are counted whole, and nothing is left in
-// the rings when the run stops.
+// TestRings sends traffic to runs with one ring and with several, which all
+// say the same of it: scans over many flows are counted once and whole.
 func TestRings(t *testing.T) {
 	for _, name := range []string{"outbreak.pcap", "incident.pcap"} {
 		t.Run(name, func(t *testing.T) {
-			want := overRings(t, name, 1, outbreakArgs()[2:]...)
-			if !strings.Contains(strings.Join(want.told, "\n"), `"targets"`) {
-				t.Errorf("no scan: %v", want.told)
+			p := testnet.NewPair(t)
+			var runs []ringsRun
+			for _, rings := range []int{1, 2, 4} {
+				runs = append(runs, startRings(t, p, rings, outbreakArgs()[2:]...))
 			}
-			for _, rings := range []int{2, 4} {
-				got := overRings(t, name, rings, outbreakArgs()[2:]...)
-				if diff := cmp.Diff(want, got, cmp.AllowUnexported(ringsRun{})); diff != "" {
-					t.Errorf("%d rings (-one +several):\n%s", rings, diff)
+			sent := send(t, p, name, 5000)
+			time.Sleep(6 * time.Second) // until all attempts are answered, or are known not to be
+			var want ringsReport
+			for i := range runs {
+				runs[i].end(t)
+				got := runs[i].report(t)
+				if got.Capture.Packets != sent || got.Capture.Dropped != 0 {
+					t.Errorf("%d packets and %d dropped of %d", got.Capture.Packets, got.Capture.Dropped, sent)
+				}
+				if i == 0 {
+					want = got
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("with several rings (-one +several):\n%s", diff)
 				}
 			}
+			if !strings.Contains(strings.Join(want.Told, "\n"), "scanned port 445") {
+				t.Errorf("no scan: %q", want.Told)
+			}
 		})
+	}
+}
+
+// TestRingsStop stops a run under load, with its rings full of what waits:
+// every packet is accounted for, and what was captured is examined.
+func TestRingsStop(t *testing.T) {
+	p := testnet.NewPair(t)
+	r := startRings(t, p, 4)
+	sent := send(t, p, "outbreak.pcap", 0)
+	r.end(t)
+	got := r.report(t)
+	if c := got.Capture; c.Packets+c.Dropped != sent || c.Packets < sent/2 {
+		t.Errorf("%d packets and %d dropped of %d", c.Packets, c.Dropped, sent)
+	}
+	text := strings.Join(got.Told, "\n")
+	for _, host := range []string{"scan 10.10.1.23 ", "scan 10.10.1.41 ", "scan 10.20.4.18 "} {
+		if !strings.Contains(text, host) {
+			t.Errorf("%s is not told", host)
+		}
 	}
 }
