@@ -45,7 +45,7 @@ type shards struct {
 type shard struct {
 	of      *shards
 	number  int
-	ring    *ring.Reader
+	ring    source
 	free    chan *parcel
 	only    *filter.Filter // nil for all
 	zones   *zone.Map
