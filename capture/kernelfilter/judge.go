@@ -91,7 +91,7 @@ func (j *Judge) tcp(p *packet.Packet) bool {
 func (j *Judge) handshake(orig, resp netip.AddrPort) (entry *uint32, tag uint32) {
 	ports := uint64(orig.Port())<<16 | uint64(resp.Port())
 	h := hash(number(orig.Addr())*3 + number(resp.Addr()) + hash(ports))
-	return &j.handshakes[h%handshakeSlots], uint32(h>>32) &^ handshakeCount //nolint:gosec // the upper half
+	return &j.handshakes[h%handshakeSlots], uint32(h>>32) &^ handshakeCount
 }
 
 // number is an address of IPv4, or a hash of one of IPv6.

@@ -40,6 +40,7 @@ func BenchmarkShards(b *testing.B) {
 	b.Logf("%d frames, %d MB", len(frames), len(buffer)>>20)
 	whole := func(frames []capture.Frame) func(b *testing.B) {
 		return func(b *testing.B) {
+			b.Helper()
 			for b.Loop() {
 				p := benchPipeline(b, set)
 				i := 0
@@ -114,7 +115,7 @@ func ofHalf(frames []capture.Frame) (half []capture.Frame) {
 }
 
 // benchPipeline is a pipeline that writes nothing.
-func benchPipeline(b *testing.B, set *ioc.Set) *pipeline {
+func benchPipeline(b testing.TB, set *ioc.Set) *pipeline {
 	b.Helper()
 	out, err := openEvents(&eventSetting{}, io.Discard)
 	if err != nil {

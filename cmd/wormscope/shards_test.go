@@ -3,9 +3,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"wormscope/capture/ring"
 	"wormscope/internal/blast"
 	"wormscope/internal/testnet"
 )
@@ -156,5 +160,40 @@ func TestRingsStop(t *testing.T) {
 		if !strings.Contains(text, host) {
 			t.Errorf("%s is not told", host)
 		}
+	}
+}
+
+// TestShardsEnd ends reading with everything taken and with nothing taken, and
+// looks for goroutines that are left.
+func TestShardsEnd(t *testing.T) {
+	for name, drain := range map[string]bool{"drained": true, "at once": false} {
+		t.Run(name, func(t *testing.T) {
+			pair := testnet.NewPair(t)
+			o := (&liveSetting{Interfaces: []string{testnet.Right}, RingMB: 8, Rings: 3}).ringOptions(nil)
+			var source *ring.Source
+			if err := pair.Inside(func() (err error) { source, err = ring.Open(o); return err }); err != nil {
+				t.Fatal(err)
+			}
+			defer source.Close()
+			before := runtime.NumGoroutine()
+			p := benchPipeline(t, nil)
+			s := newShards(source, p, 1)
+			p.merger = newMerger(s)
+			s.start()
+			sent := send(t, pair, "incident.pcap", 0)
+			for drain {
+				source.Stop()
+				if err := p.merger.batch(p); errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.close()
+			if got := p.traffic.frames; drain && got != uint64(sent) {
+				t.Errorf("%d frames of %d", got, sent)
+			}
+			waitFor(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+		})
 	}
 }
