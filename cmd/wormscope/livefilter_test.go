@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,7 +20,7 @@ func talk(host *testnet.Host, address string, n int) {
 	host.Run(30*time.Second, "bash", "-c", script, "talk", address, strconv.Itoa(n))
 }
 
-// TestLiveFilters runs live with the kernel filter and --filter, without any
+// TestLiveFilters runs live with the kernel filter, --filter and several rings, without any
 // privilege once it captures, and renews the indicators.
 func TestLiveFilters(t *testing.T) {
 	testnet.Need(t, "tc")
@@ -29,6 +30,8 @@ func TestLiveFilters(t *testing.T) {
 		bulk  bool // what no detector needs is counted
 	}{
 		{"kernel filter", []string{"--kernel-filter"}, false},
+		{"several rings", []string{"--rings", "3"}, true},
+		{"kernel filter and several rings", []string{"--kernel-filter", "--rings", "2"}, false},
 		{"expression", []string{"--filter", "not host 203.0.113.9 and not port 4444"}, true},
 		{"both", []string{"--kernel-filter", "--filter", "not host 203.0.113.9"}, false},
 	} {
@@ -56,7 +59,7 @@ func TestLiveFilters(t *testing.T) {
 			if strings.Contains(s.Output(), "without the kernel filter") {
 				t.Errorf("the kernel filter is not in use: %s", s.Output())
 			}
-			if told := strings.Contains(string(slurp(s.alerts)), "203.0.113.9"); told != (tt.name == "kernel filter") {
+			if told := strings.Contains(string(slurp(s.alerts)), "203.0.113.9"); told == slices.Contains(tt.flags, "--filter") {
 				t.Errorf("the address that --filter leaves out is told: %v", told)
 			}
 			var doc struct{ Capture struct{ Packets int } }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -195,5 +196,20 @@ func TestShardsEnd(t *testing.T) {
 			}
 			waitFor(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 		})
+	}
+}
+
+// TestRingsRefused gives --rings what it can't do.
+func TestRingsRefused(t *testing.T) {
+	for _, tt := range []struct{ flags, want string }{
+		{"--rings -1", "--rings -1: an interface has 1 to 16 rings"},
+		{"--rings 17", "--rings 17: an interface has 1 to 16 rings"},
+		{"--rings 2 --count 5", "--count needs a single ring: leave out --rings"},
+	} {
+		var stdout, stderr bytes.Buffer
+		status := run(append([]string{"live", "-i", "eth0"}, strings.Fields(tt.flags)...), nil, &stdout, &stderr)
+		if status != exitUsage || !strings.Contains(stderr.String(), tt.want) {
+			t.Errorf("%s: status %d: %s", tt.flags, status, &stderr)
+		}
 	}
 }
