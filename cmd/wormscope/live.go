@@ -142,6 +142,11 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 	rings := max(v.Rings, 1)
 	size := int(cmp.Or(v.RingMB, 256)*(1<<20)) / rings
 	block := ring.DefaultBlockSize
+	// A block is handed over when its time is up, full or not: how long a ring
+	// lasts at a low rate goes by how many there are.
+	for n := rings; n > 1 && block > 2*smallestBlock; n /= 2 {
+		block /= 2
+	}
 	for block > smallestBlock && size/block < 8 {
 		block /= 2
 	}

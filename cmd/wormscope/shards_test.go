@@ -36,7 +36,7 @@ func startRings(t *testing.T, p *testnet.Pair, rings int, flags ...string) rings
 	dir := t.TempDir()
 	r := ringsRun{alerts: filepath.Join(dir, "alerts.json"), scope: filepath.Join(dir, "scope.json")}
 	r.Process = p.Start("capturing", "wormscope", append([]string{
-		"live", "-i", testnet.Right, "--rings", strconv.Itoa(rings), "--ring-mb", "64", "--no-sandbox", "--own-traffic",
+		"live", "-i", testnet.Right, "--rings", strconv.Itoa(rings), "--ring-mb", "128", "--no-sandbox", "--own-traffic",
 		"--alerts", r.alerts, "--scope", r.scope, "--state", filepath.Join(dir, "state"),
 	}, flags...)...)
 	return r
