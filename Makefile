@@ -21,11 +21,11 @@ pgo: $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the profil
 
 test: ## all tests, those with real tools included
 	.ci/deps
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 	@if command -v pcap-config >/dev/null; then set -x; $(GO) test -tags libpcap ./capture/libpcap && $(GO) test -tags libpcap ./cmd/wormscope -run 'Live.*Libpcap'; fi
 
 race: ## all tests under the race detector
-	SOAK=$(or $(SOAK),20s) $(GO) test -race ./...
+	SOAK=$(or $(SOAK),20s) $(GO) test -race -timeout 40m ./...
 
 soak: ## half an hour of feeds, files and interfaces that change under a sensor: root
 	SOAK=$(or $(SOAK),30m) $(GO) test ./internal/soak -count 1 -v -timeout 0
