@@ -148,7 +148,7 @@ func TestOutboxRate(t *testing.T) {
 	took := time.Since(began)
 	repeats := arrived(t, c.Read("events"), batch(0, events))
 	t.Logf("%d events in %v: %.0f/s, %d MB at most, %d repeats", events, took.Round(time.Millisecond), events/took.Seconds(), most, repeats)
-	if most > 200 {
+	if most > 200 && !testnet.Race {
 		t.Errorf("the sender took %d MB, want 200 at most", most)
 	}
 }
@@ -222,7 +222,7 @@ func TestAway(t *testing.T) {
 			repeats := arrived(t, c.Read("events"), batch(0, events))
 			t.Logf("%v %s: %d events, 0 lost, %d repeats; %d MB when it began, %d MB at most meanwhile, %d MB at most ever",
 				away(), name, events, repeats, before, most, peak)
-			if peak > 200 {
+			if peak > 200 && !testnet.Race {
 				t.Errorf("the sender took %d MB, want 200 at most", peak)
 			}
 		})
