@@ -1,6 +1,9 @@
 package alert
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // The rules about SMB.
 const (
@@ -151,4 +154,13 @@ type Asset struct {
 	// Unpatched says that the server runs since before the fix was published,
 	// so whatever is installed, the code that runs is not patched.
 	Unpatched bool
+}
+
+// Identity tells what is known of what a host is from anything else that might
+// be; it is empty for nothing.
+func (a *Asset) Identity() string {
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprintf("%+v", *a)
 }

@@ -5,7 +5,6 @@
 package cef
 
 import (
-	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -42,7 +41,7 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	case e.Change != nil:
 		return r.change(e), nil
 	default:
-		return nil, errors.New("no event to render: neither an alert nor a change")
+		return nil, event.ErrFact
 	}
 }
 

@@ -1,9 +1,6 @@
 package ecs
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -60,7 +57,7 @@ func (r *Renderer) Alert(a *alert.Alert) ([]byte, error) {
 	}
 	e.Tags = append(e.Tags, string(a.Rule))
 	e.Related = relatedTo(a)
-	return line(e)
+	return detail.Line(e)
 }
 
 // Change renders a change of a host's state as one line without a newline.
@@ -78,7 +75,7 @@ func (r *Renderer) Change(c *scope.Change) ([]byte, error) {
 	e.Tags = append(e.Tags, traits.StateAction, c.To.String())
 	e.Related = related{IP: []string{traits.Address(c.Host)}}
 	e.Wormscope = detail.OfChange(c, r.opts.FileName)
-	return line(e)
+	return detail.Line(e)
 }
 
 // Event renders an alert or a change as one line without a newline. Its frames
@@ -92,7 +89,7 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	case e.Change != nil:
 		return own.Change(e.Change)
 	default:
-		return nil, errors.New("no event to render: neither an alert nor a change")
+		return nil, event.ErrFact
 	}
 }
 
@@ -216,15 +213,4 @@ func utc(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
-}
-
-// line encodes an event. Names stay as they are: <, > and & are not escaped.
-func line(e *document) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

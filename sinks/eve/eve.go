@@ -6,9 +6,6 @@
 package eve
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"net/netip"
 	"time"
 
@@ -90,15 +87,9 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	case e.Change != nil:
 		d = r.change(e)
 	default:
-		return nil, errors.New("no event to render: neither an alert nor a change")
+		return nil, event.ErrFact
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(d); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return detail.Line(d)
 }
 
 // alert renders one word of an alert.

@@ -5,7 +5,7 @@
 package event
 
 import (
-	"fmt"
+	"errors"
 	"net/netip"
 	"strconv"
 	"time"
@@ -24,6 +24,9 @@ type Event struct {
 	// of: File of a frame is an index into it.
 	Files []string `json:"files,omitempty"`
 }
+
+// ErrFact is what a renderer says of a fact.
+var ErrFact = errors.New("no event to render: neither an alert nor a change")
 
 // OfAlert makes an event of one word of an alert. fileName names the files
 // that the alert's frames refer to; it may be nil. Of a, only the frames are
@@ -92,18 +95,10 @@ func (e *Event) ID() string {
 		return e.Change.ID
 	case e.Fact != nil:
 		f := e.Fact
-		return alert.Identify("fact", f.Host, f.Time, string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, f.Alert, asset(f.Asset))
+		return alert.Identify("fact", f.Host, f.Time, string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, f.Alert, f.Asset.Identity())
 	default:
 		return ""
 	}
-}
-
-// asset tells what is known of what a host is, empty for nothing.
-func asset(a *alert.Asset) string {
-	if a == nil {
-		return ""
-	}
-	return fmt.Sprintf("%+v", *a)
 }
 
 // Host is the host that the event is about, by which events are kept in order.

@@ -2,7 +2,6 @@ package joint
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -221,13 +220,5 @@ type sighting struct {
 
 // saying is what a fact says, whoever learned it and when.
 func saying(f *alert.Fact) string {
-	return strings.Join([]string{string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, asset(f.Asset)}, "\x00")
-}
-
-// asset tells what is known of what a host is, empty for nothing.
-func asset(a *alert.Asset) string {
-	if a == nil {
-		return ""
-	}
-	return fmt.Sprintf("%+v", *a)
+	return strings.Join([]string{string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, f.Asset.Identity()}, "\x00")
 }

@@ -1,9 +1,6 @@
 package ocsf
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"math"
 	"net/netip"
 	"strconv"
@@ -40,15 +37,9 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	case e.Change != nil:
 		d = r.change(e)
 	default:
-		return nil, errors.New("no event to render: neither an alert nor a change")
+		return nil, event.ErrFact
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(d); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return detail.Line(d)
 }
 
 // The activities and statuses of a finding, by the phase of an alert.
