@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// Load tells everything that is stored, in the order of packet time. Frames
+// refer to Capture's Files. What waits is written first.
+func (s *Store) Load(to alert.Emitter) error {
+	if err := s.Flush(); err != nil {
+		return err
+	}
+	facts, err := s.loadFacts()
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	rows, err := s.db.QueryContext(context.Background(), "SELECT body, frames FROM alert ORDER BY time, id, seq, latest")
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	err = each(rows, func() error {
+		var body, frames string
+		if failed := rows.Scan(&body, &frames); failed != nil {
+			return failed
+		}
+		a, failed := read(body, frames)
+		if failed != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, failed)
+		}
+		for len(facts) > 0 && facts[0].Time.Before(a.Time) {
+			to.Fact(facts[0])
+			facts = facts[1:]
+		}
+		to.Alert(a)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	for _, f := range facts {
+		to.Fact(f)
+	}
+	return nil
+}
+
+// read reads a word of an alert.
+func read(body, frames string) (alert.Alert, error) {
+	var a alert.Alert
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		return a, err
+	}
+	var pairs [][2]uint64
+	if err := json.Unmarshal([]byte(frames), &pairs); err != nil {
+		return a, err
+	}
+	for _, p := range pairs {
+		a.Frames = append(a.Frames, frameRef(int64(p[0]), p[1])) //nolint:gosec // G115: it was written so
+	}
+	return a, nil
+}
+
+// frameRef makes a reference of a file's id, which is one more than its index
+// in Capture's Files.
+func frameRef(id int64, number uint64) alert.FrameRef {
+	if id == 0 {
+		return alert.FrameRef{Number: number}
+	}
+	return alert.FrameRef{File: int(id) - 1, Number: number}
+}
+
+// loadFacts reads the facts in the order of time.
+func (s *Store) loadFacts() ([]alert.Fact, error) {
+	rows, err := s.db.QueryContext(context.Background(),
+		"SELECT kind, host, peer, port, time, number, body, file FROM fact ORDER BY time, kind, host, peer, port, number, body")
+	if err != nil {
+		return nil, err
+	}
+	var facts []alert.Fact
+	err = each(rows, func() error {
+		f, failed := readFact(rows)
+		facts = append(facts, f)
+		return failed
+	})
+	return facts, err
+}
+
+// readFact reads the fact of one row.
+func readFact(rows *sql.Rows) (alert.Fact, error) {
+	var f alert.Fact
+	var kind, host, peer, body string
+	var port uint16
+	var at, id int64
+	var number uint64
+	err := rows.Scan(&kind, &host, &peer, &port, &at, &number, &body, &id)
+	if err != nil {
+		return f, err
+	}
+	if body != "" {
+		if err = json.Unmarshal([]byte(body), &f); err != nil {
+			return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	f.Kind, f.Port = alert.FactKind(kind), port
+	if f.Host, err = netip.ParseAddr(host); err != nil {
+		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if f.Peer, err = netip.ParseAddr(peer); err != nil && peer != "" {
+		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	f.Time, f.Frame = time.Unix(0, at).UTC(), frameRef(id, number)
+	return f, nil
+}
