@@ -148,7 +148,8 @@ func (p *pipeline) ownTraffic(a *alert.Alert) bool {
 const batchSize = 4096
 
 // batch takes up to batchSize frames through. It returns io.EOF when the
-// source has no more, and capture.ErrIdle when nothing comes. A panic in a parser or detector costs the one frame.
+// source has no more, and capture.ErrIdle when nothing comes. A panic in a
+// parser or detector costs the one frame.
 func (p *pipeline) batch(source source) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

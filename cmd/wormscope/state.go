@@ -141,18 +141,21 @@ func storedLedger(db *store.Store, zones *zone.Map) (*scope.Ledger, scope.Captur
 
 // alert notes a word of an alert, which an outbox holds at a position.
 func (k *state) alert(a alert.Alert, position uint64) {
-	k.word(word{alert: &a, position: position})
+	if k != nil {
+		kept := a // a itself need not go to the heap where nothing is kept
+		k.word(word{alert: &kept, position: position})
+	}
 }
 
 // fact notes a fact, as alert does.
 func (k *state) fact(f alert.Fact, position uint64) {
-	k.word(word{fact: &f, position: position})
+	if k != nil {
+		kept := f
+		k.word(word{fact: &kept, position: position})
+	}
 }
 
 func (k *state) word(w word) {
-	if k == nil {
-		return
-	}
 	w.changes, k.changes = k.changes, nil
 	if k.writer != nil {
 		k.writer.waiting.words = append(k.writer.waiting.words, w)
