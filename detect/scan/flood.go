@@ -195,7 +195,8 @@ func (c *contact) identity() dup.Hash {
 	return dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst).Uint64(uint64(p.Seq)<<32 | uint64(p.IPID))
 }
 
-// absorb counts a packet of a flood, once where a span port copies it. It reports false for a packet to another
+// absorb counts a packet of a flood, once where a span port copies it. It
+// reports false for a packet to another
 // port than the flooded one.
 func (l *life) absorb(d *Detector, c *contact, cell *targetCell) bool {
 	if l.port != 0 && c.port != l.port {
