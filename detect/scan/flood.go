@@ -196,8 +196,7 @@ func (c *contact) identity() dup.Hash {
 }
 
 // absorb counts a packet of a flood, once where a span port copies it. It
-// reports false for a packet to another
-// port than the flooded one.
+// reports false for a packet to another port than the flooded one.
 func (l *life) absorb(d *Detector, c *contact, cell *targetCell) bool {
 	if l.port != 0 && c.port != l.port {
 		return false
