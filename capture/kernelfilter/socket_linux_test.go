@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -20,18 +19,16 @@ import (
 func TestOnSocket(t *testing.T) {
 	testnet.Need(t)
 	f := load(t, "198.51.100.7")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The namespace is gone with this thread, which can't go back.
-		runtime.LockOSThread()
+	err := testnet.OnThread(func() error { // the namespace is gone with the thread
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Error(err)
-			return
+			return err
 		}
 		overLink(t, f.FD())
-	}()
-	<-done
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // overLink sends frames from one end of a link to the other.

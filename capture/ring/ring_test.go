@@ -3,7 +3,6 @@
 package ring_test
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -157,19 +156,16 @@ func TestOptions(t *testing.T) {
 // Without the capability Open says what it needs.
 func TestWithoutCapability(t *testing.T) {
 	testnet.Need(t)
-	result := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the thread has lost it for good, and ends
+	err := testnet.OnThread(func() error {
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var none [2]unix.CapUserData
 		if err := unix.Capset(&header, &none[0]); err != nil {
-			result <- err
-			return
+			return err
 		}
 		_, err := ring.Open(ring.Options{Interfaces: []string{"lo"}})
-		result <- err
-	}()
-	if err := <-result; err == nil || !strings.Contains(err.Error(), "lo: capturing needs CAP_NET_RAW: run as root, or give the program that capability") {
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "lo: capturing needs CAP_NET_RAW: run as root, or give the program that capability") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -110,7 +110,7 @@ func (s *Server) listens() error {
 			return err
 		}
 	}
-	table, err := os.ReadFile("/proc/net/udp")
+	table, err := os.ReadFile("/proc/thread-self/net/udp")
 	if err != nil {
 		return err
 	}

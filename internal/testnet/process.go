@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -172,24 +171,19 @@ func (h *Host) nudge(address string) (stop func()) {
 }
 
 // inside calls f in the host's namespace, in which the sockets then are that it
-// makes. The thread it runs on can't go back: it ends with f.
+// makes.
 func (h *Host) inside(f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
+	return OnThread(func() error {
 		ns, err := os.Open("/run/netns/" + h.net.prefix + h.name)
 		if err != nil {
-			result <- err
-			return
+			return err
 		}
 		defer ns.Close() //nolint:errcheck // only held
 		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			result <- fmt.Errorf("enter namespace: %w", err)
-			return
+			return fmt.Errorf("enter namespace: %w", err)
 		}
-		result <- f()
-	}()
-	return <-result
+		return f()
+	})
 }
 
 // A Recording is a capture of everything on the bridge while it is made.
