@@ -1,6 +1,8 @@
 package ioc
 
 import (
+	"wormscope/internal/ip"
+
 	"iter"
 	"net/netip"
 	"time"
@@ -116,21 +118,18 @@ func (s *Set) hint6(n addr6) uint64 {
 // Neither reports, for most pairs of addresses neither of which is an
 // indicator, that this is so. It is what to ask first of the two ends of a
 // packet: cheaper than Address for both, and nil answers true.
-func (s *Set) Neither(a, b netip.Addr) bool {
+func (s *Set) Neither(a, b ip.Addr) bool {
 	if s == nil {
 		return true
 	}
 	switch {
 	case a.Is4() && b.Is4():
-		return s.hint4(number4(a))|s.hint4(number4(b)) == 0
-	case pure6(a) && pure6(b):
-		return s.hint6(number6(a))|s.hint6(number6(b)) == 0
+		return s.hint4(a.Number4())|s.hint4(b.Number4()) == 0
+	case !a.Is4() && !b.Is4():
+		return s.hint6(addr6{a.Hi, a.Lo})|s.hint6(addr6{b.Hi, b.Lo}) == 0
 	}
 	return false
 }
-
-// pure6 reports whether an address is one of IPv6 that stands for itself.
-func pure6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() }
 
 // address4 looks an IPv4 address up for which Address could not say no.
 func (s *Set) address4(n uint32, h uint64, ap netip.AddrPort) (Match, bool) {

@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"wormscope/internal/ip"
+
 	"bytes"
 	"hash/maphash"
 	"net"
@@ -45,7 +47,7 @@ func NewTraffic(mac net.HardwareAddr, inside func(netip.Addr) bool) *Traffic {
 const maxFlows = 1 << 16
 
 // flowKey names a connection, whichever end a packet is from.
-type flowKey struct{ low, high netip.AddrPort }
+type flowKey struct{ low, high ip.AddrPort }
 
 // flowSeen is which ends of a connection were heard.
 type flowSeen struct {
@@ -77,7 +79,7 @@ func (t *Traffic) Frame(f *capture.Frame) {
 	} else {
 		t.untagged++
 	}
-	if t.inside(p.Src.Addr()) || t.inside(p.Dst.Addr()) {
+	if t.inside(p.Src.Addr.Netip()) || t.inside(p.Dst.Addr.Netip()) {
 		t.insiders++
 	}
 	if !p.Reassembled {
@@ -110,7 +112,7 @@ func (t *Traffic) segment(p *packet.Packet) {
 		return
 	}
 	k, fromLow := flowKey{p.Src, p.Dst}, true
-	if p.Src.Compare(p.Dst) > 0 {
+	if p.Dst.Less(p.Src) {
 		k, fromLow = flowKey{p.Dst, p.Src}, false
 	}
 	s := t.flows[k]
@@ -132,7 +134,7 @@ func (t *Traffic) identity(p *packet.Packet) uint64 {
 	var h maphash.Hash
 	h.SetSeed(t.seed)
 	maphash.WriteComparable(&h, struct {
-		src, dst     netip.AddrPort
+		src, dst     ip.AddrPort
 		proto        packet.Proto
 		flags        packet.Flags
 		seq, ack, id uint32

@@ -1,8 +1,7 @@
 package kernelfilter
 
 import (
-	"encoding/binary"
-	"net/netip"
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 )
@@ -57,7 +56,7 @@ func (j *Judge) Keeps(p *packet.Packet) bool {
 
 // reads reports whether a packet has a port of which everything is kept.
 func (j *Judge) reads(p *packet.Packet) bool {
-	src, dst := p.Src.Port(), p.Dst.Port()
+	src, dst := p.Src.Port, p.Dst.Port
 	return (j.ports[src/64]>>(src%64)|j.ports[dst/64]>>(dst%64))&1 != 0
 }
 
@@ -88,17 +87,16 @@ func (j *Judge) tcp(p *packet.Packet) bool {
 
 // handshake returns the entry for a connection, and what it begins with when
 // it is that connection's.
-func (j *Judge) handshake(orig, resp netip.AddrPort) (entry *uint32, tag uint32) {
-	ports := uint64(orig.Port())<<16 | uint64(resp.Port())
-	h := hash(number(orig.Addr())*3 + number(resp.Addr()) + hash(ports))
+func (j *Judge) handshake(orig, resp ip.AddrPort) (entry *uint32, tag uint32) {
+	ports := uint64(orig.Port)<<16 | uint64(resp.Port)
+	h := hash(number(orig.Addr)*3 + number(resp.Addr) + hash(ports))
 	return &j.handshakes[h%handshakeSlots], uint32(h>>32) &^ handshakeCount
 }
 
 // number is an address of IPv4, or a hash of one of IPv6.
-func number(a netip.Addr) uint64 {
+func number(a ip.Addr) uint64 {
 	if a.Is4() {
-		b := a.As4()
-		return uint64(binary.BigEndian.Uint32(b[:]))
+		return uint64(a.Number4())
 	}
-	return hash6(halves(a))
+	return hash6(a.Hi, a.Lo)
 }

@@ -31,7 +31,7 @@ func plain(frame []byte, p *packet.Packet) bool {
 	if at > 12+4*4 || next != byte(p.Proto) {
 		return false
 	}
-	return p.Proto != packet.ProtoUDP || !slices.Contains(packet.TunnelPorts(), p.Dst.Port()) && p.Src.Port() != 3544
+	return p.Proto != packet.ProtoUDP || !slices.Contains(packet.TunnelPorts(), p.Dst.Port) && p.Src.Port != 3544
 }
 
 // TestJudge holds the decision about a decoded packet against the kernel's

@@ -23,11 +23,11 @@ func needed(o packet.Outcome, p *packet.Packet, known func(netip.Addr) bool) boo
 		return true
 	case o != packet.OK:
 		return false
-	case p.Fragment || p.Reassembled || known(p.Src.Addr()) || known(p.Dst.Addr()):
+	case p.Fragment || p.Reassembled || known(p.Src.Addr.Netip()) || known(p.Dst.Addr.Netip()):
 		return true
 	}
 	on := func(ports ...uint16) bool {
-		return slices.Contains(ports, p.Src.Port()) || slices.Contains(ports, p.Dst.Port())
+		return slices.Contains(ports, p.Src.Port) || slices.Contains(ports, p.Dst.Port)
 	}
 	switch p.Proto {
 	case packet.ProtoTCP:
@@ -81,7 +81,7 @@ func someOf(t testing.TB, paths []string) (list []netip.Prefix, known func(netip
 		if decoder.Decode(f, &p) != packet.OK {
 			return
 		}
-		for _, a := range []netip.Addr{p.Src.Addr(), p.Dst.Addr()} {
+		for _, a := range []netip.Addr{p.Src.Addr.Netip(), p.Dst.Addr.Netip()} {
 			b := a.As16()
 			var prefix netip.Prefix
 			switch sum := int(b[11]) + int(b[12]) + int(b[13]) + int(b[14]) + int(b[15]); sum % 16 {

@@ -1,6 +1,6 @@
 package packet
 
-import "net/netip"
+import "wormscope/internal/ip"
 
 // maxNested is how many reassembled datagrams may be inside each other.
 const maxNested = 3
@@ -32,7 +32,7 @@ func fragmentOf6(b []byte, vlan uint16) fragmentKey {
 
 // flow is what tells whether two packets are of the same conversation.
 type flow struct {
-	from, to netip.AddrPort
+	from, to ip.AddrPort
 	proto    Proto
 }
 

@@ -82,7 +82,7 @@ func TestFragments(t *testing.T) {
 			if o := s.see(first); o != packet.OK || !s.p.Fragment || s.p.Reassembled || s.p.PayloadLen != 1472 || s.p.Truncated {
 				t.Fatalf("first: %v %+v", o, s.p)
 			}
-			if s.p.Src.Port() != 40000 || s.p.Dst.Port() != 53 || !bytes.Equal(s.p.Payload, want[:1472]) {
+			if s.p.Src.Port != 40000 || s.p.Dst.Port != 53 || !bytes.Equal(s.p.Payload, want[:1472]) {
 				t.Errorf("first: %v-%v", s.p.Src, s.p.Dst)
 			}
 			if o := s.see(middle); o != packet.Held {
@@ -91,7 +91,7 @@ func TestFragments(t *testing.T) {
 			if o := s.see(last); o != packet.OK || s.p.Fragment || !s.p.Reassembled || s.p.PayloadLen != 3000 || s.p.Truncated {
 				t.Fatalf("last: %v %+v", o, s.p)
 			}
-			if s.p.Src.Port() != 40000 || s.p.Dst.Port() != 53 || !bytes.Equal(s.p.Payload, want) {
+			if s.p.Src.Port != 40000 || s.p.Dst.Port != 53 || !bytes.Equal(s.p.Payload, want) {
 				t.Errorf("whole: %v-%v", s.p.Src, s.p.Dst)
 			}
 			if got := s.Stats().Fragments; got != (packet.FragmentStats{Seen: 3, Reassembled: 1}) {
@@ -172,7 +172,7 @@ func TestFragmentedTunnel(t *testing.T) {
 	gre := over4(47, unhex("0000 0800"), inner)[14:]
 	for name, ip := range map[string][]byte{"VXLAN": vxlan, "GRE": gre} {
 		s := newTap()
-		if o := s.see(piece4(ip, 0, 1480)); o != packet.OK || !s.p.Fragment || s.p.Dst.Port() != 53 || !s.p.Truncated || s.p.PayloadLen != 3000 {
+		if o := s.see(piece4(ip, 0, 1480)); o != packet.OK || !s.p.Fragment || s.p.Dst.Port != 53 || !s.p.Truncated || s.p.PayloadLen != 3000 {
 			t.Errorf("%s, first: %v %+v", name, o, s.p)
 		}
 		if s.see(piece4(ip, 1480, 2960)) != packet.Held {

@@ -1,6 +1,6 @@
 package packet
 
-import "net/netip"
+import "wormscope/internal/ip"
 
 // icmp decodes an ICMP or ICMPv6 message (RFC 792, RFC 4443), and the packet
 // that an error quotes.
@@ -36,7 +36,7 @@ func (m *ICMP) quote(b []byte) bool {
 	if len(b) < 20 {
 		return false
 	}
-	var source, destination netip.Addr
+	var source, destination ip.Addr
 	switch b[0] >> 4 {
 	case 4:
 		header := int(b[0]&0x0f) * 4
@@ -44,13 +44,13 @@ func (m *ICMP) quote(b []byte) bool {
 			return false
 		}
 		m.InnerProto = Proto(b[9])
-		source, destination = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+		source, destination = ip.From4(u32(b[12:])), ip.From4(u32(b[16:]))
 		b = b[header:]
 	case 6:
 		if len(b) < 40 {
 			return false
 		}
-		source, destination = address16(b[8:24]), address16(b[24:40])
+		source, destination = ip.From16(b[8:24]), ip.From16(b[24:40])
 		h, ok := walkQuoted(Proto(b[6]), b[40:])
 		if !ok {
 			return false
@@ -63,7 +63,7 @@ func (m *ICMP) quote(b []byte) bool {
 }
 
 // quotePorts reads what is quoted of the transport header.
-func (m *ICMP) quotePorts(source, destination netip.Addr, b []byte) bool {
+func (m *ICMP) quotePorts(source, destination ip.Addr, b []byte) bool {
 	var from, to uint16
 	if m.InnerProto.hasPorts() {
 		if len(b) < 4 {
@@ -75,7 +75,7 @@ func (m *ICMP) quotePorts(source, destination netip.Addr, b []byte) bool {
 	if m.InnerProto == ProtoTCP && len(b) >= 8 {
 		m.InnerSeq = u32(b[4:])
 	}
-	m.InnerSrc, m.InnerDst = netip.AddrPortFrom(source, from), netip.AddrPortFrom(destination, to)
+	m.InnerSrc, m.InnerDst = ip.AddrPort{Addr: source, Port: from}, ip.AddrPort{Addr: destination, Port: to}
 	return true
 }
 

@@ -1,6 +1,6 @@
 package packet
 
-import "net/netip"
+import "wormscope/internal/ip"
 
 // ipv4 decodes an IPv4 packet (RFC 791).
 func (d *Decoder) ipv4(p *Packet, b []byte, wire int) Outcome {
@@ -25,18 +25,13 @@ func (d *Decoder) ipv4(p *Packet, b []byte, wire int) Outcome {
 	}
 	p.IPID, p.TTL = uint32(u16(b[4:])), b[8]
 	proto, payload, size := Proto(b[9]), b[header:], total-header
-	source, destination := [4]byte(b[12:16]), [4]byte(b[16:20])
+	p.Src, p.Dst = ip.AddrPort{Addr: ip.From4(u32(b[12:]))}, ip.AddrPort{Addr: ip.From4(u32(b[16:]))}
 	if part := u16(b[6:]) & 0x3fff; part != 0 {
-		p.Src = netip.AddrPortFrom(netip.AddrFrom4(source), 0)
-		p.Dst = netip.AddrPortFrom(netip.AddrFrom4(destination), 0)
 		return d.fragment(p, fragmentOf4(b, p.VLAN), part&0x1fff, part&0x2000 != 0, payload, size)
 	}
-	var from, to uint16
 	if proto.hasPorts() && len(payload) >= 4 {
-		from, to = u16(payload), u16(payload[2:])
+		p.Src.Port, p.Dst.Port = u16(payload), u16(payload[2:])
 	}
-	p.Src = netip.AddrPortFrom(netip.AddrFrom4(source), from)
-	p.Dst = netip.AddrPortFrom(netip.AddrFrom4(destination), to)
 	if proto == ProtoTCP {
 		return tcp(p, payload, size)
 	}
@@ -63,12 +58,10 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 		payload = payload[:size]
 	}
 	p.IPID, p.TTL = u32(b)&0xfffff, b[7]
-	var from, to uint16
+	p.Src, p.Dst = ip.AddrPort{Addr: ip.From16(b[8:24])}, ip.AddrPort{Addr: ip.From16(b[24:40])}
 	if next.hasPorts() && len(payload) >= 4 {
-		from, to = u16(payload), u16(payload[2:])
+		p.Src.Port, p.Dst.Port = u16(payload), u16(payload[2:])
 	}
-	p.Src = netip.AddrPortFrom(address16(b[8:24]), from)
-	p.Dst = netip.AddrPortFrom(address16(b[24:40]), to)
 	switch next {
 	case ProtoTCP:
 		return tcp(p, payload, size)
@@ -82,16 +75,6 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 // mustFit reports whether a length beyond its surroundings is a contradiction,
 // and not the work of a card that segments or of a fragment.
 func (d *Decoder) mustFit() bool { return d.frame.strict && !d.frame.partial }
-
-// address16 reads an IPv6 address. One that stands for an IPv4 address
-// (RFC 4291 chapter 2.5.5.2) becomes that.
-func address16(b []byte) netip.Addr {
-	a := netip.AddrFrom16([16]byte(b))
-	if b[0] == 0 && a.Is4In6() {
-		return a.Unmap()
-	}
-	return a
-}
 
 // jumboLength is the length of the payload of an IPv6 packet that says zero:
 // what a jumbogram's hop-by-hop option says (RFC 2675), else all there is, as
@@ -133,12 +116,10 @@ func (d *Decoder) afterIPv6(p *Packet, key fragmentKey, next Proto, b []byte, wi
 
 // payload decodes what follows the IP headers once p has the addresses.
 func (d *Decoder) payload(p *Packet, proto Proto, b []byte, wire int) Outcome {
-	var from, to uint16
+	p.Src.Port, p.Dst.Port = 0, 0
 	if proto.hasPorts() && len(b) >= 4 {
-		from, to = u16(b), u16(b[2:])
+		p.Src.Port, p.Dst.Port = u16(b), u16(b[2:])
 	}
-	p.Src = netip.AddrPortFrom(p.Src.Addr(), from)
-	p.Dst = netip.AddrPortFrom(p.Dst.Addr(), to)
 	return d.transport(p, proto, b, wire)
 }
 

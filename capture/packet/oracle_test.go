@@ -139,7 +139,7 @@ func endpoint(ip []byte, port uint16) netip.AddrPort {
 
 // agree reports whether the decoder's packet is what gopacket sees.
 func agree(p *packet.Packet, v view) bool {
-	if p.Src.Addr() != v.src.Addr() || p.Dst.Addr() != v.dst.Addr() {
+	if p.Src.Addr.Netip() != v.src.Addr() || p.Dst.Addr.Netip() != v.dst.Addr() {
 		return false
 	}
 	if v.fragment || !v.whole && v.failed {

@@ -235,7 +235,7 @@ func TestTunnelPortsHideNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, o, stats := decode(c.data, len(c.data))
-			if o != packet.OK || p.Proto != c.proto || p.Src.Addr() != outer || p.Dst.Addr() != outer2 {
+			if o != packet.OK || p.Proto != c.proto || p.Src.Addr.Netip() != outer || p.Dst.Addr.Netip() != outer2 {
 				t.Errorf("%v %v-%v %v", o, p.Src, p.Dst, p.Proto)
 			}
 			var opaque [packet.NumOutcomes]uint64

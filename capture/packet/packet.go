@@ -3,22 +3,22 @@
 // so that what a tunnel carries is seen once and never counted twice.
 package packet
 
-import "net/netip"
+import "wormscope/internal/ip"
 
 // Packet is the part of a frame that detection needs. Payload aliases the
 // frame, or the Decoder's buffer when the packet was reassembled from
 // fragments: it is valid only until the next frame is asked for.
 type Packet struct {
-	Time     int64          // nanoseconds since the Unix epoch, UTC
-	Src, Dst netip.AddrPort // innermost addresses, IPv4 always as IPv4; ports 0 where the protocol has none
-	Proto    Proto          // innermost transport protocol
-	Flags    Flags          // TCP flags
-	Seq, Ack uint32         // TCP sequence and acknowledgement numbers
-	IPID     uint32         // IPv4 identification, IPv6 flow label
-	TTL      uint8          // IPv4 time to live, IPv6 hop limit
-	VLAN     uint16         // outermost VLAN identifier, 0 where there is no tag
-	ICMP     ICMP           // valid when Proto is ICMP or ICMPv6
-	Payload  []byte         // what follows the transport header, as captured; borrowed
+	Time     int64       // nanoseconds since the Unix epoch, UTC
+	Src, Dst ip.AddrPort // innermost addresses, IPv4 always as IPv4; ports 0 where the protocol has none
+	Proto    Proto       // innermost transport protocol
+	Flags    Flags       // TCP flags
+	Seq, Ack uint32      // TCP sequence and acknowledgement numbers
+	IPID     uint32      // IPv4 identification, IPv6 flow label
+	TTL      uint8       // IPv4 time to live, IPv6 hop limit
+	VLAN     uint16      // outermost VLAN identifier, 0 where there is no tag
+	ICMP     ICMP        // valid when Proto is ICMP or ICMPv6
+	Payload  []byte      // what follows the transport header, as captured; borrowed
 
 	// PayloadLen is the payload's length on the wire, in bytes. It is more
 	// than len(Payload) when Truncated.
@@ -48,7 +48,7 @@ type ICMP struct {
 	// or quotes too little.
 	HasInner           bool
 	InnerProto         Proto
-	InnerSrc, InnerDst netip.AddrPort
+	InnerSrc, InnerDst ip.AddrPort
 	InnerSeq           uint32 // TCP sequence number, 0 when not quoted
 }
 

@@ -121,7 +121,7 @@ func differsFromTshark(p *packet.Packet, o packet.Outcome, row map[string][]stri
 	fragment := isFragment(row)
 	got := tupleOf(p)
 	if want.proto == 0 {
-		got = tuple{netip.AddrPortFrom(p.Src.Addr(), 0), netip.AddrPortFrom(p.Dst.Addr(), 0), 0}
+		got = tuple{netip.AddrPortFrom(p.Src.Addr.Netip(), 0), netip.AddrPortFrom(p.Dst.Addr.Netip(), 0), 0}
 	}
 	switch {
 	case o == packet.UnsupportedLink, o == packet.OK && fragment && !p.Fragment:

@@ -26,7 +26,7 @@ func TunnelPorts() []uint16 {
 // counts. A source port means nothing but to Teredo, whose servers answer.
 func (d *Decoder) udpTunnel(p *Packet, b []byte, wire int) Outcome {
 	var into func(*Decoder, *Packet, []byte, int) Outcome
-	switch p.Dst.Port() {
+	switch p.Dst.Port {
 	case portVXLAN, portLinuxVXLAN:
 		into = (*Decoder).vxlan
 	case portVXLANGPE:
@@ -44,7 +44,7 @@ func (d *Decoder) udpTunnel(p *Packet, b []byte, wire int) Outcome {
 	case portGRE:
 		into = (*Decoder).greOverUDP
 	default:
-		if p.Src.Port() != portTeredo {
+		if p.Src.Port != portTeredo {
 			return OK
 		}
 		into = (*Decoder).teredo

@@ -49,7 +49,7 @@ func flows(next func(*capture.Frame) error) (map[[2]netip.AddrPort]int, error) {
 		if o := decoder.Decode(&f, &p); o != packet.OK {
 			return nil, errors.New(o.String())
 		}
-		if p.Dst.Port() == 53 {
+		if p.Dst.Port == 53 {
 			seen[[2]netip.AddrPort{p.Src, p.Dst}]++
 		} else {
 			seen[[2]netip.AddrPort{p.Dst, p.Src}]++

@@ -72,7 +72,7 @@ func writeViews(t *testing.T, path, dir string) (files []string) {
 		}
 		known := decoder.Decode(&frame, &p) == packet.OK
 		for i, v := range views() {
-			if !known || v.sees(p.Src.Addr()) || v.sees(p.Dst.Addr()) {
+			if !known || v.sees(p.Src.Addr.Netip()) || v.sees(p.Dst.Addr.Netip()) {
 				writers[i].PacketOf(frame.Time, frame.Data, frame.Len)
 			}
 		}

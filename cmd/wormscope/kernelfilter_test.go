@@ -221,7 +221,7 @@ func someAddresses(all []capture.Frame) string {
 		if decoder.Decode(&all[i], &p) != packet.OK {
 			continue
 		}
-		for _, a := range []netip.Addr{p.Src.Addr(), p.Dst.Addr()} {
+		for _, a := range []netip.Addr{p.Src.Addr.Netip(), p.Dst.Addr.Netip()} {
 			b := a.As16()
 			if sum := int(b[13]) + int(b[14]) + int(b[15]); sum%8 == 0 && !a.IsMulticast() && !slices.Contains(list, a.String()) {
 				list = append(list, a.String())

@@ -203,7 +203,7 @@ func (t *traffic) note(f *capture.Frame) {
 // to tell a capture of the wrong network from a quiet one.
 func (p *pipeline) lookInside(pkt *packet.Packet) {
 	if t := &p.traffic; t.frames < batchSize || t.frames%64 == 0 {
-		t.inside = p.zones.Inside(pkt.Src.Addr()) || p.zones.Inside(pkt.Dst.Addr())
+		t.inside = p.zones.Inside(pkt.Src.Addr.Netip()) || p.zones.Inside(pkt.Dst.Addr.Netip())
 	}
 }
 

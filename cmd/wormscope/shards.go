@@ -182,10 +182,10 @@ func (s *shard) take(b *parcel) {
 	}
 	p := &s.packet
 	if !s.inside && (s.frames < batchSize || s.frames%64 == 0) {
-		s.inside = s.zones.Inside(p.Src.Addr()) || s.zones.Inside(p.Dst.Addr())
+		s.inside = s.zones.Inside(p.Src.Addr.Netip()) || s.zones.Inside(p.Dst.Addr.Netip())
 		b.traffic.inside = s.inside
 	}
-	if known := s.of.known.Load(); s.judge.Keeps(p) || !known.Neither(p.Src.Addr(), p.Dst.Addr()) {
+	if known := s.of.known.Load(); s.judge.Keeps(p) || !known.Neither(p.Src.Addr, p.Dst.Addr) {
 		b.add(p)
 	}
 }

@@ -104,7 +104,7 @@ func ofHalf(frames []capture.Frame) (half []capture.Frame) {
 			continue
 		}
 		orig := p.Src
-		if p.Dst.Port() > p.Src.Port() {
+		if p.Dst.Port > p.Src.Port {
 			orig = p.Dst
 		}
 		if b := orig.Addr().As16(); b[15]&1 == 0 {

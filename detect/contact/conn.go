@@ -1,7 +1,7 @@
 package contact
 
 import (
-	"net/netip"
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 	"wormscope/ioc"
@@ -17,7 +17,7 @@ const (
 
 // connKey names a connection, or what goes for one without TCP.
 type connKey struct {
-	host, peer netip.AddrPort
+	host, peer ip.AddrPort
 	proto      packet.Proto
 }
 
@@ -179,7 +179,7 @@ func (c *conn) decide(orig end, guessed bool) {
 
 // guess says who began a connection whose beginning may not have been captured.
 func (c *conn) guess(p *packet.Packet, from end) {
-	src, dst := p.Src.Port(), p.Dst.Port()
+	src, dst := p.Src.Port, p.Dst.Port
 	served := src < 1024 && dst >= 1024
 	switch {
 	case p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6:

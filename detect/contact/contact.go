@@ -28,6 +28,8 @@
 package contact
 
 import (
+	"wormscope/internal/ip"
+
 	"net/netip"
 	"time"
 
@@ -144,16 +146,16 @@ func (d *Detector) Tables() []detect.Table {
 
 // Packet looks both ends of a packet up; for nearly every packet that is all.
 func (d *Detector) Packet(p *packet.Packet) {
-	if d.set.Neither(p.Src.Addr(), p.Dst.Addr()) {
+	if d.set.Neither(p.Src.Addr, p.Dst.Addr) {
 		if icmpError(p) {
 			d.unreachable(p)
 		}
 		return
 	}
-	if m, ok := d.set.Address(p.Src); ok {
+	if m, ok := d.set.Address(p.Src.Netip()); ok {
 		d.packet(p, m, peer)
 	}
-	if m, ok := d.set.Address(p.Dst); ok {
+	if m, ok := d.set.Address(p.Dst.Netip()); ok {
 		d.packet(p, m, host)
 	}
 	if icmpError(p) {
@@ -196,7 +198,7 @@ func (d *Detector) packet(p *packet.Packet, m ioc.Match, from end) {
 	case !d.set.Active(m, p.Time):
 		d.stats.Expired++
 		return
-	case !d.isHost(k.host.Addr()) || !d.isHost(k.peer.Addr()) || icmpError(p):
+	case !isHost(k.host.Addr) || !isHost(k.peer.Addr) || icmpError(p):
 		return
 	case !p.Reassembled && d.copies.Seen(identity(p).Uint64(uint64(from)), p.Time):
 		d.stats.Copies++
@@ -213,8 +215,9 @@ func icmpError(p *packet.Packet) bool {
 }
 
 // isHost reports whether an address can be one end of a contact.
-func (d *Detector) isHost(a netip.Addr) bool {
-	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+func isHost(a ip.Addr) bool {
+	n := a.Netip()
+	return !n.IsMulticast() && !n.IsUnspecified() && n != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // identity sums up what the copies of one packet share: neither its time to
@@ -251,7 +254,7 @@ func (d *Detector) unreachable(p *packet.Packet) {
 	if e == nil || e.Value.established {
 		return
 	}
-	if f := d.findings.Get(findingKey{p.ICMP.InnerSrc.Addr(), e.Value.match}); f != nil {
+	if f := d.findings.Get(findingKey{p.ICMP.InnerSrc.Addr.Netip(), e.Value.match}); f != nil {
 		f.Value.contact.Refused = true
 	}
 }

@@ -94,7 +94,7 @@ func talk(t *testing.T, file string) map[[2]netip.Addr]bool {
 	t.Helper()
 	pairs := map[[2]netip.Addr]bool{}
 	each(t, file, func(p *packet.Packet) {
-		a, b := p.Src.Addr(), p.Dst.Addr()
+		a, b := p.Src.Addr.Netip(), p.Dst.Addr.Netip()
 		errorMessage := (p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6) && p.ICMP.HasInner
 		for _, x := range []netip.Addr{a, b} {
 			if x.IsMulticast() || x.IsUnspecified() || x.String() == "255.255.255.255" || errorMessage {

@@ -42,7 +42,7 @@ const (
 // report brings the alert of a contact up to date after a packet.
 func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isNew bool, ch change) {
 	c.match = m
-	key := findingKey{k.host.Addr(), m}
+	key := findingKey{k.host.Addr.Netip(), m}
 	e := d.findings.Get(key)
 	start := e == nil
 	if start {
@@ -59,7 +59,7 @@ func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isN
 		v.contact.Packets-- // its beginning was counted
 	}
 	v.contact.Refused = v.contact.Refused || ch.refused
-	v.names = v.names && k.peer.Port() == domainPort
+	v.names = v.names && k.peer.Port == domainPort
 	v.addBytes(p, k, ch.bytes)
 	if at := time.Unix(0, p.Time).UTC(); at.After(v.alert.Last) {
 		v.alert.Last = at
@@ -94,7 +94,7 @@ func (d *Detector) begin(key findingKey, k connKey, p *packet.Packet, c *conn) *
 		last:    p.Time,
 		contact: alert.Contact{State: attempted},
 		alert: alert.Alert{
-			ID:   alert.Identify(alert.RuleContact, key.host, at, indicator.Value, k.peer.Addr().String()),
+			ID:   alert.Identify(alert.RuleContact, key.host, at, indicator.Value, k.peer.Addr.String()),
 			Rule: alert.RuleContact, Host: key.host, First: at, Last: at, Indicator: &indicator,
 		},
 	}
@@ -105,9 +105,9 @@ func (d *Detector) begin(key findingKey, k connKey, p *packet.Packet, c *conn) *
 // origin takes a connection as the one that the alert shows.
 func (v *finding) origin(k connKey, p *packet.Packet, c *conn) {
 	v.began = c.says()
-	v.alert.Orig, v.alert.Resp = k.host, k.peer
+	v.alert.Orig, v.alert.Resp = k.host.Netip(), k.peer.Netip()
 	if c.orig == peer {
-		v.alert.Orig, v.alert.Resp = k.peer, k.host
+		v.alert.Orig, v.alert.Resp = k.peer.Netip(), k.host.Netip()
 	}
 	v.alert.Proto, v.alert.VLAN = uint8(k.proto), p.VLAN
 }

@@ -57,9 +57,9 @@ func (d *Detector) growSweep(v *sweep, m ioc.Match, k connKey, p *packet.Packet)
 		phase = alert.PhaseStart
 		indicator := d.set.Indicator(m)
 		v.alert = alert.Alert{
-			ID:   alert.Identify(alert.RuleContact, k.peer.Addr(), at, InboundSweep, indicator.Value),
-			Rule: alert.RuleContact, Name: InboundSweep, Severity: alert.Low, Host: k.peer.Addr(),
-			Orig: k.peer, Resp: k.host, Proto: uint8(k.proto), VLAN: p.VLAN, First: at, Indicator: &indicator,
+			ID:   alert.Identify(alert.RuleContact, k.peer.Addr.Netip(), at, InboundSweep, indicator.Value),
+			Rule: alert.RuleContact, Name: InboundSweep, Severity: alert.Low, Host: k.peer.Addr.Netip(),
+			Orig: k.peer.Netip(), Resp: k.host.Netip(), Proto: uint8(k.proto), VLAN: p.VLAN, First: at, Indicator: &indicator,
 		}
 	}
 	v.alert.Last, v.alert.Count = at, v.conns

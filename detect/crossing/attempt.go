@@ -73,9 +73,9 @@ func (d *Detector) tried(k pair, p *packet.Packet) {
 
 // look keeps of a segment what an alert needs.
 func look(p *packet.Packet, fromResponder bool) seen {
-	s := seen{at: p.Time, frame: alert.FrameRef{File: p.File, Number: p.Number}, orig: p.Src, resp: p.Dst, vlan: p.VLAN}
+	s := seen{at: p.Time, frame: alert.FrameRef{File: p.File, Number: p.Number}, orig: p.Src.Netip(), resp: p.Dst.Netip(), vlan: p.VLAN}
 	if fromResponder {
-		s.orig, s.resp = p.Dst, p.Src
+		s.orig, s.resp = s.resp, s.orig
 	}
 	return s
 }

@@ -119,12 +119,12 @@ func (d *Detector) Stats() Stats { return d.stats }
 // nothing.
 func (d *Detector) Packet(p *packet.Packet) {
 	from, to := p.Src, p.Dst
-	fromResponder := p.Flags.IsSYNACK() || p.Flags.Has(packet.RST) && !d.has(to.Port())
+	fromResponder := p.Flags.IsSYNACK() || p.Flags.Has(packet.RST) && !d.has(to.Port)
 	if fromResponder {
 		from, to = p.Dst, p.Src
 	}
-	if d.has(to.Port()) {
-		d.segment(p, pair{from.Addr(), to.Addr(), to.Port()}, fromResponder)
+	if d.has(to.Port) {
+		d.segment(p, pair{from.Addr.Netip(), to.Addr.Netip(), to.Port}, fromResponder)
 	}
 }
 

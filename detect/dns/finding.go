@@ -1,6 +1,8 @@
 package dns
 
 import (
+	"wormscope/internal/ip"
+
 	"net/netip"
 	"slices"
 	"time"
@@ -176,7 +178,7 @@ func (d *Detector) severity(key findingKey, i *ioc.Indicator, server netip.Addr)
 // a query, or an answer whose query was not captured.
 func (d *Detector) fresh(m *message, f found, asker netip.AddrPort) bool {
 	r := &d.reading
-	h := dup.NewHash().AddrPort(asker).Uint64(uint64(d.parser.ID)<<16 | uint64(r.question.Type))
+	h := dup.NewHash().AddrPort(ip.FromPort(asker)).Uint64(uint64(d.parser.ID)<<16 | uint64(r.question.Type))
 	if r.asked {
 		h = h.Bytes(r.question.Name.Bytes())
 	}

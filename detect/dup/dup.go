@@ -5,9 +5,9 @@
 package dup
 
 import (
-	"encoding/binary"
-	"net/netip"
 	"time"
+
+	"wormscope/internal/ip"
 )
 
 // ways is how many remembered values share a bucket.
@@ -80,16 +80,14 @@ func (h Hash) Uint64(v uint64) Hash {
 }
 
 // AddrPort returns the hash of what went before and a.
-func (h Hash) AddrPort(a netip.AddrPort) Hash { return h.Addr(a.Addr()).Uint64(uint64(a.Port())) }
+func (h Hash) AddrPort(a ip.AddrPort) Hash { return h.Addr(a.Addr).Uint64(uint64(a.Port)) }
 
 // Addr returns the hash of what went before and a.
-func (h Hash) Addr(a netip.Addr) Hash {
+func (h Hash) Addr(a ip.Addr) Hash {
 	if a.Is4() {
-		b := a.As4()
-		return h.Uint64(uint64(binary.BigEndian.Uint32(b[:])))
+		return h.Uint64(uint64(a.Number4()))
 	}
-	b := a.As16()
-	return h.Uint64(binary.BigEndian.Uint64(b[:8])).Uint64(binary.BigEndian.Uint64(b[8:]))
+	return h.Uint64(a.Hi).Uint64(a.Lo)
 }
 
 // Bytes returns the hash of what went before and b.

@@ -37,10 +37,10 @@ func TestCorpusAgainstModel(t *testing.T) {
 		want := map[string]bool{}
 		each(t, file, func(p *packet.Packet) {
 			e.Packet(p)
-			port := p.Src.Port()
-			data := p.PayloadLen > 0 && p.Flags&packet.SYN == 0 && p.Dst.Port() >= 1024
+			port := p.Src.Port
+			data := p.PayloadLen > 0 && p.Flags&packet.SYN == 0 && p.Dst.Port >= 1024
 			if p.Proto == packet.ProtoTCP && (port == 445 || port == 139) && (p.Flags.IsSYNACK() || data) &&
-				zones.Inside(p.Src.Addr()) && !p.Dst.Addr().IsMulticast() {
+				zones.Inside(p.Src.Addr.Netip()) && !p.Dst.Addr.Netip().IsMulticast() {
 				want[p.Src.String()] = true
 			}
 		})

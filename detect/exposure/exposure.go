@@ -102,7 +102,7 @@ func (d *Detector) Stats() Stats { return d.stats }
 // Packet looks at one segment; for one that does not come from a lateral port
 // it does nothing.
 func (d *Detector) Packet(p *packet.Packet) {
-	if port := p.Src.Port(); d.lateral[port/64]&(1<<(port%64)) != 0 {
+	if port := p.Src.Port; d.lateral[port/64]&(1<<(port%64)) != 0 {
 		d.fromLateral(p)
 	}
 }
@@ -111,14 +111,14 @@ func (d *Detector) Packet(p *packet.Packet) {
 func (d *Detector) fromLateral(p *packet.Packet) {
 	switch {
 	case p.Flags.IsSYNACK():
-	case p.PayloadLen > 0 && smb(p.Src.Port()) && p.Dst.Port() >= firstEphemeral:
+	case p.PayloadLen > 0 && smb(p.Src.Port) && p.Dst.Port >= firstEphemeral:
 		if d.lookedAt(p) {
 			return
 		}
 	default:
 		return
 	}
-	if !d.zones.Inside(p.Src.Addr()) || !unicast(p.Dst.Addr()) {
+	if !d.zones.Inside(p.Src.Addr.Netip()) || !unicast(p.Dst.Addr.Netip()) {
 		return
 	}
 	if d.counted(p) {
@@ -136,15 +136,15 @@ func (d *Detector) counted(p *packet.Packet) bool {
 	if p.Flags.IsSYNACK() {
 		return d.copies.Seen(dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst).Uint64(uint64(p.Seq)), p.Time)
 	}
-	e := d.hosts.Get(key{p.Src.Addr(), p.Src.Port()})
-	return e != nil && (len(e.Value.clients) >= maxClients || slices.Contains(e.Value.clients, p.Dst.Addr()))
+	e := d.hosts.Get(key{p.Src.Addr.Netip(), p.Src.Port})
+	return e != nil && (len(e.Value.clients) >= maxClients || slices.Contains(e.Value.clients, p.Dst.Addr.Netip()))
 }
 
 // lookedAt notes a stream of which data are seen, and reports whether that was
 // done lately. It saves the rest for all but the first segments of a transfer.
 func (d *Detector) lookedAt(p *packet.Packet) bool {
 	s := dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst)
-	r := &d.recent[(p.Dst.Port()^p.Src.Port())%recentSize]
+	r := &d.recent[(p.Dst.Port^p.Src.Port)%recentSize]
 	if *r == s {
 		return true
 	}

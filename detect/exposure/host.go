@@ -48,7 +48,7 @@ const (
 
 // answered takes an answer that was not counted yet.
 func (d *Detector) answered(p *packet.Packet) {
-	k := key{p.Src.Addr(), p.Src.Port()}
+	k := key{p.Src.Addr.Netip(), p.Src.Port}
 	e := d.hosts.Get(k)
 	isNew := e == nil
 	if isNew {
@@ -61,12 +61,12 @@ func (d *Detector) answered(p *packet.Packet) {
 	if at := time.Unix(0, p.Time).UTC(); at.After(a.Last) {
 		a.Last = at
 	}
-	client := p.Dst.Addr()
+	client := p.Dst.Addr.Netip()
 	v.addClient(client)
 	farther, newZone := v.from(d.zones.Name(k.host), d.zones.Name(client), d.zones.Inside(client))
 	if farther {
 		v.exposure.By = client
-		a.Orig, a.Resp, a.VLAN = p.Dst, p.Src, p.VLAN
+		a.Orig, a.Resp, a.VLAN = p.Dst.Netip(), p.Src.Netip(), p.VLAN
 	}
 	if (farther || newZone) && len(a.Frames) < maxFrames {
 		a.Frames = append(a.Frames, alert.FrameRef{File: p.File, Number: p.Number})
@@ -130,7 +130,7 @@ func (v *exposed) from(own, client string, inside bool) (farther, newZone bool) 
 // fact tells the ledger of a port that is not SMB's.
 func (d *Detector) fact(k key, p *packet.Packet) {
 	d.emit.Fact(alert.Fact{
-		Kind: alert.FactExposed, Host: k.host, Peer: p.Dst.Addr(), Port: k.port,
+		Kind: alert.FactExposed, Host: k.host, Peer: p.Dst.Addr.Netip(), Port: k.port,
 		Time: time.Unix(0, p.Time).UTC(), Frame: alert.FrameRef{File: p.File, Number: p.Number},
 	})
 }

@@ -160,7 +160,7 @@ func (t *Table) Len() int { return t.flows.Len() }
 
 // Packet takes a TCP segment.
 func (t *Table) Packet(p *packet.Packet) {
-	k, from := keyOf(p.Src, p.Dst)
+	k, from := keyOf(p)
 	e := t.flows.Get(k)
 	if p.Flags.Has(packet.SYN) {
 		if t.opens(e, k, from, p) {
@@ -241,7 +241,7 @@ func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] 
 	} else {
 		f.orig = t.guess(k, from)
 	}
-	info := Info{Orig: k.end(f.orig), Resp: k.end(1 - f.orig), VLAN: p.VLAN, Guessed: guessed}
+	info := Info{Orig: k.ends[f.orig].Netip(), Resp: k.ends[1-f.orig].Netip(), VLAN: p.VLAN, Guessed: guessed}
 	if f.consumer = t.open(info); f.consumer == nil {
 		return nil
 	}
@@ -261,7 +261,7 @@ func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] 
 // guess says who opened a connection whose opening was not seen: the end
 // without a responder's port, or else who sent first.
 func (t *Table) guess(k key, from side) side {
-	served := [2]bool{t.serves(uint16(k.ends[0].port)), t.serves(uint16(k.ends[1].port))} //nolint:gosec // ports
+	served := [2]bool{t.serves(k.ends[0].Port), t.serves(k.ends[1].Port)}
 	if served[0] == served[1] {
 		return from
 	}

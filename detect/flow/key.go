@@ -1,10 +1,11 @@
 package flow
 
 import (
-	"encoding/binary"
+	"wormscope/capture/packet"
+	"wormscope/internal/ip"
+
 	"math/bits"
 	"math/rand/v2"
-	"net/netip"
 )
 
 // side is one of the two ends of a connection, in the order of its key.
@@ -12,60 +13,14 @@ type side uint8
 
 // key names a connection whichever end sends: the lower end stands first. It
 // is smaller than two netip.AddrPort and free of pointers.
-type key struct{ ends [2]end }
-
-// end is an address, IPv4 in its IPv6-mapped form, and a port.
-type end struct {
-	hi, lo uint64
-	port   uint64
-}
-
-// mapped is what the lower half of an IPv4-mapped address begins with (RFC
-// 4291, chapter 2.5.5.2).
-const mapped = 0xffff << 32
-
-func endOf(a netip.AddrPort) end {
-	if addr := a.Addr(); addr.Is4() { // As16 costs several times as much
-		b := addr.As4()
-		return end{0, mapped | uint64(binary.BigEndian.Uint32(b[:])), uint64(a.Port())}
-	}
-	b := a.Addr().As16()
-	return end{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint64(a.Port())}
-}
-
-// less reports whether an end stands before another.
-func (e *end) less(other *end) bool {
-	switch {
-	case e.hi != other.hi:
-		return e.hi < other.hi
-	case e.lo != other.lo:
-		return e.lo < other.lo
-	}
-	return e.port <= other.port
-}
+type key struct{ ends [2]ip.AddrPort }
 
 // keyOf returns the key of a packet's connection and who sent the packet.
-func keyOf(src, dst netip.AddrPort) (k key, from side) {
-	a, b := endOf(src), endOf(dst)
-	if a.less(&b) {
-		return key{[2]end{a, b}}, 0
+func keyOf(p *packet.Packet) (k key, from side) {
+	if p.Dst.Less(p.Src) {
+		return key{[2]ip.AddrPort{p.Dst, p.Src}}, 1
 	}
-	return key{[2]end{b, a}}, 1
-}
-
-// end returns one end as the packet had it.
-func (k *key) end(s side) netip.AddrPort {
-	e := &k.ends[s]
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 16), e.hi)
-	b = binary.BigEndian.AppendUint64(b, e.lo)
-	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)).Unmap(), uint16(e.port)) //nolint:gosec // it was made of one
-}
-
-// is reports whether two keys name the same connection.
-func (k *key) is(other *key) bool {
-	a, b := &k.ends[0], &other.ends[0]
-	c, d := &k.ends[1], &other.ends[1]
-	return a.lo == b.lo && c.lo == d.lo && a.port == b.port && c.port == d.port && a.hi == b.hi && c.hi == d.hi
+	return key{[2]ip.AddrPort{p.Src, p.Dst}}, 0
 }
 
 // Constants of wyhash.
@@ -77,9 +32,9 @@ const (
 // hash returns a hash of the key under two seeds.
 func (k *key) hash(a, b uint64) uint64 {
 	x, y := &k.ends[0], &k.ends[1]
-	h := fold(x.lo^a, y.lo^b)
-	h = fold(h^x.hi^a, y.hi^b)
-	return fold(h^(x.port<<16|y.port), b)
+	h := fold(x.Addr.Lo^a, y.Addr.Lo^b)
+	h = fold(h^x.Addr.Hi^a, y.Addr.Hi^b)
+	return fold(h^(uint64(x.Port)<<16|uint64(y.Port)), b)
 }
 
 // fold multiplies and joins the halves of the product, as wyhash does.

@@ -48,7 +48,7 @@ func (t *openings) bucket(k *key) *[openWays]opening {
 func (t *openings) get(k *key, now int64) *opening {
 	b := t.bucket(k)
 	for i := range b {
-		if o := &b[i]; o.used && o.key.is(k) && now-o.time <= openWait {
+		if o := &b[i]; o.used && o.key == *k && now-o.time <= openWait {
 			return o
 		}
 	}
@@ -78,7 +78,7 @@ func (t *openings) room(k *key, now int64) *opening {
 	oldest := &b[0]
 	for i := range b {
 		o := &b[i]
-		if !o.used || now-o.time > openWait || o.key.is(k) {
+		if !o.used || now-o.time > openWait || o.key == *k {
 			return o
 		}
 		if o.time < oldest.time {

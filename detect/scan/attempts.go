@@ -1,6 +1,10 @@
 package scan
 
-import "time"
+import (
+	"time"
+
+	"wormscope/internal/ip"
+)
 
 // Times that decide what an attempt came to, in nanoseconds of packet time.
 const (
@@ -25,7 +29,7 @@ const (
 // stays for lateAfter, answered or not, so that a packet that was captured
 // twice finds it and is not counted again.
 type attempt struct {
-	src, dst addr
+	src, dst ip.Addr
 	time     int64 // of the first SYN, Unix nanoseconds
 	hash     uint32
 	// Sequence number and source port of the first SYN and of the latest one
@@ -105,7 +109,7 @@ func (t *attempts) slot(n uint64) uint32 {
 }
 
 // find returns the attempt of src at dst and port, nil when there is none.
-func (t *attempts) find(h uint64, src, dst addr, port uint16) *attempt {
+func (t *attempts) find(h uint64, src, dst ip.Addr, port uint16) *attempt {
 	for h32, pos := hash32(h), hash32(h); ; {
 		slot, after := t.index.next(h32, pos)
 		if slot < 0 {

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
@@ -166,10 +168,12 @@ func heap() int64 {
 // memory within the bound that docs/detection.md gives.
 func TestFlood(t *testing.T) {
 	sources := map[string]func(r *rand.Rand) netip.Addr{
-		"outside":     func(r *rand.Rand) netip.Addr { return v4(r.Uint32N(0x90000000) + 0x0b000000) },
-		"inside":      func(r *rand.Rand) netip.Addr { return v4(0x0a000000 | r.Uint32N(1<<24)) },
-		"outside, v6": func(r *rand.Rand) netip.Addr { return addr{0x2001_0db8<<32 | uint64(r.Uint32()), r.Uint64()}.netip() },
-		"one /64":     func(r *rand.Rand) netip.Addr { return addr{0x2001_0db8 << 32, r.Uint64()}.netip() },
+		"outside": func(r *rand.Rand) netip.Addr { return v4(r.Uint32N(0x90000000) + 0x0b000000) },
+		"inside":  func(r *rand.Rand) netip.Addr { return v4(0x0a000000 | r.Uint32N(1<<24)) },
+		"outside, v6": func(r *rand.Rand) netip.Addr {
+			return ip.Addr{0x2001_0db8<<32 | uint64(r.Uint32()), r.Uint64()}.Netip()
+		},
+		"one /64": func(r *rand.Rand) netip.Addr { return ip.Addr{0x2001_0db8 << 32, r.Uint64()}.Netip() },
 	}
 	for name, source := range sources {
 		t.Run(name, func(t *testing.T) {

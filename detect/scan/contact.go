@@ -1,23 +1,25 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 )
 
 // try looks at a SYN, or a FIN that nothing came before: somebody tries a
 // port.
 func (d *Detector) try(p *packet.Packet) {
-	src, dst, port := addrOf(p.Src.Addr()), addrOf(p.Dst.Addr()), p.Dst.Port()
-	if src == dst || !dst.single() {
+	src, dst, port := p.Src.Addr, p.Dst.Addr, p.Dst.Port
+	if src == dst || !dst.Single() {
 		d.stats.ignored++
 		return
 	}
-	hs, hd := src.hash(), dst.hash()
+	hs, hd := src.Hash(), dst.Hash()
 	h := pairHash(hs, hd, port)
 	kh := sourceKey{addr: src, port: port}.hash(hs)
 	d.prefetch(&d.inside, h, kh, mix(kh, hd))
 	if a := d.attempts.find(h, src, dst, port); a != nil && !a.has(shadow) {
-		a.repeat(p.Src.Port(), p.Seq)
+		a.repeat(p.Src.Port, p.Seq)
 		return
 	}
 	d.stats.attempts++
@@ -42,7 +44,7 @@ func (d *Detector) try(p *packet.Packet) {
 	}
 	a := d.attempts.push(h)
 	a.src, a.dst, a.port, a.time, a.vlan = src, dst, port, p.Time, p.VLAN
-	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port(), p.Seq, p.Src.Port(), p.Seq
+	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port, p.Seq, p.Src.Port, p.Seq
 	if c.swept {
 		marks |= swept
 	}
@@ -52,7 +54,7 @@ func (d *Detector) try(p *packet.Packet) {
 
 // contact is one attempt on its way through the tables.
 type contact struct {
-	src, dst addr
+	src, dst ip.Addr
 	port     uint16
 	hs, hd   uint64 // hashes of src and dst
 	now      tick
@@ -66,7 +68,7 @@ type contact struct {
 // keyHash returns the hash of a key that the contact's source is tested under.
 func (c *contact) keyHash(k sourceKey) uint64 {
 	if k.addr != c.src {
-		return k.hash(k.addr.hash())
+		return k.hash(k.addr.Hash())
 	}
 	return k.hash(c.hs)
 }
@@ -75,7 +77,7 @@ func (c *contact) keyHash(k sourceKey) uint64 {
 // marks that say how its outcome will count.
 func (d *Detector) meet(pop *population, c *contact, fromOutside bool) mark {
 	if fromOutside {
-		k := sourceKey{addr: c.src.net64(), kind: allPorts}
+		k := sourceKey{addr: net64(c.src), kind: allPorts}
 		return d.note(pop, c, k, first|pooled)
 	}
 	k := sourceKey{addr: c.src, port: c.port}
@@ -83,8 +85,8 @@ func (d *Detector) meet(pop *population, c *contact, fromOutside bool) mark {
 		return d.glance(pop, c, k)
 	}
 	m := d.note(pop, c, k, first)
-	if m&newSource != 0 && m&absorbed == 0 && !c.src.is4() && d.ports.class[c.port] == lateral {
-		k = sourceKey{addr: c.src.net64(), port: c.port, kind: perNet}
+	if m&newSource != 0 && m&absorbed == 0 && !c.src.Is4() && d.ports.class[c.port] == lateral {
+		k = sourceKey{addr: net64(c.src), port: c.port, kind: perNet}
 
 		m |= d.note(pop, c, k, firstNet) & firstNet
 	}
@@ -129,7 +131,7 @@ func (d *Detector) note(pop *population, c *contact, k sourceKey, m mark) mark {
 			return 0
 		}
 		d.settleFirst(s, n)
-		pop.contacts.see(mix(kh, dst.hash()))
+		pop.contacts.see(mix(kh, dst.Hash()))
 	}
 	d.count(pop, s, c, ch)
 	return m
@@ -258,7 +260,7 @@ func (d *Detector) exceeded(s *source, now tick) *volume {
 func (a *attempt) key() sourceKey {
 	switch {
 	case a.has(pooled):
-		return sourceKey{addr: a.src.net64(), kind: allPorts}
+		return sourceKey{addr: net64(a.src), kind: allPorts}
 	case a.has(shadow):
 		return sourceKey{addr: a.src, port: a.port, kind: unasked}
 	}
@@ -267,7 +269,7 @@ func (a *attempt) key() sourceKey {
 
 // netKey returns the key that the /64 of the attempt's source is tested under.
 func (a *attempt) netKey() sourceKey {
-	return sourceKey{addr: a.src.net64(), port: a.port, kind: perNet}
+	return sourceKey{addr: net64(a.src), port: a.port, kind: perNet}
 }
 
 func (d *Detector) population(a *attempt) *population {
@@ -278,5 +280,5 @@ func (d *Detector) population(a *attempt) *population {
 }
 
 func (d *Detector) source(a *attempt, k sourceKey) *source {
-	return d.population(a).find(k.hash(k.addr.hash()), k)
+	return d.population(a).find(k.hash(k.addr.Hash()), k)
 }

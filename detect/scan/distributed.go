@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"math"
 	"math/bits"
 	"time"
@@ -11,7 +13,7 @@ import (
 // A netCell counts, for one network and port, the sources whose attempts fail
 // there in an hour, and at how many of its addresses.
 type netCell struct {
-	net      addr
+	net      ip.Addr
 	port     uint16
 	used     bool
 	life     int32
@@ -23,7 +25,7 @@ type netCell struct {
 	dests    [4]uint64       // a bit for an address, by its last byte
 	usual    uint32          // sources an hour, of the hours before; 0 when there was none
 	hours    uint32          // how many those were
-	firstDst addr
+	firstDst ip.Addr
 }
 
 const (
@@ -39,8 +41,8 @@ func newNets() nets { return nets{make([][ways]netCell, netSets)} }
 
 func (t *nets) clear() { clear(t.sets) }
 
-func (t *nets) find(net addr, port uint16) (c *netCell, found bool) {
-	set := &t.sets[pairHash(net.hash(), 0, port)%netSets]
+func (t *nets) find(net ip.Addr, port uint16) (c *netCell, found bool) {
+	set := &t.sets[pairHash(net.Hash(), 0, port)%netSets]
 	for i := range set {
 		if set[i].used && set[i].net == net && set[i].port == port {
 			return &set[i], true
@@ -79,7 +81,7 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 	if d.roles.of(a.dst, hd) == isOutside {
 		return
 	}
-	net := a.dst.subnet()
+	net := subnet(a.dst)
 	c, found := d.nets.find(net, a.port)
 	if c == nil || a.state == answered && !found {
 		return
@@ -95,7 +97,7 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 		c.answers++
 		return
 	}
-	c.fail(a.src.hash(), a.dst, hd)
+	c.fail(a.src.Hash(), a.dst, hd)
 	if c.fails%spreadStep == 0 && c.fails >= spreadSources && c.spread() >= spreadTargets {
 		d.judgeSpread(c, a, now)
 	}
@@ -105,12 +107,12 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 const spreadStep = 16
 
 // fail counts a failure.
-func (c *netCell) fail(src uint64, dst addr, hd uint64) {
+func (c *netCell) fail(src uint64, dst ip.Addr, hd uint64) {
 	c.fails++
 	c.sources[src/64%netBits] |= 1 << (src % 64)
 	last := hd
-	if dst.is4() {
-		last = dst.lo
+	if dst.Is4() {
+		last = dst.Lo
 	}
 	c.dests[last/64%4] |= 1 << (last % 64)
 }

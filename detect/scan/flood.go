@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"net/netip"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 
 // A targetCell counts the sources never seen before that try one destination.
 type targetCell struct {
-	dst     addr
+	dst     ip.Addr
 	start   tick              // of the present count
 	startAt int64             // the same, Unix nanoseconds
 	seen    [floodBits]uint64 // a bit for a source, by its hash
@@ -83,13 +85,13 @@ func (t *targets) watch(c *targetCell, on bool) {
 
 // watches reports whether a destination may be a target whose handshakes
 // count.
-func (t *targets) watches(dst addr) bool { return t.watched[watchSlot(dst)] != 0 }
+func (t *targets) watches(dst ip.Addr) bool { return t.watched[watchSlot(dst)] != 0 }
 
 // watchSlot spreads addresses over the slots, cheaply: every segment is looked
 // up while anything is watched.
-func watchSlot(a addr) uint64 { return (a.lo ^ a.lo>>10 ^ a.hi) % watchSlots }
+func watchSlot(a ip.Addr) uint64 { return (a.Lo ^ a.Lo>>10 ^ a.Hi) % watchSlots }
 
-func (t *targets) find(dst addr, hash uint64) (c *targetCell, found bool) {
+func (t *targets) find(dst ip.Addr, hash uint64) (c *targetCell, found bool) {
 	set := &t.sets[hash%targetSets]
 	c = nil
 	for i := range set {
@@ -104,11 +106,11 @@ func (t *targets) find(dst addr, hash uint64) (c *targetCell, found bool) {
 }
 
 // complete counts a handshake that was completed with a suspected target.
-func (t *targets) complete(dst addr) {
+func (t *targets) complete(dst ip.Addr) {
 	if !t.watches(dst) {
 		return
 	}
-	if c, found := t.find(dst, dst.hash()); found {
+	if c, found := t.find(dst, dst.Hash()); found {
 		c.done++
 	}
 }
@@ -165,12 +167,12 @@ func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 	if cell.mixed*floodShare > cell.sources {
 		port = 0
 	}
-	host := c.dst.netip()
+	host := c.dst.Netip()
 	l := &life{
 		rule: alert.RuleFlood, kind: flood, host: c.dst, port: port,
 		first: cell.startAt, last: d.now, quiet: quietAfter,
 		packets: uint64(cell.sources), known: uint64(cell.sources),
-		orig: netip.AddrPortFrom(c.src.netip(), 0), resp: netip.AddrPortFrom(host, port),
+		orig: netip.AddrPortFrom(c.src.Netip(), 0), resp: netip.AddrPortFrom(host, port),
 		frames: []alert.FrameRef{d.frame.ref()},
 		id:     alert.Identify(alert.RuleFlood, host, time.Unix(0, cell.startAt).UTC()),
 	}

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 )
 
@@ -61,13 +63,13 @@ func (d *Detector) wonder() { d.curious = !d.tap.settled() || d.targets.suspects
 // originator sends after its SYN. It tells that a handshake was completed, and
 // whether the tap saw the other half of it.
 func (d *Detector) progress(p *packet.Packet) {
-	dst := addrOf(p.Dst.Addr())
+	dst := p.Dst.Addr
 	if d.tap.settled() && !d.targets.watches(dst) {
 		return
 	}
-	src, port := addrOf(p.Src.Addr()), p.Dst.Port()
-	a := d.attempts.find(pairHash(src.hash(), dst.hash(), port), src, dst, port)
-	if a == nil || a.has(completed|stealth) || a.sport != p.Src.Port() && a.sport2 != p.Src.Port() {
+	src, port := p.Src.Addr, p.Dst.Port
+	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
+	if a == nil || a.has(completed|stealth) || a.sport != p.Src.Port && a.sport2 != p.Src.Port {
 		return
 	}
 	if a.has(shadow) {
@@ -96,14 +98,14 @@ func (d *Detector) progress(p *packet.Packet) {
 // unasked looks at a SYN-ACK that answers no attempt: backscatter of a flood
 // with spoofed sources, or the half of a handshake that a half-duplex tap
 // shows.
-func (d *Detector) unasked(p *packet.Packet, client, server addr, hc, hs uint64) {
+func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint64) {
 	d.stats.backscatter++
 	d.tap.see(&d.tap.lone)
 	d.wonder()
-	if d.tap.matched >= enough && !d.tap.serverOnly() || !client.single() {
+	if d.tap.matched >= enough && !d.tap.serverOnly() || !client.Single() {
 		return
 	}
-	port := p.Src.Port()
+	port := p.Src.Port
 	c := contact{src: client, dst: server, port: port, hs: hc, hd: hs, now: d.tick(p.Time), at: p.Time, packet: p}
 	m, role := shadow, d.roles.of(client, hc)
 	pop := &d.outside
@@ -117,7 +119,7 @@ func (d *Detector) unasked(p *packet.Packet, client, server addr, hc, hs uint64)
 	}
 	a := d.attempts.push(pairHash(hc, hs, port))
 	a.src, a.dst, a.port, a.time, a.vlan, a.marks = client, server, port, p.Time, p.VLAN, m
-	a.sport, a.sport2, a.state = p.Dst.Port(), p.Dst.Port(), answered
+	a.sport, a.sport2, a.state = p.Dst.Port, p.Dst.Port, answered
 	if m&first != 0 {
 		d.judgeUnasked(a, c.source)
 	}

@@ -73,9 +73,9 @@ func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // nth returns the address n after a.
 func nth(a string, n int) netip.Addr {
-	at := addrOf(ip(a))
-	at.lo += uint64(n)
-	return at.netip()
+	at := ip.From(ip(a))
+	at.Lo += uint64(n)
+	return at.Netip()
 }
 
 // wait lets time pass, as it does while others talk.

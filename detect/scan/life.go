@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"net/netip"
 
 	"wormscope/detect/alert"
@@ -11,7 +13,7 @@ import (
 type life struct {
 	rule     alert.Rule
 	id, name string
-	host     addr // whom the alert is about
+	host     ip.Addr // whom the alert is about
 	port     uint16
 	inside   bool // who the alert is about is
 	lateral  bool // the port is
@@ -64,7 +66,7 @@ const (
 type lives struct {
 	places   []*life // nil where free
 	free     []int32
-	scanners map[addr]*scanner
+	scanners map[ip.Addr]*scanner
 }
 
 // scanner is a source that an alert is open about.
@@ -79,13 +81,13 @@ type scanner struct {
 // share one.
 const sweepsEach = 4
 
-func newLives() lives { return lives{scanners: map[addr]*scanner{}} }
+func newLives() lives { return lives{scanners: map[ip.Addr]*scanner{}} }
 
 // get returns the alert at a place, as open returned it.
 func (t *lives) get(place int32) *life { return t.places[place-1] }
 
 // of returns what is open about a source, nil when nothing is.
-func (t *lives) of(a addr) *scanner {
+func (t *lives) of(a ip.Addr) *scanner {
 	if len(t.scanners) == 0 {
 		return nil
 	}
@@ -93,7 +95,7 @@ func (t *lives) of(a addr) *scanner {
 }
 
 // scanning reports whether an alert about this source is open.
-func (t *lives) scanning(a addr) bool { return t.of(a) != nil }
+func (t *lives) scanning(a ip.Addr) bool { return t.of(a) != nil }
 
 // open adds an alert and returns its place, 0 when there are too many.
 func (t *lives) open(l *life) int32 {
@@ -177,7 +179,7 @@ func (d *Detector) close(place int32, now int64) {
 	d.say(l, alert.PhaseEnd, now)
 	d.lives.close(place)
 	for _, k := range l.keys {
-		if s := l.pop.find(k.hash(k.addr.hash()), k); s != nil && s.life == place {
+		if s := l.pop.find(k.hash(k.addr.Hash()), k); s != nil && s.life == place {
 			s.life, s.llr = 0, 0
 			s.learn()
 			s.restart(d.tick(now), now)
@@ -185,12 +187,12 @@ func (d *Detector) close(place int32, now int64) {
 	}
 	switch l.kind {
 	case flood:
-		if c, found := d.targets.find(l.host, l.host.hash()); found && c.life == place {
+		if c, found := d.targets.find(l.host, l.host.Hash()); found && c.life == place {
 			c.life = 0
 			d.targets.restart(c, d.tick(now), now, l.port)
 		}
 	case network:
-		if c, found := d.nets.find(l.host.subnet(), l.port); found && c.life == place {
+		if c, found := d.nets.find(subnet(l.host), l.port); found && c.life == place {
 			c.life = 0
 		}
 	case sweep, several, vertical:

@@ -1,5 +1,7 @@
 package scan
 
+import "wormscope/internal/ip"
+
 // kind is how a source is tested.
 type kind uint8
 
@@ -12,7 +14,7 @@ const (
 
 // sourceKey names what is tested: a source at a port.
 type sourceKey struct {
-	addr addr
+	addr ip.Addr
 	port uint16
 	kind kind
 }
@@ -25,7 +27,7 @@ func (k sourceKey) hash(addrHash uint64) uint64 {
 // all sources of a spoofed flood do.
 type newcomer struct {
 	key    sourceKey
-	dst    addr
+	dst    ip.Addr
 	at     int64 // Unix nanoseconds
 	time   tick
 	frame  frame

@@ -1,20 +1,22 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 )
 
 // accept looks at a SYN-ACK.
 func (d *Detector) accept(p *packet.Packet) {
-	client, server, port := addrOf(p.Dst.Addr()), addrOf(p.Src.Addr()), p.Src.Port()
-	hc, hs := client.hash(), server.hash()
+	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
+	hc, hs := client.Hash(), server.Hash()
 	h := pairHash(hc, hs, port)
 	a := d.attempts.find(h, client, server, port)
 	switch {
 	case a == nil:
 		d.unasked(p, client, server, hc, hs)
 	case a.has(shadow): // the same again
-	case !a.accepts(p.Dst.Port(), p.Ack):
+	case !a.accepts(p.Dst.Port, p.Ack):
 		d.stats.mismatched++
 	case a.state == open:
 		d.tap.see(&d.tap.matched)
@@ -28,8 +30,8 @@ func (d *Detector) accept(p *packet.Packet) {
 // reset looks at an RST: a refusal, or the originator's answer to a SYN-ACK
 // that the tap did not see.
 func (d *Detector) reset(p *packet.Packet) {
-	client, server, port := addrOf(p.Dst.Addr()), addrOf(p.Src.Addr()), p.Src.Port()
-	a := d.attempts.find(pairHash(client.hash(), server.hash(), port), client, server, port)
+	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
+	a := d.attempts.find(pairHash(client.Hash(), server.Hash(), port), client, server, port)
 	if a == nil {
 		if d.curious {
 			d.progress(p)
@@ -39,7 +41,7 @@ func (d *Detector) reset(p *packet.Packet) {
 	if a.has(shadow) || a.state == answered || a.state == refused {
 		return
 	}
-	if p.Flags.Has(packet.ACK) && !a.accepts(p.Dst.Port(), p.Ack) && !a.has(stealth) {
+	if p.Flags.Has(packet.ACK) && !a.accepts(p.Dst.Port, p.Ack) && !a.has(stealth) {
 		d.stats.mismatched++
 		return
 	}
@@ -59,8 +61,8 @@ func (d *Detector) unreachable(p *packet.Packet) {
 	}
 	d.advance(p.Time)
 	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
-	src, dst, port := addrOf(in.InnerSrc.Addr()), addrOf(in.InnerDst.Addr()), in.InnerDst.Port()
-	a := d.attempts.find(pairHash(src.hash(), dst.hash(), port), src, dst, port)
+	src, dst, port := in.InnerSrc.Addr, in.InnerDst.Addr, in.InnerDst.Port
+	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
 	if a == nil || a.has(shadow) || a.state == answered || a.state == refused {
 		return
 	}
@@ -111,7 +113,7 @@ func (d *Detector) release(a *attempt) {
 // failure weighs nothing, and is none of a vertical scan.
 func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	a.state = o
-	hd := a.dst.hash()
+	hd := a.dst.Hash()
 	d.peeked = d.alive.peek(hd) ^ d.alive.peek(portHash(hd, a.port))
 	if a.has(first | firstNet) {
 		if o != answered && !a.has(swept) {
@@ -157,7 +159,7 @@ func (d *Detector) weight(hd uint64, port uint16) uint8 {
 // too many.
 func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 	pop := d.population(a)
-	kh := k.hash(k.addr.hash())
+	kh := k.hash(k.addr.Hash())
 	s := pop.find(kh, k)
 	if s == nil {
 		if n := pop.newcomers.find(kh, k); n != nil && n.dst == a.dst {
@@ -176,7 +178,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 	t := d.tick(now)
 	d.weigh(s, a.dst, a.state, a.weight, t)
 	if a.state == answered && a.has(inside) {
-		d.alive.see(a.src.hash())
+		d.alive.see(a.src.Hash())
 	}
 	if d.suspicious(s) {
 		d.alarm(s, a, s.testName(), now)
@@ -198,7 +200,7 @@ func (d *Detector) share(s *source) float64 {
 }
 
 // weigh adds an outcome to the counts and the test of a source.
-func (d *Detector) weigh(s *source, dst addr, o outcome, weight uint8, now tick) {
+func (d *Detector) weigh(s *source, dst ip.Addr, o outcome, weight uint8, now tick) {
 	s.settle(dst, o)
 	if o != answered {
 		s.fail(weight, now)
@@ -232,7 +234,7 @@ func (s *source) testName() string {
 func (d *Detector) correct(a *attempt, o outcome) {
 	d.stats.late++
 	a.state = o
-	hd := a.dst.hash()
+	hd := a.dst.Hash()
 	d.alive.see(hd)
 	if o == answered {
 		d.alive.see(portHash(hd, a.port))

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -181,8 +183,8 @@ func decode(data []byte) []packet.Packet {
 			Dst: port(v4(0x0a000000|uint32(data[3])<<6), []uint16{445, 40000, 22, 7}[data[4]&3]),
 		}
 		if data[4]&0x40 != 0 {
-			p.Src = port(addr{0xfd << 56, uint64(data[2])}.netip(), p.Src.Port())
-			p.Dst = port(addr{0xfd << 56, uint64(data[3]) << 6}.netip(), p.Dst.Port())
+			p.Src = port(ip.Addr{0xfd << 56, uint64(data[2])}.Netip(), p.Src.Port)
+			p.Dst = port(ip.Addr{0xfd << 56, uint64(data[3]) << 6}.Netip(), p.Dst.Port)
 		}
 		if data[4]&0x80 != 0 {
 			p.Proto = packet.ProtoICMP

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"net/netip"
 
 	"wormscope/detect/zone"
@@ -24,7 +26,7 @@ type roles struct {
 }
 
 type cachedRole struct {
-	addr addr
+	addr ip.Addr
 	role role
 }
 
@@ -34,10 +36,10 @@ func newRoles(zones *zone.Map, allow []netip.Prefix) roles {
 	return roles{zones: zones, allow: allow, cache: make([]cachedRole, roleCache)}
 }
 
-func (r *roles) of(a addr, hash uint64) role {
+func (r *roles) of(a ip.Addr, hash uint64) role {
 	c := &r.cache[hash%roleCache]
 	if c.addr != a || c.role == 0 {
-		*c = cachedRole{a, r.ask(a.netip())}
+		*c = cachedRole{a, r.ask(a.Netip())}
 	}
 	return c.role
 }

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"fmt"
 	"net/netip"
 	"slices"
@@ -394,8 +396,8 @@ func TestOutcomes(t *testing.T) {
 			b.whole()
 			b.syn(src, dst, 445)
 			c.run(b)
-			at := addrOf(src)
-			a := b.d.attempts.find(pairHash(at.hash(), addrOf(dst).hash(), 445), at, addrOf(dst), 445)
+			at := ip.From(src)
+			a := b.d.attempts.find(pairHash(at.hash(), ip.From(dst).hash(), 445), at, ip.From(dst), 445)
 			if a == nil || a.state != c.want {
 				t.Fatalf("attempt %+v, want outcome %d", a, c.want)
 			}

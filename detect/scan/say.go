@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"net/netip"
 	"slices"
 	"strconv"
@@ -60,7 +62,7 @@ func (l *life) adopt(s *source, run *span) {
 	gap := (s.lastAt - run.firstAt) / int64(max(run.tried, 2)-1)
 	l.quiet = max(l.quiet, min(quietGaps*gap, quietMost))
 	for n := min(run.tried, keepTargets); n > 0 && len(l.sample) < samplePart; n-- {
-		l.sample = append(l.sample, s.targets[(s.tried-n)%keepTargets].netip())
+		l.sample = append(l.sample, s.targets[(s.tried-n)%keepTargets].Netip())
 	}
 }
 
@@ -84,25 +86,25 @@ func (d *Detector) start(l *life, s *source, now int64) {
 }
 
 // newLife makes an alert that a decision about an attempt opens.
-func (d *Detector) newLife(a *attempt, kind lifeKind, name string, host addr, begin int64) *life {
+func (d *Detector) newLife(a *attempt, kind lifeKind, name string, host ip.Addr, begin int64) *life {
 	l := &life{
 		rule: alert.RuleScan, name: name, kind: kind, host: host, port: a.port, pop: d.population(a),
 		inside: a.has(inside), lateral: d.ports.class[a.port] == lateral, vlan: a.vlan,
 		first: begin, last: max(a.time, begin), quiet: quietAfter,
-		orig:  netip.AddrPortFrom(a.src.netip(), a.sport),
-		resp:  netip.AddrPortFrom(a.dst.netip(), a.port),
+		orig:  netip.AddrPortFrom(a.src.Netip(), a.sport),
+		resp:  netip.AddrPortFrom(a.dst.Netip(), a.port),
 		ports: []uint16{a.port},
 	}
 	key := strconv.Itoa(int(a.port))
 	if kind == several || kind == vertical || a.has(pooled) {
 		key = ""
 	}
-	l.id = alert.Identify(alert.RuleScan, host.netip(), time.Unix(0, begin).UTC(), name, key)
+	l.id = alert.Identify(alert.RuleScan, host.Netip(), time.Unix(0, begin).UTC(), name, key)
 	return l
 }
 
 // target adds a destination to a scan under way.
-func (l *life) target(d *Detector, dst addr, hash uint64, port uint16) {
+func (l *life) target(d *Detector, dst ip.Addr, hash uint64, port uint16) {
 	l.attempts++
 	l.last = d.now
 	l.addPort(port)
@@ -113,7 +115,7 @@ func (l *life) target(d *Detector, dst addr, hash uint64, port uint16) {
 		return
 	}
 	if len(l.sample) < samplePart {
-		l.sample = append(l.sample, dst.netip())
+		l.sample = append(l.sample, dst.Netip())
 	}
 	if l.pace.Due(l.count(), d.now) {
 		d.say(l, alert.PhaseUpdate, d.now)
@@ -162,16 +164,16 @@ func (d *Detector) tellTargets(l *life, s *source) {
 
 // tellTarget says, once, that a destination inside answered or refused a
 // scanner.
-func (d *Detector) tellTarget(src, dst addr, port uint16, o outcome, f frame) {
-	hd := dst.hash()
+func (d *Detector) tellTarget(src, dst ip.Addr, port uint16, o outcome, f frame) {
+	hd := dst.Hash()
 	if o != answered && o != refused || d.roles.of(dst, hd) == isOutside {
 		return
 	}
-	if d.facts.see(pairHash(src.hash(), hd, port)) {
+	if d.facts.see(pairHash(src.Hash(), hd, port)) {
 		return
 	}
 	d.emit.Fact(alert.Fact{
-		Kind: alert.FactTargeted, Host: dst.netip(), Peer: src.netip(), Port: port,
+		Kind: alert.FactTargeted, Host: dst.Netip(), Peer: src.Netip(), Port: port,
 		Time: time.Unix(0, d.now).UTC(), Frame: f.ref(),
 	})
 }
@@ -192,7 +194,7 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 	}
 	a := alert.Alert{
 		ID: l.id, Seq: l.seq, Phase: phase, Rule: l.rule, Name: l.name, Severity: l.severity(),
-		Time: time.Unix(0, now).UTC(), Host: l.host.netip(), Orig: l.orig, Resp: l.resp,
+		Time: time.Unix(0, now).UTC(), Host: l.host.Netip(), Orig: l.orig, Resp: l.resp,
 		Proto: uint8(packet.ProtoTCP), VLAN: l.vlan,
 		First: time.Unix(0, l.first).UTC(), Last: time.Unix(0, l.last).UTC(),
 		Count: l.attempts, Frames: slices.Clone(l.frames),

@@ -6,6 +6,8 @@
 package scan
 
 import (
+	"wormscope/internal/ip"
+
 	"net/netip"
 
 	"wormscope/capture/packet"
@@ -240,7 +242,7 @@ func (d *Detector) Close(now int64) {
 
 // Alive reports whether an address answered anyone, or was answered, within
 // the last week, as far as it is remembered.
-func (d *Detector) Alive(a netip.Addr) bool { return d.alive.has(addrOf(a).hash()) }
+func (d *Detector) Alive(a netip.Addr) bool { return d.alive.has(ip.From(a).Hash()) }
 
 // tick returns a time as ticks since the detector's beginning.
 func (d *Detector) tick(t int64) tick { return tick((t - d.base) / nanosPerTick) } //nolint:gosec // G115: wraps by design.

@@ -1,6 +1,10 @@
 package scan
 
-import "math"
+import (
+	"math"
+
+	"wormscope/internal/ip"
+)
 
 // fade lets the log-likelihood ratio decay to now.
 func (s *source) fade(now tick) {
@@ -117,5 +121,5 @@ func (s *source) restart(now tick, at int64) {
 	s.first, s.firstAt = now, at
 	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
 	s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0
-	s.targets = [keepTargets]addr{}
+	s.targets = [keepTargets]ip.Addr{}
 }

@@ -1,6 +1,10 @@
 package scan
 
-import "wormscope/detect/alert"
+import (
+	"wormscope/detect/alert"
+
+	"wormscope/internal/ip"
+)
 
 // tick is packet time in 64ths of a second since the detector's beginning. It
 // wraps after two years; differences stay right for one.
@@ -68,9 +72,9 @@ type source struct {
 
 	times   [keepTried]tick // ring, by tried
 	deaths  [keepDead]tick  // ring, by dead
-	targets [keepTargets]addr
+	targets [keepTargets]ip.Addr
 	came    [keepTargets]outcome // what the attempts at targets came to
-	known   [keepKnown]addr      // ring, by answered + refused
+	known   [keepKnown]ip.Addr   // ring, by answered + refused
 	knownAs [keepKnown]outcome
 	frames  [keepFrames]frame
 	nframes uint8
@@ -172,7 +176,7 @@ func (p *population) clear() {
 }
 
 // count notes a new destination.
-func (s *source) count(dst addr, now tick, at int64, f frame) {
+func (s *source) count(dst ip.Addr, now tick, at int64, f frame) {
 	if now.since(s.last) > minute && s.llr <= 0 { // what went before was something else
 		s.nframes = 0
 	}
@@ -189,7 +193,7 @@ func (s *source) count(dst addr, now tick, at int64, f frame) {
 }
 
 // settle counts what the attempt at a destination came to.
-func (s *source) settle(dst addr, o outcome) {
+func (s *source) settle(dst ip.Addr, o outcome) {
 	switch o {
 	case answered:
 		s.answered++
@@ -202,7 +206,7 @@ func (s *source) settle(dst addr, o outcome) {
 }
 
 // recall notes it in the sample and among the destinations known to be there.
-func (s *source) recall(dst addr, o outcome) {
+func (s *source) recall(dst ip.Addr, o outcome) {
 	for i := range s.targets {
 		if s.targets[i] == dst {
 			s.came[i] = o

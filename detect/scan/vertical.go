@@ -1,10 +1,14 @@
 package scan
 
-import "wormscope/detect/alert"
+import (
+	"wormscope/detect/alert"
+
+	"wormscope/internal/ip"
+)
 
 // A pair is a source and a destination some of whose ports failed.
 type pair struct {
-	src, dst addr
+	src, dst ip.Addr
 	ports    [verticalPorts]uint16 // that failed, the latest
 	times    [verticalPorts]tick
 	failed   uint32 // distinct failed ports, as far as ports tells
@@ -37,7 +41,7 @@ func (t *pairs) clear() {
 }
 
 // find returns the pair, nil when it is not there.
-func (t *pairs) find(h uint64, src, dst addr) *pair {
+func (t *pairs) find(h uint64, src, dst ip.Addr) *pair {
 	n, tag := h%pairSets, uint16(h>>48)
 	for i, other := range t.tags[n] {
 		if other == tag {
@@ -50,7 +54,7 @@ func (t *pairs) find(h uint64, src, dst addr) *pair {
 }
 
 // add makes room for a pair and returns it, empty but for its addresses.
-func (t *pairs) add(h uint64, src, dst addr) *pair {
+func (t *pairs) add(h uint64, src, dst ip.Addr) *pair {
 	n, tag := h%pairSets, uint16(h>>48)
 	set, way := &t.sets[n], 0
 	for i := range set {
@@ -66,7 +70,7 @@ func (t *pairs) add(h uint64, src, dst addr) *pair {
 // judgePair counts a failed port of a destination, and alarms when a source
 // failed at too many.
 func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
-	hs := a.src.hash()
+	hs := a.src.Hash()
 	if a.has(shadow) || d.roles.of(a.src, hs) == isAllowed {
 		return
 	}
@@ -109,7 +113,7 @@ func (p *pair) within() tick {
 // destination, or lets the destination join the one that is open.
 func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
 	p.told = true
-	hd := a.dst.hash()
+	hd := a.dst.Hash()
 	if sc := d.lives.of(a.src); sc != nil && sc.vertical != 0 {
 		l := d.lives.get(sc.vertical)
 		l.addPair(p)
@@ -151,9 +155,9 @@ func (l *life) addPair(p *pair) {
 }
 
 // meet adds a destination.
-func (l *life) meet(dst addr, hash uint64) {
+func (l *life) meet(dst ip.Addr, hash uint64) {
 	if l.targets.add(hash) && len(l.sample) < samplePart {
-		l.sample = append(l.sample, dst.netip())
+		l.sample = append(l.sample, dst.Netip())
 	}
 }
 

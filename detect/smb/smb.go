@@ -103,7 +103,7 @@ func (d *Detector) Wants() detect.Kind { return detect.TCPControl | detect.TCPDa
 
 // Packet takes a TCP segment.
 func (d *Detector) Packet(p *packet.Packet) {
-	if isSMB(p.Dst.Port()) || isSMB(p.Src.Port()) {
+	if isSMB(p.Dst.Port) || isSMB(p.Src.Port) {
 		d.flows.Packet(p)
 	}
 }

@@ -49,16 +49,16 @@ func look(t *testing.T, path string) seen {
 
 func (s *seen) packet(p *packet.Packet) {
 	switch {
-	case p.Dst.Port() == 445 && p.Flags.IsSYN():
-		s.asked[p.Dst.Addr()] = true
-	case p.Src.Port() == 445 && p.Flags.IsSYNACK():
-		s.answered[p.Src.Addr()] = true
-	case p.Src.Port() == 445 && p.Flags.Has(packet.RST) && len(p.Payload) == 0:
-		s.refused[p.Src.Addr()] = true
+	case p.Dst.Port == 445 && p.Flags.IsSYN():
+		s.asked[p.Dst.Addr.Netip()] = true
+	case p.Src.Port == 445 && p.Flags.IsSYNACK():
+		s.answered[p.Src.Addr.Netip()] = true
+	case p.Src.Port == 445 && p.Flags.Has(packet.RST) && len(p.Payload) == 0:
+		s.refused[p.Src.Addr.Netip()] = true
 	}
 	if bytes.Contains(p.Payload, []byte("\x29iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea\x03com")) {
 		s.kill++
-		if p.Src.Port() == 53 && p.Proto == packet.ProtoUDP && p.Payload[3]&15 == 3 {
+		if p.Src.Port == 53 && p.Proto == packet.ProtoUDP && p.Payload[3]&15 == 3 {
 			s.noSuchName++
 		}
 	}
