@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"wormscope/internal/ip"
 )
 
 // A model answers as a Set must, the slow way.
@@ -210,7 +212,7 @@ func TestNeitherNeverHidesAnIndicator(t *testing.T) {
 		}
 		_, inX := s.Address(netip.AddrPortFrom(x, 80))
 		_, inY := s.Address(netip.AddrPortFrom(y, 80))
-		switch neither := s.Neither(x, y); {
+		switch neither := s.Neither(ip.From(x), ip.From(y)); {
 		case neither && (inX || inY):
 			t.Fatalf("Neither(%s, %s), and one of them is an indicator", x, y)
 		case !inX && !inY:
@@ -224,7 +226,7 @@ func TestNeitherNeverHidesAnIndicator(t *testing.T) {
 		t.Errorf("of %d pairs without an indicator Neither let %d pass", pairs, hidden)
 	}
 	var none *Set
-	if !none.Neither(address(), address()) {
+	if !none.Neither(ip.From(address()), ip.From(address())) {
 		t.Error("a nil Set has an indicator")
 	}
 }

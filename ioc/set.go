@@ -1,11 +1,11 @@
 package ioc
 
 import (
-	"wormscope/internal/ip"
-
 	"iter"
 	"net/netip"
 	"time"
+
+	"wormscope/internal/ip"
 )
 
 // A Set answers whether a name or an address is an indicator. It never

@@ -1,12 +1,12 @@
 package doctor
 
 import (
-	"wormscope/internal/ip"
-
 	"bytes"
 	"hash/maphash"
 	"net"
 	"net/netip"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture"
 	"wormscope/capture/packet"

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"wormscope/internal/ip"
+
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
@@ -223,14 +225,14 @@ func TestEncapsulations(t *testing.T) {
 			}
 			want := packet.Packet{
 				Time: 5, File: 2, Number: 3, Proto: packet.ProtoUDP, VLAN: c.vlan, TTL: 61, IPID: 0x1234,
-				Src: netip.AddrPortFrom(inner4, 40000), Dst: netip.AddrPortFrom(server, 53),
+				Src: ip.FromPort(netip.AddrPortFrom(inner4, 40000)), Dst: ip.FromPort(netip.AddrPortFrom(server, 53)),
 				Payload: lookup, PayloadLen: len(lookup),
 			}
 			if c.v6 {
-				want.IPID, want.Src, want.Dst = 0x12345, netip.AddrPortFrom(inner6, 40000), netip.AddrPortFrom(remote, 53)
+				want.IPID, want.Src, want.Dst = 0x12345, ip.FromPort(netip.AddrPortFrom(inner6, 40000)), ip.FromPort(netip.AddrPortFrom(remote, 53))
 			}
 			if c.name == "AH" {
-				want.Src, want.Dst = netip.AddrPortFrom(outer, 40000), netip.AddrPortFrom(outer2, 53)
+				want.Src, want.Dst = ip.FromPort(netip.AddrPortFrom(outer, 40000)), ip.FromPort(netip.AddrPortFrom(outer2, 53))
 			}
 			check(t, &p, &want)
 			var ways [packet.NumEncaps]uint64

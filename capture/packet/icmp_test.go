@@ -61,7 +61,7 @@ func TestQuotedPackets(t *testing.T) {
 				return
 			}
 			m := p.ICMP
-			if m.InnerSrc != netip.MustParseAddrPort(c.src) || m.InnerDst != netip.MustParseAddrPort(c.dst) || m.InnerSeq != c.seq {
+			if m.InnerSrc.Netip() != netip.MustParseAddrPort(c.src) || m.InnerDst.Netip() != netip.MustParseAddrPort(c.dst) || m.InnerSeq != c.seq {
 				t.Errorf("%+v", m)
 			}
 		})

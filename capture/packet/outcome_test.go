@@ -186,7 +186,7 @@ func TestMappedAddresses(t *testing.T) {
 	mapped := netip.AddrFrom16(netip.MustParseAddr("10.1.2.3").As16())
 	ip := ip6(mapped, remote, 17)
 	p, o, _ := decode(typed(0x86dd, stack(ip, udpLayer(1, 2, ip))), 62)
-	if want := netip.MustParseAddrPort("10.1.2.3:1"); o != packet.OK || p.Src != want {
+	if want := netip.MustParseAddrPort("10.1.2.3:1"); o != packet.OK || p.Src.Netip() != want {
 		t.Errorf("%v %v", o, p.Src)
 	}
 }
@@ -263,7 +263,7 @@ func TestTeredo(t *testing.T) {
 		data := overUDP(3544, payload)
 		for range 2 {
 			p, o, _ := decode(data, len(data))
-			if o != packet.OK || p.Src != netip.AddrPortFrom(client, 40000) || string(p.Payload) != string(lookup) {
+			if o != packet.OK || p.Src.Netip() != netip.AddrPortFrom(client, 40000) || string(p.Payload) != string(lookup) {
 				t.Errorf("%s: %v %v", name, o, p.Src)
 			}
 			data[34], data[35], data[36], data[37] = data[36], data[37], data[34], data[35]

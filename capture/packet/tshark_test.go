@@ -23,7 +23,7 @@ type tuple struct {
 	proto    packet.Proto
 }
 
-func tupleOf(p *packet.Packet) tuple { return tuple{p.Src, p.Dst, p.Proto} }
+func tupleOf(p *packet.Packet) tuple { return tuple{p.Src.Netip(), p.Dst.Netip(), p.Proto} }
 
 var tsharkFields = []string{
 	"frame.number", "frame.protocols", "ip.src", "ip.dst", "ip.proto", "ipv6.src", "ipv6.dst", "ipv6.nxt",

@@ -6,9 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"net/netip"
 	"sync"
 	"testing"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture"
 	"wormscope/capture/packet"
@@ -32,8 +33,8 @@ func datagram(flow int) (query, answer []byte) {
 }
 
 // flows reads a ring to its end and returns how often each flow was in it.
-func flows(next func(*capture.Frame) error) (map[[2]netip.AddrPort]int, error) {
-	seen := map[[2]netip.AddrPort]int{}
+func flows(next func(*capture.Frame) error) (map[[2]ip.AddrPort]int, error) {
+	seen := map[[2]ip.AddrPort]int{}
 	decoder := packet.NewDecoder()
 	var f capture.Frame
 	var p packet.Packet
@@ -50,9 +51,9 @@ func flows(next func(*capture.Frame) error) (map[[2]netip.AddrPort]int, error) {
 			return nil, errors.New(o.String())
 		}
 		if p.Dst.Port == 53 {
-			seen[[2]netip.AddrPort{p.Src, p.Dst}]++
+			seen[[2]ip.AddrPort{p.Src, p.Dst}]++
 		} else {
-			seen[[2]netip.AddrPort{p.Dst, p.Src}]++
+			seen[[2]ip.AddrPort{p.Dst, p.Src}]++
 		}
 	}
 }
@@ -66,7 +67,7 @@ func TestFanoutKeepsFlowsTogether(t *testing.T) {
 	source := open(t, p, o)
 	const n = 500
 	var rings sync.WaitGroup
-	seen, errs := make([]map[[2]netip.AddrPort]int, o.Fanout), make([]error, o.Fanout)
+	seen, errs := make([]map[[2]ip.AddrPort]int, o.Fanout), make([]error, o.Fanout)
 	for i, r := range source.Rings() {
 		rings.Go(func() { seen[i], errs[i] = flows(r.Next) })
 	}

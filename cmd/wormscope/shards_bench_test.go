@@ -107,7 +107,7 @@ func ofHalf(frames []capture.Frame) (half []capture.Frame) {
 		if p.Dst.Port > p.Src.Port {
 			orig = p.Dst
 		}
-		if b := orig.Addr().As16(); b[15]&1 == 0 {
+		if orig.Addr.Lo&1 == 0 {
 			half = append(half, frames[i])
 		}
 	}

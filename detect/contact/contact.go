@@ -28,10 +28,10 @@
 package contact
 
 import (
-	"wormscope/internal/ip"
-
 	"net/netip"
 	"time"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 	"wormscope/detect"

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
@@ -87,7 +89,7 @@ func (b *bench) packet(proto packet.Proto, src, dst netip.AddrPort, payload int)
 	b.number++
 	b.now += second
 	return &packet.Packet{
-		Time: b.now, Src: src, Dst: dst, Proto: proto, Payload: make([]byte, payload), PayloadLen: payload,
+		Time: b.now, Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: proto, Payload: make([]byte, payload), PayloadLen: payload,
 		Number: b.number, IPID: uint32(b.number),
 	}
 }
@@ -161,14 +163,14 @@ func TestContacts(t *testing.T) {
 		{"unreachable", func(b *bench) {
 			b.udp(us, bad, 5)
 			p := b.packet(packet.ProtoICMP, ap("198.51.100.1:0"), ap("10.0.0.9:0"), 0)
-			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: us, InnerDst: bad}
+			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(bad)}
 			b.Packet(p)
 		}, `
 			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
 			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0 refused`},
 		{"an error of an indicator is no contact", func(b *bench) {
 			p := b.packet(packet.ProtoICMP, ap("203.0.113.66:0"), ap("10.0.0.9:0"), 0)
-			p.ICMP = packet.ICMP{Type: 11, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: us, InnerDst: ap("192.0.2.1:5")}
+			p.ICMP = packet.ICMP{Type: 11, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(ap("192.0.2.1:5"))}
 			b.Packet(p)
 		}, ""},
 		{"in the middle", func(b *bench) { b.tcp(us, bad, ack, 100, 10) }, `
@@ -286,7 +288,7 @@ func TestContacts(t *testing.T) {
 			end 203.0.113.66 attempted by host n=1 sev=50 203.0.113.66:5000>203.0.113.67:4444 0/0`},
 		{"what is left of an ICMP message in the packet", func(b *bench) {
 			p := b.packet(packet.ProtoUDP, us, bad, 5)
-			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: us, InnerDst: bad}
+			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(bad)}
 			b.Packet(p)
 		}, `
 			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
@@ -445,7 +447,7 @@ func FuzzPackets(f *testing.F) {
 			p.Fragment, p.Reassembled = script[2]&0x40 != 0, script[2]&0x20 != 0
 			p.ICMP.Type = script[1]
 			if script[0]&1 == 0 {
-				p.ICMP.HasInner, p.ICMP.InnerSrc, p.ICMP.InnerDst, p.ICMP.InnerProto = true, us, bad, packet.ProtoTCP
+				p.ICMP.HasInner, p.ICMP.InnerSrc, p.ICMP.InnerDst, p.ICMP.InnerProto = true, ip.FromPort(us), ip.FromPort(bad), packet.ProtoTCP
 			}
 			b.Packet(p)
 			b.Tick(b.now)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
@@ -67,7 +69,7 @@ func (b *bench) send(src, dst string, flags packet.Flags, seq uint32) {
 	b.now += second
 	b.Tick(b.now)
 	b.Packet(&packet.Packet{
-		Time: b.now, Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst),
+		Time: b.now, Src: ip.FromPort(netip.MustParseAddrPort(src)), Dst: ip.FromPort(netip.MustParseAddrPort(dst)),
 		Proto: packet.ProtoTCP, Flags: flags, Seq: seq, Number: uint64(b.now / second),
 	})
 }
@@ -166,8 +168,8 @@ func TestManyAttemptsAreOneAlert(t *testing.T) {
 		b.now += second / 20
 		b.Tick(b.now)
 		b.Packet(&packet.Packet{
-			Time: b.now, Src: netip.MustParseAddrPort("10.1.0.9:50000"), Proto: packet.ProtoTCP, Flags: packet.SYN,
-			Dst: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(i / 250), byte(i % 250)}), 445),
+			Time: b.now, Src: ip.FromPort(netip.MustParseAddrPort("10.1.0.9:50000")), Proto: packet.ProtoTCP, Flags: packet.SYN,
+			Dst: ip.FromPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(i / 250), byte(i % 250)}), 445)),
 		})
 	}
 	b.Close(b.now)
@@ -188,10 +190,10 @@ func TestBounded(t *testing.T) {
 		if i%2 == 0 {
 			src, dst = netip.MustParseAddrPort("10.1.0.9:50000"), netip.MustParseAddrPort("10.2.0.1:445")
 		}
-		p := packet.Packet{Time: b.now, Src: src, Dst: dst, Proto: packet.ProtoTCP, Flags: packet.SYN}
+		p := packet.Packet{Time: b.now, Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: packet.ProtoTCP, Flags: packet.SYN}
 		b.Packet(&p)
 		if i%2 == 0 {
-			p.Src, p.Dst, p.Flags = dst, src, rstAck
+			p.Src, p.Dst, p.Flags = ip.FromPort(dst), ip.FromPort(src), rstAck
 			b.Packet(&p)
 		}
 		if b.pairs.Len() > 50 || b.sources.Len() > 20 || len(b.waiting) > 100 {
@@ -225,7 +227,7 @@ func TestWordsAreNumbered(t *testing.T) {
 		if f == synAck || f == rstAck {
 			src, dst = dst, src
 		}
-		b.Packet(&packet.Packet{Time: b.now, Src: src, Dst: dst, Proto: packet.ProtoTCP, Flags: f, Seq: r.Uint32()})
+		b.Packet(&packet.Packet{Time: b.now, Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: packet.ProtoTCP, Flags: f, Seq: r.Uint32()})
 	}
 	b.Close(b.now)
 	next, ended := map[string]int{}, map[string]bool{}
@@ -246,11 +248,11 @@ func TestWordsAreNumbered(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	b := newBench(t, Config{})
 	p := packet.Packet{
-		Time: b.now, Src: netip.MustParseAddrPort("10.1.0.9:50000"), Dst: netip.MustParseAddrPort("10.2.0.1:443"),
+		Time: b.now, Src: ip.FromPort(netip.MustParseAddrPort("10.1.0.9:50000")), Dst: ip.FromPort(netip.MustParseAddrPort("10.2.0.1:443")),
 		Proto: packet.ProtoTCP, Flags: packet.SYN,
 	}
 	q := p
-	q.Dst = netip.MustParseAddrPort("10.1.0.7:445") // on a watched port, and allowed
+	q.Dst = ip.FromPort(netip.MustParseAddrPort("10.1.0.7:445")) // on a watched port, and allowed
 	if n := testing.AllocsPerRun(100, func() { b.Packet(&p); b.Packet(&q) }); n != 0 {
 		t.Errorf("%v allocations a packet", n)
 	}
@@ -258,7 +260,7 @@ func TestNoAllocations(t *testing.T) {
 
 func BenchmarkOtherPorts(b *testing.B) {
 	d := newBench(b, Config{})
-	p := packet.Packet{Src: netip.MustParseAddrPort("10.1.0.9:50000"), Dst: netip.MustParseAddrPort("10.2.0.1:443"), Flags: packet.SYN}
+	p := packet.Packet{Src: ip.FromPort(netip.MustParseAddrPort("10.1.0.9:50000")), Dst: ip.FromPort(netip.MustParseAddrPort("10.2.0.1:443")), Flags: packet.SYN}
 	for b.Loop() {
 		d.Packet(&p)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/ip"
+
 	"github.com/miekg/dns"
 
 	"wormscope/capture/packet"
@@ -133,7 +135,7 @@ func (b *bench) packet(src, dst netip.AddrPort, payload []byte) *packet.Packet {
 	b.number++
 	b.now += ms
 	return &packet.Packet{
-		Time: b.now, Src: src, Dst: dst, Proto: packet.ProtoUDP, Payload: payload, PayloadLen: len(payload), Number: b.number,
+		Time: b.now, Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: packet.ProtoUDP, Payload: payload, PayloadLen: len(payload), Number: b.number,
 	}
 }
 

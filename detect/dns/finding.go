@@ -1,11 +1,11 @@
 package dns
 
 import (
-	"wormscope/internal/ip"
-
 	"net/netip"
 	"slices"
 	"time"
+
+	"wormscope/internal/ip"
 
 	"wormscope/detect/alert"
 	"wormscope/detect/dnsmsg"

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"wormscope/internal/ip"
 )
 
 func TestSeen(t *testing.T) {
@@ -52,7 +54,7 @@ func TestForgets(t *testing.T) {
 
 // TestHashTellsApart checks that each part of a hash matters, and its place.
 func TestHashTellsApart(t *testing.T) {
-	a, b := netip.MustParseAddrPort("192.0.2.1:53"), netip.MustParseAddrPort("192.0.2.2:53")
+	a, b := ip.FromPort(netip.MustParseAddrPort("192.0.2.1:53")), ip.FromPort(netip.MustParseAddrPort("192.0.2.2:53"))
 	hashes := map[Hash]string{}
 	for name, h := range map[string]Hash{
 		"nothing": NewHash(), "zero": NewHash().Uint64(0), "two zeros": NewHash().Uint64(0).Uint64(0),

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
@@ -50,7 +52,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 func (b *bench) send(src, dst string, flags packet.Flags, seq uint32, payload int) {
 	b.now += second
 	b.Packet(&packet.Packet{
-		Time: b.now, Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst), Proto: packet.ProtoTCP,
+		Time: b.now, Src: ip.FromPort(netip.MustParseAddrPort(src)), Dst: ip.FromPort(netip.MustParseAddrPort(dst)), Proto: packet.ProtoTCP,
 		Flags: flags, Seq: seq, PayloadLen: payload, Payload: make([]byte, payload),
 	})
 }
@@ -143,8 +145,8 @@ func TestBounds(t *testing.T) {
 func TestAllocatesNothing(t *testing.T) {
 	b := newBench(t, Config{})
 	packets := []packet.Packet{
-		{Src: netip.MustParseAddrPort("10.2.0.1:443"), Dst: netip.MustParseAddrPort("10.1.0.1:5000"), Flags: packet.ACK, PayloadLen: 5},
-		{Src: netip.MustParseAddrPort("10.2.0.1:445"), Dst: netip.MustParseAddrPort("10.1.0.1:5000"), Flags: packet.ACK, PayloadLen: 5},
+		{Src: ip.FromPort(netip.MustParseAddrPort("10.2.0.1:443")), Dst: ip.FromPort(netip.MustParseAddrPort("10.1.0.1:5000")), Flags: packet.ACK, PayloadLen: 5},
+		{Src: ip.FromPort(netip.MustParseAddrPort("10.2.0.1:445")), Dst: ip.FromPort(netip.MustParseAddrPort("10.1.0.1:5000")), Flags: packet.ACK, PayloadLen: 5},
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		for i := range packets {
@@ -162,7 +164,7 @@ func benchmark(b *testing.B, src string) {
 	b.Helper()
 	x := newBench(b, Config{})
 	p := packet.Packet{
-		Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort("10.1.0.1:5000"),
+		Src: ip.FromPort(netip.MustParseAddrPort(src)), Dst: ip.FromPort(netip.MustParseAddrPort("10.1.0.1:5000")),
 		Proto: packet.ProtoTCP, Flags: packet.ACK, PayloadLen: 5,
 	}
 	b.ReportAllocs()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 )
 
@@ -62,7 +64,7 @@ func (b *bench) send(fromServer bool, flags packet.Flags, seq, ack uint32, data 
 	b.number++
 	b.now += ms
 	p := packet.Packet{
-		Time: b.now, Src: client, Dst: server, Proto: packet.ProtoTCP, Flags: flags, Seq: seq, Ack: ack,
+		Time: b.now, Src: ip.FromPort(client), Dst: ip.FromPort(server), Proto: packet.ProtoTCP, Flags: flags, Seq: seq, Ack: ack,
 		Payload: []byte(data), PayloadLen: len(data), Number: b.number,
 	}
 	if fromServer {
@@ -245,7 +247,7 @@ func TestTranscripts(t *testing.T) {
 
 func TestTruncatedSegmentsAreGaps(t *testing.T) {
 	b := newBench(Config{})
-	p := packet.Packet{Src: client, Dst: server, Flags: packet.ACK, Seq: 1, Payload: []byte("abc"), PayloadLen: 10, Truncated: true, Number: 1}
+	p := packet.Packet{Src: ip.FromPort(client), Dst: ip.FromPort(server), Flags: packet.ACK, Seq: 1, Payload: []byte("abc"), PayloadLen: 10, Truncated: true, Number: 1}
 	b.Packet(&p)
 	p.Seq, p.Payload, p.PayloadLen = 11, []byte("de"), 2
 	b.Packet(&p)
@@ -339,7 +341,7 @@ func TestAnyChunking(t *testing.T) {
 		c := &checker{t: t, sent: sent}
 		table := New(cfg, func(Info) Consumer { return c })
 		isn := rnd.Uint32()
-		p := packet.Packet{Src: client, Dst: server, Flags: packet.SYN, Seq: isn}
+		p := packet.Packet{Src: ip.FromPort(client), Dst: ip.FromPort(server), Flags: packet.SYN, Seq: isn}
 		table.Packet(&p)
 		p.Flags = packet.ACK
 		dropped := false
@@ -372,7 +374,7 @@ func FuzzSegments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		c := &checker{t: t, sent: nil}
 		table := New(Config{MaxWait: 2000, MaxWaitAll: 3000, MaxFlows: 4}, func(Info) Consumer { return &bounded{t: t, checker: c} })
-		p := packet.Packet{Src: client, Dst: server}
+		p := packet.Packet{Src: ip.FromPort(client), Dst: ip.FromPort(server)}
 		stream := make([]byte, 512)
 		for len(script) >= 4 {
 			op := script[:4]
@@ -430,10 +432,10 @@ func (c *bounded) Close() {
 func TestBounds(t *testing.T) {
 	open := 0
 	table := New(Config{MaxFlows: 100}, func(Info) Consumer { open++; return &counter{open: &open} })
-	p := packet.Packet{Dst: server, Flags: packet.ACK, Payload: []byte("x"), PayloadLen: 1}
+	p := packet.Packet{Dst: ip.FromPort(server), Flags: packet.ACK, Payload: []byte("x"), PayloadLen: 1}
 	for i := range uint32(1000) {
 		p.Time += ms
-		p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 1000)
+		p.Src = ip.AddrPort{Addr: ip.From(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})), Port: 1000}
 		table.Packet(&p)
 	}
 	if s := table.Stats(); table.Len() != 100 || open != 100 || s.Evicted != 900 || s.Flows != 1000 {
@@ -442,7 +444,7 @@ func TestBounds(t *testing.T) {
 	// A flood of SYNs pushes out none of them.
 	p.Flags, p.Payload, p.PayloadLen = packet.SYN, nil, 0
 	for i := range uint32(1000) {
-		p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)}), 1000)
+		p.Src = ip.AddrPort{Addr: ip.From(netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)})), Port: 1000}
 		table.Packet(&p)
 	}
 	if s := table.Stats(); table.Len() != 100 || s.Evicted != 900 || s.Forgotten != 1000-32 {
@@ -463,7 +465,7 @@ func (c *counter) Close()                    { *c.open-- }
 func TestSteadyFlowAllocatesNothing(t *testing.T) {
 	open := 0
 	table := New(Config{}, func(Info) Consumer { return &counter{&open} })
-	p := packet.Packet{Src: client, Dst: server, Flags: packet.ACK, Payload: []byte("xy"), PayloadLen: 2}
+	p := packet.Packet{Src: ip.FromPort(client), Dst: ip.FromPort(server), Flags: packet.ACK, Payload: []byte("xy"), PayloadLen: 2}
 	if n := testing.AllocsPerRun(1000, func() {
 		p.Time += ms
 		p.Seq += 2
@@ -480,7 +482,7 @@ func BenchmarkSegment(b *testing.B) {
 	packets := make([]packet.Packet, 10_000)
 	for i := range packets {
 		src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 1000)
-		packets[i] = packet.Packet{Src: src, Dst: server, Flags: packet.ACK, Payload: []byte("xy"), PayloadLen: 2}
+		packets[i] = packet.Packet{Src: ip.FromPort(src), Dst: ip.FromPort(server), Flags: packet.ACK, Payload: []byte("xy"), PayloadLen: 2}
 		table.Packet(&packets[i])
 	}
 	b.ReportAllocs()

@@ -1,11 +1,11 @@
 package flow
 
 import (
-	"wormscope/capture/packet"
-	"wormscope/internal/ip"
-
 	"math/bits"
 	"math/rand/v2"
+
+	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // side is one of the two ends of a connection, in the order of its key.

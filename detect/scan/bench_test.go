@@ -1,13 +1,13 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"syscall"
 	"testing"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 	"wormscope/detect/zone"
@@ -29,7 +29,7 @@ type segment struct {
 
 func (s *segment) packet(p *packet.Packet, shift int64) {
 	p.Time = s.at + shift
-	p.Src, p.Dst = port(v4(s.src), s.sport), port(v4(s.dst), s.dport)
+	p.Src, p.Dst = ip.FromPort(port(v4(s.src), s.sport)), ip.FromPort(port(v4(s.dst), s.dport))
 	p.Proto, p.Flags, p.Seq, p.Ack = packet.ProtoTCP, s.flags, s.seq, s.ack
 }
 
@@ -171,27 +171,27 @@ func TestFlood(t *testing.T) {
 		"outside": func(r *rand.Rand) netip.Addr { return v4(r.Uint32N(0x90000000) + 0x0b000000) },
 		"inside":  func(r *rand.Rand) netip.Addr { return v4(0x0a000000 | r.Uint32N(1<<24)) },
 		"outside, v6": func(r *rand.Rand) netip.Addr {
-			return ip.Addr{0x2001_0db8<<32 | uint64(r.Uint32()), r.Uint64()}.Netip()
+			return ip.Addr{Hi: 0x2001_0db8<<32 | uint64(r.Uint32()), Lo: r.Uint64()}.Netip()
 		},
-		"one /64": func(r *rand.Rand) netip.Addr { return ip.Addr{0x2001_0db8 << 32, r.Uint64()}.Netip() },
+		"one /64": func(r *rand.Rand) netip.Addr { return ip.Addr{Hi: 0x2001_0db8 << 32, Lo: r.Uint64()}.Netip() },
 	}
 	for name, source := range sources {
 		t.Run(name, func(t *testing.T) {
 			before := heap()
 			b := newBed(t, Config{})
 			r := rand.New(rand.NewPCG(3, 4))
-			victim := ip("10.9.9.9")
+			victim := ad("10.9.9.9")
 			peak := int64(0)
 			for i := range 2_000_000 {
 				b.number++
 				b.engine.Packet(&packet.Packet{
-					Time: begin.Add(b.now).UnixNano(), Src: port(source(r), 1024), Dst: port(victim, 80),
+					Time: begin.Add(b.now).UnixNano(), Src: ip.FromPort(port(source(r), 1024)), Dst: ip.FromPort(port(victim, 80)),
 					Proto: packet.ProtoTCP, Flags: packet.SYN, Seq: r.Uint32(),
 				})
 				b.now += 20_000 // 50,000 a second
 				if i%50_000 == 25_000 {
-					b.try(ip("10.77.0.1"), v4(0x0a4e0001+uint32(i/50_000)), 445, refused)
-					b.try(ip("198.51.100.7"), v4(0x0a4e0001+uint32(i/50_000)), 22, silent)
+					b.try(ad("10.77.0.1"), v4(0x0a4e0001+uint32(i/50_000)), 445, refused)
+					b.try(ad("198.51.100.7"), v4(0x0a4e0001+uint32(i/50_000)), 22, silent)
 				}
 				if i%500_000 == 0 {
 					peak = max(peak, heap()-before)

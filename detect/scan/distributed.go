@@ -1,11 +1,11 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"math"
 	"math/bits"
 	"time"
+
+	"wormscope/internal/ip"
 
 	"wormscope/detect/alert"
 )

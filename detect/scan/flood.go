@@ -1,10 +1,10 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"net/netip"
 	"time"
+
+	"wormscope/internal/ip"
 
 	"wormscope/detect/alert"
 	"wormscope/detect/dup"

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
@@ -69,11 +71,11 @@ func newBedInside(t testing.TB, cfg Config, prefixes []netip.Prefix) *bed {
 	return &bed{t: t, rec: rec, d: d, engine: detect.NewEngine(d)}
 }
 
-func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
+func ad(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // nth returns the address n after a.
 func nth(a string, n int) netip.Addr {
-	at := ip.From(ip(a))
+	at := ip.From(ad(a))
 	at.Lo += uint64(n)
 	return at.Netip()
 }
@@ -88,7 +90,7 @@ func (b *bed) wait(d time.Duration) {
 func (b *bed) send(src, dst netip.AddrPort, flags packet.Flags, seq, ack uint32) {
 	b.number++
 	b.engine.Packet(&packet.Packet{
-		Time: begin.Add(b.now).UnixNano(), Src: src, Dst: dst, Proto: packet.ProtoTCP,
+		Time: begin.Add(b.now).UnixNano(), Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: packet.ProtoTCP,
 		Flags: flags, Seq: seq, Ack: ack, TTL: 64, Number: b.number,
 	})
 }
@@ -121,10 +123,10 @@ func (b *bed) unreachable(router, src, dst netip.Addr, p uint16, code uint8) {
 		proto, kind = packet.ProtoICMPv6, 1
 	}
 	b.engine.Packet(&packet.Packet{
-		Time: begin.Add(b.now).UnixNano(), Src: port(router, 0), Dst: port(src, 0), Proto: proto,
+		Time: begin.Add(b.now).UnixNano(), Src: ip.FromPort(port(router, 0)), Dst: ip.FromPort(port(src, 0)), Proto: proto,
 		ICMP: packet.ICMP{
 			Type: kind, Code: code, HasInner: true, InnerProto: packet.ProtoTCP,
-			InnerSrc: port(src, 40000), InnerDst: port(dst, p), InnerSeq: isn,
+			InnerSrc: ip.FromPort(port(src, 40000)), InnerDst: ip.FromPort(port(dst, p)), InnerSeq: isn,
 		},
 		Number: b.number,
 	})
@@ -146,7 +148,7 @@ func (b *bed) try(src, dst netip.Addr, p uint16, o outcome) {
 // whole lets the tap be known to see both directions.
 func (b *bed) whole() {
 	for i := range 25 {
-		b.try(nth("10.200.0.1", i), ip("10.201.0.1"), 9999, answered)
+		b.try(nth("10.200.0.1", i), ad("10.201.0.1"), 9999, answered)
 	}
 }
 

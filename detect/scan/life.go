@@ -1,9 +1,9 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"net/netip"
+
+	"wormscope/internal/ip"
 
 	"wormscope/detect/alert"
 )

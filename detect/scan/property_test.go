@@ -1,13 +1,13 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"testing"
 	"time"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 	"wormscope/detect"
@@ -32,7 +32,7 @@ func story(seed uint64) []packet.Packet {
 		seq, sport := r.Uint32()|4, uint16(1024+r.IntN(60000))
 		add := func(from, to netip.AddrPort, f packet.Flags, seq, ack uint32) {
 			packets = append(packets, packet.Packet{
-				Time: now, Src: from, Dst: to, Proto: packet.ProtoTCP, Flags: f, Seq: seq, Ack: ack, Number: uint64(len(packets) + 1),
+				Time: now, Src: ip.FromPort(from), Dst: ip.FromPort(to), Proto: packet.ProtoTCP, Flags: f, Seq: seq, Ack: ack, Number: uint64(len(packets) + 1),
 			})
 		}
 		add(port(src, sport), port(dst, dport), packet.SYN, seq, 0)
@@ -179,12 +179,12 @@ func decode(data []byte) []packet.Packet {
 		now += (int64(data[0]) - 8) * int64(data[0]) * 1e7
 		p := packet.Packet{
 			Time: now, Proto: packet.ProtoTCP, Flags: packet.Flags(data[1]), Ack: uint32(data[5] >> 6),
-			Src: port(v4(0x0a000000|uint32(data[2])), []uint16{40000, 445}[data[5]&1]),
-			Dst: port(v4(0x0a000000|uint32(data[3])<<6), []uint16{445, 40000, 22, 7}[data[4]&3]),
+			Src: ip.FromPort(port(v4(0x0a000000|uint32(data[2])), []uint16{40000, 445}[data[5]&1])),
+			Dst: ip.FromPort(port(v4(0x0a000000|uint32(data[3])<<6), []uint16{445, 40000, 22, 7}[data[4]&3])),
 		}
 		if data[4]&0x40 != 0 {
-			p.Src = port(ip.Addr{0xfd << 56, uint64(data[2])}.Netip(), p.Src.Port)
-			p.Dst = port(ip.Addr{0xfd << 56, uint64(data[3]) << 6}.Netip(), p.Dst.Port)
+			p.Src = ip.AddrPort{Addr: ip.Addr{Hi: 0xfd << 56, Lo: uint64(data[2])}, Port: p.Src.Port}
+			p.Dst = ip.AddrPort{Addr: ip.Addr{Hi: 0xfd << 56, Lo: uint64(data[3]) << 6}, Port: p.Dst.Port}
 		}
 		if data[4]&0x80 != 0 {
 			p.Proto = packet.ProtoICMP

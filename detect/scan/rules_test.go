@@ -1,14 +1,14 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
@@ -55,7 +55,7 @@ const worm = "10.1.0.66"
 // sweep lets a host try n destinations, one in gap.
 func (b *bed) sweep(src string, from string, n int, p uint16, gap time.Duration, o func(i int) outcome) {
 	for i := range n {
-		b.try(ip(src), nth(from, i), p, o(i))
+		b.try(ad(src), nth(from, i), p, o(i))
 		b.wait(gap)
 	}
 }
@@ -136,7 +136,7 @@ func TestInside(t *testing.T) {
 		}, want: []string{"sequential 10.1.0.66 80"}},
 		{name: "peers at all ports", run: func(b *bed) {
 			for i := range 200 {
-				b.try(ip("10.1.0.9"), nth("77.1.0.1", i*7), uint16(2000+i*31), silent)
+				b.try(ad("10.1.0.9"), nth("77.1.0.1", i*7), uint16(2000+i*31), silent)
 				b.wait(100 * time.Millisecond)
 			}
 			b.sweep("10.1.0.9", "77.9.0.1", 100, 30303, 100*time.Millisecond, always(silent))
@@ -182,12 +182,12 @@ func TestOutside(t *testing.T) {
 		},
 		{name: "ports are pooled", run: func(b *bed) {
 			for i, p := range []uint16{22, 445, 3389, 8080} {
-				b.try(ip(scanner), nth("10.9.0.1", i), p, refused)
+				b.try(ad(scanner), nth("10.9.0.1", i), p, refused)
 			}
 		}, want: []string{"external 198.51.100.7 8080"}},
 		{name: "ports of one host are one first contact", run: func(b *bed) {
 			for p := range uint16(10) {
-				b.try(ip(scanner), ip("10.9.0.1"), 1000+p, refused)
+				b.try(ad(scanner), ad("10.9.0.1"), 1000+p, refused)
 			}
 		}},
 		{name: "a client of many servers", run: func(b *bed) {
@@ -223,7 +223,7 @@ func TestVertical(t *testing.T) {
 	ports := func(n int, gap time.Duration, o func(i int) outcome) func(b *bed) {
 		return func(b *bed) {
 			for i := range n {
-				b.try(ip(worm), ip("10.9.0.1"), uint16(1000+i), o(i))
+				b.try(ad(worm), ad("10.9.0.1"), uint16(1000+i), o(i))
 				b.wait(gap)
 			}
 			b.wait(time.Minute)
@@ -237,26 +237,26 @@ func TestVertical(t *testing.T) {
 		{name: "100 answered", run: ports(100, time.Second, always(answered))},
 		{name: "one port again and again", run: func(b *bed) {
 			for range 100 {
-				b.try(ip(worm), ip("10.9.0.1"), 1000, refused)
+				b.try(ad(worm), ad("10.9.0.1"), 1000, refused)
 				b.wait(30 * time.Second)
 			}
 		}},
 		{name: "three hosts, one alert", run: func(b *bed) {
 			for h := range 3 {
 				for p := range uint16(30) {
-					b.try(ip(worm), nth("10.9.0.1", h), 2000+p, refused)
+					b.try(ad(worm), nth("10.9.0.1", h), 2000+p, refused)
 				}
 			}
 		}, want: []string{"vertical 10.1.0.66 0"}},
 		{name: "FIN probes that are refused", run: func(b *bed) {
 			for p := range uint16(25) {
-				b.send(port(ip(worm), 40000), port(ip("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
-				b.rst(ip(worm), ip("10.9.0.1"), 1000+p)
+				b.send(port(ad(worm), 40000), port(ad("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
+				b.rst(ad(worm), ad("10.9.0.1"), 1000+p)
 			}
 		}, want: []string{"vertical 10.1.0.66 0"}},
 		{name: "FIN probes that nobody minds", run: func(b *bed) {
 			for p := range uint16(25) {
-				b.send(port(ip(worm), 40000), port(ip("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
+				b.send(port(ad(worm), 40000), port(ad("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
 			}
 			b.wait(time.Minute)
 		}},
@@ -279,8 +279,8 @@ func TestHalfDuplex(t *testing.T) {
 		b := newBed(t, Config{})
 		clientSide(b, 300)
 		for i := range 15 { // one client to many, none answered as far as the tap shows
-			b.syn(ip("10.1.0.1"), nth("10.8.0.1", i), 445)
-			b.ack(ip("10.1.0.1"), nth("10.8.0.1", i), 445)
+			b.syn(ad("10.1.0.1"), nth("10.8.0.1", i), 445)
+			b.ack(ad("10.1.0.1"), nth("10.8.0.1", i), 445)
 			b.wait(10 * time.Second)
 		}
 		b.engine.Close()
@@ -316,13 +316,13 @@ func TestHalfDuplex(t *testing.T) {
 	t.Run("servers' half: a worm", func(t *testing.T) {
 		b := newBed(t, Config{})
 		for i := range 40 {
-			b.synack(ip(worm), nth("10.7.0.1", i), 445)
-			b.synack(ip(worm), nth("10.7.0.1", i), 445) // a copy
+			b.synack(ad(worm), nth("10.7.0.1", i), 445)
+			b.synack(ad(worm), nth("10.7.0.1", i), 445) // a copy
 			b.wait(100 * time.Millisecond)
 		}
 		b.engine.Close()
 		a := b.one()
-		if a.Name != nameHalfDuplex || a.Host != ip(worm) || a.Evidence.Scan.Targets != 20 {
+		if a.Name != nameHalfDuplex || a.Host != ad(worm) || a.Evidence.Scan.Targets != 20 {
 			t.Errorf("%s", summary(&a))
 		}
 		if !b.d.Stats().ServerOnly {
@@ -333,8 +333,8 @@ func TestHalfDuplex(t *testing.T) {
 		b := newBed(t, Config{})
 		b.whole()
 		for i := range 500 {
-			b.synack(nth("10.1.0.1", i), ip("203.0.113.5"), 445)
-			b.rst(nth("10.1.0.1", i), ip("203.0.113.6"), 445)
+			b.synack(nth("10.1.0.1", i), ad("203.0.113.5"), 445)
+			b.rst(nth("10.1.0.1", i), ad("203.0.113.6"), 445)
 		}
 		b.engine.Close()
 		b.none()
@@ -343,7 +343,7 @@ func TestHalfDuplex(t *testing.T) {
 		b := newBed(t, Config{})
 		b.whole()
 		for i := range 500 {
-			b.synack(ip(worm), nth("203.0.113.1", i), 445)
+			b.synack(ad(worm), nth("203.0.113.1", i), 445)
 			b.wait(time.Millisecond)
 		}
 		b.engine.Close()
@@ -352,8 +352,8 @@ func TestHalfDuplex(t *testing.T) {
 }
 
 func TestOutcomes(t *testing.T) {
-	dst := ip("10.9.0.1")
-	src := ip(worm)
+	dst := ad("10.9.0.1")
+	src := ad(worm)
 	for _, c := range []struct {
 		name string
 		run  func(b *bed)
@@ -381,13 +381,13 @@ func TestOutcomes(t *testing.T) {
 			b.send(port(dst, 445), port(src, 40000), packet.RST|packet.ACK, 0, isn+9)
 			b.wait(6 * time.Second)
 		}, silent},
-		{"unreachable", func(b *bed) { b.unreachable(ip("10.0.0.1"), src, dst, 445, 1) }, refused},
+		{"unreachable", func(b *bed) { b.unreachable(ad("10.0.0.1"), src, dst, 445, 1) }, refused},
 		{"unreachable, too big", func(b *bed) {
-			b.unreachable(ip("10.0.0.1"), src, dst, 445, 4)
+			b.unreachable(ad("10.0.0.1"), src, dst, 445, 4)
 			b.wait(6 * time.Second)
 		}, silent},
 		{"unreachable, another port", func(b *bed) {
-			b.unreachable(ip("10.0.0.1"), src, dst, 446, 1)
+			b.unreachable(ad("10.0.0.1"), src, dst, 446, 1)
 			b.wait(6 * time.Second)
 		}, silent},
 	} {
@@ -397,7 +397,7 @@ func TestOutcomes(t *testing.T) {
 			b.syn(src, dst, 445)
 			c.run(b)
 			at := ip.From(src)
-			a := b.d.attempts.find(pairHash(at.hash(), ip.From(dst).hash(), 445), at, ip.From(dst), 445)
+			a := b.d.attempts.find(pairHash(at.Hash(), ip.From(dst).Hash(), 445), at, ip.From(dst), 445)
 			if a == nil || a.state != c.want {
 				t.Fatalf("attempt %+v, want outcome %d", a, c.want)
 			}
@@ -406,8 +406,8 @@ func TestOutcomes(t *testing.T) {
 	t.Run("IPv6 unreachable", func(t *testing.T) {
 		b := newBed(t, Config{})
 		for i := range 6 {
-			b.syn(ip("fd00::66"), nth("fd00:9::1", i), 445)
-			b.unreachable(ip("fd00::1"), ip("fd00::66"), nth("fd00:9::1", i), 445, 3)
+			b.syn(ad("fd00::66"), nth("fd00:9::1", i), 445)
+			b.unreachable(ad("fd00::1"), ad("fd00::66"), nth("fd00:9::1", i), 445, 3)
 		}
 		if a := b.one(); a.Evidence.Scan.Refused != 6 {
 			t.Errorf("%s", summary(&a))
@@ -447,7 +447,7 @@ func TestTargeted(t *testing.T) {
 	b.sweep(worm, "193.0.0.1", 30, 445, time.Second, always(refused))
 	targeted := map[netip.Addr]int{}
 	for _, f := range b.rec.facts {
-		if f.Kind != alert.FactTargeted || f.Peer != ip(worm) || f.Port != 445 {
+		if f.Kind != alert.FactTargeted || f.Peer != ad(worm) || f.Port != 445 {
 			t.Errorf("fact %+v", f)
 		}
 		targeted[f.Host]++
@@ -490,7 +490,7 @@ func TestBegins(t *testing.T) {
 	if early := start.Sub(a.First); early < 0 || early > 20*time.Millisecond {
 		t.Errorf("the scan began at %v, the alert says %v", start, a.First)
 	}
-	if s := a.Evidence.Scan; s.Targets != s.Attempts || s.Sample[0] != ip("10.9.0.1") || s.Answered+s.Refused+1 != s.Targets {
+	if s := a.Evidence.Scan; s.Targets != s.Attempts || s.Sample[0] != ad("10.9.0.1") || s.Answered+s.Refused+1 != s.Targets {
 		t.Errorf("%s, sample %v", summary(&a), s.Sample)
 	}
 	end := b.rec.alerts[len(b.rec.alerts)-1]

@@ -1,12 +1,12 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"net/netip"
 	"slices"
 	"strconv"
 	"time"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"

@@ -6,9 +6,9 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"net/netip"
+
+	"wormscope/internal/ip"
 
 	"wormscope/capture/packet"
 	"wormscope/detect"

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 	"wormscope/detect"
 )
@@ -46,7 +48,7 @@ func newSimulation(t testing.TB) *simulation {
 	s := &simulation{rec: rec, engine: detect.NewEngine(d), now: begin.UnixNano()}
 	// A tap that sees both directions.
 	for i := range 2 * enough {
-		s.attempt(nth("10.250.0.1", i), ip("10.251.0.1"), 9999, answered)
+		s.attempt(nth("10.250.0.1", i), ad("10.251.0.1"), 9999, answered)
 	}
 	return s
 }
@@ -66,7 +68,7 @@ func (s *simulation) attempt(src, dst netip.Addr, p uint16, o outcome) {
 
 func (s *simulation) send(src, dst netip.Addr, sport, dport uint16, flags packet.Flags, seq, ack uint32) {
 	s.engine.Packet(&packet.Packet{
-		Time: s.now, Src: port(src, sport), Dst: port(dst, dport), Proto: packet.ProtoTCP,
+		Time: s.now, Src: ip.FromPort(port(src, sport)), Dst: ip.FromPort(port(dst, dport)), Proto: packet.ProtoTCP,
 		Flags: flags, Seq: seq, Ack: ack,
 	})
 }
@@ -75,7 +77,7 @@ func (s *simulation) send(src, dst netip.Addr, sport, dport uint16, flags packet
 func attemptsToAlarm(t testing.TB, r *rand.Rand, p float64, gap time.Duration, failure func() outcome) int {
 	t.Helper()
 	s := newSimulation(t)
-	scanner := ip("10.1.1.1")
+	scanner := ad("10.1.1.1")
 	for n := range 400 {
 		dst := netip.AddrFrom4([4]byte{10, 9, byte(n / 254), byte(n%254 + 1)})
 		o := failure()
@@ -273,7 +275,7 @@ func (b benign) run(t testing.TB, seed uint64) []string {
 	if b.stale {
 		for i, h := range hs {
 			for peer := range h.peers {
-				s.attempt(ip("10.99.0.1"), peerOf(i, h, peer), h.port+10000, answered)
+				s.attempt(ad("10.99.0.1"), peerOf(i, h, peer), h.port+10000, answered)
 				s.attempt(nth("10.98.0.1", peer), peerOf(i, h, peer), h.port, answered)
 			}
 		}

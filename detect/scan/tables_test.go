@@ -1,11 +1,11 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"wormscope/internal/ip"
 )
 
 // TestAttempts compares the ring and its index with a map.
@@ -18,7 +18,7 @@ func TestAttempts(t *testing.T) {
 	now := int64(0)
 	for range 50_000 {
 		now += r.Int64N(20e6)
-		k := key{ip.Addr{0, r.Uint64N(200)}, ip.Addr{0, r.Uint64N(100)}}
+		k := key{ip.Addr{Hi: 0, Lo: r.Uint64N(200)}, ip.Addr{Hi: 0, Lo: r.Uint64N(100)}}
 		h := pairHash(k.src.Hash(), k.dst.Hash(), 1)
 		for len(order) > 0 && now-model[order[0]] >= lateAfter {
 			delete(model, order[0])
@@ -125,8 +125,8 @@ func TestSketch(t *testing.T) {
 func TestPopulation(t *testing.T) {
 	p := newPopulation(256, 64, 1<<10)
 	add := func(n uint64) *source {
-		k := sourceKey{addr: ip.Addr{0, n}, port: 445}
-		c := newcomer{key: k, dst: ip.Addr{0, 1}, used: true, time: tick(n)}
+		k := sourceKey{addr: ip.Addr{Hi: 0, Lo: n}, port: 445}
+		c := newcomer{key: k, dst: ip.Addr{Hi: 0, Lo: 1}, used: true, time: tick(n)}
 		return p.promote(k.hash(k.addr.Hash()), &c, tick(n))
 	}
 	for n := range uint64(100) {
@@ -139,7 +139,7 @@ func TestPopulation(t *testing.T) {
 	}
 	kept := 0
 	for n := range uint64(100) {
-		k := sourceKey{addr: ip.Addr{0, n}, port: 445}
+		k := sourceKey{addr: ip.Addr{Hi: 0, Lo: n}, port: 445}
 		if p.find(k.hash(k.addr.Hash()), k) != nil {
 			kept++
 		}
@@ -186,13 +186,13 @@ func FuzzIndex(f *testing.F) {
 // tables take from a hash: its low bits, and the low bits of its upper half.
 func TestHashes(t *testing.T) {
 	for name, hash := range map[string]func(n int) uint64{
-		"IPv4":           func(n int) uint64 { return ip.From(nth("10.0.0.0", n)).hash() },
-		"IPv4, far":      func(n int) uint64 { return ip.From(nth("10.0.0.0", n<<8)).hash() },
-		"IPv6":           func(n int) uint64 { return ip.From(nth("fd00::", n)).hash() },
-		"IPv6, networks": func(n int) uint64 { return ip.Addr{0xfd00_0000_0000_0000 | uint64(n), 1}.Hash() },
-		"pairs":          func(n int) uint64 { return pairHash(ip.From(nth("10.0.0.0", n)).hash(), 77, 445) },
+		"IPv4":           func(n int) uint64 { return ip.From(nth("10.0.0.0", n)).Hash() },
+		"IPv4, far":      func(n int) uint64 { return ip.From(nth("10.0.0.0", n<<8)).Hash() },
+		"IPv6":           func(n int) uint64 { return ip.From(nth("fd00::", n)).Hash() },
+		"IPv6, networks": func(n int) uint64 { return ip.Addr{Hi: 0xfd00_0000_0000_0000 | uint64(n), Lo: 1}.Hash() },
+		"pairs":          func(n int) uint64 { return pairHash(ip.From(nth("10.0.0.0", n)).Hash(), 77, 445) },
 		"ports":          func(n int) uint64 { return pairHash(77, 78, uint16(n)) },
-		"keys":           func(n int) uint64 { return sourceKey{port: 445}.hash(ip.From(nth("10.0.0.0", n)).hash()) },
+		"keys":           func(n int) uint64 { return sourceKey{port: 445}.hash(ip.From(nth("10.0.0.0", n)).Hash()) },
 	} {
 		for _, shift := range []int{0, 32} {
 			var cells [1024]int

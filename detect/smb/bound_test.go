@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"testing"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 )
@@ -57,12 +59,12 @@ func TestSteadyAllocatesNothing(t *testing.T) {
 		d.Packet(&k.packets[i])
 	}
 	big := frame(message{command: 0x2E, mid: 9, reply: true, words: make([]byte, 24), bytes: make([]byte, 60_000)}.encode())
-	other := packet.Packet{Src: netipAddrPort([4]byte{1, 1, 1, 1}, 80), Dst: netipAddrPort([4]byte{1, 1, 1, 2}, 5000), Proto: packet.ProtoTCP}
+	other := packet.Packet{Src: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 1}, 80)), Dst: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 2}, 5000)), Proto: packet.ProtoTCP}
 	n := testing.AllocsPerRun(50, func() {
 		k.packets = k.packets[:0]
 		for at := 0; at < len(big); at += 1460 {
 			p := packet.Packet{
-				Time: k.now, Src: k.server, Dst: k.client, Proto: packet.ProtoTCP, Flags: packet.ACK,
+				Time: k.now, Src: ip.FromPort(k.server), Dst: ip.FromPort(k.client), Proto: packet.ProtoTCP, Flags: packet.ACK,
 				Seq: k.seq[1], Payload: big[at:min(at+1460, len(big))],
 			}
 			p.PayloadLen = len(p.Payload)
@@ -79,7 +81,7 @@ func TestSteadyAllocatesNothing(t *testing.T) {
 
 func BenchmarkOther(b *testing.B) {
 	d := New(Config{}, &recorder{})
-	p := packet.Packet{Src: netipAddrPort([4]byte{1, 1, 1, 1}, 80), Dst: netipAddrPort([4]byte{1, 1, 1, 2}, 5000), Proto: packet.ProtoTCP}
+	p := packet.Packet{Src: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 1}, 80)), Dst: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 2}, 5000)), Proto: packet.ProtoTCP}
 	for b.Loop() {
 		d.Packet(&p)
 	}
@@ -96,7 +98,7 @@ func BenchmarkData(b *testing.B) {
 	at := 0
 	for b.Loop() {
 		p := packet.Packet{
-			Time: k.now, Src: k.server, Dst: k.client, Proto: packet.ProtoTCP, Flags: packet.ACK,
+			Time: k.now, Src: ip.FromPort(k.server), Dst: ip.FromPort(k.client), Proto: packet.ProtoTCP, Flags: packet.ACK,
 			Seq: k.seq[1], Payload: big[at:min(at+1460, len(big))],
 		}
 		p.PayloadLen = len(p.Payload)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"wormscope/internal/ip"
+
 	"wormscope/capture/packet"
 )
 
@@ -39,7 +41,7 @@ func (t *talk) open() *talk {
 func (t *talk) send(from int, flags packet.Flags, b []byte) {
 	t.now += 1e6
 	p := packet.Packet{
-		Time: t.now, Src: t.client, Dst: t.server, Proto: packet.ProtoTCP, Flags: flags,
+		Time: t.now, Src: ip.FromPort(t.client), Dst: ip.FromPort(t.server), Proto: packet.ProtoTCP, Flags: flags,
 		Seq: t.seq[from], Ack: t.seq[1-from], Payload: slices.Clone(b), PayloadLen: len(b),
 	}
 	if from == 1 {

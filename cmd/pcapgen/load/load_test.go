@@ -89,18 +89,18 @@ func (c *tally) packet(p *packet.Packet, names, addresses map[string]bool) {
 		}
 	}
 	control := p.Flags&(packet.SYN|packet.FIN|packet.RST) != 0
-	isDNS := p.Proto == packet.ProtoUDP && (p.Src.Port() == 53 || p.Dst.Port() == 53)
+	isDNS := p.Proto == packet.ProtoUDP && (p.Src.Port == 53 || p.Dst.Port == 53)
 	count(&c.data, p.Proto == packet.ProtoTCP && !control)
 	count(&c.dns, isDNS)
-	count(&c.sweep, p.Flags.IsSYN() && p.Dst.Port() == 445)
-	count(&c.v6, p.Src.Addr().Is6())
+	count(&c.sweep, p.Flags.IsSYN() && p.Dst.Port == 445)
+	count(&c.v6, !p.Src.Addr.Is4())
 	count(&c.tagged, p.VLAN != 0)
-	for _, a := range []netip.Addr{p.Src.Addr(), p.Dst.Addr()} {
+	for _, a := range []netip.Addr{p.Src.Addr.Netip(), p.Dst.Addr.Netip()} {
 		if addresses[a.String()] {
 			c.addresses[a] = true
 		}
 	}
-	if isDNS && p.Dst.Port() == 53 {
+	if isDNS && p.Dst.Port == 53 {
 		if name := question(p.Payload); listed(names, name) {
 			c.names[name] = true
 		}
@@ -162,11 +162,11 @@ func TestFloodIsAsItsTruthSays(t *testing.T) {
 	flooding, spoofed := map[netip.Addr]bool{}, 0
 	targets := map[netip.Addr]map[netip.Addr]bool{}
 	each(t, b.Bytes(), func(p *packet.Packet) {
-		if !p.Flags.IsSYN() || p.Dst.Port() != 445 {
+		if !p.Flags.IsSYN() || p.Dst.Port != 445 {
 			return
 		}
-		src := p.Src.Addr()
-		if p.Dst.Addr() == truth.Flood.IP {
+		src := p.Src.Addr.Netip()
+		if p.Dst.Addr.Netip() == truth.Flood.IP {
 			if flooding[src] = true; src.As4()[0] == 10 {
 				spoofed++
 			}
@@ -175,7 +175,7 @@ func TestFloodIsAsItsTruthSays(t *testing.T) {
 		if targets[src] == nil {
 			targets[src] = map[netip.Addr]bool{}
 		}
-		targets[src][p.Dst.Addr()] = true
+		targets[src][p.Dst.Addr.Netip()] = true
 	})
 	if len(flooding) != sources || spoofed != truth.Spoofed {
 		t.Errorf("%d sources, %d of them inside; want %d and %d", len(flooding), spoofed, sources, truth.Spoofed)

@@ -46,13 +46,13 @@ func count(t *testing.T, i *story.Institution) recount {
 		}
 		switch {
 		case p.Proto != packet.ProtoTCP:
-		case p.Flags.IsSYN() && p.Dst.Port() == 445:
-			add(c.tried, p.Src.Addr(), p.Dst.Addr())
+		case p.Flags.IsSYN() && p.Dst.Port == 445:
+			add(c.tried, p.Src.Addr.Netip(), p.Dst.Addr.Netip())
 		case p.Flags.IsSYN():
-			add(c.flooded, p.Dst, p.Src.Addr())
-		case p.Flags.IsSYNACK() && p.Src.Port() == 445:
-			add(c.accepted, p.Dst.Addr(), p.Src.Addr())
-			c.exposed[p.Src.Addr()] = true
+			add(c.flooded, p.Dst.Netip(), p.Src.Addr.Netip())
+		case p.Flags.IsSYNACK() && p.Src.Port == 445:
+			add(c.accepted, p.Dst.Addr.Netip(), p.Src.Addr.Netip())
+			c.exposed[p.Src.Addr.Netip()] = true
 		}
 	}
 	return c
