@@ -52,48 +52,35 @@ func (c command) run() (cost, error) {
 	}, nil
 }
 
-// repeat runs a program several times and returns the medians.
-func repeat(runs int, c command) (cost, error) {
-	var all []cost
-	for range runs {
-		one, err := c.run()
-		if err != nil {
-			return cost{}, err
+// takeTurns runs programs one after the other, so many times, and returns what
+// each took in each round.
+func takeTurns(rounds int, programs ...command) ([][]cost, error) {
+	took := make([][]cost, len(programs))
+	for range rounds {
+		for i, p := range programs {
+			one, err := p.run()
+			if err != nil {
+				return nil, err
+			}
+			took[i] = append(took[i], one)
 		}
-		all = append(all, one)
 	}
-	return median(all), nil
+	return took, nil
 }
 
-// alternate runs two programs in turn and returns the medians of each.
-func alternate(runs int, a, b command) (cost, cost, error) {
-	var as, bs []cost
-	for range runs {
-		one, err := a.run()
-		if err != nil {
-			return cost{}, cost{}, err
-		}
-		other, err := b.run()
-		if err != nil {
-			return cost{}, cost{}, err
-		}
-		as, bs = append(as, one), append(bs, other)
-	}
-	return median(as), median(bs), nil
-}
-
-// median returns the medians of the times, and the highest of the peaks.
-func median(all []cost) cost {
-	cpu, wall := make([]time.Duration, 0, len(all)), make([]time.Duration, 0, len(all))
-	var m cost
+// peak returns the highest of the peaks.
+func peak(all []cost) (most int64) {
 	for _, c := range all {
-		cpu, wall = append(cpu, c.cpu), append(wall, c.wall)
-		m.peak = max(m.peak, c.peak)
+		most = max(most, c.peak)
 	}
-	slices.Sort(cpu)
-	slices.Sort(wall)
-	m.cpu, m.wall = cpu[len(cpu)/2], wall[len(wall)/2]
-	return m
+	return most
+}
+
+// median returns the middle one of some numbers, of two in the middle the
+// greater.
+func median(all []float64) float64 {
+	all = slices.Sorted(slices.Values(all))
+	return all[len(all)/2]
 }
 
 // Lengths of the parts of a pcap file.

@@ -5,7 +5,7 @@
 //
 // tcpdump only copies each capture to /dev/null; wormscope runs all detectors
 // over it. The two take turns, so that what else the machine does falls on
-// both, and the median counts.
+// both, and the median of the rounds counts.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -56,11 +57,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if o.captures = flags.Args(); len(o.captures) == 0 || o.runs < 1 {
 		return errors.New("name a capture, and at least one run")
 	}
-	return o.measure(stdout, stderr)
+	return o.measure(stdout)
 }
 
 // measure runs everything and prints a table.
-func (o options) measure(stdout, stderr io.Writer) error {
+func (o options) measure(stdout io.Writer) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -70,22 +71,14 @@ func (o options) measure(stdout, stderr io.Writer) error {
 	if err = os.WriteFile(empty, emptyPcap(), 0o600); err != nil {
 		return err
 	}
-	loading, err := repeat(o.runs, o.replay(empty))
-	if err != nil {
-		return err
-	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "loading the feeds: %.2f s of processor time, %d MB\n", loading.cpu.Seconds(), loading.peak>>20)
-	if _, err = out.WriteTo(stderr); err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	rows := bytes.NewBufferString("capture\tpackets\tbytes/packet\ttcpdump ns/packet\twormscope ns/packet\tratio\twall ratio\tpeak MB\t\n")
+	rows := bytes.NewBufferString("capture\tpackets\tbytes/packet\ttcpdump ns/packet\twormscope ns/packet\tratio\tlowest\thighest\twall ratio\tloading s\tpeak MB\t\n")
 	for _, capture := range o.captures {
-		if err = o.row(rows, capture, loading); err != nil {
+		if err = o.row(rows, capture, empty); err != nil {
 			return err
 		}
 	}
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if _, err = rows.WriteTo(table); err != nil {
 		return err
 	}
@@ -96,20 +89,28 @@ func (o options) measure(stdout, stderr io.Writer) error {
 	return err
 }
 
-// row measures one capture.
-func (o options) row(rows *bytes.Buffer, capture string, loading cost) error {
+// row measures one capture. In each round the feeds are loaded once for
+// nothing, so that what the machine does at the time falls on all three.
+func (o options) row(rows *bytes.Buffer, capture, empty string) error {
 	packets, bytes, err := count(capture)
 	if err != nil {
 		return err
 	}
-	theirs, ours, err := alternate(o.runs, command{o.tcpdump, []string{"-nr", capture, "-w", os.DevNull}}, o.replay(capture))
+	took, err := takeTurns(o.runs, command{o.tcpdump, []string{"-nr", capture, "-w", os.DevNull}}, o.replay(empty), o.replay(capture))
 	if err != nil {
 		return err
 	}
-	cpu, wall := ours.cpu-loading.cpu, ours.wall-loading.wall
-	fmt.Fprintf(rows, "%s\t%d\t%d\t%.1f\t%.1f\t%.2f\t%.2f\t%d\t\n", filepath.Base(capture), packets, bytes/packets,
-		float64(theirs.cpu)/float64(packets), float64(cpu)/float64(packets),
-		float64(cpu)/float64(theirs.cpu), float64(wall)/float64(theirs.wall), ours.peak>>20)
+	var theirs, ours, ratio, wall, loading []float64
+	for i, tcpdump := range took[0] {
+		load, all := took[1][i], took[2][i]
+		theirs = append(theirs, float64(tcpdump.cpu)/float64(packets))
+		ours = append(ours, float64(all.cpu-load.cpu)/float64(packets))
+		ratio = append(ratio, float64(all.cpu-load.cpu)/float64(tcpdump.cpu))
+		wall = append(wall, float64(all.wall-load.wall)/float64(tcpdump.wall))
+		loading = append(loading, load.cpu.Seconds())
+	}
+	fmt.Fprintf(rows, "%s\t%d\t%d\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t\n", filepath.Base(capture), packets, bytes/packets,
+		median(theirs), median(ours), median(ratio), slices.Min(ratio), slices.Max(ratio), median(wall), median(loading), peak(took[2])>>20)
 	return nil
 }
 

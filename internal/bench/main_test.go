@@ -10,9 +10,10 @@ import (
 )
 
 func TestMedian(t *testing.T) {
-	got := median([]cost{{9, 90, 1}, {1, 10, 7}, {5, 50, 3}})
-	if want := (cost{5, 50, 7}); got != want {
-		t.Errorf("got %v, want %v", got, want)
+	for want, all := range map[float64][]float64{5: {9, 1, 5}, 7: {7}, 4: {1, 4}} {
+		if got := median(all); got != want {
+			t.Errorf("of %v: %v", all, got)
+		}
 	}
 }
 
