@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/gaissmai/bart"
+	"wormscope/internal/ip"
 )
 
 // Names of the zones that need no configuration.
@@ -24,9 +24,18 @@ type Zone struct {
 // A Map tells inside from outside and the zones inside. It is immutable, and
 // safe for use by several goroutines. The zero value has nothing inside.
 type Map struct {
-	names  []string           // in the order given
-	inside bart.Lite          // everything inside
-	zones  bart.Table[string] // the named zones
+	names     []string // in the order given
+	four, six table
+}
+
+// A Place is what a Map says of an address.
+type Place struct {
+	// Zone is the most specific named zone, Internal for another address
+	// inside, Internet for any other.
+	Zone string
+	// Inside says that the address belongs to the watched institution.
+	// Multicast and unspecified addresses never do.
+	Inside bool
 }
 
 // DefaultInside is what counts as inside when nothing is said: the private
@@ -48,49 +57,55 @@ func DefaultInside() []netip.Prefix {
 // named internet. An address in several zones is in the most specific one. A
 // prefix in two zones is an error.
 func New(inside []netip.Prefix, zones []Zone) (*Map, error) {
-	m := &Map{}
+	var r rules
 	for _, p := range inside {
-		m.inside.Insert(p.Masked())
+		r.addInside(p.Masked())
 	}
+	m := &Map{}
 	for _, z := range zones {
 		if z.Name == "" {
 			return nil, fmt.Errorf("zone without a name for %v", z.Prefixes)
 		}
 		m.names = append(m.names, z.Name)
 		for _, p := range z.Prefixes {
-			if other, ok := m.zones.Get(p.Masked()); ok && other != z.Name {
+			if other, ok := r.zones.Get(p.Masked()); ok && other != z.Name {
 				return nil, fmt.Errorf("zone %s: %s is in zone %s already", z.Name, p, other)
 			}
-			m.zones.Insert(p.Masked(), z.Name)
-			if z.Name != Internet {
-				m.inside.Insert(p.Masked())
-			}
+			r.addZone(p.Masked(), z.Name)
 		}
 	}
+	m.four, m.six = r.table(netip.IPv4Unspecified()), r.table(netip.IPv6Unspecified())
 	return m, nil
+}
+
+// Of says what an address is to the institution.
+func (m *Map) Of(a ip.Addr) Place {
+	if a.Is4() {
+		return m.four.place(a, a.Number4()>>24)
+	}
+	return m.six.place(a, uint32(a.Hi>>56))
+}
+
+// of is Of for the form of the standard library, in which an IPv4 address
+// mapped to IPv6 is one of IPv6.
+func (m *Map) of(a netip.Addr) Place {
+	switch n := ip.From(a); {
+	case a.Is4():
+		return m.four.place(n, n.Number4()>>24)
+	case a.IsValid():
+		return m.six.place(n, uint32(n.Hi>>56))
+	default:
+		return Place{Zone: Internet}
+	}
 }
 
 // Inside reports whether an address belongs to the watched institution.
 // Multicast and unspecified addresses never do.
-func (m *Map) Inside(a netip.Addr) bool {
-	if !m.inside.Contains(a) || a.IsMulticast() || a.IsUnspecified() {
-		return false
-	}
-	name, ok := m.zones.Lookup(a)
-	return !ok || name != Internet
-}
+func (m *Map) Inside(a netip.Addr) bool { return m.of(a).Inside }
 
 // Name returns the zone of an address: the most specific named one, Internal
 // for another address inside, Internet for any other.
-func (m *Map) Name(a netip.Addr) string {
-	if name, ok := m.zones.Lookup(a); ok {
-		return name
-	}
-	if m.Inside(a) {
-		return Internal
-	}
-	return Internet
-}
+func (m *Map) Name(a netip.Addr) string { return m.of(a).Zone }
 
 // Names returns the named zones in the order given to New.
 func (m *Map) Names() []string { return m.names }
