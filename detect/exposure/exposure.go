@@ -15,7 +15,7 @@
 package exposure
 
 import (
-	"net/netip"
+	"math/bits"
 	"slices"
 
 	"wormscope/capture/packet"
@@ -24,6 +24,7 @@ import (
 	"wormscope/detect/dup"
 	"wormscope/detect/lru"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
 // The ports of SMB: direct, and over NetBIOS (MS-SMB2, RFC 1002).
@@ -59,10 +60,11 @@ type Stats struct {
 type Detector struct {
 	emit    alert.Emitter
 	zones   *zone.Map
-	lateral [1 << 16 / 64]uint64 // a bit for each port
-	hosts   *lru.Table[key, exposed]
+	lateral [1 << 16 / 64]uint64             // a bit for each port
+	hosts   *lru.Table[ip.AddrPort, exposed] // by where they answer
 	copies  *dup.Filter
-	recent  [recentSize]dup.Hash // of streams whose data were looked at lately
+	recent  [recentSize]uint64 // hashes of streams whose data were looked at lately
+	alone   []string           // the zone of the last new host's client, see from
 	stats   Stats
 }
 
@@ -84,7 +86,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	}
 	d := &Detector{
 		emit: emit, zones: zones,
-		hosts:  lru.New[key, exposed](cfg.MaxHosts),
+		hosts:  lru.New[ip.AddrPort, exposed](cfg.MaxHosts),
 		copies: dup.New(copySize, copyWindow),
 	}
 	for _, p := range cfg.Ports {
@@ -118,7 +120,8 @@ func (d *Detector) fromLateral(p *packet.Packet) {
 	default:
 		return
 	}
-	if !d.zones.Inside(p.Src.Addr.Netip()) || !unicast(p.Dst.Addr.Netip()) {
+	own := d.zones.Of(p.Src.Addr)
+	if !own.Inside || !unicast(p.Dst.Addr) {
 		return
 	}
 	if d.counted(p) {
@@ -126,7 +129,7 @@ func (d *Detector) fromLateral(p *packet.Packet) {
 		return
 	}
 	d.stats.Answers++
-	d.answered(p)
+	d.answered(p, own.Zone)
 }
 
 // counted reports whether an answer was counted before: a SYN-ACK by its
@@ -136,19 +139,20 @@ func (d *Detector) counted(p *packet.Packet) bool {
 	if p.Flags.IsSYNACK() {
 		return d.copies.Seen(dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst).Uint64(uint64(p.Seq)), p.Time)
 	}
-	e := d.hosts.Get(key{p.Src.Addr.Netip(), p.Src.Port})
-	return e != nil && (len(e.Value.clients) >= maxClients || slices.Contains(e.Value.clients, p.Dst.Addr.Netip()))
+	e := d.hosts.Get(p.Src)
+	return e != nil && (len(e.Value.clients) >= maxClients || slices.Contains(e.Value.clients, p.Dst.Addr))
 }
 
 // lookedAt notes a stream of which data are seen, and reports whether that was
 // done lately. It saves the rest for all but the first segments of a transfer.
+// Whoever makes streams collide gains that his own data are not looked at.
 func (d *Detector) lookedAt(p *packet.Packet) bool {
-	s := dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst)
+	stream := p.Src.Addr.Hash() ^ bits.RotateLeft64(p.Dst.Addr.Hash(), 32) ^ uint64(p.Src.Port)<<16 ^ uint64(p.Dst.Port)
 	r := &d.recent[(p.Dst.Port^p.Src.Port)%recentSize]
-	if *r == s {
+	if *r == stream {
 		return true
 	}
-	*r = s
+	*r = stream
 	return false
 }
 
@@ -156,7 +160,12 @@ func (d *Detector) lookedAt(p *packet.Packet) bool {
 func smb(port uint16) bool { return port == smbPort || port == netbiosPort }
 
 // unicast reports whether an address can be a client.
-func unicast(a netip.Addr) bool { return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() }
+func unicast(a ip.Addr) bool {
+	if a.Is4() {
+		return a.Number4()>>28 != 0xe && a.Number4() != 0
+	}
+	return a.Hi>>56 != 0xff && a != ip.Addr{}
+}
 
 // Tick does nothing: exposure lasts.
 func (d *Detector) Tick(int64) {}

@@ -1,7 +1,6 @@
 package exposure
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -9,22 +8,27 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/lru"
+	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
-// key is what there is one alert, or one fact, for.
-type key struct {
-	host netip.Addr
-	port uint16
-}
-
-// exposed is a host that answers on a port. The alert of another port than
-// SMB's is never said.
+// exposed is a host that answers on a port, with what its alert says. The alert
+// of another port than SMB's is never said, and has no id.
 type exposed struct {
-	alert    alert.Alert // as last said; frames stay here
-	said     uint64      // the alert's count when it was last said
-	exposure alert.Exposure
-	reached  reach
-	clients  []netip.Addr // distinct ones, at most maxClients
+	id          string
+	first, last int64       // packet times of answers, Unix nanoseconds
+	count, said uint64      // answers, and how many there were when the alert was last said
+	by          ip.AddrPort // who was answered first from as far as reached
+	seq         int32       // of the alert's next word
+	vlan        uint16      // of the answer to by
+	reached     reach
+	zones       []string         // of the clients, distinct, at most maxZones
+	frames      []alert.FrameRef // at most maxFrames
+	clients     []ip.Addr        // distinct, at most maxClients
+
+	// Where frames and clients begin. Few hosts have more.
+	fewFrames  [1]alert.FrameRef
+	fewClients [2]ip.Addr
 }
 
 // reach is from how far a host was reached.
@@ -46,91 +50,100 @@ const (
 	retransmissions = time.Minute
 )
 
-// answered takes an answer that was not counted yet.
-func (d *Detector) answered(p *packet.Packet) {
-	k := key{p.Src.Addr.Netip(), p.Src.Port}
-	e := d.hosts.Get(k)
+// answered takes an answer that was not counted yet, of a host in the zone own.
+func (d *Detector) answered(p *packet.Packet, own string) {
+	e := d.hosts.Get(p.Src)
 	isNew := e == nil
 	if isNew {
-		e = d.begin(k, p)
+		e = d.begin(p)
 	}
 	d.hosts.Touch(e)
 	v := &e.Value
-	a := &v.alert
-	a.Count++
-	if at := time.Unix(0, p.Time).UTC(); at.After(a.Last) {
-		a.Last = at
-	}
-	client := p.Dst.Addr.Netip()
-	v.addClient(client)
-	farther, newZone := v.from(d.zones.Name(k.host), d.zones.Name(client), d.zones.Inside(client))
+	v.count++
+	v.last = max(v.last, p.Time)
+	v.addClient(p.Dst.Addr)
+	client := d.zones.Of(p.Dst.Addr)
+	farther := v.from(own, client)
+	newZone := d.addZone(v, client.Zone)
 	if farther {
-		v.exposure.By = client
-		a.Orig, a.Resp, a.VLAN = p.Dst.Netip(), p.Src.Netip(), p.VLAN
+		v.by, v.vlan = p.Dst, p.VLAN
 	}
-	if (farther || newZone) && len(a.Frames) < maxFrames {
-		a.Frames = append(a.Frames, alert.FrameRef{File: p.File, Number: p.Number})
+	if (farther || newZone) && len(v.frames) < maxFrames {
+		v.frames = append(v.frames, alert.FrameRef{File: p.File, Number: p.Number})
 	}
 	switch {
-	case !smb(k.port):
+	case !smb(p.Src.Port):
 		if isNew || farther && v.reached == outside {
-			d.fact(k, p)
+			d.fact(p)
 		}
 	case isNew:
-		d.say(v, alert.PhaseStart, p.Time)
+		d.say(e, alert.PhaseStart, p.Time)
 	case farther || newZone:
-		d.say(v, alert.PhaseUpdate, p.Time)
+		d.say(e, alert.PhaseUpdate, p.Time)
 	}
 }
 
 // begin makes room for a host and fills in what its alert begins with.
-func (d *Detector) begin(k key, p *packet.Packet) *lru.Entry[key, exposed] {
+func (d *Detector) begin(p *packet.Packet) *lru.Entry[ip.AddrPort, exposed] {
 	if d.hosts.Full() {
 		d.stats.Evicted++
 		d.end(d.hosts.Oldest(), p.Time)
 	}
-	e := d.hosts.Add(k)
-	at := time.Unix(0, p.Time).UTC()
-	e.Value.exposure.Port = k.port
-	e.Value.alert = alert.Alert{
-		ID:   alert.Identify(alert.RuleExposure, k.host, at, strconv.Itoa(int(k.port))),
-		Rule: alert.RuleExposure, Host: k.host, Proto: uint8(packet.ProtoTCP), First: at, Last: at,
+	e := d.hosts.Add(p.Src)
+	v := &e.Value
+	v.first, v.last = p.Time, p.Time
+	v.frames, v.clients = v.fewFrames[:0], v.fewClients[:0]
+	if smb(p.Src.Port) {
+		at := time.Unix(0, p.Time).UTC()
+		v.id = alert.Identify(alert.RuleExposure, p.Src.Addr.Netip(), at, strconv.Itoa(int(p.Src.Port)))
 	}
 	return e
 }
 
-// addClient counts distinct clients, up to a bound.
-func (v *exposed) addClient(client netip.Addr) {
+// addClient notes distinct clients, up to a bound.
+func (v *exposed) addClient(client ip.Addr) {
 	if len(v.clients) < maxClients && !slices.Contains(v.clients, client) {
 		v.clients = append(v.clients, client)
-		v.exposure.Clients++
 	}
 }
 
-// from notes the zone of a client. It reports whether the client came from
-// farther than those before it, and whether its zone is a new one.
-func (v *exposed) from(own, client string, inside bool) (farther, newZone bool) {
+// from notes from how far a client came to a host in the zone own. It reports
+// whether that is farther than those before it.
+func (v *exposed) from(own string, client zone.Place) (farther bool) {
 	r := sameZone
 	switch {
-	case !inside:
+	case !client.Inside:
 		r = outside
-		v.exposure.FromOutside = true
-	case client != own:
+	case client.Zone != own:
 		r = otherZone
 	}
 	farther = r > v.reached
 	v.reached = max(v.reached, r)
-	newZone = len(v.exposure.Zones) < maxZones && !slices.Contains(v.exposure.Zones, client)
-	if newZone {
-		v.exposure.Zones = append(v.exposure.Zones, client)
+	return farther
+}
+
+// addZone notes the zone of a client, and reports whether it is a new one. Most
+// hosts have clients in one zone, the same as the host before: they share the
+// list of it.
+func (d *Detector) addZone(v *exposed, name string) bool {
+	switch {
+	case len(v.zones) == 0:
+		if len(d.alone) == 0 || d.alone[0] != name {
+			d.alone = []string{name}
+		}
+		v.zones = d.alone
+	case len(v.zones) < maxZones && !slices.Contains(v.zones, name):
+		v.zones = append(v.zones, name)
+	default:
+		return false
 	}
-	return farther, newZone
+	return true
 }
 
 // fact tells the ledger of a port that is not SMB's.
-func (d *Detector) fact(k key, p *packet.Packet) {
+func (d *Detector) fact(p *packet.Packet) {
 	d.emit.Fact(alert.Fact{
-		Kind: alert.FactExposed, Host: k.host, Peer: p.Dst.Addr.Netip(), Port: k.port,
+		Kind: alert.FactExposed, Host: p.Src.Addr.Netip(), Peer: p.Dst.Addr.Netip(), Port: p.Src.Port,
 		Time: time.Unix(0, p.Time).UTC(), Frame: alert.FrameRef{File: p.File, Number: p.Number},
 	})
 }
@@ -149,25 +162,30 @@ func severity(port uint16, r reach) alert.Severity {
 	}
 }
 
-// say emits an alert as it stands.
-func (d *Detector) say(v *exposed, phase alert.Phase, now int64) {
-	a := v.alert
-	a.Phase, a.Time = phase, time.Unix(0, now).UTC()
-	a.Severity = severity(v.exposure.Port, v.reached)
-	evidence := v.exposure
-	evidence.Zones = slices.Clone(v.exposure.Zones)
-	a.Evidence.Exposure = &evidence
-	a.Frames = slices.Clone(v.alert.Frames)
-	d.emit.Alert(a)
-	v.alert.Seq++
-	v.said = a.Count
+// say emits the alert of a host as it stands.
+func (d *Detector) say(e *lru.Entry[ip.AddrPort, exposed], phase alert.Phase, now int64) {
+	v := &e.Value
+	host, by := e.Key.Netip(), v.by.Netip()
+	d.emit.Alert(alert.Alert{
+		ID: v.id, Seq: int(v.seq), Phase: phase, Rule: alert.RuleExposure, Severity: severity(e.Key.Port, v.reached),
+		Time: time.Unix(0, now).UTC(), Host: host.Addr(), Orig: by, Resp: host,
+		Proto: uint8(packet.ProtoTCP), VLAN: v.vlan,
+		First: time.Unix(0, v.first).UTC(), Last: time.Unix(0, v.last).UTC(), Count: v.count,
+		Evidence: alert.Evidence{Exposure: &alert.Exposure{
+			Port: e.Key.Port, By: by.Addr(), FromOutside: v.reached == outside,
+			Clients: uint64(len(v.clients)), Zones: slices.Clone(v.zones),
+		}},
+		Frames: slices.Clone(v.frames),
+	})
+	v.seq++
+	v.said = v.count
 }
 
 // end says a last time what an alert counted, unless that was said already,
 // and forgets the host.
-func (d *Detector) end(e *lru.Entry[key, exposed], now int64) {
-	if smb(e.Key.port) && e.Value.alert.Count != e.Value.said {
-		d.say(&e.Value, alert.PhaseEnd, now)
+func (d *Detector) end(e *lru.Entry[ip.AddrPort, exposed], now int64) {
+	if smb(e.Key.Port) && e.Value.count != e.Value.said {
+		d.say(e, alert.PhaseEnd, now)
 	}
 	d.hosts.Remove(e)
 }
