@@ -59,7 +59,7 @@ func (l *Ledger) crossing(a *alert.Alert) {
 	f := alerted(a, kindCrossing, 1)
 	f.peer, f.port = a.Resp.Addr(), a.Evidence.Crossing.Port
 	f.alert = a
-	l.record(a.Host, f, a.Time, frameOf(a))
+	l.record(a.Host, &f, a.Time, frameOf(a))
 }
 
 // borderList adds up what was seen of each border: those that do not hold come

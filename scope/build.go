@@ -209,7 +209,7 @@ func (h *host) item(f *fact, files []string) FactItem {
 			}
 		}
 	}
-	i.Frames, i.FrameFiles = frameList(f.frames, files)
+	i.Frames, i.FrameFiles = frameList(f.evidence(), files)
 	return i
 }
 

@@ -45,7 +45,7 @@ type fact struct {
 	viaDNS      bool       // a resolver would do it for its clients
 	outside     bool       // exposed: reached from outside
 	lastFrame   alert.FrameRef
-	frames      []alert.FrameRef // the first few, in order
+	frames      []alert.FrameRef // the first few, in order; nil where lastFrame is the only one
 	alert       *alert.Alert     // for kinds that are told in words; else nil
 	smb         *smbFact         // for kinds that were learned from SMB; else nil
 }
@@ -67,7 +67,7 @@ func (h *host) proven(f *fact) bool {
 
 // put adds a fact or brings a known one up to date, and reports whether
 // anything changed: an alert's word that was heard before changes nothing.
-func (h *host) put(f fact) bool {
+func (h *host) put(f *fact) bool {
 	for i := range h.facts {
 		known := &h.facts[i]
 		switch {
@@ -81,27 +81,29 @@ func (h *host) put(f fact) bool {
 	if h.facts == nil {
 		h.facts = make([]fact, 0, 2) // most hosts of a sweep are exposed and targeted
 	}
-	h.facts = append(h.facts, f)
+	h.facts = append(h.facts, *f)
 	return h.limit(f.kind)
 }
 
 // replace brings a fact from an alert up to the alert's later word, which
 // holds the totals.
-func (f *fact) replace(by fact) bool {
+func (f *fact) replace(by *fact) bool {
 	if by.seq <= f.seq {
 		return false
 	}
-	if len(by.frames) == 0 {
-		by.frames = f.frames
+	frames, acted := by.frames, min(by.acted, f.acted)
+	if len(frames) == 0 {
+		frames = f.frames
 	}
-	by.acted = min(by.acted, f.acted)
-	*f = by
+	*f = *by
+	f.frames, f.acted = frames, acted
 	return true
 }
 
 // merge adds one more sighting of the same fact. A sighting on the frame that
 // was counted last, or is kept as evidence, is a repeated delivery.
-func (f *fact) merge(by fact) bool {
+func (f *fact) merge(by *fact) bool {
+	f.frames = f.evidence()
 	frame := by.lastFrame
 	if frame == f.lastFrame || slices.Contains(f.frames, frame) || f.smb.has(frame) {
 		return false
@@ -120,6 +122,15 @@ func (f *fact) merge(by fact) bool {
 		f.frames = f.frames[:min(len(f.frames), maxFrames)]
 	}
 	return true
+}
+
+// evidence returns the frames that are kept as evidence of a fact. Most facts
+// are seen once, and have no list of their own.
+func (f *fact) evidence() []alert.FrameRef {
+	if f.frames == nil && f.lastFrame.Number > 0 {
+		return []alert.FrameRef{f.lastFrame}
+	}
+	return f.frames
 }
 
 // limit drops the weakest fact of a kind when there are too many, and reports

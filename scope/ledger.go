@@ -107,7 +107,7 @@ func (l *Ledger) Alert(a alert.Alert) {
 // next one has the number, and the ID, that an unbroken run would give it. It is
 // to be called after the ledger was told what those runs knew.
 func (l *Ledger) Resume(addr netip.Addr, changes int) {
-	if h := l.hosts.hosts[addr]; h != nil {
+	if h := l.hosts.find(addr); h != nil {
 		h.changes = changes
 	}
 }
@@ -126,27 +126,24 @@ func (l *Ledger) Fact(f alert.Fact) {
 			l.review(h, f.Time, f.Frame)
 		}
 	case alert.FactTargeted:
-		l.record(f.Host, learned(f, kindTargeted, sureTargeted), f.Time, f.Frame)
+		targeted := learned(&f, kindTargeted, sureTargeted)
+		l.keep(f.Host, &targeted, f.Time, f.Frame)
 	case alert.FactExposed:
-		exposed := learned(f, kindExposed, sureExposed)
+		exposed := learned(&f, kindExposed, sureExposed)
 		exposed.outside = f.Peer.IsValid() && !l.zones.Inside(f.Peer)
-		l.record(f.Host, exposed, f.Time, f.Frame)
+		l.keep(f.Host, &exposed, f.Time, f.Frame)
 	default:
 		l.smbFact(f)
 	}
 }
 
 // learned makes a fact of one that a detector learned.
-func learned(f alert.Fact, k kind, confidence float64) fact {
+func learned(f *alert.Fact, k kind, confidence float64) fact {
 	t := f.Time.UnixNano()
-	made := fact{
+	return fact{
 		kind: k, confidence: confidence, first: t, last: t, acted: t, count: 1,
 		peer: f.Peer, port: f.Port, lastFrame: f.Frame,
 	}
-	if f.Frame.Number > 0 {
-		made.frames = []alert.FrameRef{f.Frame}
-	}
-	return made
 }
 
 // alerted makes a fact of an alert.
@@ -168,7 +165,7 @@ func (l *Ledger) domain(a *alert.Alert) {
 	f.peer = a.Evidence.DNS.Resolver
 	f.viaDNS = true
 	f.alert = a
-	l.record(a.Host, f, a.Time, frameOf(a))
+	l.record(a.Host, &f, a.Time, frameOf(a))
 }
 
 // contact notes traffic with an indicator address. Only what the host began
@@ -178,7 +175,7 @@ func (l *Ledger) contact(a *alert.Alert) {
 	if c.Hosts > 0 { // about the address itself
 		f := alerted(a, kindScanning, 0)
 		f.alert = a
-		l.recordExternal(a.Host, f, 0)
+		l.recordExternal(a.Host, &f, 0)
 		return
 	}
 	peer := a.Resp
@@ -196,7 +193,7 @@ func (l *Ledger) contact(a *alert.Alert) {
 	f.peer, f.port = peer.Addr(), a.Resp.Port()
 	f.viaDNS = k == kindBeaconing && f.port == dnsPort
 	f.alert = a
-	l.record(a.Host, f, a.Time, frameOf(a))
+	l.record(a.Host, &f, a.Time, frameOf(a))
 }
 
 const dnsPort = 53
@@ -213,18 +210,18 @@ func (l *Ledger) scan(a *alert.Alert) {
 	f.acted = a.Time.UnixNano() // the first attempts may have been harmless
 	f.alert = a
 	if l.zones.Inside(a.Host) {
-		l.record(a.Host, f, a.Time, frameOf(a))
+		l.keep(a.Host, &f, a.Time, frameOf(a))
 		return
 	}
 	level := 0
 	if a.Evidence.Scan.Answered > 0 {
 		level = 1
 	}
-	l.recordExternal(a.Host, f, level)
+	l.recordExternal(a.Host, &f, level)
 }
 
 // recordExternal keeps what an outside host did to many inside.
-func (l *Ledger) recordExternal(addr netip.Addr, f fact, level int) {
+func (l *Ledger) recordExternal(addr netip.Addr, f *fact, level int) {
 	if l.zones.Inside(addr) {
 		return
 	}
@@ -239,7 +236,7 @@ func (l *Ledger) exposure(a *alert.Alert) {
 	f := alerted(a, kindExposed, sureExposed)
 	f.peer, f.port, f.outside = e.By, e.Port, e.FromOutside
 	f.count = max(e.Clients, 1)
-	l.record(a.Host, f, a.Time, frameOf(a))
+	l.record(a.Host, &f, a.Time, frameOf(a))
 }
 
 // attack keeps a finding that has many sources and so belongs to no host.
@@ -272,11 +269,15 @@ func (l *Ledger) Evicted() (n uint64) {
 	return n
 }
 
-// record keeps a fact about an inside host and revises the host's state.
-func (l *Ledger) record(addr netip.Addr, f fact, now time.Time, frame alert.FrameRef) {
-	if !l.zones.Inside(addr) {
-		return
+// record keeps a fact about a host that is inside, and nothing of others.
+func (l *Ledger) record(addr netip.Addr, f *fact, now time.Time, frame alert.FrameRef) {
+	if l.zones.Inside(addr) {
+		l.keep(addr, f, now, frame)
 	}
+}
+
+// keep keeps a fact about an inside host and revises the host's state.
+func (l *Ledger) keep(addr netip.Addr, f *fact, now time.Time, frame alert.FrameRef) {
 	h := l.hosts.get(addr)
 	if h.put(f) {
 		l.review(h, now, frame)

@@ -148,7 +148,7 @@ func (h *host) contradicts(f *fact, k MarkKind) bool {
 func (l *Ledger) markItems() []MarkItem {
 	var list []MarkItem
 	for addr := range l.hosts.marks {
-		h := l.hosts.hosts[addr]
+		h := l.hosts.find(addr)
 		if h == nil { // dropped for want of room
 			h = &host{addr: addr, marks: l.hosts.marks[addr]}
 		}

@@ -43,7 +43,7 @@ func (h *host) scanner() Scanner {
 			s.add(f.alert)
 			s.Alerts = append(s.Alerts, f.id)
 		}
-		numbers, _ := frameList(f.frames, nil)
+		numbers, _ := frameList(f.evidence(), nil)
 		s.Frames = append(s.Frames, numbers...)
 	}
 	if n := uint64(len(reached)); n > 0 {

@@ -139,13 +139,13 @@ func (l *Ledger) smbFact(f alert.Fact) {
 // note records a fact about a host, inside or outside. Outside, only what the
 // host did is kept: it is what there is to block.
 func (l *Ledger) note(f alert.Fact, k kind, sure float64) {
-	made := learned(f, k, sure)
+	made := learned(&f, k, sure)
 	made.smb = &smbFact{name: f.Detail, alert: f.Alert, moments: []moment{{made.first, f.Frame}}}
 	switch {
 	case l.zones.Inside(f.Host):
-		l.record(f.Host, made, f.Time, f.Frame)
+		l.keep(f.Host, &made, f.Time, f.Frame)
 	case k.family() != harmless && k.family() != implanted && l.zones.Inside(f.Peer):
-		l.recordExternal(f.Host, made, 1)
+		l.recordExternal(f.Host, &made, 1)
 	}
 }
 

@@ -281,10 +281,11 @@ func (h *host) reached(o onset, active map[netip.Addr]int64) []cause {
 
 // firstFrame returns the first frame that shows the fact, or none.
 func (f *fact) firstFrame() alert.FrameRef {
-	if len(f.frames) == 0 {
+	frames := f.evidence()
+	if len(frames) == 0 {
 		return alert.FrameRef{}
 	}
-	return f.frames[0]
+	return frames[0]
 }
 
 // shared turns weights into confidences that add up to that of the likeliest

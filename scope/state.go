@@ -152,42 +152,69 @@ func (k kind) received() bool {
 type verdict struct {
 	state      State
 	confidence float64 // in the state, 0 to 1
-	because    []*fact // what decided, strongest first; empty for Seen
+}
+
+// grounds are the facts that a verdict may rest on; nil where there is none.
+type grounds struct {
+	strongest                [familyCount]*fact // that weigh anything
+	exposed, targeted, proof *fact              // the earliest
 }
 
 // judge weighs the facts about a host. It depends on the facts alone, not on
 // the order in which they came, so that a verdict is revised when one of them
 // is: a resolver that was learned late is no longer suspected.
 func (h *host) judge() verdict {
-	var strongest [familyCount]*fact
-	var exposed, targeted, proof *fact
-	for i := range h.facts {
-		f := &h.facts[i]
-		if fam := f.kind.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, strongest[fam]) {
-			strongest[fam] = f
-		}
-		switch {
-		case f.kind == kindExposed && smbPort(f.port) && earlier(f, exposed):
-			exposed = f
-		case f.kind.received() && earlier(f, targeted):
-			targeted = f
-		case h.proven(f) && earlier(f, proof):
-			proof = f
-		}
-	}
-	confidence, because := h.combine(strongest)
+	g := h.grounds()
+	confidence, families := h.combine(&g)
 	switch {
-	case proof != nil || confidence >= infectedFrom && len(because) > 1:
-		return verdict{Infected, confidence, because}
+	case g.proof != nil || confidence >= infectedFrom && families > 1:
+		return verdict{Infected, confidence}
 	case confidence >= suspectedFrom:
-		return verdict{Suspected, confidence, because}
-	case targeted != nil:
-		return verdict{Targeted, targeted.confidence, []*fact{targeted}}
-	case exposed != nil:
-		return verdict{Exposed, exposed.confidence, []*fact{exposed}}
+		return verdict{Suspected, confidence}
+	case g.targeted != nil:
+		return verdict{Targeted, g.targeted.confidence}
+	case g.exposed != nil:
+		return verdict{Exposed, g.exposed.confidence}
 	default:
 		return verdict{state: Seen}
 	}
+}
+
+// because returns the facts that decided for a state, strongest first; none
+// for Seen.
+func (h *host) because(s State) []*fact {
+	g := h.grounds()
+	switch s {
+	case Infected, Suspected:
+		decided := slices.DeleteFunc(g.strongest[:], func(f *fact) bool { return f == nil })
+		slices.SortStableFunc(decided, func(a, b *fact) int { return cmp.Compare(h.weight(b), h.weight(a)) })
+		return decided
+	case Targeted:
+		return []*fact{g.targeted}
+	case Exposed:
+		return []*fact{g.exposed}
+	default:
+		return nil
+	}
+}
+
+// grounds looks for the facts that decide about a host.
+func (h *host) grounds() (g grounds) {
+	for i := range h.facts {
+		f := &h.facts[i]
+		if fam := f.kind.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, g.strongest[fam]) {
+			g.strongest[fam] = f
+		}
+		switch {
+		case f.kind == kindExposed && smbPort(f.port) && earlier(f, g.exposed):
+			g.exposed = f
+		case f.kind.received() && earlier(f, g.targeted):
+			g.targeted = f
+		case h.proven(f) && earlier(f, g.proof):
+			g.proof = f
+		}
+	}
+	return g
 }
 
 // weight is a fact's confidence for this host. What a resolver asks, or whom
@@ -211,21 +238,21 @@ func (h *host) outweighs(f, g *fact) bool {
 	return earlier(f, g)
 }
 
-// combine returns the noisy-OR of the strongest fact of each family, and those
-// facts, strongest first.
-func (h *host) combine(strongest [familyCount]*fact) (float64, []*fact) {
+// combine returns the noisy-OR of the strongest fact of each family, and how
+// many families have one.
+func (h *host) combine(g *grounds) (confidence float64, families int) {
 	doubt := 1.0
-	var because []*fact
-	for _, f := range strongest {
-		if f == nil {
-			continue
+	for _, f := range g.strongest {
+		if f != nil {
+			doubt *= 1 - h.weight(f)
+			families++
 		}
-		doubt *= 1 - h.weight(f)
-		because = append(because, f)
 	}
-	slices.SortStableFunc(because, func(a, b *fact) int { return cmp.Compare(h.weight(b), h.weight(a)) })
+	if families == 0 {
+		return 0, 0
+	}
 	// Rounded, so that .5 and .9 reach .95 in binary, too.
-	return math.Round((1-doubt)*1e6) / 1e6, because
+	return math.Round((1-doubt)*1e6) / 1e6, families
 }
 
 // smbPort reports whether a port serves SMB: over TCP, or over NetBIOS.

@@ -1,6 +1,10 @@
 package scope
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"wormscope/internal/ip"
+)
 
 // levels is how many ranks of importance a table tells apart.
 const levels = stateCount
@@ -9,25 +13,49 @@ const levels = stateCount
 // goes, and of those the one that was not heard of for the longest time.
 type table struct {
 	limit   int
-	hosts   map[netip.Addr]*host
+	hosts   map[ip.Addr]*host
 	ends    [levels]struct{ oldest, newest *host }
 	count   [levels]int
 	evicted [levels]uint64
 	marks   map[netip.Addr][]Mark // outlive the host
+	fresh   []host                // allocated and never used yet
+	gone    *host                 // dropped, to be used again
 }
 
+// together is how many hosts are allocated in one go.
+const together = 32
+
 func newTable(limit int) table {
-	return table{limit: limit, hosts: make(map[netip.Addr]*host), marks: make(map[netip.Addr][]Mark)}
+	return table{limit: limit, hosts: make(map[ip.Addr]*host), marks: make(map[netip.Addr][]Mark)}
 }
 
 // get returns the host of an address, new at level 0 if it was not known.
 func (t *table) get(a netip.Addr) *host {
-	h := t.hosts[a]
+	k := ip.From(a)
+	h := t.hosts[k]
 	if h == nil {
-		h = &host{addr: a, marks: t.marks[a]}
-		t.hosts[a] = h
+		h = t.unused()
+		*h = host{addr: a, marks: t.marks[a]}
+		t.hosts[k] = h
 		t.link(h)
 	}
+	return h
+}
+
+// find returns the host of an address, nil when it is not known.
+func (t *table) find(a netip.Addr) *host { return t.hosts[ip.From(a)] }
+
+// unused returns room for a host.
+func (t *table) unused() *host {
+	if h := t.gone; h != nil {
+		t.gone = h.next
+		return h
+	}
+	if len(t.fresh) == 0 {
+		t.fresh = make([]host, together)
+	}
+	h := &t.fresh[0]
+	t.fresh = t.fresh[1:]
 	return h
 }
 
@@ -42,11 +70,14 @@ func (t *table) touch(h *host, level int) {
 	}
 }
 
+// evict drops a host. It keeps what is known of it until its room is needed:
+// it may be the one that is looked at.
 func (t *table) evict() {
 	for level := range t.ends {
 		if h := t.ends[level].oldest; h != nil {
 			t.unlink(h)
-			delete(t.hosts, h.addr)
+			delete(t.hosts, ip.From(h.addr))
+			h.next, t.gone = t.gone, h
 			t.evicted[level]++
 			return
 		}

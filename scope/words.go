@@ -77,11 +77,12 @@ func (h *host) why(from State, v verdict) string {
 	if v.state < from && len(h.marks) > 0 {
 		return "an analyst marked it " + h.marks[len(h.marks)-1].Kind.words()
 	}
-	if len(v.because) == 0 {
+	because := h.because(v.state)
+	if len(because) == 0 {
 		return "nothing speaks against it any more"
 	}
-	told := make([]string, len(v.because))
-	for i, f := range v.because {
+	told := make([]string, len(because))
+	for i, f := range because {
 		told[i] = f.words()
 	}
 	return strings.Join(told, "; ")
