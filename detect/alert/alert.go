@@ -182,8 +182,9 @@ type Crossing struct {
 // the SHA-256 of what it says and when it began. Keys separate alerts of one
 // rule about one host: a port, an indicator, a peer.
 func Identify(rule Rule, host netip.Addr, first time.Time, keys ...string) string {
-	h := sha256.New()
-	b := append([]byte(rule), 0)
+	b := make([]byte, 0, 128) // which most fit in, so that it stays on the stack
+	b = append(b, rule...)
+	b = append(b, 0)
 	b = host.AppendTo(b)
 	b = append(b, 0)
 	b = strconv.AppendInt(b, first.UnixNano(), 10)
@@ -191,6 +192,6 @@ func Identify(rule Rule, host netip.Addr, first time.Time, keys ...string) strin
 		b = append(b, 0)
 		b = append(b, k...)
 	}
-	h.Write(b)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
 }
