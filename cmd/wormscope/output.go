@@ -53,10 +53,14 @@ func (e *events) prepare(zones *zone.Map, fileName func(int) string) {
 
 // alert writes one word of an alert.
 func (e *events) alert(a *alert.Alert) {
-	if e.file != nil {
-		e.write(e.render.Alert(a))
+	if e.file == nil && e.sinks == nil {
+		return
 	}
-	e.sinks.alert(a)
+	kept := *a // a itself need not go to the heap where nobody reads events
+	if e.file != nil {
+		e.write(e.render.Alert(&kept))
+	}
+	e.sinks.alert(&kept)
 }
 
 // onChange returns what writes a change of a host's state, nil when nobody
