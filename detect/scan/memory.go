@@ -38,84 +38,106 @@ func (m *memory) bucket(h uint32) *bucket {
 // peek reads the bucket of a hash, for what prefetch says.
 func (m *memory) peek(hash uint64) uint64 { return uint64(m.bucket(hash32(hash))[0]) }
 
+// find returns where in its bucket h is, or else the first place that is free:
+// entries stand in front, without gaps. In a full bucket that is bucketSize.
+func (b *bucket) find(h uint32) (at int, found bool) {
+	for i, e := range b {
+		if e == 0 {
+			return i, false
+		}
+		if (e^h)>>epochBits == 0 {
+			return i, true
+		}
+	}
+	return bucketSize, false
+}
+
 // has reports whether h was seen within a week.
 func (m *memory) has(hash uint64) bool {
 	h := hash32(hash)
-	fp := h &^ epochMask
-	for _, e := range m.bucket(h) {
-		if e&^epochMask == fp && e != 0 {
-			return true
-		}
-	}
-	return false
+	_, found := m.bucket(h).find(h)
+	return found
 }
 
 // renew reports whether h was seen within a week, and if so notes that it was
 // seen now.
 func (m *memory) renew(hash uint64) bool {
 	h := hash32(hash)
-	fp := h &^ epochMask
-	for i, b := 0, m.bucket(h); i < bucketSize; i++ {
-		if e := b[i]; e&^epochMask == fp && e != 0 {
-			if e&epochMask != m.epoch {
-				b[i] = fp | m.epoch
-			}
-			return true
-		}
+	b := m.bucket(h)
+	at, found := b.find(h)
+	if found {
+		b.set(at, h, m.epoch)
 	}
-	return false
+	return found
 }
 
 // see notes that h was seen now, and reports whether it was known before.
 func (m *memory) see(hash uint64) bool {
-	if m.renew(hash) {
+	h := hash32(hash)
+	b := m.bucket(h)
+	at, found := b.find(h)
+	if found {
+		b.set(at, h, m.epoch)
 		return true
 	}
-	m.put(hash32(hash))
+	m.put(b, at, h)
 	return false
 }
 
-func (m *memory) put(h uint32) {
+// set notes when the entry at a place was seen. It writes only what is new: to
+// leave a cache line clean is cheaper.
+func (b *bucket) set(at int, h, epoch uint32) {
+	if e := h&^epochMask | epoch; b[at] != e {
+		b[at] = e
+	}
+}
+
+// put adds h to its bucket, at a place that find returned.
+func (m *memory) put(b *bucket, at int, h uint32) {
 	if m.used*2 > len(m.buckets)*bucketSize && len(m.buckets) < m.limit {
 		m.grow()
+		b = m.bucket(h)
+		at, _ = b.find(h)
 	}
-	b := m.bucket(h)
+	if at < bucketSize {
+		m.used++
+	} else {
+		at = m.oldest(b, h)
+		m.evicted++
+	}
+	b[at] = h&^epochMask | m.epoch
+}
+
+// oldest returns the place in a full bucket whose entry has to go for h.
+func (m *memory) oldest(b *bucket, h uint32) int {
 	oldest, age := 0, uint32(0)
 	for i, e := range b {
-		if e == 0 {
-			b[i] = h&^epochMask | m.epoch
-			m.used++
-			return
-		}
 		if a := m.age(e); a > age {
 			oldest, age = i, a
 		}
 	}
 	if age == 0 { // all of the same age: let the hash choose
-		oldest = int(h>>epochBits) % bucketSize
+		return int(h>>epochBits) % bucketSize
 	}
-	b[oldest] = h&^epochMask | m.epoch
-	m.evicted++
+	return oldest
 }
 
+// grow doubles the buckets: each is split by the next bit of the hashes, which
+// is one of the fingerprint.
 func (m *memory) grow() {
 	old := m.buckets
 	m.buckets = make([]bucket, 2*len(old))
-	for n, b := range old {
-		for _, e := range b {
-			if e != 0 {
-				h := e&^epochMask | uint32(n)&epochMask
-				m.place(m.bucket(h), e)
+	bit := uint32(len(old)) //nolint:gosec // G115: tables are far smaller.
+	for n := range old {
+		halves := [2]*bucket{&m.buckets[n], &m.buckets[n+len(old)]}
+		var used [2]int
+		for _, e := range old[n] {
+			if e == 0 {
+				break
 			}
-		}
-	}
-}
-
-func (m *memory) place(b *bucket, e uint32) {
-	for i := range b {
-		if b[i] == 0 {
-			b[i] = e
-			return
+			half := e & bit / bit
+			halves[half][used[half]] = e
+			used[half]++
 		}
 	}
 }
@@ -154,11 +176,18 @@ func (m *memory) age(e uint32) uint32 { return (m.epoch + epochs - e&epochMask) 
 func (m *memory) sweep() {
 	for n := range m.buckets {
 		b := &m.buckets[n]
-		for i, e := range b {
-			if e != 0 && m.age(e) > keepEpochs {
-				b[i] = 0
+		kept := 0
+		for _, e := range b {
+			if e == 0 {
+				break
+			}
+			if m.age(e) <= keepEpochs {
+				b[kept] = e
+				kept++
+			} else {
 				m.used--
 			}
 		}
+		clear(b[kept:])
 	}
 }
