@@ -66,68 +66,42 @@ const (
 type lives struct {
 	places   []*life // nil where free
 	free     []int32
-	scanners map[ip.Addr]*scanner
+	scanners scanners
 }
 
-// scanner is a source that an alert is open about.
-type scanner struct {
-	open     int   // alerts
-	sweeps   int   // of these, of one port each
-	vertical int32 // place of the vertical one plus 1, 0 when there is none
-	several  int32 // of the one for all further ports
-}
-
-// sweepsEach is how many ports of a source get an alert each. Those after
-// share one.
-const sweepsEach = 4
-
-func newLives() lives { return lives{scanners: map[ip.Addr]*scanner{}} }
+func newLives() lives { return lives{scanners: newScanners()} }
 
 // get returns the alert at a place, as open returned it.
 func (t *lives) get(place int32) *life { return t.places[place-1] }
 
-// of returns what is open about a source, nil when nothing is.
+// of returns what is open about a source, nil when nothing is. It is good until
+// the next alert is opened.
 func (t *lives) of(a ip.Addr) *scanner {
-	if len(t.scanners) == 0 {
-		return nil
+	if slot := t.scanners.find(a); slot >= 0 {
+		return &t.scanners.slots[slot]
 	}
-	return t.scanners[a]
+	return nil
 }
 
 // scanning reports whether an alert about this source is open.
-func (t *lives) scanning(a ip.Addr) bool { return t.of(a) != nil }
+func (t *lives) scanning(a ip.Addr) bool { return t.scanners.find(a) >= 0 }
 
 // open adds an alert and returns its place, 0 when there are too many.
 func (t *lives) open(l *life) int32 {
-	var place int32
-	switch n := len(t.free); {
-	case n > 0:
-		place = t.free[n-1]
-		t.free = t.free[:n-1]
-		t.places[place-1] = l
-	case len(t.places) < maxLives:
-		t.places = append(t.places, l)
-		place = int32(len(t.places)) //nolint:gosec // G115: at most maxLives.
-	default:
+	if len(t.free) == 0 {
+		if len(t.places) == maxLives {
+			return 0
+		}
+		t.places = append(t.places, nil)
+		t.free = append(t.free, int32(len(t.places))) //nolint:gosec // G115: at most maxLives.
+	}
+	n := len(t.free) - 1
+	place := t.free[n]
+	if l.aboutSource() && !t.scanners.opened(l, place) {
 		return 0
 	}
-	if l.aboutSource() {
-		sc := t.scanners[l.host]
-		if sc == nil {
-			sc = &scanner{}
-			t.scanners[l.host] = sc
-		}
-		sc.open++
-		switch l.kind {
-		case sweep:
-			sc.sweeps++
-		case vertical:
-			sc.vertical = place
-		case several:
-			sc.several = place
-		case network, flood:
-		}
-	}
+	t.free = t.free[:n]
+	t.places[place-1] = l
 	return place
 }
 
@@ -136,21 +110,8 @@ func (t *lives) close(place int32) {
 	l := t.places[place-1]
 	t.places[place-1] = nil
 	t.free = append(t.free, place)
-	sc := t.scanners[l.host]
-	if !l.aboutSource() || sc == nil {
-		return
-	}
-	switch l.kind {
-	case sweep:
-		sc.sweeps--
-	case vertical:
-		sc.vertical = 0
-	case several:
-		sc.several = 0
-	case network, flood:
-	}
-	if sc.open--; sc.open == 0 {
-		delete(t.scanners, l.host)
+	if l.aboutSource() {
+		t.scanners.closed(l)
 	}
 }
 

@@ -1,0 +1,105 @@
+package scan
+
+import "wormscope/internal/ip"
+
+// scanner is a source that an alert is open about.
+type scanner struct {
+	addr     ip.Addr
+	open     int32 // alerts
+	sweeps   int32 // of these, of one port each
+	vertical int32 // place of the vertical one plus 1, 0 when there is none
+	several  int32 // of the one for all further ports
+}
+
+// sweepsEach is how many ports of a source get an alert each. Those after
+// share one.
+const sweepsEach = 4
+
+// scanners holds them by address. They are asked for with every outcome, so
+// that a look-up is one of an index and not of a Go map.
+type scanners struct {
+	index index
+	slots []scanner
+	free  []uint32
+}
+
+func newScanners() scanners { return scanners{index: newIndex(64)} }
+
+// find returns the slot of a source, -1 when no alert about it is open.
+func (t *scanners) find(a ip.Addr) int {
+	if t.index.used == 0 {
+		return -1
+	}
+	h := hash32(a.Hash())
+	for pos := h; ; {
+		slot, after := t.index.next(h, pos)
+		if slot < 0 || t.slots[slot].addr == a {
+			return slot
+		}
+		pos = after
+	}
+}
+
+// add returns the slot of a source, a new one where it has none. It is -1
+// where too many others collide.
+func (t *scanners) add(a ip.Addr) int {
+	if slot := t.find(a); slot >= 0 {
+		return slot
+	}
+	n := len(t.free)
+	if n == 0 {
+		t.slots = append(t.slots, scanner{})
+		t.free = append(t.free, uint32(len(t.slots)-1)) //nolint:gosec // G115: at most maxLives.
+		n = 1
+	}
+	slot := t.free[n-1]
+	if !t.index.add(hash32(a.Hash()), slot) {
+		return -1
+	}
+	t.free = t.free[:n-1]
+	t.slots[slot] = scanner{addr: a}
+	return int(slot)
+}
+
+// opened notes that an alert about a source was opened at a place. It reports
+// false where that can't be noted.
+func (t *scanners) opened(l *life, place int32) bool {
+	slot := t.add(l.host)
+	if slot < 0 {
+		return false
+	}
+	s := &t.slots[slot]
+	s.open++
+	switch l.kind {
+	case sweep:
+		s.sweeps++
+	case vertical:
+		s.vertical = place
+	case several:
+		s.several = place
+	case network, flood:
+	}
+	return true
+}
+
+// closed notes that an alert about a source was closed.
+func (t *scanners) closed(l *life) {
+	slot := t.find(l.host)
+	if slot < 0 {
+		return
+	}
+	s := &t.slots[slot]
+	switch l.kind {
+	case sweep:
+		s.sweeps--
+	case vertical:
+		s.vertical = 0
+	case several:
+		s.several = 0
+	case network, flood:
+	}
+	if s.open--; s.open == 0 {
+		t.index.remove(hash32(l.host.Hash()), uint32(slot)) //nolint:gosec // G115: at most maxLives.
+		t.free = append(t.free, uint32(slot))               //nolint:gosec // G115: the same.
+	}
+}
