@@ -30,14 +30,14 @@ func (d *Detector) try(p *packet.Packet) {
 		d.tap.syns++
 	}
 	c := contact{src: src, dst: dst, port: port, hs: hs, hd: hd, now: d.tick(p.Time), at: p.Time, packet: p}
-	switch d.roles.of(src, hs) {
+	switch d.roles.of(src) {
 	case isAllowed:
 		d.stats.allowed++
 	case isInside:
 		marks |= inside
 		marks |= d.meet(&d.inside, &c, false)
 	default:
-		marks |= d.meet(&d.outside, &c, d.roles.of(dst, hd) != isOutside)
+		marks |= d.meet(&d.outside, &c, d.roles.of(dst) != isOutside)
 	}
 	if marks&absorbed != 0 {
 		return
@@ -100,7 +100,7 @@ func (d *Detector) tested(c *contact) bool {
 	case lateral, watched:
 		return true
 	case public:
-		return d.roles.of(c.dst, c.hd) != isOutside
+		return d.roles.of(c.dst) != isOutside
 	default:
 		return d.lives.scanning(c.src)
 	}

@@ -78,7 +78,7 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 	if !a.has(first) || d.ports.class[a.port] == ordinary || d.lives.scanning(a.src) {
 		return
 	}
-	if d.roles.of(a.dst, hd) == isOutside {
+	if d.roles.of(a.dst) == isOutside {
 		return
 	}
 	net := subnet(a.dst)

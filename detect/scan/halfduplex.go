@@ -107,7 +107,7 @@ func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint
 	}
 	port := p.Src.Port
 	c := contact{src: client, dst: server, port: port, hs: hc, hd: hs, now: d.tick(p.Time), at: p.Time, packet: p}
-	m, role := shadow, d.roles.of(client, hc)
+	m, role := shadow, d.roles.of(client)
 	pop := &d.outside
 	if role == isInside {
 		m |= inside

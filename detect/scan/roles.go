@@ -12,49 +12,30 @@ import (
 type role uint8
 
 const (
-	isOutside role = iota + 1
+	isOutside role = iota
 	isInside
 	isAllowed // may scan
 )
 
-// roles finds the role of an address, with a cache: asking the zones takes
-// longer than all the rest.
-type roles struct {
-	zones *zone.Map
-	allow []netip.Prefix
-	cache []cachedRole
-}
-
-type cachedRole struct {
-	addr ip.Addr
-	role role
-}
-
-const roleCache = 4096
+// roles are what addresses are to the watched institution.
+type roles struct{ chart *ip.Chart[role] }
 
 func newRoles(zones *zone.Map, allow []netip.Prefix) roles {
-	return roles{zones: zones, allow: allow, cache: make([]cachedRole, roleCache)}
-}
-
-func (r *roles) of(a ip.Addr, hash uint64) role {
-	c := &r.cache[hash%roleCache]
-	if c.addr != a || c.role == 0 {
-		*c = cachedRole{a, r.ask(a.Netip())}
-	}
-	return c.role
-}
-
-func (r *roles) ask(a netip.Addr) role {
-	for _, p := range r.allow {
-		if p.Contains(a) {
-			return isAllowed
+	ask := func(a netip.Addr) role {
+		for _, p := range allow {
+			if p.Contains(a) {
+				return isAllowed
+			}
 		}
+		if zones.Inside(a) {
+			return isInside
+		}
+		return isOutside
 	}
-	if r.zones.Inside(a) {
-		return isInside
-	}
-	return isOutside
+	return roles{ip.NewChart(append(zones.Prefixes(), allow...), ask)}
 }
+
+func (r *roles) of(a ip.Addr) role { return r.chart.Of(a) }
 
 // class says which rules a port is under.
 type class uint8

@@ -166,7 +166,7 @@ func (d *Detector) tellTargets(l *life, s *source) {
 // scanner.
 func (d *Detector) tellTarget(src, dst ip.Addr, port uint16, o outcome, f frame) {
 	hd := dst.Hash()
-	if o != answered && o != refused || d.roles.of(dst, hd) == isOutside {
+	if o != answered && o != refused || d.roles.of(dst) == isOutside {
 		return
 	}
 	if d.facts.see(pairHash(src.Hash(), hd, port)) {

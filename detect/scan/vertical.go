@@ -71,7 +71,7 @@ func (t *pairs) add(h uint64, src, dst ip.Addr) *pair {
 // failed at too many.
 func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
 	hs := a.src.Hash()
-	if a.has(shadow) || d.roles.of(a.src, hs) == isAllowed {
+	if a.has(shadow) || d.roles.of(a.src) == isAllowed {
 		return
 	}
 	h := pairHash(hs, hd, 0)
