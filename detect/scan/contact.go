@@ -216,12 +216,9 @@ func (d *Detector) judgeContact(a *attempt, c *contact) {
 	d.judgeVolumes(a, c.net)
 }
 
-// fewestTried is the least that any volume asks for.
-const fewestTried = 12
-
 // judgeVolumes alarms if a source went beyond a volume of new destinations.
 func (d *Detector) judgeVolumes(a *attempt, s *source) {
-	if s == nil || s.life != 0 || s.tried < fewestTried || s.key.kind == allPorts {
+	if s == nil || s.life != 0 || s.key.kind == allPorts {
 		return
 	}
 	if v := d.exceeded(s, d.tick(d.now)); v != nil {
@@ -232,25 +229,29 @@ func (d *Detector) judgeVolumes(a *attempt, s *source) {
 // exceeded returns the volume that a source went beyond, nil when there is
 // none.
 func (d *Detector) exceeded(s *source, now tick) *volume {
+	if s.tried < fewestTried {
+		return nil
+	}
 	factor := uint32(1)
 	if s.key.kind == perNet { // a whole network's worth
 		factor = 2
 	}
-	for _, v := range fanOut() {
-		if s.exceeds(&v, now, factor) {
-			return &v
+	for i := range fanOut {
+		if v := &fanOut[i]; s.exceeds(v, now, factor) {
+			return v
 		}
 	}
 	usual := uint32(0)
 	if c := d.customs[s.key.port]; c != nil && s.key.kind == perPort {
 		usual = c.usual(s)
 	}
-	for _, v := range slow() {
+	for i := range slow {
+		v := &slow[i]
 		if v.smb && !smb(s.key.port) || v.mixed() && max(v.tried, s.today) <= unusual*usual {
 			continue
 		}
-		if s.exceeds(&v, now, factor) {
-			return &v
+		if s.exceeds(v, now, factor) {
+			return v
 		}
 	}
 	return nil

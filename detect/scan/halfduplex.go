@@ -140,8 +140,8 @@ func (d *Detector) judgeUnasked(a *attempt, s *source) {
 	if !d.tap.serverOnly() {
 		return
 	}
-	for _, v := range fanOut() {
-		if s.exceeds(&v, d.tick(d.now), 1) {
+	for i := range fanOut {
+		if s.exceeds(&fanOut[i], d.tick(d.now), 1) {
 			d.alarm(s, a, nameHalfDuplex, d.now)
 			return
 		}

@@ -71,12 +71,10 @@ const (
 )
 
 // fanOut are volumes that need no failure.
-func fanOut() [3]volume {
-	return [...]volume{
-		{tried: 20, within: 10 * second, name: nameFanOut},
-		{tried: 40, within: minute, name: nameFanOut},
-		{tried: 80, within: 10 * minute, name: nameFanOut},
-	}
+var fanOut = [...]volume{ //nolint:gochecknoglobals // constant
+	{tried: 20, within: 10 * second, name: nameFanOut},
+	{tried: 40, within: minute, name: nameFanOut},
+	{tried: 80, within: 10 * minute, name: nameFanOut},
 }
 
 // slow are volumes with failures, for scans that the fan-out rule is too
@@ -85,14 +83,15 @@ func fanOut() [3]volume {
 // for worms that go slowly through a net in which nearly every host answers on
 // SMB, where honest hosts keep to a few servers: a server that pushes to its
 // clients is through with twenty in minutes, and fan-out judges it.
-func slow() [4]volume {
-	return [...]volume{
-		{tried: 12, dead: 12, within: day, name: nameSlow},
-		{tried: 20, dead: 6, within: day, name: nameSlow},
-		{tried: 40, dead: 4, within: day, name: nameSlow},
-		{tried: 20, dead: 1, within: day, spread: 5 * minute, smb: true, name: nameSlow},
-	}
+var slow = [...]volume{ //nolint:gochecknoglobals // constant
+	{tried: 12, dead: 12, within: day, name: nameSlow},
+	{tried: 20, dead: 6, within: day, name: nameSlow},
+	{tried: 40, dead: 4, within: day, name: nameSlow},
+	{tried: 20, dead: 1, within: day, spread: 5 * minute, smb: true, name: nameSlow},
 }
+
+// fewestTried is the least that any volume asks for.
+const fewestTried = 12
 
 // Vertical scans: so many failed ports of one destination in this time.
 const (
