@@ -56,6 +56,14 @@ func (t *tap) serverOnly() bool {
 // data.
 func (t *tap) settled() bool { return t.matched >= enough || t.clientOnly() }
 
+// matched counts a SYN-ACK that answered an attempt.
+func (d *Detector) matched() {
+	d.tap.see(&d.tap.matched)
+	if d.tap.matched == enough {
+		d.wonder()
+	}
+}
+
 // wonder says anew whether segments with data are of interest.
 func (d *Detector) wonder() { d.curious = !d.tap.settled() || d.targets.suspects > 0 }
 
@@ -63,11 +71,10 @@ func (d *Detector) wonder() { d.curious = !d.tap.settled() || d.targets.suspects
 // originator sends after its SYN. It tells that a handshake was completed, and
 // whether the tap saw the other half of it.
 func (d *Detector) progress(p *packet.Packet) {
-	dst := p.Dst.Addr
+	src, dst, port := p.Src.Addr, p.Dst.Addr, p.Dst.Port
 	if d.tap.settled() && !d.targets.watches(dst) {
 		return
 	}
-	src, port := p.Src.Addr, p.Dst.Port
 	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
 	if a == nil || a.has(completed|stealth) || a.sport != p.Src.Port && a.sport2 != p.Src.Port {
 		return

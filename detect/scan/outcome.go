@@ -19,10 +19,10 @@ func (d *Detector) accept(p *packet.Packet) {
 	case !a.accepts(p.Dst.Port, p.Ack):
 		d.stats.mismatched++
 	case a.state == open:
-		d.tap.see(&d.tap.matched)
+		d.matched()
 		d.settle(a, answered, p.Time)
 	case a.state == silent:
-		d.tap.see(&d.tap.matched)
+		d.matched()
 		d.correct(a, answered)
 	}
 }
