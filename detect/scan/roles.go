@@ -17,25 +17,30 @@ const (
 	isAllowed // may scan
 )
 
-// roles are what addresses are to the watched institution.
-type roles struct{ chart *ip.Chart[role] }
-
-func newRoles(zones *zone.Map, allow []netip.Prefix) roles {
-	ask := func(a netip.Addr) role {
-		for _, p := range allow {
-			if p.Contains(a) {
-				return isAllowed
-			}
-		}
-		if zones.Inside(a) {
-			return isInside
-		}
-		return isOutside
-	}
-	return roles{ip.NewChart(append(zones.Prefixes(), allow...), ask)}
+// roles finds the role of an address.
+type roles struct {
+	zones *zone.Map
+	allow []netip.Prefix
 }
 
-func (r *roles) of(a ip.Addr) role { return r.chart.Of(a) }
+func (r *roles) of(a ip.Addr) role {
+	if len(r.allow) > 0 && r.allowed(a.Netip()) {
+		return isAllowed
+	}
+	if r.zones.Of(a).Inside {
+		return isInside
+	}
+	return isOutside
+}
+
+func (r *roles) allowed(a netip.Addr) bool {
+	for _, p := range r.allow {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
 
 // class says which rules a port is under.
 type class uint8

@@ -121,7 +121,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	return &Detector{
 		emit: emit, zones: zones,
 		ports:    newPorts(cfg.LateralPorts, cfg.WatchedPorts),
-		roles:    newRoles(zones, cfg.Allow),
+		roles:    roles{zones, cfg.Allow},
 		curious:  true,
 		attempts: newAttempts(cfg.MaxAttempts),
 		inside:   newPopulation(cfg.MaxSources, cfg.MaxNewcomers, cfg.MaxContacts),

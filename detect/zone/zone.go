@@ -103,22 +103,6 @@ func (m *Map) of(a netip.Addr) Place {
 // Multicast and unspecified addresses never do.
 func (m *Map) Inside(a netip.Addr) bool { return m.of(a).Inside }
 
-// Prefixes returns prefixes at whose edges alone Inside and Name may change
-// their answers.
-func (m *Map) Prefixes() []netip.Prefix {
-	all := []netip.Prefix{ // of multicast and unspecified addresses
-		netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("ff00::/8"),
-		netip.MustParsePrefix("0.0.0.0/32"), netip.MustParsePrefix("::/128"),
-	}
-	for p := range m.inside.All() {
-		all = append(all, p)
-	}
-	for p := range m.zones.All() {
-		all = append(all, p)
-	}
-	return all
-}
-
 // Name returns the zone of an address: the most specific named one, Internal
 // for another address inside, Internet for any other.
 func (m *Map) Name(a netip.Addr) string { return m.of(a).Zone }
