@@ -1,4 +1,4 @@
-// Package detect runs every detector over every packet. The detectors are in
+// Package detect runs the detectors over the packets. The detectors are in
 // its folders, one each; detect has what they share: the engine that calls
 // them, the settings, and what counts as inside.
 package detect
@@ -8,9 +8,10 @@ import "wormscope/capture/packet"
 // A Detector looks at packets and says what it found to the Emitter that it
 // was made with. It is called from one goroutine, on packet time.
 type Detector interface {
-	// Wants says which kinds of packet to call Packet with.
-	Wants() Kind
-	// Packet looks at one packet. It keeps nothing of it without copying.
+	// Wants says which packets to call Packet with.
+	Wants() Interest
+	// Packet looks at one packet. It keeps nothing of it without copying. It
+	// may be called with packets from and to other ports than it wants.
 	Packet(p *packet.Packet)
 	// Tick lets time pass: it is called about once a second of packet time
 	// with the latest time seen, which never goes back.
@@ -19,21 +20,47 @@ type Detector interface {
 	Close(now int64)
 }
 
+// A Changing Detector wants other packets after some packet than before it.
+type Changing interface {
+	Detector
+	// OnChange gives it what to call whenever that is so.
+	OnChange(changed func())
+}
+
+// Interest is the packets that a Detector wants: of one of these kinds, and
+// from one of the ports From or to one of the ports To. Where both are nil the
+// ports are of no matter.
+type Interest struct {
+	Kinds    Kind
+	From, To []uint16
+}
+
+// anyPort reports whether the ports are of no matter.
+func (i *Interest) anyPort() bool { return i.From == nil && i.To == nil }
+
 // Kind is a set of kinds of packet.
 type Kind uint8
 
 // The kinds of packet; each packet is of exactly one.
 const (
-	TCPControl Kind = 1 << iota // TCP with SYN, FIN or RST
-	TCPData                     // any other TCP segment
-	UDP
-	ICMP  // ICMP and ICMPv6
-	Other // any other protocol
+	TCPControl Kind = 1 << tcpControl // TCP with SYN, FIN or RST
+	TCPData    Kind = 1 << tcpData    // any other TCP segment
+	UDP        Kind = 1 << udp
+	ICMP       Kind = 1 << icmp  // ICMP and ICMPv6
+	Other      Kind = 1 << other // any other protocol
 
 	AllKinds = TCPControl | TCPData | UDP | ICMP | Other
 )
 
-const kindCount = 5
+// The numbers of the kinds.
+const (
+	tcpControl = iota
+	tcpData
+	udp
+	icmp
+	other
+	kindCount
+)
 
 // A Table says how full a table of a detector is.
 type Table struct {

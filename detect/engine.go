@@ -6,15 +6,27 @@ import (
 	"wormscope/capture/packet"
 )
 
-// Engine gives every packet to every detector that wants its kind, and lets
-// time pass. It is not safe for use by several goroutines.
+// Engine gives every packet to every detector that wants it, and lets time
+// pass. It is not safe for use by several goroutines.
 type Engine struct {
 	all    []Detector
-	byKind [kindCount][]Detector
 	now    int64 // latest packet time seen
 	tick   int64 // when to call Tick next
 	back   uint64
+	byKind [kindCount]choice // who wants packets of a kind, from and to any port
+	from   [portSlots]choice // who wants packets from a port, of any kind
+	to     [portSlots]choice
 }
+
+// A choice is a set of detectors, a bit for each by its place in Engine.all.
+type choice uint8
+
+const maxDetectors = 8
+
+// portSlots is how many slots the ports share, a power of two. So few stay in
+// the first-level cache whatever ports the traffic has; a table of all ports
+// would not.
+const portSlots = 1 << 10
 
 // tickEvery is the packet time between two calls of Tick, in nanoseconds.
 const tickEvery = 1e9
@@ -23,21 +35,46 @@ const tickEvery = 1e9
 // time gone back, in nanoseconds.
 const backTolerance = 1e9
 
-// NewEngine makes an engine that runs these detectors in this order.
+// NewEngine makes an engine that runs these detectors in this order. There may
+// be eight of them.
 func NewEngine(detectors ...Detector) *Engine {
+	if len(detectors) > maxDetectors {
+		panic("detect: more detectors than an engine has bits for")
+	}
 	e := &Engine{all: detectors}
+	for _, d := range e.all {
+		if c, ok := d.(Changing); ok {
+			c.OnChange(e.Refresh)
+		}
+	}
 	e.Refresh()
 	return e
 }
 
 // Refresh asks the detectors again what they want.
 func (e *Engine) Refresh() {
-	e.byKind = [kindCount][]Detector{}
-	for _, d := range e.all {
-		for kind := range kindCount {
-			if d.Wants()&(1<<kind) != 0 {
-				e.byKind[kind] = append(e.byKind[kind], d)
-			}
+	e.byKind, e.from, e.to = [kindCount]choice{}, [portSlots]choice{}, [portSlots]choice{}
+	for i, d := range e.all {
+		e.enter(1<<i, d.Wants())
+	}
+}
+
+// enter notes what a detector wants.
+func (e *Engine) enter(d choice, wants Interest) {
+	for kind := range e.byKind {
+		if wants.Kinds&(1<<kind) != 0 {
+			e.byKind[kind] |= d
+		}
+	}
+	for _, port := range wants.From {
+		e.from[port%portSlots] |= d
+	}
+	for _, port := range wants.To {
+		e.to[port%portSlots] |= d
+	}
+	if wants.anyPort() {
+		for slot := range e.from {
+			e.from[slot] |= d
 		}
 	}
 }
@@ -47,15 +84,18 @@ func (e *Engine) Now() int64 { return e.now }
 
 // Packet runs the detectors over one packet.
 func (e *Engine) Packet(p *packet.Packet) {
-	if p.Time > e.now {
-		e.now = p.Time
-		if p.Time >= e.tick {
+	if at := p.Time; at > e.now {
+		e.now = at
+		if at >= e.tick {
 			e.advance()
 		}
-	} else if p.Time < e.now-backTolerance {
+	} else if at < e.now-backTolerance {
 		e.back++
 	}
-	for _, d := range e.byKind[bits.TrailingZeros8(uint8(kindOf(p)))] {
+	who := e.byKind[kindOf(p)] & (e.from[p.Src.Port%portSlots] | e.to[p.Dst.Port%portSlots])
+	for who != 0 {
+		d := e.all[bits.TrailingZeros8(uint8(who))]
+		who &= who - 1 // without the lowest bit
 		d.Packet(p)
 	}
 }
@@ -99,19 +139,19 @@ func (e *Engine) Close() {
 // that was set.
 func (e *Engine) TimeWentBack() uint64 { return e.back }
 
-// kindOf returns the kind of a packet.
-func kindOf(p *packet.Packet) Kind {
+// kindOf returns the number of a packet's kind.
+func kindOf(p *packet.Packet) int {
 	switch p.Proto {
 	case packet.ProtoTCP:
 		if p.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
-			return TCPControl
+			return tcpControl
 		}
-		return TCPData
+		return tcpData
 	case packet.ProtoUDP:
-		return UDP
+		return udp
 	case packet.ProtoICMP, packet.ProtoICMPv6:
-		return ICMP
+		return icmp
 	default:
-		return Other
+		return other
 	}
 }

@@ -9,13 +9,13 @@ import (
 
 // recorder is a Detector that writes down what it was called with.
 type recorder struct {
-	wants  Kind
+	wants  Interest
 	seen   []packet.Proto
 	ticks  []int64
 	closed int
 }
 
-func (r *recorder) Wants() Kind             { return r.wants }
+func (r *recorder) Wants() Interest         { return r.wants }
 func (r *recorder) Packet(p *packet.Packet) { r.seen = append(r.seen, p.Proto) }
 func (r *recorder) Tick(now int64)          { r.ticks = append(r.ticks, now) }
 func (r *recorder) Close(int64)             { r.closed++ }
@@ -44,7 +44,7 @@ func TestEngineGivesEachDetectorWhatItWants(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := &recorder{wants: tt.wants}
+			r := &recorder{wants: Interest{Kinds: tt.wants}}
 			e := NewEngine(r)
 			for i := range packets {
 				e.Packet(&packets[i])
@@ -56,9 +56,70 @@ func TestEngineGivesEachDetectorWhatItWants(t *testing.T) {
 	}
 }
 
+func TestEngineKnowsPorts(t *testing.T) {
+	const tcp, data = packet.ProtoTCP, TCPData
+	tests := []struct {
+		name     string
+		wants    Interest
+		src, dst uint16
+		want     bool
+	}{
+		{"from", Interest{Kinds: data, From: []uint16{53}}, 53, 40000, true},
+		{"from, and it is to", Interest{Kinds: data, From: []uint16{53}}, 40000, 53, false},
+		{"to", Interest{Kinds: data, To: []uint16{445, 139}}, 40000, 139, true},
+		{"to, and it is from", Interest{Kinds: data, To: []uint16{445, 139}}, 139, 40000, false},
+		{"both", Interest{Kinds: data, From: []uint16{445}, To: []uint16{445}}, 445, 445, true},
+		{"neither", Interest{Kinds: data, From: []uint16{445}, To: []uint16{445}}, 40000, 443, false},
+		{"another kind", Interest{Kinds: UDP, From: []uint16{445}, To: []uint16{445}}, 445, 445, false},
+		{"any", Interest{Kinds: data}, 1, 2, true},
+		{"no port", Interest{Kinds: data, From: []uint16{}}, 1, 2, false},
+		{"the highest", Interest{Kinds: data, To: []uint16{65535}}, 1, 65535, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &recorder{wants: tt.wants}
+			p := packet.Packet{Proto: tcp}
+			p.Src.Port, p.Dst.Port = tt.src, tt.dst
+			NewEngine(&recorder{}, r).Packet(&p)
+			if got := len(r.seen) > 0; got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// fickle wants UDP until it gets some, and TCP from then on.
+type fickle struct {
+	recorder
+	changed func()
+}
+
+func (f *fickle) OnChange(changed func()) { f.changed = changed }
+func (f *fickle) Packet(p *packet.Packet) {
+	f.recorder.Packet(p)
+	f.wants.Kinds = TCPControl | TCPData
+	f.changed()
+}
+
+func TestEngineAsksAgain(t *testing.T) {
+	var order []packet.Proto
+	f, last := &fickle{recorder: recorder{wants: Interest{Kinds: UDP}}}, &recorder{wants: Interest{Kinds: AllKinds}}
+	e := NewEngine(f, last)
+	for _, proto := range []packet.Proto{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoUDP, packet.ProtoTCP} {
+		order = append(order, proto)
+		e.Packet(&packet.Packet{Proto: proto})
+	}
+	if want := []packet.Proto{packet.ProtoUDP, packet.ProtoTCP}; !slices.Equal(f.seen, want) {
+		t.Errorf("saw %v, want %v", f.seen, want)
+	}
+	if !slices.Equal(last.seen, order) {
+		t.Errorf("the one behind it saw %v, want %v", last.seen, order)
+	}
+}
+
 func TestEngineTimeNeverGoesBack(t *testing.T) {
 	const second = int64(1e9)
-	r := &recorder{wants: AllKinds}
+	r := &recorder{wants: Interest{Kinds: AllKinds}}
 	e := NewEngine(r)
 	for _, at := range []int64{100, 102, 90, 101, 103, 5000} {
 		e.Packet(&packet.Packet{Time: at * second, Proto: packet.ProtoUDP})
@@ -77,7 +138,7 @@ func TestEngineTimeNeverGoesBack(t *testing.T) {
 }
 
 func TestEngineAllocatesNothing(t *testing.T) {
-	e := NewEngine(&recorder{wants: 0})
+	e := NewEngine(&recorder{})
 	p := &packet.Packet{Proto: packet.ProtoTCP}
 	if n := testing.AllocsPerRun(100, func() { p.Time += 5e8; e.Packet(p) }); n > 0.5 {
 		t.Errorf("%v allocations a packet", n)

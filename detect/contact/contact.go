@@ -126,11 +126,11 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, resolver func(netip.
 }
 
 // Wants asks for every packet, unless there is nothing to look for.
-func (d *Detector) Wants() detect.Kind {
+func (d *Detector) Wants() detect.Interest {
 	if !d.set.HasAddresses() {
-		return 0
+		return detect.Interest{}
 	}
-	return detect.AllKinds
+	return detect.Interest{Kinds: detect.AllKinds}
 }
 
 // Stats returns what was counted so far.

@@ -409,11 +409,11 @@ func TestBounds(t *testing.T) {
 
 func TestWantsNothingWithoutAddresses(t *testing.T) {
 	d := New(&recorder{}, &zone.Map{}, ioc.NewBuilder().Build(), nil, Config{})
-	if d.Wants() != 0 {
-		t.Errorf("wants %b", d.Wants())
+	if d.Wants().Kinds != 0 {
+		t.Errorf("wants %b", d.Wants().Kinds)
 	}
-	if b := newBench(t, Config{}); b.Wants() != detect.AllKinds {
-		t.Errorf("wants %b", b.Wants())
+	if b := newBench(t, Config{}); b.Wants().Kinds != detect.AllKinds {
+		t.Errorf("wants %b", b.Wants().Kinds)
 	}
 }
 

@@ -117,7 +117,7 @@ func TestRenewChangesWhatIsWanted(t *testing.T) {
 	var r recorder
 	d := New(&r, nil, nil, nil, Config{})
 	engine := detect.NewEngine(d)
-	if d.Wants() != 0 {
+	if d.Wants().Kinds != 0 {
 		t.Fatal("packets are wanted without indicators")
 	}
 	p := newBench(t, Config{}).tcp(us, bad, syn, 1, 0)

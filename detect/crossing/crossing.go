@@ -109,8 +109,14 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	return d
 }
 
-// Wants asks for the segments that open and close connections.
-func (d *Detector) Wants() detect.Kind { return detect.TCPControl }
+// Wants asks for the segments that open and close connections on closed ports.
+func (d *Detector) Wants() detect.Interest {
+	ports := []uint16{}
+	for i := range d.closed {
+		ports = append(ports, d.closed[i].Ports...)
+	}
+	return detect.Interest{Kinds: detect.TCPControl, From: ports, To: ports}
+}
 
 // Stats returns what was counted so far.
 func (d *Detector) Stats() Stats { return d.stats }

@@ -142,8 +142,11 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 	return d
 }
 
-// Wants asks for UDP and TCP.
-func (d *Detector) Wants() detect.Kind { return detect.UDP | detect.TCPData | detect.TCPControl }
+// Wants asks for UDP and TCP on port 53.
+func (d *Detector) Wants() detect.Interest {
+	ports := []uint16{port}
+	return detect.Interest{Kinds: detect.UDP | detect.TCPData | detect.TCPControl, From: ports, To: ports}
+}
 
 // Stats returns what was counted so far.
 func (d *Detector) Stats() Stats {

@@ -60,7 +60,8 @@ type Stats struct {
 type Detector struct {
 	emit    alert.Emitter
 	zones   *zone.Map
-	lateral [1 << 16 / 64]uint64             // a bit for each port
+	ports   []uint16                         // the lateral ones
+	lateral [1 << 16 / 64]uint64             // the same, a bit for each port
 	hosts   *lru.Table[ip.AddrPort, exposed] // by where they answer
 	copies  *dup.Filter
 	recent  [recentSize]uint64 // hashes of streams whose data were looked at lately
@@ -85,7 +86,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		cfg.MaxHosts = 65536
 	}
 	d := &Detector{
-		emit: emit, zones: zones,
+		emit: emit, zones: zones, ports: cfg.Ports,
 		hosts:  lru.New[ip.AddrPort, exposed](cfg.MaxHosts),
 		copies: dup.New(copySize, copyWindow),
 	}
@@ -95,8 +96,10 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	return d
 }
 
-// Wants asks for TCP.
-func (d *Detector) Wants() detect.Kind { return detect.TCPControl | detect.TCPData }
+// Wants asks for TCP from the lateral ports.
+func (d *Detector) Wants() detect.Interest {
+	return detect.Interest{Kinds: detect.TCPControl | detect.TCPData, From: d.ports}
+}
 
 // Stats returns what was counted so far.
 func (d *Detector) Stats() Stats { return d.stats }

@@ -65,7 +65,13 @@ func (d *Detector) matched() {
 }
 
 // wonder says anew whether segments with data are of interest.
-func (d *Detector) wonder() { d.curious = !d.tap.settled() || d.targets.suspects > 0 }
+func (d *Detector) wonder() {
+	curious := !d.tap.settled() || d.targets.suspects > 0
+	if curious != d.curious {
+		d.curious = curious
+		d.changed()
+	}
+}
 
 // progress looks at a segment of a connection that may be under way: what an
 // originator sends after its SYN. It tells that a handshake was completed, and

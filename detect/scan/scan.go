@@ -94,6 +94,7 @@ type Detector struct {
 	behind  bool   // the clock of the capture went back, ticks of the engine are ahead
 	tidy    int64  // when to look at the lives next
 	curious bool   // segments with data are of interest
+	changed func() // to be called when that is another
 	frame   frame  // of the present packet
 	peeked  uint64 // of no use but to have been read, see prefetch
 
@@ -112,7 +113,7 @@ type Detector struct {
 	stats    counters
 }
 
-var _ detect.Detector = (*Detector)(nil)
+var _ detect.Changing = (*Detector)(nil)
 
 // New makes a detector that says what it finds to emit. Zones tell inside from
 // outside.
@@ -123,6 +124,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		ports:    newPorts(cfg.LateralPorts, cfg.WatchedPorts),
 		roles:    roles{zones, cfg.Allow},
 		curious:  true,
+		changed:  func() {},
 		attempts: newAttempts(cfg.MaxAttempts),
 		inside:   newPopulation(cfg.MaxSources, cfg.MaxNewcomers, cfg.MaxContacts),
 		outside:  newPopulation(max(cfg.MaxSources/4, 1), cfg.MaxNewcomers, cfg.MaxContacts/4),
@@ -137,9 +139,19 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	}
 }
 
-// Wants asks for TCP segments and for ICMP. Segments with data are looked at
-// only while the tap is not known to be whole, or a flood is suspected.
-func (d *Detector) Wants() detect.Kind { return detect.TCPControl | detect.TCPData | detect.ICMP }
+// Wants asks for the TCP segments that open and close connections and for ICMP;
+// for segments with data only while the tap is not known to be whole, or a
+// flood is suspected.
+func (d *Detector) Wants() detect.Interest {
+	kinds := detect.TCPControl | detect.ICMP
+	if d.curious {
+		kinds |= detect.TCPData
+	}
+	return detect.Interest{Kinds: kinds}
+}
+
+// OnChange implements detect.Changing.
+func (d *Detector) OnChange(changed func()) { d.changed = changed }
 
 // Packet looks at one packet.
 func (d *Detector) Packet(p *packet.Packet) {

@@ -98,8 +98,11 @@ func New(cfg Config, out alert.Emitter) *Detector {
 	return d
 }
 
-// Wants says that the detector reads TCP.
-func (d *Detector) Wants() detect.Kind { return detect.TCPControl | detect.TCPData }
+// Wants asks for TCP on the ports of SMB.
+func (d *Detector) Wants() detect.Interest {
+	ports := []uint16{portDirect, portNetBIOS}
+	return detect.Interest{Kinds: detect.TCPControl | detect.TCPData, From: ports, To: ports}
+}
 
 // Packet takes a TCP segment.
 func (d *Detector) Packet(p *packet.Packet) {
