@@ -59,7 +59,7 @@ func (t *tap) settled() bool { return t.matched >= enough || t.clientOnly() }
 // matched counts a SYN-ACK that answered an attempt.
 func (d *Detector) matched() {
 	d.tap.see(&d.tap.matched)
-	if d.tap.matched == enough {
+	if d.tap.matched >= enough { // the tap is whole, or a flood is over
 		d.wonder()
 	}
 }
