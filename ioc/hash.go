@@ -31,26 +31,24 @@ func (k *secret) port(h uint64, port uint16) uint64 {
 	return fold(h^k.b, uint64(port)^k.a)
 }
 
-// label extends the hash of a name by the label to its left. The hash of a
-// suffix is thus on the way to the hash of every name below it.
-func (k *secret) label(h uint64, label []byte) uint64 {
-	n := uint64(len(label))
-	for len(label) > 8 {
-		h = fold(h^binary.LittleEndian.Uint64(label), k.a)
-		label = label[8:]
+// text hashes the last size bytes of b, in upper or lower case alike. They are
+// read eight at a time: the last word may begin within the one before, or
+// before short ones, so b must have eight bytes at least.
+func (k *secret) text(b []byte, size int) uint64 {
+	h := k.a
+	for left := b[len(b)-size:]; len(left) > 8; left = left[8:] {
+		h = fold(h^(binary.LittleEndian.Uint64(left)|caseBits), k.a)
 	}
-	var tail uint64
-	switch {
-	case len(label) == 8:
-		tail = binary.LittleEndian.Uint64(label)
-	case len(label) >= 4:
-		tail = uint64(binary.LittleEndian.Uint32(label))<<32 |
-			uint64(binary.LittleEndian.Uint32(label[len(label)-4:]))
-	case len(label) > 0:
-		tail = uint64(label[0]) | uint64(label[len(label)/2])<<8 | uint64(label[len(label)-1])<<16
+	last := binary.LittleEndian.Uint64(b[len(b)-8:])
+	if size < 8 {
+		last >>= 8 * (8 - size) & 63
 	}
-	return fold(h^tail, k.b^n<<1)
+	return fold(h^(last|caseBits), k.b^uint64(size)<<1) //nolint:gosec // not negative
 }
+
+// caseBits are the bits that tell upper from lower case. They tell other bytes
+// apart as well, but hardly two names.
+const caseBits = 0x2020202020202020
 
 // fold multiplies and joins the halves of the product, as wyhash does.
 func fold(a, b uint64) uint64 {

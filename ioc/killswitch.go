@@ -33,7 +33,7 @@ func newKillSwitches(n *names, refs []ref) killSwitches {
 	for _, r := range refs {
 		name := n.arena.name(r)
 		start, end := longestLabel(name)
-		k.list = append(k.list, killSwitch{n.secret.label(0, name[start:end]), start, r})
+		k.list = append(k.list, killSwitch{n.secret.anchor(name[start:end]), start, r})
 		k.shortest = min(k.shortest, len(name))
 		k.lengths |= 1 << ((end - start) & 63)
 	}
@@ -41,6 +41,16 @@ func newKillSwitches(n *names, refs []ref) killSwitches {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.ref, b.ref))
 	})
 	return k
+}
+
+// anchor hashes a label.
+func (k *secret) anchor(label []byte) uint64 {
+	if len(label) >= 8 {
+		return k.text(label, len(label))
+	}
+	var padded [8]byte
+	copy(padded[8-len(label):], label)
+	return k.text(padded[:], len(label))
 }
 
 // longestLabel returns where the first of the longest labels begins and ends.
@@ -75,7 +85,7 @@ func (k *killSwitches) lookup(n *names, name []byte, exact func(ref) bool) (foun
 	for start := 0; start < len(name); {
 		end := labelEnd(name, start)
 		if k.lengths>>((end-start)&63)&1 != 0 {
-			for _, c := range k.anchored(n.secret.label(0, name[start:end])) {
+			for _, c := range k.anchored(n.secret.anchor(name[start:end])) {
 				length, at := n.arena.length(c.ref), start-c.anchor
 				better := length > longest || length == longest && at < first
 				if better && n.at(name, at, c.ref) && (len(name) == length || !exact(c.ref)) {

@@ -1,6 +1,9 @@
 package ioc
 
-import "math/bits"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // names matches names. Every indicator name is in the table, and the hash of
 // it and of each name above it in the filter: as long as the filter knows a
@@ -13,19 +16,27 @@ type names struct {
 	table  nameTable
 	below  filter
 	kill   killSwitches
+	// escapes is set when a name has a backslash: it may stand for a byte that
+	// is another one on the wire.
+	escapes bool
 }
 
 // A suffixes walks over the suffixes of a name from the right, at label
-// boundaries: for www.example.com com, then example.com, then the whole.
+// boundaries: for www.example.com com, then example.com, then the whole. It
+// ends before one that is too long for an indicator.
 type suffixes struct {
-	name   []byte
-	secret *secret
-	start  int    // where the suffix begins
-	hash   uint64 // of the suffix
+	name  []byte
+	start int // where the suffix begins
+	// wire ends with the suffix as it is in DNS messages: each label with its
+	// length before it. That is what is hashed.
+	wire [8 + 1 + maxName]byte
 }
 
-func (k *secret) suffixes(name []byte) suffixes {
-	return suffixes{name: name, secret: k, start: len(name) + 1, hash: k.a}
+func suffixesOf(name []byte) suffixes {
+	s := suffixes{name: name, start: len(name) + 1}
+	end := name[max(0, len(name)-maxName):]
+	copy(s.wire[len(s.wire)-len(end):], end)
+	return s
 }
 
 // next goes to the next longer suffix, and reports false when there is none.
@@ -34,9 +45,19 @@ func (s *suffixes) next() bool {
 	if end <= 0 {
 		return false
 	}
-	s.start = labelStart(s.name, end)
-	s.hash = s.secret.label(s.hash, s.name[s.start:end])
+	start := labelStart(s.name, end)
+	size := len(s.name) - start
+	if size > maxName {
+		return false
+	}
+	s.start = start
+	s.wire[len(s.wire)-size-1] = byte(end - start) //nolint:gosec // that of a label that is too long may be any
 	return true
+}
+
+// hash returns the hash of the suffix.
+func (s *suffixes) hash(k *secret) uint64 {
+	return k.text(s.wire[:], len(s.name)-s.start+1)
 }
 
 // labelStart returns where the label that ends at end begins. A dot behind a
@@ -61,21 +82,25 @@ func escaped(name []byte, at int) bool {
 
 // hash returns the hash of a whole name.
 func (n *names) hash(name []byte) uint64 {
-	s := n.secret.suffixes(name)
+	s := suffixesOf(name)
 	for s.next() {
 	}
-	return s.hash
+	return s.hash(&n.secret)
 }
 
 // lookup returns the record of the most specific indicator that a name is or
 // is below. exact reports of a record that it matches only its own name.
 func (n *names) lookup(name []byte, exact func(ref) bool) (found ref, ok bool) {
-	s := n.secret.suffixes(name)
+	s := suffixesOf(name)
 	if !s.next() { // a single label is no indicator
 		return 0, false
 	}
-	for s.next() && n.below.has(s.hash) {
-		at := n.table.find(s.hash, s.name[s.start:], &n.arena)
+	for s.next() {
+		hash := s.hash(&n.secret)
+		if !n.below.has(hash) {
+			break
+		}
+		at := n.table.find(hash, s.name[s.start:], &n.arena)
 		if at != nil && (s.start == 0 || !exact(*at)) {
 			found, ok = *at, true
 		}
@@ -83,17 +108,53 @@ func (n *names) lookup(name []byte, exact func(ref) bool) (found ref, ok bool) {
 	return found, ok
 }
 
+// clean reports, for most names that lookup and the kill switches do not know,
+// that they don't. The name is as in Set.Clean.
+//
+// Without a backslash in any indicator, only labels that are the same as text
+// and on the wire, but for case, can be a part of one.
+func (n *names) clean(msg []byte, labels []int, lengths uint64) bool {
+	if n.escapes || lengths&n.kill.lengths != 0 {
+		return false
+	}
+	last := len(labels) - 1
+	if last < 1 { // a single label is no indicator
+		return true
+	}
+	end := after(msg, labels[last])
+	if end < 8 {
+		return false
+	}
+	for i := last - 1; i >= 0; i-- {
+		if after(msg, labels[i]) != labels[i+1] { // a pointer leads there
+			return false
+		}
+		hash := n.secret.text(msg[:end], end-labels[i])
+		if !n.below.has(hash) {
+			return true
+		}
+		if n.table.mayHave(hash) {
+			return false
+		}
+	}
+	return true
+}
+
+// after returns where the label at a place of a message ends.
+func after(msg []byte, label int) int { return label + 1 + int(msg[label]) }
+
 // index makes the filter, and the table as small as it can be.
 func (n *names) index() {
 	n.below = newFilter(n.countSuffixes(n.table.count))
 	n.table = newNameTable(n.table.count)
 	n.arena.each(func(r ref, name []byte) {
-		s := n.secret.suffixes(name)
+		n.escapes = n.escapes || bytes.IndexByte(name, '\\') >= 0
+		s := suffixesOf(name)
 		s.next()
 		for s.next() {
-			n.below.add(s.hash)
+			n.below.add(s.hash(&n.secret))
 		}
-		n.table.add(s.hash, r)
+		n.table.add(s.hash(&n.secret), r)
 	})
 }
 
@@ -103,10 +164,11 @@ func (n *names) index() {
 func (n *names) countSuffixes(names int) int {
 	seen := make([]uint64, names/16+1)
 	n.arena.each(func(_ ref, name []byte) {
-		s := n.secret.suffixes(name)
+		s := suffixesOf(name)
 		s.next()
 		for s.next() {
-			seen[scale(s.hash, len(seen))] |= 1 << (s.hash & 63)
+			hash := s.hash(&n.secret)
+			seen[scale(hash, len(seen))] |= 1 << (hash & 63)
 		}
 	})
 	count := 0

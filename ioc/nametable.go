@@ -55,6 +55,21 @@ func (t *nameTable) find(h uint64, name []byte, names *arena) *ref {
 	}
 }
 
+// mayHave reports false only for hashes of names that are not there.
+func (t *nameTable) mayHave(h uint64) bool {
+	tag := tagOf(h)
+	for at := scale(h, len(t.buckets)); ; {
+		for _, have := range t.buckets[at].tags {
+			if have == 0 || have == tag {
+				return have == tag
+			}
+		}
+		if at++; at == len(t.buckets) {
+			at = 0
+		}
+	}
+}
+
 // add adds a name that is not there. The table must have room.
 func (t *nameTable) add(h uint64, r ref) {
 	for at := scale(h, len(t.buckets)); ; {

@@ -201,6 +201,17 @@ func (s *Set) Name(name []byte) (Match, bool) {
 	return Match{inNames, s.notes.notes[note].class, uint32(r)}, true
 }
 
+// Clean reports, for most names that are no indicators, that this is so. It is
+// what to ask first of a name in a DNS message: cheaper than to write it as
+// text and ask Name, and nil answers true.
+//
+// The name is as on the wire, in upper or lower case: labels says where in msg
+// each of its labels begins, with its length before it, and lengths has bit n
+// set when one is n bytes long.
+func (s *Set) Clean(msg []byte, labels []int, lengths uint64) bool {
+	return s == nil || s.names.table.count == 0 || s.names.clean(msg, labels, lengths)
+}
+
 // exact reports whether an indicator matches only its own name.
 func (s *Set) exact(r ref) bool {
 	note, _ := s.names.arena.note(r)

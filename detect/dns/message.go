@@ -149,6 +149,9 @@ func (d *Detector) readNames() {
 
 // look looks one name up and notes when it is an indicator.
 func (d *Detector) look(name *dnsmsg.Name) {
+	if d.set.Clean(name.Wire()) {
+		return
+	}
 	match, ok := d.set.Name(name.Bytes())
 	r := &d.reading
 	if !ok || len(r.found) >= maxFound {

@@ -134,7 +134,7 @@ func (p *Parser) Question(q *Question) bool {
 	if p.state != questions || p.left == 0 {
 		return false
 	}
-	next, fault := q.Name.unpack(p.msg, p.off, &p.jumps)
+	next, fault := p.name(&q.Name, p.off)
 	if fault != OK {
 		return p.fail(fault)
 	}
@@ -215,7 +215,7 @@ func (p *Parser) advance() bool {
 // Owner reads the name of a record of this message into n. It returns false
 // when that is broken.
 func (p *Parser) Owner(r *Record, n *Name) bool {
-	_, fault := n.unpack(p.msg, r.owner, &p.jumps)
+	_, fault := p.name(n, r.owner)
 	if fault != OK {
 		p.fault = fault
 	}
@@ -229,7 +229,7 @@ func (p *Parser) Target(r *Record, n *Name) bool {
 	if r.Type != TypeCNAME && r.Type != TypeDNAME {
 		return false
 	}
-	next, fault := n.unpack(p.msg, r.data, &p.jumps)
+	next, fault := p.name(n, r.data)
 	if fault == OK && next > r.data+len(r.Data) {
 		fault = BadName
 	}

@@ -5,6 +5,8 @@ const (
 	// maxWire is the length of the longest name on the wire, in bytes, with
 	// the root's zero (RFC 1035, chapter 2.3.4).
 	maxWire = 255
+	// maxLabels is more than the longest name has: 127 of one byte.
+	maxLabels = 128
 	// maxText is more than the longest name is long as text: 250 bytes of
 	// four labels, each written as \DDD, and three dots.
 	maxText = 1024
@@ -13,72 +15,93 @@ const (
 	maxPointers = (maxWire+1)/2 - 2
 )
 
-// Name is a domain name as text: lower case, labels separated by dots, no dot
-// at the end. The root is ".". A byte that would be misread is written as
-// miekg/dns does: `\.` for one of . space ' @ ; ( ) " \ within a label, and
-// `\DDD`, in decimal, for one that is not printable ASCII.
+// Name is a domain name in a message. It keeps where its labels are, and is
+// written as text only when that is asked for. It aliases the message.
+//
+// As text it is in lower case, with labels separated by dots and no dot at the
+// end. The root is ".". A byte that would be misread is written as miekg/dns
+// does: `\.` for one of . space ' @ ; ( ) " \ within a label, and `\DDD`, in
+// decimal, for one that is not printable ASCII.
 type Name struct {
-	text [maxText]byte
-	n    int
+	msg     []byte
+	labels  [maxLabels]int // where in msg each begins, with its length before it
+	n       int            // labels
+	lengths uint64         // bit i is set for a label of i bytes
+
+	text    [maxText]byte
+	written int // length of the text, 0 before it is written
 }
 
-// Bytes returns the name. It aliases n and is valid until n is read into again.
-func (n *Name) Bytes() []byte { return n.text[:n.n] }
+// Wire returns the message that the name is in, where its labels begin there,
+// each with its length before it, and a set of these lengths: bit i is for i
+// bytes. The labels are as they were sent. It is valid until n is read into
+// again.
+func (n *Name) Wire() (msg []byte, labels []int, lengths uint64) {
+	return n.msg, n.labels[:n.n], n.lengths
+}
 
-// String returns a copy of the name.
+// Bytes returns the name as text. It aliases n and is valid until n is read
+// into again.
+func (n *Name) Bytes() []byte {
+	if n.written == 0 {
+		n.write()
+	}
+	return n.text[:n.written]
+}
+
+// String returns a copy of the name as text.
 func (n *Name) String() string { return string(n.Bytes()) }
 
-// unpack reads the name at off, following compression pointers and taking
-// them from jumps. It returns the offset behind the name's own bytes.
-func (n *Name) unpack(msg []byte, off int, jumps *int) (next int, fault Fault) {
+// write writes the name as text.
+func (n *Name) write() {
 	text := n.text[:0]
-	n.n = 0
+	for _, at := range n.labels[:n.n] {
+		text = appendLabel(text, n.msg[at+1:at+1+int(n.msg[at])])
+	}
+	if len(text) == 0 {
+		text = append(text, ".."...)
+	}
+	n.written = len(text) - 1 // without the last dot
+}
+
+// name finds the labels of the name at off, following compression pointers. It
+// returns the offset behind the name's own bytes.
+func (p *Parser) name(n *Name, off int) (next int, fault Fault) {
+	msg := p.msg
+	n.msg, n.n, n.lengths, n.written = msg, 0, 0, 0
 	budget, pointers := maxWire, 0
 	for off < len(msg) {
 		c := int(msg[off])
-		off++
 		switch {
 		case c == 0:
-			n.finish(text)
 			if pointers == 0 {
-				next = off
+				next = off + 1
 			}
 			return next, OK
 		case c < 0x40:
-			budget -= c + 1
-			if f := fits(msg, off+c, budget); f != OK {
-				return 0, f
+			n.labels[n.n&(maxLabels-1)] = off // the budget ends before the room
+			n.n++
+			n.lengths |= 1 << c
+			off += 1 + c
+			if budget -= 1 + c; budget <= 0 {
+				return 0, LongName
 			}
-			text = appendLabel(text, msg[off:off+c])
-			off += c
 		default:
-			target, f := pointer(msg, off-1)
+			target, f := pointer(msg, off)
 			if f != OK {
 				return 0, f
 			}
 			if pointers == 0 {
-				next = off + 1
+				next = off + 2
 			}
 			pointers++
-			if *jumps--; pointers > maxPointers || *jumps < 0 {
+			if p.jumps--; pointers > maxPointers || p.jumps < 0 {
 				return 0, PointerLoop
 			}
 			off = target
 		}
 	}
 	return 0, ShortName
-}
-
-// fits reports what is wrong with a label that ends at end and leaves budget.
-func fits(msg []byte, end, budget int) Fault {
-	switch {
-	case budget <= 0:
-		return LongName
-	case end > len(msg):
-		return ShortName
-	default:
-		return OK
-	}
 }
 
 // pointer returns where the compression pointer at off leads.
@@ -91,16 +114,6 @@ func pointer(msg []byte, off int) (target int, fault Fault) {
 		return 0, ShortName
 	}
 	return (c&0x3f)<<8 | int(msg[off+1]), OK
-}
-
-// finish takes the labels, each with its dot, as the name.
-func (n *Name) finish(text []byte) {
-	if len(text) == 0 {
-		n.text[0] = '.'
-		n.n = 1
-		return
-	}
-	n.n = len(text) - 1
 }
 
 // appendLabel appends a label and a dot to text, which has room for it.
