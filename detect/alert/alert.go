@@ -161,7 +161,7 @@ type Exposure struct {
 	FromOutside bool
 	Clients     uint64 // distinct clients answered, up to a bound
 	// Zones are those that the clients were in, in the order of their first,
-	// up to a bound.
+	// up to a bound. Alerts share them: nobody may change one of them.
 	Zones []string
 }
 

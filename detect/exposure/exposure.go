@@ -87,13 +87,17 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	}
 	d := &Detector{
 		emit: emit, zones: zones, ports: cfg.Ports,
-		hosts:  lru.New[ip.AddrPort, exposed](cfg.MaxHosts),
+		hosts:  newHosts(cfg.MaxHosts),
 		copies: dup.New(copySize, copyWindow),
 	}
 	for _, p := range cfg.Ports {
 		d.lateral[p/64] |= 1 << (p % 64)
 	}
 	return d
+}
+
+func newHosts(limit int) *lru.Table[ip.AddrPort, exposed] {
+	return lru.NewHashed[ip.AddrPort, exposed](limit, ip.NewSecret().AddrPort)
 }
 
 // Wants asks for TCP from the lateral ports.
@@ -175,9 +179,10 @@ func (d *Detector) Tick(int64) {}
 
 // Close ends every alert, in the order of the last answers.
 func (d *Detector) Close(now int64) {
-	for e := d.hosts.Oldest(); e != nil; e = d.hosts.Oldest() {
+	for e := d.hosts.Oldest(); e != nil; e = d.hosts.Newer(e) {
 		d.end(e, now)
 	}
+	d.hosts = newHosts(d.hosts.Limit())
 }
 
 // Tables says how full the detector's tables are.

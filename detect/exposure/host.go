@@ -88,6 +88,7 @@ func (d *Detector) begin(p *packet.Packet) *lru.Entry[ip.AddrPort, exposed] {
 	if d.hosts.Full() {
 		d.stats.Evicted++
 		d.end(d.hosts.Oldest(), p.Time)
+		d.hosts.Remove(d.hosts.Oldest())
 	}
 	e := d.hosts.Add(p.Src)
 	v := &e.Value
@@ -173,7 +174,7 @@ func (d *Detector) say(e *lru.Entry[ip.AddrPort, exposed], phase alert.Phase, no
 		First: time.Unix(0, v.first).UTC(), Last: time.Unix(0, v.last).UTC(), Count: v.count,
 		Evidence: alert.Evidence{Exposure: &alert.Exposure{
 			Port: e.Key.Port, By: by.Addr(), FromOutside: v.reached == outside,
-			Clients: uint64(len(v.clients)), Zones: slices.Clone(v.zones),
+			Clients: uint64(len(v.clients)), Zones: slices.Clip(v.zones),
 		}},
 		Frames: slices.Clone(v.frames),
 	})
@@ -181,11 +182,9 @@ func (d *Detector) say(e *lru.Entry[ip.AddrPort, exposed], phase alert.Phase, no
 	v.said = v.count
 }
 
-// end says a last time what an alert counted, unless that was said already,
-// and forgets the host.
+// end says a last time what an alert counted, unless that was said already.
 func (d *Detector) end(e *lru.Entry[ip.AddrPort, exposed], now int64) {
 	if smb(e.Key.Port) && e.Value.count != e.Value.said {
 		d.say(e, alert.PhaseEnd, now)
 	}
-	d.hosts.Remove(e)
 }
