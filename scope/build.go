@@ -133,10 +133,11 @@ func (h judged) compare(g judged) int {
 	)
 }
 
-// judgedHosts yields the hosts that are listed, in no order, and counts them.
+// judgedHosts yields the hosts that are listed, in no order to rely on, and
+// counts them.
 func (l *Ledger) judgedHosts(zones *zoneCounter) iter.Seq[judged] {
 	return func(yield func(judged) bool) {
-		for _, h := range l.hosts.hosts {
+		for h := range l.hosts.all() {
 			if h.state == Seen {
 				continue
 			}

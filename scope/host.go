@@ -12,13 +12,14 @@ import (
 // A host is all that the ledger knows of one address.
 type host struct {
 	addr     netip.Addr
-	resolver bool // answers DNS for others
+	hash     uint32 // of addr, see index
+	level    uint8  // the list it is in, see table
 	state    State
+	resolver bool // answers DNS for others
 	facts    []fact
 	asset    *asset
 	left     int    // facts not kept, because of maxFacts
 	changes  int    // how often the state changed, numbers the changes
-	level    int    // the list it is in, see table
 	marks    []Mark // what analysts say, by time
 	prev     *host
 	next     *host

@@ -213,7 +213,7 @@ func (l *Ledger) scan(a *alert.Alert) {
 		l.keep(a.Host, &f, a.Time, frameOf(a))
 		return
 	}
-	level := 0
+	level := uint8(0)
 	if a.Evidence.Scan.Answered > 0 {
 		level = 1
 	}
@@ -221,7 +221,7 @@ func (l *Ledger) scan(a *alert.Alert) {
 }
 
 // recordExternal keeps what an outside host did to many inside.
-func (l *Ledger) recordExternal(addr netip.Addr, f *fact, level int) {
+func (l *Ledger) recordExternal(addr netip.Addr, f *fact, level uint8) {
 	if l.zones.Inside(addr) {
 		return
 	}
@@ -291,7 +291,7 @@ func (l *Ledger) review(h *host, now time.Time, frame alert.FrameRef) {
 	v := h.judge()
 	from := h.state
 	h.state = v.state
-	l.hosts.touch(h, int(v.state))
+	l.hosts.touch(h, uint8(v.state))
 	if from == v.state {
 		return
 	}

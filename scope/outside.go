@@ -12,8 +12,8 @@ import (
 // scanners lists the outside scanners: those that were answered first, then
 // those with the most targets.
 func (l *Ledger) scanners() []Scanner {
-	list := make([]Scanner, 0, len(l.external.hosts))
-	for _, h := range l.external.hosts {
+	list := make([]Scanner, 0, l.external.index.used)
+	for h := range l.external.all() {
 		list = append(list, h.scanner())
 	}
 	slices.SortFunc(list, func(a, b Scanner) int {

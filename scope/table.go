@@ -1,9 +1,8 @@
 package scope
 
 import (
+	"iter"
 	"net/netip"
-
-	"wormscope/internal/ip"
 )
 
 // levels is how many ranks of importance a table tells apart.
@@ -13,7 +12,7 @@ const levels = stateCount
 // goes, and of those the one that was not heard of for the longest time.
 type table struct {
 	limit   int
-	hosts   map[ip.Addr]*host
+	index   index
 	ends    [levels]struct{ oldest, newest *host }
 	count   [levels]int
 	evicted [levels]uint64
@@ -26,24 +25,37 @@ type table struct {
 const together = 32
 
 func newTable(limit int) table {
-	return table{limit: limit, hosts: make(map[ip.Addr]*host), marks: make(map[netip.Addr][]Mark)}
+	return table{limit: limit, index: newIndex(), marks: make(map[netip.Addr][]Mark)}
 }
 
 // get returns the host of an address, new at level 0 if it was not known.
 func (t *table) get(a netip.Addr) *host {
-	k := ip.From(a)
-	h := t.hosts[k]
+	hash := t.index.hash(a)
+	h := t.index.get(a, hash)
 	if h == nil {
 		h = t.unused()
-		*h = host{addr: a, marks: t.marks[a]}
-		t.hosts[k] = h
+		*h = host{addr: a, hash: hash, marks: t.marks[a]}
+		t.index.add(h)
 		t.link(h)
 	}
 	return h
 }
 
 // find returns the host of an address, nil when it is not known.
-func (t *table) find(a netip.Addr) *host { return t.hosts[ip.From(a)] }
+func (t *table) find(a netip.Addr) *host { return t.index.get(a, t.index.hash(a)) }
+
+// all yields the hosts, those of the lowest level first.
+func (t *table) all() iter.Seq[*host] {
+	return func(yield func(*host) bool) {
+		for level := range t.ends {
+			for h := t.ends[level].oldest; h != nil; h = h.next {
+				if !yield(h) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // unused returns room for a host.
 func (t *table) unused() *host {
@@ -61,11 +73,11 @@ func (t *table) unused() *host {
 
 // touch says that a host was heard of, and its level now. It is to be called
 // after each change: it keeps the table within its limit.
-func (t *table) touch(h *host, level int) {
+func (t *table) touch(h *host, level uint8) {
 	t.unlink(h)
 	h.level = level
 	t.link(h)
-	for len(t.hosts) > t.limit {
+	for t.index.used > t.limit {
 		t.evict()
 	}
 }
@@ -76,7 +88,7 @@ func (t *table) evict() {
 	for level := range t.ends {
 		if h := t.ends[level].oldest; h != nil {
 			t.unlink(h)
-			delete(t.hosts, ip.From(h.addr))
+			t.index.remove(h)
 			h.next, t.gone = t.gone, h
 			t.evicted[level]++
 			return
