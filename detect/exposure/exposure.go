@@ -44,8 +44,8 @@ type Config struct {
 	// Ports are the lateral ports. Default DefaultPorts.
 	Ports []uint16
 	// MaxHosts is how many pairs of host and port are kept; at the limit the
-	// one that answered longest ago is ended. Default 65,536, about 60 MB, and
-	// twice that when each has dozens of clients.
+	// one that answered longest ago is ended. Default 65,536, about 20 MB, and up
+	// to 85 when each has dozens of clients.
 	MaxHosts int
 }
 
