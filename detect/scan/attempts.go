@@ -60,6 +60,7 @@ const (
 	absorbed                   // part of a flood, and no attempt of its own
 	swept                      // its source has an alert open for a sweep of this port
 )
+	exempt                     // its source may scan
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }
 

@@ -33,6 +33,7 @@ func (d *Detector) try(p *packet.Packet) {
 	switch d.roles.of(src) {
 	case isAllowed:
 		d.stats.allowed++
+		marks |= exempt
 	case isInside:
 		marks |= inside
 		marks |= d.meet(&d.inside, &c, false)

@@ -11,21 +11,24 @@ import (
 )
 
 // A netCell counts, for one network and port, the sources whose attempts fail
-// there in an hour, and at how many of its addresses.
+// there in an hour, and at how many of its addresses. What a look-up reads is
+// in its first cache line.
 type netCell struct {
 	net      ip.Addr
-	port     uint16
-	used     bool
+	startAt  int64 // of the hour, Unix nanoseconds
+	start    tick  // the same
 	life     int32
-	start    tick
-	startAt  int64 // the same, Unix nanoseconds
 	fails    uint32
 	answers  uint32
+	usual    uint32 // sources an hour, of the hours before; 0 when there was none
+	hours    uint32 // how many those were
+	port     uint16
+	used     bool
+	_        [8]byte
 	sources  [netBits]uint64 // linear counting: a bit for a source
 	dests    [4]uint64       // a bit for an address, by its last byte
-	usual    uint32          // sources an hour, of the hours before; 0 when there was none
-	hours    uint32          // how many those were
 	firstDst ip.Addr
+	_        [16]byte // up to a whole number of cache lines
 }
 
 const (

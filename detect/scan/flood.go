@@ -11,18 +11,20 @@ import (
 )
 
 // A targetCell counts the sources never seen before that try one destination.
+// All but seen is in one cache line, so that a set is looked through in four.
 type targetCell struct {
 	dst     ip.Addr
-	start   tick              // of the present count
-	startAt int64             // the same, Unix nanoseconds
-	seen    [floodBits]uint64 // a bit for a source, by its hash
-	sources uint32            // new sources since start: bits set, a little fewer than there were
-	done    uint32            // handshakes completed since the cell became suspect
-	life    int32             // the open flood's place plus 1
-	port    uint16            // that the first of them tried
-	mixed   uint32            // sources that tried another
+	startAt int64  // of the present count, Unix nanoseconds
+	start   tick   // the same
+	sources uint32 // new sources since start: bits set, a little fewer than there were
+	done    uint32 // handshakes completed since the cell became suspect
+	life    int32  // the open flood's place plus 1
+	mixed   uint32 // sources that tried another port
+	port    uint16 // that the first of them tried
 	used    bool
 	watched bool // counted in targets.watched
+	_       [16]byte
+	seen    [floodBits]uint64 // a bit for a source, by its hash
 }
 
 // floodBits are words of bits for sources: with floodSources of them, one in

@@ -1,6 +1,10 @@
 package scan
 
-import "wormscope/internal/ip"
+import (
+	"slices"
+
+	"wormscope/internal/ip"
+)
 
 // kind is how a source is tested.
 type kind uint8
@@ -33,13 +37,13 @@ type newcomer struct {
 	frame  frame
 	state  outcome
 	weight uint8 // of a failure, in tenths
-	used   bool
 }
 
 // newcomers is a cache of fixed size. Where it is full, a random one of four
 // goes: no flood can be long or clever enough to push out exactly one source,
 // and the sources that were seen to try a second destination are not in here.
 type newcomers struct {
+	tags    []tags
 	sets    [][ways]newcomer
 	random  random
 	evicted uint64
@@ -47,18 +51,29 @@ type newcomers struct {
 
 const ways = 4
 
+// tags are a part of the hashes of a set's entries, 0 for a free place. They
+// tell without a look at the entries that one is not there, as most are not.
+type tags [ways]uint16
+
+func tagOf(h uint64) uint16 { return uint16(h>>48) | 1 }
+
 func newNewcomers(size int) newcomers {
-	return newcomers{sets: make([][ways]newcomer, size/ways), random: newRandom()}
+	return newcomers{
+		tags: make([]tags, size/ways), sets: make([][ways]newcomer, size/ways), random: newRandom(),
+	}
 }
 
-func (c *newcomers) set(h uint64) *[ways]newcomer {
-	return &c.sets[h&uint64(len(c.sets)-1)] //nolint:gosec // G115: never empty.
+func (c *newcomers) set(h uint64) uint64 {
+	return h & uint64(len(c.sets)-1) //nolint:gosec // G115: never empty.
 }
 
 func (c *newcomers) find(h uint64, k sourceKey) *newcomer {
-	for i, set := 0, c.set(h); i < ways; i++ {
-		if n := &set[i]; n.used && n.key == k {
-			return n
+	set, tag := c.set(h), tagOf(h)
+	for i, other := range c.tags[set] {
+		if other == tag {
+			if n := &c.sets[set][i]; n.key == k {
+				return n
+			}
 		}
 	}
 	return nil
@@ -67,20 +82,25 @@ func (c *newcomers) find(h uint64, k sourceKey) *newcomer {
 // add makes room for a newcomer and returns it, empty but for its key.
 func (c *newcomers) add(h uint64, k sourceKey) *newcomer {
 	set := c.set(h)
-	slot := -1
-	for i := range set {
-		if !set[i].used {
-			slot = i
-			break
-		}
-	}
+	slot := slices.Index(c.tags[set][:], 0)
 	if slot < 0 {
 		slot = int(c.random.next() >> 62)
 		c.evicted++
 	}
-	n := &set[slot]
-	*n = newcomer{key: k, used: true}
+	c.tags[set][slot] = tagOf(h)
+	n := &c.sets[set][slot]
+	*n = newcomer{key: k}
 	return n
 }
 
-func (c *newcomers) clear() { clear(c.sets) }
+// remove frees the place of a newcomer.
+func (c *newcomers) remove(h uint64, n *newcomer) {
+	set := c.set(h)
+	for i := range c.sets[set] {
+		if n == &c.sets[set][i] {
+			c.tags[set][i] = 0
+		}
+	}
+}
+
+func (c *newcomers) clear() { clear(c.tags) }

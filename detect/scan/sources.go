@@ -133,7 +133,7 @@ func (p *population) promote(h uint64, n *newcomer, now tick) *source {
 		return nil
 	}
 	s.count(n.dst, n.time, n.at, n.frame)
-	n.used = false
+	p.newcomers.remove(h, n)
 	return s
 }
 

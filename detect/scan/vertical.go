@@ -8,31 +8,37 @@ import (
 
 // A pair is a source and a destination some of whose ports failed.
 type pair struct {
+	pairHead
+	frame frame
+	ports [verticalPorts]uint16 // that failed, the latest
+	times [verticalPorts]tick
+	_     [56]byte // up to a whole number of cache lines
+}
+
+// pairHead is what tells a pair from the others of its set and which of them
+// goes: a cache line.
+type pairHead struct {
 	src, dst ip.Addr
-	ports    [verticalPorts]uint16 // that failed, the latest
-	times    [verticalPorts]tick
+	first    int64  // Unix nanoseconds
 	failed   uint32 // distinct failed ports, as far as ports tells
 	answered uint32
 	refused  uint32
 	silent   uint32
-	first    int64 // Unix nanoseconds
-	frame    frame
 	told     bool // that the source scans it
-	used     bool
+	_        [7]byte
 }
 
 // pairs holds pairs in a table of fixed size. Of the ways of a full set the
-// pair with the fewest failures goes. Tags, a part of the pairs' hashes, tell
-// without a look at the pairs that one is not there, as most are not.
+// pair with the fewest failures goes.
 type pairs struct {
-	tags [][ways]uint16
+	tags []tags
 	sets [][ways]pair
 }
 
 const pairSets = 1024
 
 func newPairs() pairs {
-	return pairs{make([][ways]uint16, pairSets), make([][ways]pair, pairSets)}
+	return pairs{make([]tags, pairSets), make([][ways]pair, pairSets)}
 }
 
 func (t *pairs) clear() {
@@ -42,10 +48,10 @@ func (t *pairs) clear() {
 
 // find returns the pair, nil when it is not there.
 func (t *pairs) find(h uint64, src, dst ip.Addr) *pair {
-	n, tag := h%pairSets, uint16(h>>48)
+	n, tag := h%pairSets, tagOf(h)
 	for i, other := range t.tags[n] {
 		if other == tag {
-			if p := &t.sets[n][i]; p.used && p.src == src && p.dst == dst {
+			if p := &t.sets[n][i]; p.src == src && p.dst == dst {
 				return p
 			}
 		}
@@ -55,26 +61,25 @@ func (t *pairs) find(h uint64, src, dst ip.Addr) *pair {
 
 // add makes room for a pair and returns it, empty but for its addresses.
 func (t *pairs) add(h uint64, src, dst ip.Addr) *pair {
-	n, tag := h%pairSets, uint16(h>>48)
+	n := h % pairSets
 	set, way := &t.sets[n], 0
 	for i := range set {
 		if set[i].failed < set[way].failed {
 			way = i
 		}
 	}
-	t.tags[n][way] = tag
-	set[way] = pair{src: src, dst: dst, used: true}
+	t.tags[n][way] = tagOf(h)
+	set[way].pairHead = pairHead{src: src, dst: dst}
 	return &set[way]
 }
 
 // judgePair counts a failed port of a destination, and alarms when a source
 // failed at too many.
 func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
-	hs := a.src.Hash()
-	if a.has(shadow) || d.roles.of(a.src) == isAllowed {
+	if a.has(shadow | exempt) {
 		return
 	}
-	h := pairHash(hs, hd, 0)
+	h := pairHash(a.src.Hash(), hd, 0)
 	p := d.pairs.find(h, a.src, a.dst)
 	if p == nil {
 		if a.state == answered {
