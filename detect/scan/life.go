@@ -9,38 +9,41 @@ import (
 )
 
 // A life is an alert that is open: a scanner that scans, a target that is
-// flooded.
+// flooded. What each further attempt touches comes first, in two cache lines.
 type life struct {
-	rule     alert.Rule
-	id, name string
-	host     ip.Addr // whom the alert is about
-	port     uint16
-	inside   bool // who the alert is about is
-	lateral  bool // the port is
-	vlan     uint16
-	orig     netip.AddrPort // of the deciding attempt
-	resp     netip.AddrPort
-	frames   []alert.FrameRef
+	kind    lifeKind
+	inside  bool // who the alert is about is
+	lateral bool // the port is
+	port    uint16
+	vlan    uint16
 
-	kind lifeKind
+	last                      int64 // of what was counted, Unix nanoseconds
+	quiet                     int64 // how long after last it ends
+	attempts                  uint64
+	answered, refused, silent uint64
+	known                     uint64 // distinct destinations at the alarm; of a flood, sources
+
+	targets sketch // distinct destinations since the alarm
+	pace    alert.Pace
+
+	first   int64 // like last
+	sample  []netip.Addr
+	ports   []uint16
+	atAlarm uint64 // attempts at the alarm
+	packets uint64 // of a flood
+	sources uint64 // of a distributed scan
+	llr     float64
+	seq     int
+	frames  []alert.FrameRef
+
 	keys []sourceKey // of the sources that it belongs to
 	pop  *population // where they are
 
-	first, last int64 // of what was counted, Unix nanoseconds
-	quiet       int64 // how long after last it ends
-	seq         int
-	pace        alert.Pace
-
-	known                     uint64 // distinct destinations at the alarm; of a flood, sources
-	targets                   sketch // the ones since
-	attempts                  uint64
-	answered, refused, silent uint64
-	atAlarm                   uint64 // attempts at the alarm
-	packets                   uint64 // of a flood
-	sources                   uint64 // of a distributed scan
-	llr                       float64
-	ports                     []uint16
-	sample                    []netip.Addr
+	rule     alert.Rule
+	id, name string
+	host     ip.Addr        // whom the alert is about
+	orig     netip.AddrPort // of the deciding attempt
+	resp     netip.AddrPort
 }
 
 // lifeKind is what an open alert is about.

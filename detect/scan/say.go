@@ -123,6 +123,9 @@ func (l *life) target(d *Detector, dst ip.Addr, hash uint64, port uint16) {
 }
 
 func (l *life) addPort(port uint16) {
+	if port == l.port && port != 0 { // in from the start
+		return
+	}
 	if len(l.ports) < samplePart && !slices.Contains(l.ports, port) {
 		l.ports = append(l.ports, port)
 	}

@@ -10,10 +10,10 @@ import (
 // (Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007.)
 type sketch struct {
 	exact     []uint64 // open addressing; nil when empty or estimated
-	n         int
-	registers []uint8
+	registers *[registers]uint8
 	sum       float64 // of 2⁻ʳ over the registers
-	zeros     int
+	n         int32   // exact ones
+	zeros     int32   // among the registers
 }
 
 const (
@@ -32,7 +32,7 @@ func (s *sketch) add(h uint64) bool {
 	if s.holds(h) {
 		return false
 	}
-	if s.n*2 >= len(s.exact) {
+	if int(s.n)*2 >= len(s.exact) {
 		if s.n >= exactMost {
 			s.convert()
 			return s.estimate(h)
@@ -84,7 +84,7 @@ func (s *sketch) insert(h uint64) bool {
 
 func (s *sketch) grow() {
 	old := s.exact
-	s.exact = make([]uint64, max(32, 2*len(old)))
+	s.exact = make([]uint64, min(max(32, 4*len(old)), 2*exactMost))
 	s.n = 0
 	for _, h := range old {
 		if h != 0 {
@@ -94,7 +94,7 @@ func (s *sketch) grow() {
 }
 
 func (s *sketch) convert() {
-	s.registers = make([]uint8, registers)
+	s.registers = new([registers]uint8)
 	s.sum, s.zeros = registers, registers
 	for _, h := range s.exact {
 		if h != 0 {
