@@ -161,7 +161,7 @@ func (d *Detector) tellTargets(l *life, s *source) {
 	n := s.answered + s.refused
 	for i := n - min(n, keepKnown); i < n; i++ {
 		k := i % keepKnown
-		d.tellTarget(l.host, s.known[k], port, s.knownAs[k], frame{})
+		d.tellTarget(l.host, s.known[k], port, s.knownAs.at(k), frame{})
 	}
 }
 

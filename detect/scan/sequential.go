@@ -1,10 +1,6 @@
 package scan
 
-import (
-	"math"
-
-	"wormscope/internal/ip"
-)
+import "math"
 
 // fade lets the log-likelihood ratio decay to now.
 func (s *source) fade(now tick) {
@@ -121,5 +117,4 @@ func (s *source) restart(now tick, at int64) {
 	s.first, s.firstAt = now, at
 	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
 	s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0
-	s.targets = [keepTargets]ip.Addr{}
 }

@@ -45,39 +45,55 @@ const (
 )
 
 // A source is one that tried two destinations or more. It is about 1.4 kB and
-// holds no pointer.
+// holds no pointer. What every attempt of it touches comes first, a cache line
+// of 64 bytes each: what a scanner's does that an alert is open about, then
+// what is counted of others, then samples.
 type source struct {
+	sourceHead
+	times   [keepTried]tick // ring, by tried
+	deaths  [keepDead]tick  // ring, by dead
+	targets [keepTargets]ip.Addr
+	known   [keepKnown]ip.Addr // ring, by answered + refused
+	frames  [keepFrames]frame
+	_       [32]byte // up to a whole number of cache lines
+}
+
+// sourceHead is what begins anew with a source. The samples count as far as it
+// says.
+type sourceHead struct {
 	key  sourceKey
 	hash uint32
 	life int32 // the open alert's place plus 1, 0 when there is none
+
+	last   tick  // latest new destination
+	lastAt int64 // the same, Unix nanoseconds
+	// most is the greatest number of new destinations that the source tried
+	// in one go while hardly any failed: what a management server may do.
+	most               uint32
+	burst, burstFailed uint32 // the same, of the present go
+	pending            uint32 // attempts whose outcome is open
 
 	llr     float64 // log-likelihood ratio of the sequential test
 	llrAt   tick    // when it was so
 	first   tick    // first new destination counted
 	firstAt int64   // the same, Unix nanoseconds
-	last    tick    // latest new destination
-	lastAt  int64   // the same, Unix nanoseconds
-
-	// Of the new destinations since first:
+	// Of the new destinations since first, while no alert is open:
 	tried, answered, refused, silent, failed, dead uint32
 
-	pending uint32 // attempts whose outcome is open
+	came    outcomes // what the attempts at targets came to
+	nframes uint32   // how many frames there are
 
-	// most is the greatest number of new destinations that the source tried
-	// in one go while hardly any failed: what a management server may do.
-	most               uint32
-	burst, burstFailed uint32 // the same, of the present go
+	day, today uint32   // see custom
+	knownAs    outcomes // what they came to, of known
+}
 
-	day, today uint32 // see custom
+// outcomes are those of up to 32 attempts, two bits each.
+type outcomes uint64
 
-	times   [keepTried]tick // ring, by tried
-	deaths  [keepDead]tick  // ring, by dead
-	targets [keepTargets]ip.Addr
-	came    [keepTargets]outcome // what the attempts at targets came to
-	known   [keepKnown]ip.Addr   // ring, by answered + refused
-	knownAs [keepKnown]outcome
-	frames  [keepFrames]frame
-	nframes uint8
+func (o outcomes) at(i uint32) outcome { return outcome(o >> (2 * i) & 3) }
+
+func (o *outcomes) set(i uint32, came outcome) {
+	*o = *o&^(3<<(2*i)) | outcomes(came)<<(2*i)
 }
 
 // population is one half of the world's sources, inside or outside. The two
@@ -127,9 +143,11 @@ func (p *population) promote(h uint64, n *newcomer, now tick) *source {
 		return nil
 	}
 	s := p.at(slot)
-	*s = source{key: n.key, hash: hash32(h), first: n.time, firstAt: n.at, lastAt: n.at, last: n.time, llrAt: n.time}
+	s.sourceHead = sourceHead{
+		key: n.key, hash: hash32(h), first: n.time, firstAt: n.at, lastAt: n.at, last: n.time, llrAt: n.time,
+	}
 	if !p.index.add(s.hash, uint32(slot)) { //nolint:gosec // G115: tables are far smaller.
-		*s = source{}
+		s.sourceHead = sourceHead{}
 		return nil
 	}
 	s.count(n.dst, n.time, n.at, n.frame)
@@ -175,16 +193,23 @@ func (p *population) clear() {
 	p.used = 0
 }
 
-// count notes a new destination.
+// count notes a new destination. Of a source that an alert is open about, the
+// alert keeps count: when it is closed, all that is known of the source here
+// begins anew.
 func (s *source) count(dst ip.Addr, now tick, at int64, f frame) {
+	s.burst++
+	if s.life != 0 {
+		s.last, s.lastAt = now, at
+		return
+	}
 	if now.since(s.last) > minute && s.llr <= 0 { // what went before was something else
 		s.nframes = 0
 	}
 	s.times[s.tried%keepTried] = now
-	s.targets[s.tried%keepTargets], s.came[s.tried%keepTargets] = dst, open
+	s.targets[s.tried%keepTargets] = dst
+	s.came.set(s.tried%keepTargets, open)
 	s.tried++
 	s.pending++
-	s.burst++
 	s.last, s.lastAt = now, at
 	if s.nframes < keepFrames {
 		s.frames[s.nframes] = f
@@ -207,14 +232,15 @@ func (s *source) settle(dst ip.Addr, o outcome) {
 
 // recall notes it in the sample and among the destinations known to be there.
 func (s *source) recall(dst ip.Addr, o outcome) {
-	for i := range s.targets {
+	for i := range min(s.tried, keepTargets) {
 		if s.targets[i] == dst {
-			s.came[i] = o
+			s.came.set(i, o)
 		}
 	}
 	if o == answered || o == refused {
 		n := (s.answered + s.refused - 1) % keepKnown
-		s.known[n], s.knownAs[n] = dst, o
+		s.known[n] = dst
+		s.knownAs.set(n, o)
 	}
 }
 
@@ -249,7 +275,7 @@ func (s *source) recent(now tick, nowAt int64) span {
 		return run
 	}
 	for i := range n {
-		switch s.came[(s.tried-1-i)%keepTargets] {
+		switch s.came.at((s.tried - 1 - i) % keepTargets) {
 		case answered:
 			run.answered++
 		case refused:
