@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"math"
 	"time"
 
 	"wormscope/internal/ip"
@@ -59,8 +60,8 @@ const (
 	arrived                    // its source was not seen before
 	absorbed                   // part of a flood, and no attempt of its own
 	swept                      // its source has an alert open for a sweep of this port
-)
 	exempt                     // its source may scan
+)
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }
 
@@ -161,6 +162,14 @@ func (t *attempts) grow() {
 		*t.at(n) = *old.at(n)
 		t.index.add(t.at(n).hash, t.slot(n))
 	}
+}
+
+// dueAt returns when silentAfter will have passed for the next attempt.
+func (t *attempts) dueAt() int64 {
+	if t.judged == t.tail {
+		return math.MaxInt64
+	}
+	return t.at(t.judged).time + silentAfter
 }
 
 // due returns the next attempt that silentAfter has passed for at this time,

@@ -44,6 +44,7 @@ func (d *Detector) try(p *packet.Packet) {
 		return
 	}
 	a := d.attempts.push(h)
+	d.wake = min(d.wake, p.Time+silentAfter)
 	a.src, a.dst, a.port, a.time, a.vlan = src, dst, port, p.Time, p.VLAN
 	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port, p.Seq, p.Src.Port, p.Seq
 	if c.swept {

@@ -131,6 +131,7 @@ func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint
 		m |= d.note(pop, &c, k, first) & first
 	}
 	a := d.attempts.push(pairHash(hc, hs, port))
+	d.wake = min(d.wake, p.Time+silentAfter)
 	a.src, a.dst, a.port, a.time, a.vlan, a.marks = client, server, port, p.Time, p.VLAN, m
 	a.sport, a.sport2, a.state = p.Dst.Port, p.Dst.Port, answered
 	if m&first != 0 {

@@ -114,17 +114,22 @@ func (d *Detector) release(a *attempt) {
 func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	a.state = o
 	hd := a.dst.Hash()
-	d.peeked = d.alive.peek(hd) ^ d.alive.peek(portHash(hd, a.port))
-	if a.has(first | firstNet) {
-		if o != answered && !a.has(swept) {
-			a.weight = d.weight(hd, a.port)
-		}
+	hp := portHash(hd, a.port)
+	counts := a.has(first | firstNet)
+	weighs := counts && o != answered && !a.has(swept)
+	if weighs || o != silent {
+		d.peeked = d.alive.peek(hd) ^ d.alive.peek(hp)
+	}
+	if weighs {
+		a.weight = d.weight(hd, hp)
+	}
+	if counts {
 		d.judgeNet(a, hd, now)
 	}
 	switch o {
 	case answered:
 		d.alive.see(hd)
-		d.alive.see(portHash(hd, a.port))
+		d.alive.see(hp)
 	case refused:
 		d.alive.see(hd)
 	case open, silent:
@@ -144,10 +149,11 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 // port.
 func portHash(host uint64, port uint16) uint64 { return mix(host^seedC, uint64(port)^seedD) }
 
-// weight returns what a failure at a destination weighs, in tenths.
-func (d *Detector) weight(hd uint64, port uint16) uint8 {
+// weight returns what a failure at a destination weighs, in tenths, by its
+// hash and the one of its port.
+func (d *Detector) weight(hd, hp uint64) uint8 {
 	switch {
-	case d.alive.has(portHash(hd, port)):
+	case d.alive.has(hp):
 		return weightAnswered
 	case d.alive.has(hd):
 		return weightAlive

@@ -93,6 +93,7 @@ type Detector struct {
 	base    int64  // what ticks count from
 	behind  bool   // the clock of the capture went back, ticks of the engine are ahead
 	tidy    int64  // when to look at the lives next
+	wake    int64  // when anything is due next, or before
 	curious bool   // segments with data are of interest
 	changed func() // to be called when that is another
 	frame   frame  // of the present packet
@@ -155,19 +156,20 @@ func (d *Detector) OnChange(changed func()) { d.changed = changed }
 
 // Packet looks at one packet.
 func (d *Detector) Packet(p *packet.Packet) {
-	if p.Proto != packet.ProtoTCP {
+	switch {
+	case p.Proto != packet.ProtoTCP:
 		if p.Unreachable() && p.ICMP.HasInner {
 			d.unreachable(p)
 		}
-		return
+	case p.Flags&(packet.SYN|packet.RST|packet.FIN) != 0:
+		d.control(p)
+	case d.curious:
+		d.progress(p)
 	}
-	control := p.Flags & (packet.SYN | packet.RST | packet.FIN)
-	if control == 0 {
-		if d.curious {
-			d.progress(p)
-		}
-		return
-	}
+}
+
+// control looks at a segment that opens or closes a connection.
+func (d *Detector) control(p *packet.Packet) {
 	d.advance(p.Time)
 	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
 	switch {
@@ -175,7 +177,7 @@ func (d *Detector) Packet(p *packet.Packet) {
 		d.try(p)
 	case p.Flags.IsSYNACK():
 		d.accept(p)
-	case control&packet.RST != 0:
+	case p.Flags&packet.RST != 0:
 		d.reset(p)
 	case d.curious:
 		d.progress(p)
@@ -194,8 +196,7 @@ func (d *Detector) prefetch(pop *population, attempt, source, contact uint64) {
 // the clock counts as set back.
 const clockBack = int64(60e9)
 
-// advance lets time pass to that of a packet: attempts come to an end, alerts
-// are closed.
+// advance lets time pass to that of a packet.
 func (d *Detector) advance(now int64) {
 	if now <= d.now {
 		if now < d.now-clockBack {
@@ -207,6 +208,13 @@ func (d *Detector) advance(now int64) {
 		d.base = now - int64(day)*nanosPerTick
 	}
 	d.now = now
+	if now >= d.wake {
+		d.lapse(now)
+	}
+}
+
+// lapse does what is due: attempts come to an end, alerts are closed.
+func (d *Detector) lapse(now int64) {
 	for a := d.attempts.due(now); a != nil; a = d.attempts.due(now) {
 		d.timeout(a)
 	}
@@ -219,6 +227,7 @@ func (d *Detector) advance(now int64) {
 		d.closeQuiet(now)
 		d.tidy = now + 1e9
 	}
+	d.wake = min(d.tidy, d.attempts.dueAt())
 }
 
 // rewind begins anew where the clock went back: captures that were joined in
@@ -228,7 +237,7 @@ func (d *Detector) rewind(now int64) {
 	d.stats.rewinds++
 	d.closeAll(d.now)
 	d.behind = true
-	d.now, d.tidy, d.base = now, now, now-int64(day)*nanosPerTick
+	d.now, d.tidy, d.wake, d.base = now, now, now, now-int64(day)*nanosPerTick
 	d.attempts.clear()
 	d.inside.clear()
 	d.outside.clear()
