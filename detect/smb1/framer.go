@@ -98,8 +98,10 @@ func NewFramer(p *Pool) Framer { return Framer{pool: p} }
 func (f *Framer) Next(b *[]byte) (Message, bool) {
 	f.drop(f.held)
 	for {
-		f.pass(b)
-		if f.skip > 0 || len(*b) == 0 {
+		if f.skip > 0 {
+			f.pass(b)
+		}
+		if len(*b) == 0 {
 			return Message{}, false
 		}
 		if f.slab != nil && !f.fill(b) {

@@ -95,33 +95,45 @@ func sensible(b []byte, k Kind, length int) bool {
 // hunt returns the first place in w where an SMB1 or SMB2 message may begin, 0
 // to len(w). Other kinds are too short to tell from other bytes.
 func hunt(w []byte) int {
-	for i := 0; i < len(w); i++ {
-		// The identifier's last three bytes are looked for first: they are
-		// rare, and the search for them is fast.
-		at := i + frameHeader + 1
-		if at >= len(w) {
-			return tail(w, i)
-		}
-		j := bytes.Index(w[at:], []byte("SMB"))
+	// The identifier's second byte is looked for first: it is rare, and the
+	// search for one byte is fast.
+	const ahead = frameHeader + 1
+	i := 0
+	for ; i+ahead+2 < len(w); i++ {
+		j := bytes.IndexByte(w[i+ahead:len(w)-2], 'S')
 		if j < 0 {
-			return tail(w, max(i, len(w)-frameHeader-3))
+			break
 		}
-		if i += j; w[i] == 0 && w[i+frameHeader] >= 0xFE {
+		i += j
+		if id := w[i+frameHeader:]; w[i] == 0 && id[0] >= 0xFE && id[2] == 'M' && id[3] == 'B' {
+			return i
+		}
+	}
+	return tail(w, max(i, len(w)-ahead-2))
+}
+
+// tail returns the first place from i on where a message may begin of which
+// the identifier is not complete.
+func tail(w []byte, i int) int {
+	if n := len(w); n >= 8 && !hasZero(binary.LittleEndian.Uint64(w[n-8:])) {
+		return n // as nearly always: i is behind n-8
+	}
+	for ; i < len(w); i++ {
+		j := bytes.IndexByte(w[i:], 0)
+		if j < 0 {
+			break
+		}
+		if i += j; couldBe(w[min(i+frameHeader, len(w)):]) {
 			return i
 		}
 	}
 	return len(w)
 }
 
-// tail returns the first place from i on where a message may begin of which
-// the identifier is not complete.
-func tail(w []byte, i int) int {
-	for ; i < len(w); i++ {
-		if w[i] == 0 && couldBe(w[min(i+frameHeader, len(w)):]) {
-			return i
-		}
-	}
-	return len(w)
+// hasZero reports whether one of the bytes of a word is 0.
+func hasZero(w uint64) bool {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	return (w-low)&^w&high != 0
 }
 
 // couldBe reports whether b, of less than four bytes, begins an identifier.
