@@ -20,7 +20,7 @@ type Entry[K comparable, V any] struct {
 // that it points to. A Go map would read three places.
 type Table[K comparable, V any] struct {
 	hash  func(K) uint64
-	cells []cell[K, V] // a power of two of them, at most three quarters in use
+	cells []cell[K, V] // a power of two of them, at most half of them in use
 	used  int
 	limit int
 	ring  Entry[K, V] // sentinel: ring.next was used last, ring.prev longest ago
@@ -77,6 +77,19 @@ func (t *Table[K, V]) Get(k K) *Entry[K, V] {
 	}
 }
 
+// Probe returns an entry whose key has a hash, or nil when there is none. It
+// is for who has the hash of a key at hand and compares the keys himself, which
+// is faster than Get: only if they differ Get must be asked.
+func (t *Table[K, V]) Probe(hash uint64) *Entry[K, V] {
+	cells := t.cells
+	mask := uint64(len(cells) - 1) //nolint:gosec // there are some
+	for at := hash & mask; ; at = (at + 1) & mask {
+		if c := &cells[at]; c.hash == hash || c.entry == nil {
+			return c.entry
+		}
+	}
+}
+
 // Oldest returns the entry whose last use is longest ago, or nil when the
 // table is empty.
 func (t *Table[K, V]) Oldest() *Entry[K, V] {
@@ -111,7 +124,7 @@ func (t *Table[K, V]) Add(k K) *Entry[K, V] {
 	if t.Full() {
 		t.Remove(t.Oldest())
 	}
-	if (t.used+1)*4 > len(t.cells)*3 {
+	if (t.used+1)*2 > len(t.cells) {
 		t.grow()
 	}
 	e := t.take()

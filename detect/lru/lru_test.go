@@ -45,6 +45,25 @@ func TestAgainstSlice(t *testing.T) {
 	}
 }
 
+// TestProbe: keys that share a hash are told apart by Get, and Probe gives one
+// of them.
+func TestProbe(t *testing.T) {
+	hash := func(k int) uint64 { return uint64(k % 3) }
+	table := NewHashed[int, int](8, hash)
+	for _, k := range []int{3, 4, 6, 7} {
+		table.Add(k)
+	}
+	for k := range 9 {
+		e := table.Probe(hash(k))
+		if want := k%3 != 2; (e != nil) != want || want && e.Key != 3+k%3 {
+			t.Errorf("%d: probe found %+v", k, e)
+		}
+		if e = table.Get(k); (e != nil) != (k == 3 || k == 4 || k == 6 || k == 7) || e != nil && e.Key != k {
+			t.Errorf("%d: get found %+v", k, e)
+		}
+	}
+}
+
 func TestSteadyUseAllocatesNothing(t *testing.T) {
 	table := New[int, [4]int](64)
 	for k := range 200 {
