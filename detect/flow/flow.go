@@ -8,8 +8,8 @@
 //
 //   - Connections: Config.MaxFlows; the one idle longest makes room. One that
 //     has sent no data yet is kept elsewhere, in a quarter of that number of
-//     places, for ten minutes, so that a flood of SYNs pushes out no connection
-//     that is in use.
+//     places for each of IPv4 and IPv6, for ten minutes, so that a flood of SYNs
+//     pushes out no connection that is in use.
 //   - Bytes that wait for an earlier segment: Config.MaxWait for a direction
 //     and Config.MaxWaitAll together. At the bound the segment is given up and
 //     the stream goes on behind it.
@@ -113,6 +113,7 @@ type Stats struct {
 type Table struct {
 	cfg     Config
 	open    func(Info) Consumer
+	secret  [2]uint64 // seeds of the hash of keys
 	flows   *lru.Table[key, flow]
 	openers openings
 	over    *lru.Table[key, int64] // connections that are over, and since when
@@ -139,19 +140,17 @@ const (
 // its first data comes; open may return nil for one that is of no interest.
 func New(cfg Config, open func(Info) Consumer) *Table {
 	cfg = cfg.withDefaults()
-	return &Table{
-		cfg:     cfg,
-		open:    open,
-		flows:   lru.NewHashed[key, flow](cfg.MaxFlows, secretHash()),
-		openers: newOpenings(cfg.MaxFlows / 4),
-		over:    lru.NewHashed[key, int64](overLimit, secretHash()),
-	}
+	t := &Table{cfg: cfg, open: open, secret: [2]uint64{secretSeed(), secretSeed()}, openers: newOpenings(cfg.MaxFlows / 4)}
+	hash := func(k key) uint64 { return k.hash(t.secret[0], t.secret[1]) }
+	t.flows = lru.NewHashed[key, flow](cfg.MaxFlows, hash)
+	t.over = lru.NewHashed[key, int64](overLimit, hash)
+	return t
 }
 
 // Stats returns what was counted so far.
 func (t *Table) Stats() Stats {
 	s := t.stats
-	s.Forgotten = t.openers.forgotten
+	s.Forgotten = t.openers.forgotten()
 	return s
 }
 
@@ -160,19 +159,21 @@ func (t *Table) Len() int { return t.flows.Len() }
 
 // Packet takes a TCP segment.
 func (t *Table) Packet(p *packet.Packet) {
-	k, from := keyOf(p)
-	e := t.flows.Get(k)
+	var k key
+	from := k.of(p)
+	h := k.hash(t.secret[0], t.secret[1])
+	e := find(t.flows, &k, h)
 	if p.Flags.Has(packet.SYN) {
-		if t.opens(e, k, from, p) {
+		if t.opens(e, &k, h, from, p) {
 			return
 		}
-		e = t.flows.Get(k) // it may have been ended
+		e = find(t.flows, &k, h) // it may have been ended
 	}
 	if e == nil {
 		if p.PayloadLen == 0 || p.Flags.Has(packet.RST) {
 			return
 		}
-		if e = t.begin(k, from, p); e == nil {
+		if e = t.begin(&k, h, from, p); e == nil {
 			return
 		}
 	}
@@ -187,7 +188,7 @@ func (t *Table) Packet(p *packet.Packet) {
 // opens notes the opening of a connection, and reports whether the segment is
 // dealt with: one that carries data, or belongs to a connection that has data
 // already, is not.
-func (t *Table) opens(e *lru.Entry[key, flow], k key, from side, p *packet.Packet) bool {
+func (t *Table) opens(e *lru.Entry[key, flow], k *key, h uint64, from side, p *packet.Packet) bool {
 	answer := p.Flags.Has(packet.ACK)
 	done := p.PayloadLen == 0
 	if e != nil {
@@ -195,7 +196,7 @@ func (t *Table) opens(e *lru.Entry[key, flow], k key, from side, p *packet.Packe
 		switch {
 		case f.halves[from].started && p.Seq+1 == f.halves[from].first:
 			return done // a copy
-		case answer && !t.accepted(&k, from, p):
+		case answer && !t.accepted(k, from, p):
 			return false
 		case !answer && f.halves[1-from].started:
 			done = true // Anyone can send a SYN: it counts when the other end accepts it.
@@ -203,8 +204,8 @@ func (t *Table) opens(e *lru.Entry[key, flow], k key, from side, p *packet.Packe
 			t.end(e)
 		}
 	}
-	if t.openers.note(&k, from, p) {
-		if over := t.over.Get(k); over != nil {
+	if t.openers.note(k, from, p) {
+		if over := find(t.over, k, h); over != nil {
 			t.over.Remove(over)
 		}
 	}
@@ -220,8 +221,8 @@ func (t *Table) accepted(k *key, from side, p *packet.Packet) bool {
 
 // begin makes the flow of a connection's first data, or returns nil when the
 // connection is over or nobody wants it.
-func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] {
-	if over := t.over.Get(k); over != nil {
+func (t *Table) begin(k *key, h uint64, from side, p *packet.Packet) *lru.Entry[key, flow] {
+	if over := find(t.over, k, h); over != nil {
 		if p.Time-over.Value < overWait {
 			t.stats.Late++
 			return nil
@@ -230,7 +231,7 @@ func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] 
 	}
 	f := flow{touched: p.Time}
 	guessed := true
-	if o := t.openers.get(&k, p.Time); o != nil {
+	if o := t.openers.get(k, p.Time); o != nil {
 		for s := range o.isn {
 			if o.seen[s] {
 				f.halves[s].start(o.isn[s] + 1)
@@ -241,7 +242,7 @@ func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] 
 	} else {
 		f.orig = t.guess(k, from)
 	}
-	info := Info{Orig: k.ends[f.orig].Netip(), Resp: k.ends[1-f.orig].Netip(), VLAN: p.VLAN, Guessed: guessed}
+	info := Info{Orig: k.end(f.orig).Netip(), Resp: k.end(1 - f.orig).Netip(), VLAN: p.VLAN, Guessed: guessed}
 	if f.consumer = t.open(info); f.consumer == nil {
 		return nil
 	}
@@ -253,15 +254,15 @@ func (t *Table) begin(k key, from side, p *packet.Packet) *lru.Entry[key, flow] 
 	if guessed {
 		t.stats.Midstream++
 	}
-	e := t.flows.Add(k)
+	e := t.flows.Add(*k)
 	e.Value = f
 	return e
 }
 
 // guess says who opened a connection whose opening was not seen: the end
 // without a responder's port, or else who sent first.
-func (t *Table) guess(k key, from side) side {
-	served := [2]bool{t.serves(k.ends[0].Port), t.serves(k.ends[1].Port)}
+func (t *Table) guess(k *key, from side) side {
+	served := [2]bool{t.serves(k.end(0).Port), t.serves(k.end(1).Port)}
 	if served[0] == served[1] {
 		return from
 	}

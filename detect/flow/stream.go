@@ -52,9 +52,9 @@ func (h *half) done() bool { return h.hasFin && h.started && ahead(h.next, h.fin
 // segment takes a segment of a connection that is in the table.
 func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 	f := &e.Value
-	h := &f.halves[from]
+	h, other := &f.halves[from&1], &f.halves[1-from&1]
 	if p.Flags.Has(packet.ACK) {
-		f.halves[1-from].acknowledge(p.Ack)
+		other.acknowledge(p.Ack)
 	}
 	seq := p.Seq
 	if p.Flags.Has(packet.SYN) {
@@ -64,7 +64,12 @@ func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 		h.start(seq)
 	}
 	if p.PayloadLen > 0 {
-		t.take(e, from, chunk{seq: seq, n: uint32(p.PayloadLen), data: p.Payload, at: segmentOf(p)}) //nolint:gosec // a payload is shorter than 4 GiB
+		c := chunk{seq: seq, n: uint32(p.PayloadLen), data: p.Payload, at: segmentOf(p)} //nolint:gosec // a payload is shorter than 4 GiB
+		if seq == h.next && h.queue == nil {
+			t.deliver(e, from, &c) // as nearly always
+		} else {
+			t.take(e, from, c)
+		}
 	}
 	if p.Flags.Has(packet.FIN) {
 		h.fin, h.hasFin = seq+uint32(p.PayloadLen), true //nolint:gosec // as above
@@ -128,7 +133,7 @@ func (t *Table) take(e *lru.Entry[key, flow], from side, c chunk) {
 func (t *Table) inOrder(e *lru.Entry[key, flow], from side, c chunk) {
 	h := &e.Value.halves[from]
 	if h.queue == nil {
-		t.deliver(e, from, c)
+		t.deliver(e, from, &c)
 		return
 	}
 	// What waits was captured before, so where it overlaps it wins.
@@ -197,7 +202,7 @@ func (t *Table) drain(e *lru.Entry[key, flow], from side) {
 	q := h.queue
 	i := 0
 	for ; i < len(q.chunks) && q.chunks[i].seq == h.next; i++ {
-		t.deliver(e, from, q.chunks[i])
+		t.deliver(e, from, &q.chunks[i])
 		t.stats.Waiting -= q.drop(i)
 	}
 	if q.chunks = append(q.chunks[:0], q.chunks[i:]...); len(q.chunks) > 0 {
@@ -220,9 +225,9 @@ func (t *Table) waitsNoMore(e *lru.Entry[key, flow]) {
 }
 
 // deliver gives the next bytes of a direction to the consumer.
-func (t *Table) deliver(e *lru.Entry[key, flow], from side, c chunk) {
+func (t *Table) deliver(e *lru.Entry[key, flow], from side, c *chunk) {
 	f := &e.Value
-	f.halves[from].next = c.seq + c.n
+	f.halves[from&1].next = c.seq + c.n
 	if len(c.data) > 0 {
 		f.consumer.Data(f.dir(from), c.data, c.at)
 	}

@@ -43,8 +43,8 @@ func (d *Detector) open(info flow.Info) flow.Consumer {
 
 // Data takes bytes of a direction.
 func (c *conn) Data(dir flow.Dir, b []byte, at flow.Segment) {
-	f := &c.framers[dir]
-	c.at[dir] = at
+	f := &c.framers[dir&1]
+	c.at[dir&1] = at
 	for m, ok := f.Next(&b); ok; m, ok = f.Next(&b) {
 		c.message(dir, m, at)
 	}
