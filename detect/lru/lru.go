@@ -37,8 +37,10 @@ type cell[K comparable, V any] struct {
 
 const (
 	firstCells = 16
-	// mostTogether bounds how many entries are allocated in one go.
-	mostTogether = 32
+	// mostTogether bounds how many entries are allocated in one go. The runtime
+	// puts a header of 8 bytes before them, with which 32 entries of most sizes
+	// would take the next larger class of memory.
+	mostTogether = 31
 )
 
 // New makes a table for at most limit entries (at least one). It grows with
