@@ -59,6 +59,7 @@ func readFiles(t testing.TB, paths ...string) ([]record, capture.Stats) {
 	if r.Read() != r.Size() {
 		t.Errorf("%s: Read() = %d at the end, Size() = %d", paths, r.Read(), r.Size())
 	}
+	wantSameInRuns(t, paths, nil, all, r.Stats())
 	return all, r.Stats()
 }
 

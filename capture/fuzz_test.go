@@ -24,6 +24,8 @@ func FuzzOpen(f *testing.F) {
 	w := newPcapWriter(binary.BigEndian, 0xa1b2cd34, 1, 2)
 	w.record(1, 2, []byte("abc"), 3)
 	f.Add(w.Bytes())
+	f.Add(plainPcapng(3, 60))
+	f.Add(mixedPcapng())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := capture.Open([]string{"-"}, bytes.NewReader(data))
 		if err != nil {
@@ -31,6 +33,9 @@ func FuzzOpen(f *testing.F) {
 		}
 		defer r.Close()
 		got := drainChecked(t, r)
+		if len(got) < 10_000 {
+			wantSameInRuns(t, []string{"-"}, bytes.NewReader(data), got, r.Stats())
+		}
 		if recognisedAsPcap(data) {
 			wantForeign(t, data, got)
 		}

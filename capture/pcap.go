@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 )
 
 // Sizes of the headers of a pcap file, in bytes.
@@ -118,6 +119,40 @@ func (p *pcap) next(f *Frame) error {
 		p.in.pos = end
 		return nil
 	}
+}
+
+func (p *pcap) more(frames []Frame, before int64) int {
+	if p.swapped || p.lengths != capturedFirst || p.header != pcapRecordHeader {
+		return 0 // rare, and not worth their tests at each record
+	}
+	b := p.in.rest()
+	n, left := p.whole(frames, b, before)
+	p.in.pos += len(b) - left
+	return n
+}
+
+// whole takes frames out of the records that b begins with, up to one that is
+// not whole, damaged or too late. It returns how many, and how much of b is
+// left.
+func (p *pcap) whole(frames []Frame, b []byte, before int64) (n, left int) {
+	order := binary.LittleEndian
+	b = slices.Clip(b) // a capacity that is the length takes no register
+	for n < len(frames) && len(b) >= pcapRecordHeader {
+		sec, captured, wire := order.Uint32(b), order.Uint32(b[8:]), order.Uint32(b[12:])
+		time := int64(sec)*nsPerSecond + int64(order.Uint32(b[4:]))*p.unit
+		size := pcapRecordHeader + int(captured)
+		if captured > maxFrame || size > len(b) || time >= before {
+			break
+		}
+		p.last = sec
+		f := &frames[n]
+		f.Time, f.Link = time, p.link
+		f.Data, f.Len = b[pcapRecordHeader:size:size], int(max(wire, captured))
+		p.count(f)
+		b = b[size:len(b):len(b)]
+		n++
+	}
+	return n, len(b)
 }
 
 // sizes returns a record's two lengths.

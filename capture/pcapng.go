@@ -137,6 +137,16 @@ func (p *pcapng) next(f *Frame) error {
 	}
 }
 
+func (p *pcapng) more(frames []Frame, before int64) int {
+	if p.swapped {
+		return 0
+	}
+	b := p.in.rest()
+	n, left := p.whole(frames, b, before)
+	p.in.pos += len(b) - left
+	return n
+}
+
 // block returns the next block, whole: b has its type, both of its lengths and
 // all between, and is valid until the next call. Very long ones of a type that
 // is not read are passed over.

@@ -1,6 +1,9 @@
 package capture
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Option codes, each of its block (draft-ietf-opsawg-pcapng, chapters 3.5 and
 // 4).
@@ -77,6 +80,40 @@ func (p *pcapng) enhanced(b []byte, f *Frame) bool {
 		}
 	}
 	return true
+}
+
+// whole takes frames out of the blocks that b begins with, up to one that is
+// no enhanced packet block, has options, is not whole, damaged or too late. It
+// returns how many, and how much of b is left.
+func (p *pcapng) whole(frames []Frame, b []byte, before int64) (n, left int) {
+	const fixed = 28
+	order := binary.LittleEndian
+	b = slices.Clip(b)
+	for n < len(frames) && len(b) >= fixed+4 {
+		captured, number := order.Uint32(b[20:]), order.Uint32(b[8:])
+		if captured > maxFrame || uint64(number) >= uint64(len(p.interfaces)) {
+			break
+		}
+		size := fixed + int(captured+3)&^3 + 4
+		if size > len(b) || order.Uint32(b) != blockEnhanced ||
+			int(order.Uint32(b[4:])) != size || int(order.Uint32(b[size-4:])) != size {
+			break
+		}
+		nif := &p.interfaces[number]
+		time := nif.ns(uint64(order.Uint32(b[12:]))<<32 | uint64(order.Uint32(b[16:])))
+		if time >= before {
+			break
+		}
+		p.last = time
+		f := &frames[n]
+		f.Time, f.Link = time, nif.link
+		end := fixed + int(captured)
+		f.Data, f.Len = b[fixed:end:end], int(max(order.Uint32(b[24:]), captured))
+		p.count(f)
+		b = b[size:len(b):len(b)]
+		n++
+	}
+	return n, len(b)
 }
 
 // packet reads an obsolete packet block.

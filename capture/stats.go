@@ -56,10 +56,11 @@ type tally struct {
 
 // count adds a frame. It is on the hot path.
 func (t *tally) count(f *Frame) {
+	captured, wire := uint64(len(f.Data)), uint64(f.Len) //nolint:gosec // never negative
 	t.Frames++
-	t.Bytes += uint64(len(f.Data))
-	t.WireBytes += uint64(f.Len) //nolint:gosec // never negative
-	if len(f.Data) < f.Len {
+	t.Bytes += captured
+	t.WireBytes += wire
+	if captured < wire {
 		t.Truncated++
 	}
 	f.File, f.Number = t.number, t.Frames+t.records

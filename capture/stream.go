@@ -15,8 +15,13 @@ const maxFrame = 262_144
 // A format takes the frames out of a stream. Next returns io.EOF when there
 // are no more, or what is left can't be read, which it has warned about; any
 // other error is one of reading the file.
+//
+// More takes those of the next frames that next would take without reading,
+// warning or skipping, and that are of a time before the given one, and
+// returns how many. It may take fewer: next sees to the others.
 type format interface {
 	next(f *Frame) error
+	more(frames []Frame, before int64) int
 }
 
 // A stream is what a format reads from, and where it says what it met.
