@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 
+	"wormscope/capture"
 	"wormscope/capture/packet"
 )
 
@@ -170,8 +171,7 @@ func (m *merger) finish(p *pipeline, q *queue) error {
 func (p *pipeline) detect(pkt *packet.Packet, m *merger) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.frame.File, p.frame.Number = pkt.File, pkt.Number
-			p.panicked(m.all[0].ring, r)
+			p.panicked(&capture.Frame{File: pkt.File, Number: pkt.Number}, m.all[0].ring, r)
 		}
 	}()
 	p.engine.Packet(pkt)

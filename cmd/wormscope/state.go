@@ -181,9 +181,12 @@ func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 
 // frame notes a frame before it is decoded.
 func (k *state) frame(f *capture.Frame) {
-	if k == nil {
-		return
+	if k != nil {
+		k.noteFrame(f)
 	}
+}
+
+func (k *state) noteFrame(f *capture.Frame) {
 	c := k.capture(f.File)
 	if c.frames == 0 {
 		c.first, c.last = f.Time, f.Time

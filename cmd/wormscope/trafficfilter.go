@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"wormscope/capture"
 	"wormscope/capture/filter"
 	"wormscope/capture/kernelfilter"
 	"wormscope/capture/ring"
@@ -31,9 +32,9 @@ func (s *settings) parseFilter() error {
 	return nil
 }
 
-// passes reports whether the frame that was read is to be looked at.
-func (p *pipeline) passes() bool {
-	if p.only == nil || p.only.Match(&p.frame) {
+// passes reports whether a frame is to be looked at.
+func (p *pipeline) passes(f *capture.Frame) bool {
+	if p.only.Match(f) {
 		return true
 	}
 	p.traffic.left++

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"wormscope/capture"
+	"wormscope/capture/packet"
+	"wormscope/detect"
+)
+
+// A fragile detector remembers which packets it got, and fails on some.
+type fragile struct {
+	got   []uint64
+	fails func(number uint64) bool
+}
+
+func (*fragile) Wants() detect.Interest { return detect.Interest{Kinds: ^detect.Kind(0)} }
+func (*fragile) Tick(int64)             {}
+func (*fragile) Close(int64)            {}
+
+func (d *fragile) Packet(p *packet.Packet) {
+	d.got = append(d.got, p.Number)
+	if d.fails(p.Number) {
+		panic("a mistake")
+	}
+}
+
+// A runsSource gives frames in runs that end where they end in a file: now
+// and then.
+type runsSource struct {
+	memorySource
+	fails bool // once, before a frame is read
+}
+
+func (s *runsSource) Next(f *capture.Frame) error {
+	if s.fails {
+		s.fails = false
+		panic("a mistake of the source")
+	}
+	return s.memorySource.Next(f)
+}
+
+func (s *runsSource) More(frames []capture.Frame) int {
+	n := min(len(frames), *s.at%50, len(s.frames)-*s.at)
+	copy(frames, s.frames[*s.at:*s.at+n])
+	*s.at += n
+	return n
+}
+
+// udpFrames are frames of equal length, one a millisecond.
+func udpFrames(n int) []capture.Frame {
+	data := make([]byte, 60)
+	copy(data[12:], []byte{8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0, 9, 0, 26})
+	frames := make([]capture.Frame, n)
+	for i := range frames {
+		frames[i] = capture.Frame{Time: int64(i+1) * 1e6, Data: data, Len: 60, Link: capture.LinkEthernet, Number: uint64(i + 1)}
+	}
+	return frames
+}
+
+// TestPanicsCostOneFrame has detectors and a source fail anywhere in runs, and
+// wants each frame taken once, in order.
+func TestPanicsCostOneFrame(t *testing.T) {
+	const frames = 10_000
+	for name, fails := range map[string]func(uint64) bool{
+		"never": func(uint64) bool { return false }, "now and then": func(n uint64) bool { return n%97 == 0 },
+		"in a row": func(n uint64) bool { return n%500 < 70 }, "always": func(uint64) bool { return true },
+	} {
+		p := benchPipeline(t, nil)
+		d := &fragile{fails: fails}
+		p.engine = detect.NewEngine(d)
+		at, want := 0, uint64(1)
+		if err := p.run(&runsSource{memorySource{udpFrames(frames), &at}, true}, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for i, number := range d.got {
+			if number != uint64(i+1) {
+				t.Fatalf("%s: frame %d comes as number %d", name, number, i+1)
+			}
+			if fails(number) {
+				want++
+			}
+		}
+		tr := &p.traffic
+		if len(d.got) != frames || tr.frames != frames || tr.bytes != frames*60 || tr.first != 1e6 || tr.last != frames*1e6 ||
+			tr.panics != want || !strings.HasPrefix(tr.panicAt, "a mistake of the source") {
+			t.Errorf("%s: %d packets, want %d panics: %+v", name, len(d.got), want, tr)
+		}
+	}
+}
+
+// TestPanicIsToldOfItsFrame wants the frame in the middle of a run that is
+// failed on named.
+func TestPanicIsToldOfItsFrame(t *testing.T) {
+	p := benchPipeline(t, nil)
+	p.engine = detect.NewEngine(&fragile{fails: func(n uint64) bool { return n == 77 || n == 78 }})
+	at := 0
+	source := &runsSource{memorySource: memorySource{udpFrames(200), &at}}
+	if err := p.run(source, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if p.traffic.panics != 2 || p.traffic.panicAt != "a mistake at frame 77 of small" {
+		t.Errorf("%d panics: %s", p.traffic.panics, p.traffic.panicAt)
+	}
+}
+
+// TestBatchSize wants batches of their size in runs too, and nothing that was
+// read left when a batch ends, as when a signal stops the run then.
+func TestBatchSize(t *testing.T) {
+	p := benchPipeline(t, nil)
+	d := &fragile{fails: func(n uint64) bool { return n == 6000 }}
+	p.engine = detect.NewEngine(d)
+	at := 0
+	source := &runsSource{memorySource: memorySource{udpFrames(10_000), &at}}
+	var ends []int
+	for {
+		err := p.batch(source)
+		if len(d.got) != at {
+			t.Fatalf("%d frames were read, %d taken", at, len(d.got))
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		ends = append(ends, at)
+	}
+	if len(ends) != 2 || ends[0] != batchSize || ends[1] < 6000 || ends[1] > 6000+runSize {
+		t.Errorf("batches end at %v", ends)
+	}
+}
