@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+
+	"wormscope/internal/ip"
 )
 
 // What Builder refuses.
@@ -219,16 +221,19 @@ func (b *Builder) Build() *Set {
 
 // markNear marks the blocks that hold any indicator.
 func (s *Set) markNear() {
-	for i, t := range s.networks.touched {
-		if t != nil {
-			s.near[i] = *t
-		}
+	if !s.HasAddresses() {
+		return
 	}
+	s.near = newBlocks(len(s.v4.entries) + len(s.v6.entries) + len(s.networks.entries))
 	for i := range s.v4.entries {
-		s.near[0].set(block4(s.v4.entries[i].addr))
+		s.near.mark(blockNumber(ip.From4(s.v4.entries[i].addr)))
 	}
 	for i := range s.v6.entries {
-		s.near[1].set(s.networks.block6(s.v6.entries[i].addr.hi))
+		a := s.v6.entries[i].addr
+		s.near.mark(blockNumber(ip.Addr{Hi: a.hi, Lo: a.lo}))
+	}
+	for i := range s.networks.entries {
+		s.near.markNetwork(s.networks.entries[i].prefix)
 	}
 }
 

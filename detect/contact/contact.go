@@ -146,10 +146,17 @@ func (d *Detector) Tables() []detect.Table {
 
 // Packet looks both ends of a packet up; for nearly every packet that is all.
 func (d *Detector) Packet(p *packet.Packet) {
+	if d.set.Near(p.Src.Addr) || d.set.Near(p.Dst.Addr) {
+		d.lookUp(p)
+	}
+	if icmpError(p) {
+		d.unreachable(p)
+	}
+}
+
+// lookUp takes a packet one end of which may be an indicator.
+func (d *Detector) lookUp(p *packet.Packet) {
 	if d.set.Neither(p.Src.Addr, p.Dst.Addr) {
-		if icmpError(p) {
-			d.unreachable(p)
-		}
 		return
 	}
 	if m, ok := d.set.Address(p.Src.Netip()); ok {
@@ -157,9 +164,6 @@ func (d *Detector) Packet(p *packet.Packet) {
 	}
 	if m, ok := d.set.Address(p.Dst.Netip()); ok {
 		d.packet(p, m, host)
-	}
-	if icmpError(p) {
-		d.unreachable(p)
 	}
 }
 
