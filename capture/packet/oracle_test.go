@@ -83,8 +83,11 @@ func careless(layer gopacket.Layer) bool {
 	case *layers.IPv6:
 		// It does not count the hop-by-hop header in the payload length.
 		return l.HopByHop != nil && int(l.Length) < len(l.HopByHop.Contents)+20
+	case *layers.Ethernet:
+		return l.EthernetType == layers.EthernetTypePPPoEDiscovery // which it reads as a session
 	case *layers.Dot1Q:
-		return l.Type < 0x0600 // a length, to which it does not cut the frame
+		// A type below 0x0600 is a length, to which it does not cut the frame.
+		return l.Type < 0x0600 || l.Type == layers.EthernetTypePPPoEDiscovery
 	case *layers.PPPoE:
 		return l.Version != 1 || l.Type != 1
 	case *layers.LLC:
