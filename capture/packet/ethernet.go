@@ -30,6 +30,9 @@ const (
 // firstType is the lowest EtherType: what is below is a length (802.3 clause 3.2.6).
 const firstType = 0x0600
 
+// isTag reports whether a VLAN tag follows.
+func isTag(t uint16) bool { return t == typeVLAN || t == typeServiceVLAN || t == typeOldQinQ }
+
 // ethernet decodes an Ethernet frame.
 func (d *Decoder) ethernet(p *Packet, b []byte, wire int) Outcome {
 	if len(b) < 14 {
@@ -44,13 +47,12 @@ func (d *Decoder) ethernet(p *Packet, b []byte, wire int) Outcome {
 // etherType decodes what an EtherType announces, and walks over VLAN tags.
 func (d *Decoder) etherType(p *Packet, t uint16, b []byte, wire int) Outcome {
 	for {
-		switch t {
-		case typeIPv4:
+		switch {
+		case t == typeIPv4:
 			return d.ipv4(p, b, wire)
-		case typeIPv6:
+		case t == typeIPv6:
 			return d.ipv6(p, b, wire)
-		case typeVLAN, typeServiceVLAN, typeOldQinQ:
-		default:
+		case !isTag(t):
 			return d.rareType(p, t, b, wire)
 		}
 		if len(b) < 4 {

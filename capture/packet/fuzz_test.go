@@ -9,8 +9,8 @@ import (
 )
 
 // FuzzDecode checks, on any two frames of any link type of which any number of
-// bytes was not captured, that the decoder does
-// not panic, that what it says holds together, and that gopacket sees the same.
+// bytes was not captured, that the decoder does not panic, that what it says
+// holds together, and that its stages alone and gopacket see the same.
 func FuzzDecode(f *testing.F) {
 	for _, c := range encapsulations() {
 		f.Add(uint16(c.link), uint16(0), c.data, c.data)
@@ -27,23 +27,23 @@ func FuzzDecode(f *testing.F) {
 		f.Add(uint16(1), uint16(0), piece(segment(v6, "payload"), 8, 27), piece(segment(v6, "payload"), 0, 8))
 	}
 	f.Fuzz(func(t *testing.T, link, missing uint16, first, second []byte) {
-		d := packet.NewDecoder()
+		d := newPair()
 		for _, data := range [][]byte{first, second} {
 			frame := capture.Frame{Data: data, Len: len(data) + int(missing), Link: capture.LinkType(link)}
 			before := bytes.Clone(data)
-			var p packet.Packet
-			o := d.Decode(&frame, &p)
+			o := d.decode(t, &frame)
 			if !bytes.Equal(before, data) {
 				t.Fatal("the frame was written to")
 			}
 			if o == packet.OK {
-				consistent(t, &p)
+				consistent(t, &d.p)
 			}
-			if difference := compare(&frame, &p, o); difference != "" && !explained(&frame, &p, o, d.Stats()) {
+			if difference := compare(&frame, &d.p, o); difference != "" && !explained(&frame, &d.p, o, d.whole.Stats()) {
 				t.Fatalf("%s\n%x", difference, data)
 			}
 		}
-		if s := d.Stats(); s.Outcomes[packet.UnsupportedLink] > 0 == packet.Supports(capture.LinkType(link)) {
+		d.counts(t)
+		if s := d.whole.Stats(); s.Outcomes[packet.UnsupportedLink] > 0 == packet.Supports(capture.LinkType(link)) {
 			t.Fatalf("link type %d: %v", link, s.Outcomes)
 		}
 	})

@@ -1,6 +1,10 @@
 package packet
 
-import "wormscope/internal/ip"
+import (
+	"encoding/binary"
+
+	"wormscope/internal/ip"
+)
 
 // ipv4 decodes an IPv4 packet (RFC 791).
 func (d *Decoder) ipv4(p *Packet, b []byte, wire int) Outcome {
@@ -23,9 +27,8 @@ func (d *Decoder) ipv4(p *Packet, b []byte, wire int) Outcome {
 	if total < len(b) {
 		b = b[:total]
 	}
-	p.IPID, p.TTL = uint32(u16(b[4:])), b[8]
-	proto, payload, size := Proto(b[9]), b[header:], total-header
-	p.Src, p.Dst = ip.AddrPort{Addr: ip.From4(u32(b[12:]))}, ip.AddrPort{Addr: ip.From4(u32(b[16:]))}
+	proto, payload, size := p.readIPv4((*[20]byte)(b)), b[header:], total-header
+	p.Src.Port, p.Dst.Port = 0, 0
 	if part := u16(b[6:]) & 0x3fff; part != 0 {
 		return d.fragment(p, fragmentOf4(b, p.VLAN), part&0x1fff, part&0x2000 != 0, payload, size)
 	}
@@ -57,8 +60,8 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 	if size < len(payload) {
 		payload = payload[:size]
 	}
-	p.IPID, p.TTL = u32(b)&0xfffff, b[7]
-	p.Src, p.Dst = ip.AddrPort{Addr: ip.From16(b[8:24])}, ip.AddrPort{Addr: ip.From16(b[24:40])}
+	p.readIPv6((*[40]byte)(b))
+	p.Src.Port, p.Dst.Port = 0, 0
 	if next.hasPorts() && len(payload) >= 4 {
 		p.Src.Port, p.Dst.Port = u16(payload), u16(payload[2:])
 	}
@@ -70,6 +73,22 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 	default:
 		return d.afterIPv6(p, fragmentOf6(b, p.VLAN), next, payload, size)
 	}
+}
+
+// readIPv4 reads what is kept of an IPv4 header, and returns what IP carries.
+func (p *Packet) readIPv4(h *[20]byte) Proto {
+	be := binary.BigEndian
+	p.IPID, p.TTL = be.Uint32(h[4:])>>16, h[8]
+	p.Src.Addr, p.Dst.Addr = ip.From4(be.Uint32(h[12:])), ip.From4(be.Uint32(h[16:]))
+	return Proto(h[9])
+}
+
+// readIPv6 reads what is kept of an IPv6 header, and returns what follows it.
+func (p *Packet) readIPv6(h *[40]byte) Proto {
+	be := binary.BigEndian
+	p.IPID, p.TTL = be.Uint32(h[:])&0xfffff, h[7]
+	p.Src.Addr, p.Dst.Addr = ip.From16(h[8:]), ip.From16(h[24:])
+	return Proto(h[6])
 }
 
 // mustFit reports whether a length beyond its surroundings is a contradiction,

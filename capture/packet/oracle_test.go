@@ -207,15 +207,15 @@ func TestGopacket(t *testing.T) {
 	for _, name := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
-			d := packet.NewDecoder()
-			var p packet.Packet
+			d := newPair()
 			var differences []string
 			for _, f := range readFrames(t, name) {
-				o := d.Decode(&f, &p)
-				if difference := compare(&f, &p, o); difference != "" {
+				o := d.decode(t, &f)
+				if difference := compare(&f, &d.p, o); difference != "" {
 					differences = append(differences, fmt.Sprintf("frame %d: %s", f.Number, difference))
 				}
 			}
+			d.counts(t)
 			if known := deviations[filepath.Base(name)]; len(differences) != known.frames {
 				t.Errorf("%d frames differ, not %d %s", len(differences), known.frames, known.why)
 				for _, difference := range differences[:min(5, len(differences))] {

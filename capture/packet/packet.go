@@ -13,16 +13,7 @@ type Packet struct {
 	Src, Dst ip.AddrPort // innermost addresses, IPv4 always as IPv4; ports 0 where the protocol has none
 	Proto    Proto       // innermost transport protocol
 	Flags    Flags       // TCP flags
-	Seq, Ack uint32      // TCP sequence and acknowledgement numbers
-	IPID     uint32      // IPv4 identification, IPv6 flow label
 	TTL      uint8       // IPv4 time to live, IPv6 hop limit
-	VLAN     uint16      // outermost VLAN identifier, 0 where there is no tag
-	ICMP     ICMP        // valid when Proto is ICMP or ICMPv6
-	Payload  []byte      // what follows the transport header, as captured; borrowed
-
-	// PayloadLen is the payload's length on the wire, in bytes. It is more
-	// than len(Payload) when Truncated.
-	PayloadLen int
 	// Truncated says that the snapshot length, or the end of what was
 	// captured, cut the payload short.
 	Truncated bool
@@ -35,9 +26,18 @@ type Packet struct {
 	// packets or attempts has seen it. A datagram whose beginning was not given
 	// out, because it came last or was too short, is whole and not Reassembled.
 	Reassembled bool
+	VLAN        uint16 // outermost VLAN identifier, 0 where there is no tag
+	Seq, Ack    uint32 // TCP sequence and acknowledgement numbers
+	IPID        uint32 // IPv4 identification, IPv6 flow label
+
+	Payload []byte // what follows the transport header, as captured; borrowed
+	// PayloadLen is the payload's length on the wire, in bytes. It is more
+	// than len(Payload) when Truncated.
+	PayloadLen int
 
 	File   int    // of the frame, see capture.Frame
 	Number uint64 // of the frame, see capture.Frame
+	ICMP   ICMP   // valid when Proto is ICMP or ICMPv6
 }
 
 // ICMP is what detection needs of an ICMP or ICMPv6 message.

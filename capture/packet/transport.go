@@ -1,5 +1,7 @@
 package packet
 
+import "encoding/binary"
+
 // transport decodes what IP carries. The addresses and ports of p are set.
 func (d *Decoder) transport(p *Packet, proto Proto, b []byte, wire int) Outcome {
 	if proto == ProtoTCP {
@@ -30,7 +32,7 @@ func setPayload(p *Packet, b []byte, wire, header int) {
 	if header > len(b) {
 		header, wire = len(b), wire-header+len(b)
 	}
-	p.Payload, p.PayloadLen = b[header:], wire-header
+	p.Payload, p.PayloadLen = b[header:len(b):len(b)], wire-header
 	p.Truncated = wire > len(b)
 }
 
@@ -40,13 +42,20 @@ func tcp(p *Packet, b []byte, wire int) Outcome {
 	if len(b) < 14 {
 		return short(wire, 20, BadTCP)
 	}
-	header := int(b[12]>>4) * 4
+	header := p.readTCP((*[14]byte)(b))
 	if header < 20 || header > wire {
 		return BadTCP
 	}
-	p.Proto, p.Flags, p.Seq, p.Ack = ProtoTCP, Flags(b[13]), u32(b[4:]), u32(b[8:])
+	p.Proto = ProtoTCP
 	setPayload(p, b, wire, header)
 	return OK
+}
+
+// readTCP reads what is kept of a TCP header, and returns its length.
+func (p *Packet) readTCP(h *[14]byte) (length int) {
+	be := binary.BigEndian
+	p.Flags, p.Seq, p.Ack = Flags(h[13]), be.Uint32(h[4:]), be.Uint32(h[8:])
+	return int(h[12]) >> 4 * 4
 }
 
 // udp decodes a UDP datagram (RFC 768), and looks into it where its port is

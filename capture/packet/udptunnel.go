@@ -21,33 +21,40 @@ func TunnelPorts() []uint16 {
 	}
 }
 
+// tunnelAt returns what looks into datagrams with these ports, or nil. A source
+// port means nothing but to Teredo, whose servers answer.
+func tunnelAt(from, to uint16) func(*Decoder, *Packet, []byte, int) Outcome {
+	switch to {
+	case portVXLAN, portLinuxVXLAN:
+		return (*Decoder).vxlan
+	case portVXLANGPE:
+		return (*Decoder).vxlanGPE
+	case portGeneve:
+		return (*Decoder).geneve
+	case portGTPU:
+		return (*Decoder).gtpu
+	case portTeredo:
+		return (*Decoder).teredo
+	case portL2TP:
+		return (*Decoder).l2tp
+	case portMPLS:
+		return (*Decoder).mplsOverUDP
+	case portGRE:
+		return (*Decoder).greOverUDP
+	}
+	if from == portTeredo {
+		return (*Decoder).teredo
+	}
+	return nil
+}
+
 // udpTunnel looks into a datagram sent to a tunnel's port. A port proves
 // nothing: unless all of what is inside fits together, the datagram is what
-// counts. A source port means nothing but to Teredo, whose servers answer.
+// counts.
 func (d *Decoder) udpTunnel(p *Packet, b []byte, wire int) Outcome {
-	var into func(*Decoder, *Packet, []byte, int) Outcome
-	switch p.Dst.Port {
-	case portVXLAN, portLinuxVXLAN:
-		into = (*Decoder).vxlan
-	case portVXLANGPE:
-		into = (*Decoder).vxlanGPE
-	case portGeneve:
-		into = (*Decoder).geneve
-	case portGTPU:
-		into = (*Decoder).gtpu
-	case portTeredo:
-		into = (*Decoder).teredo
-	case portL2TP:
-		into = (*Decoder).l2tp
-	case portMPLS:
-		into = (*Decoder).mplsOverUDP
-	case portGRE:
-		into = (*Decoder).greOverUDP
-	default:
-		if p.Src.Port != portTeredo {
-			return OK
-		}
-		into = (*Decoder).teredo
+	into := tunnelAt(p.Src.Port, p.Dst.Port)
+	if into == nil {
+		return OK
 	}
 	strict := d.frame.strict
 	d.frame.strict = true
