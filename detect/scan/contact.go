@@ -29,7 +29,7 @@ func (d *Detector) try(p *packet.Packet) {
 	} else {
 		d.tap.syns++
 	}
-	c := contact{src: src, dst: dst, port: port, hs: hs, hd: hd, now: d.tick(p.Time), at: p.Time, packet: p}
+	c := contact{src: src, dst: dst, port: port, hs: hs, hd: hd, kh: kh, now: d.tick(p.Time), at: p.Time, packet: p}
 	switch d.roles.of(src) {
 	case isAllowed:
 		d.stats.allowed++
@@ -59,6 +59,7 @@ type contact struct {
 	src, dst ip.Addr
 	port     uint16
 	hs, hd   uint64 // hashes of src and dst
+	kh       uint64 // hash of the key that src is tested under at port
 	now      tick
 	at       int64          // the same as now, Unix nanoseconds
 	packet   *packet.Packet // that shows it, borrowed
@@ -67,30 +68,21 @@ type contact struct {
 	source, net *source // that the destination was new to, and its /64; nil until the second one
 }
 
-// keyHash returns the hash of a key that the contact's source is tested under.
-func (c *contact) keyHash(k sourceKey) uint64 {
-	if k.addr != c.src {
-		return k.hash(k.addr.Hash())
-	}
-	return k.hash(c.hs)
-}
-
 // meet takes note of an attempt in the table of its source, and returns the
 // marks that say how its outcome will count.
 func (d *Detector) meet(pop *population, c *contact, fromOutside bool) mark {
 	if fromOutside {
 		k := sourceKey{addr: net64(c.src), kind: allPorts}
-		return d.note(pop, c, k, first|pooled)
+		return d.note(pop, c, k, k.hash(k.addr.Hash()), first|pooled)
 	}
 	k := sourceKey{addr: c.src, port: c.port}
 	if !d.tested(c) {
 		return d.glance(pop, c, k)
 	}
-	m := d.note(pop, c, k, first)
+	m := d.note(pop, c, k, c.kh, first)
 	if m&newSource != 0 && m&absorbed == 0 && !c.src.Is4() && d.ports.class[c.port] == lateral {
 		k = sourceKey{addr: net64(c.src), port: c.port, kind: perNet}
-
-		m |= d.note(pop, c, k, firstNet) & firstNet
+		m |= d.note(pop, c, k, k.hash(k.addr.Hash()), firstNet) & firstNet
 	}
 	return m
 }
@@ -109,9 +101,8 @@ func (d *Detector) tested(c *contact) bool {
 }
 
 // note counts the destination if the source never contacted it within a week,
-// and then returns what to mark the attempt with.
-func (d *Detector) note(pop *population, c *contact, k sourceKey, m mark) mark {
-	kh := c.keyHash(k)
+// and then returns what to mark the attempt with. kh is the hash of the key.
+func (d *Detector) note(pop *population, c *contact, k sourceKey, kh uint64, m mark) mark {
 	ch := mix(kh, c.hd)
 	if pop.contacts.renew(ch) {
 		return 0
@@ -153,11 +144,10 @@ func (d *Detector) arrive(pop *population, c *contact, k sourceKey, kh uint64, m
 // glance notes a source at a port that is under no rule, so that the many
 // sources of a flood are known to be new.
 func (d *Detector) glance(pop *population, c *contact, k sourceKey) mark {
-	kh := c.keyHash(k)
-	if pop.newcomers.find(kh, k) != nil {
+	if pop.newcomers.find(c.kh, k) != nil {
 		return 0
 	}
-	return d.arrive(pop, c, k, kh, 0)
+	return d.arrive(pop, c, k, c.kh, 0)
 }
 
 // count notes a new destination of a source.
@@ -211,7 +201,7 @@ func (d *Detector) settleFirst(s *source, n *newcomer) {
 // judgeContact applies the rules that need no outcome to the source of an
 // attempt that has just begun.
 func (d *Detector) judgeContact(a *attempt, c *contact) {
-	if d.ports.class[a.port] != lateral {
+	if c.swept || d.ports.class[a.port] != lateral {
 		return
 	}
 	d.judgeVolumes(a, c.source)

@@ -128,7 +128,7 @@ func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint
 	}
 	if d.ports.class[port] == lateral && role != isAllowed {
 		k := sourceKey{addr: client, port: port, kind: unasked}
-		m |= d.note(pop, &c, k, first) & first
+		m |= d.note(pop, &c, k, k.hash(hc), first) & first
 	}
 	a := d.attempts.push(pairHash(hc, hs, port))
 	d.wake = min(d.wake, p.Time+silentAfter)
