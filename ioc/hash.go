@@ -36,8 +36,8 @@ func (k *secret) port(h uint64, port uint16) uint64 {
 // before short ones, so b must have eight bytes at least.
 func (k *secret) text(b []byte, size int) uint64 {
 	h := k.a
-	for left := b[len(b)-size:]; len(left) > 8; left = left[8:] {
-		h = fold(h^(binary.LittleEndian.Uint64(left)|caseBits), k.a)
+	for at := len(b) - size; at < len(b)-8; at += 8 {
+		h = fold(h^(binary.LittleEndian.Uint64(b[at:])|caseBits), k.a)
 	}
 	last := binary.LittleEndian.Uint64(b[len(b)-8:])
 	if size < 8 {

@@ -16,16 +16,18 @@ import (
 
 // Header is the fixed beginning of a message (RFC 1035, chapter 4.1.1).
 type Header struct {
-	ID          uint16
-	Bits        uint16 // QR, Opcode, AA, TC, RD, RA, Z, AD, CD, RCODE
-	Questions   uint16
-	Answers     uint16
-	Authorities uint16
-	Additionals uint16
+	ID        uint16
+	Bits      uint16 // QR, Opcode, AA, TC, RD, RA, Z, AD, CD, RCODE
+	Questions uint16
+	Records   [3]uint16 // how many there are, by Section
 }
 
-// headerLen is the length of a Header on the wire, in bytes.
-const headerLen = 12
+// Lengths on the wire, in bytes.
+const (
+	headerLen   = 12
+	questionLen = 4  // without the name
+	recordLen   = 10 // without the name and the data
+)
 
 // Response reports whether the message is an answer and not a query.
 func (h *Header) Response() bool { return h.Bits&0x8000 != 0 }
@@ -106,14 +108,12 @@ func (p *Parser) Start(msg []byte) bool {
 		p.Header, p.left, p.state = Header{}, 0, end
 		return p.fail(ShortHeader)
 	}
-	p.Header = Header{
-		ID:          binary.BigEndian.Uint16(msg),
-		Bits:        binary.BigEndian.Uint16(msg[2:]),
-		Questions:   binary.BigEndian.Uint16(msg[4:]),
-		Answers:     binary.BigEndian.Uint16(msg[6:]),
-		Authorities: binary.BigEndian.Uint16(msg[8:]),
-		Additionals: binary.BigEndian.Uint16(msg[10:]),
-	}
+	p.ID = binary.BigEndian.Uint16(msg)
+	p.Bits = binary.BigEndian.Uint16(msg[2:])
+	p.Questions = binary.BigEndian.Uint16(msg[4:])
+	p.Records[Answer] = binary.BigEndian.Uint16(msg[6:])
+	p.Records[Authority] = binary.BigEndian.Uint16(msg[8:])
+	p.Records[Additional] = binary.BigEndian.Uint16(msg[10:])
 	p.left = p.Questions
 	return true
 }
@@ -138,14 +138,15 @@ func (p *Parser) Question(q *Question) bool {
 	if fault != OK {
 		return p.fail(fault)
 	}
-	if next+4 > len(p.msg) {
+	if next+questionLen > len(p.msg) {
 		q.Type, q.Class = 0, 0
 		p.fail(ShortQuestion)
 		return true
 	}
-	q.Type = Type(binary.BigEndian.Uint16(p.msg[next:]))
-	q.Class = binary.BigEndian.Uint16(p.msg[next+2:])
-	p.off = next + 4
+	b := p.msg[next:][:questionLen]
+	q.Type = Type(binary.BigEndian.Uint16(b))
+	q.Class = binary.BigEndian.Uint16(b[2:])
+	p.off = next + questionLen
 	p.left--
 	return true
 }
@@ -153,63 +154,53 @@ func (p *Parser) Question(q *Question) bool {
 // Record reads the next record into r and returns true, or returns false when
 // there is none or it is broken. Questions that were not read are passed over.
 func (p *Parser) Record(r *Record) bool {
-	for p.left == 0 || p.state == questions {
-		if !p.advance() {
-			return false
-		}
+	if (p.left == 0 || p.state == questions) && !p.advance() {
+		return false
 	}
-	owner := p.off
-	next, fault := skipName(p.msg, owner)
+	next, fault := skipName(p.msg, p.off)
 	if fault != OK {
 		return p.fail(fault)
 	}
-	if next+10 > len(p.msg) {
+	data := next + recordLen
+	if data > len(p.msg) {
 		return p.fail(ShortRecord)
 	}
-	fixed := p.msg[next : next+10]
-	data := next + 10
-	dataEnd := data + int(binary.BigEndian.Uint16(fixed[8:]))
+	b := p.msg[next:data]
+	dataEnd := data + int(binary.BigEndian.Uint16(b[8:]))
 	if dataEnd > len(p.msg) {
 		return p.fail(ShortRecord)
 	}
-	*r = Record{
-		Section: Section(p.state - answers),
-		Type:    Type(binary.BigEndian.Uint16(fixed)),
-		Class:   binary.BigEndian.Uint16(fixed[2:]),
-		TTL:     binary.BigEndian.Uint32(fixed[4:]),
-		Data:    p.msg[data:dataEnd],
-		owner:   owner,
-		data:    data,
-	}
+	r.Section = Section(p.state - answers)
+	r.Type = Type(binary.BigEndian.Uint16(b))
+	r.Class = binary.BigEndian.Uint16(b[2:])
+	r.TTL = binary.BigEndian.Uint32(b[4:])
+	r.Data = p.msg[data:dataEnd]
+	r.owner, r.data = p.off, data
 	p.off = dataEnd
 	p.left--
 	return true
 }
 
-// advance goes on to the next section, and returns false after the last.
+// advance goes on to the next section that has records, and returns false
+// after the last.
 func (p *Parser) advance() bool {
 	for ; p.state == questions && p.left > 0; p.left-- {
 		next, fault := skipName(p.msg, p.off)
 		if fault != OK {
 			return p.fail(fault)
 		}
-		if p.off = next + 4; p.off > len(p.msg) {
+		if p.off = next + questionLen; p.off > len(p.msg) {
 			return p.fail(ShortQuestion)
 		}
 	}
-	switch p.state {
-	case questions:
-		p.left = p.Answers
-	case answers:
-		p.left = p.Authorities
-	case authorities:
-		p.left = p.Additionals
-	default:
-		p.state = end
-		return false
+	for p.state < additionals {
+		p.left = p.Records[p.state]
+		if p.state++; p.left > 0 {
+			return true
+		}
 	}
-	p.state++
-	return true
+	p.state = end
+	return false
 }
 
 // Owner reads the name of a record of this message into n. It returns false

@@ -68,24 +68,26 @@ func (n *Name) write() {
 // returns the offset behind the name's own bytes.
 func (p *Parser) name(n *Name, off int) (next int, fault Fault) {
 	msg := p.msg
-	n.msg, n.n, n.lengths, n.written = msg, 0, 0, 0
+	n.msg, n.n, n.written = msg, 0, 0
+	labels, lengths := 0, uint64(0)
 	budget, pointers := maxWire, 0
 	for off < len(msg) {
 		c := int(msg[off])
 		switch {
-		case c == 0:
-			if pointers == 0 {
-				next = off + 1
-			}
-			return next, OK
-		case c < 0x40:
-			n.labels[n.n&(maxLabels-1)] = off // the budget ends before the room
-			n.n++
-			n.lengths |= 1 << c
+		case 0 < c && c < 0x40:
+			n.labels[labels&(maxLabels-1)] = off // the budget ends before the room
+			labels++
+			lengths |= 1 << (c & 63)
 			off += 1 + c
 			if budget -= 1 + c; budget <= 0 {
 				return 0, LongName
 			}
+		case c == 0:
+			n.n, n.lengths = labels, lengths
+			if pointers == 0 {
+				next = off + 1
+			}
+			return next, OK
 		default:
 			target, f := pointer(msg, off)
 			if f != OK {
