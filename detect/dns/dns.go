@@ -168,19 +168,13 @@ func (d *Detector) Tables() []detect.Table {
 
 // Packet looks at one packet; for one that is not on port 53 it does nothing.
 func (d *Detector) Packet(p *packet.Packet) {
-	if p.Src.Port == port || p.Dst.Port == port {
-		d.onPort(p)
-	}
-}
-
-// onPort takes a packet from or to port 53.
-func (d *Detector) onPort(p *packet.Packet) {
 	switch {
+	case p.Src.Port != port && p.Dst.Port != port:
 	case p.Proto == packet.ProtoTCP:
 		d.flows.Packet(p)
 	case p.Proto == packet.ProtoUDP && p.PayloadLen > 0:
 		d.message(&message{
-			data: p.Payload, src: p.Src.Netip(), dst: p.Dst.Netip(), proto: p.Proto, vlan: p.VLAN, time: p.Time,
+			data: p.Payload, src: p.Src, dst: p.Dst, proto: p.Proto, vlan: p.VLAN, time: p.Time,
 			frame: alert.FrameRef{File: p.File, Number: p.Number}, cut: p.Truncated || p.Fragment,
 		})
 	}

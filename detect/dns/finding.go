@@ -50,7 +50,7 @@ type perHost map[netip.Addr]int
 
 // match takes an indicator name in a message.
 func (d *Detector) match(m *message, f found) {
-	asker, server := m.src, m.dst
+	asker, server := m.src.Netip(), m.dst.Netip()
 	if d.parser.Response() {
 		asker, server = server, asker
 	}

@@ -6,13 +6,14 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/dnsmsg"
+	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
 
 // message is one DNS message and how it came.
 type message struct {
 	data     []byte
-	src, dst netip.AddrPort
+	src, dst ip.AddrPort
 	proto    packet.Proto
 	vlan     uint16
 	time     int64
@@ -44,8 +45,10 @@ type reading struct {
 // reset makes the reading ready for the next message. Names are large and are
 // overwritten when they are read.
 func (r *reading) reset() {
-	r.asked, r.targets, r.client = false, 0, netip.Prefix{}
-	r.found, r.addrs = r.found[:0], r.addrs[:0]
+	r.asked, r.targets, r.addrs = false, 0, r.addrs[:0]
+	if len(r.found) > 0 { // otherwise there is no client either
+		r.found, r.client = r.found[:0], netip.Prefix{}
+	}
 }
 
 // found is an indicator name in a message.
@@ -70,7 +73,7 @@ func (d *Detector) message(m *message) {
 		d.stats.OtherOpcodes++
 		return
 	}
-	if p.Response() && p.RecursionAvailable() && m.src.Port() == port {
+	if p.Response() && p.RecursionAvailable() && m.src.Port == port {
 		d.learn(m)
 	}
 	r.reset()
@@ -81,9 +84,9 @@ func (d *Detector) message(m *message) {
 	if p.Fault() != dnsmsg.OK {
 		d.fault(m)
 	}
-	for _, f := range r.found {
+	for i := range r.found {
 		d.stats.Matches++
-		d.match(m, f)
+		d.match(m, r.found[i])
 	}
 }
 
@@ -103,7 +106,7 @@ func (d *Detector) readQuestions() {
 		return
 	}
 	d.look(&r.question.Name)
-	for n := 1; n < maxQuestions && d.parser.Question(&r.next); n++ {
+	for n := min(d.parser.Questions, maxQuestions); n > 1 && d.parser.Question(&r.next); n-- {
 		d.look(&r.next.Name)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"wormscope/detect/alert"
 	"wormscope/detect/lru"
+	"wormscope/internal/ip"
 )
 
 const (
@@ -21,33 +22,33 @@ const (
 // resolvers learns who resolves. Candidates stand apart from those who are
 // known, so that a flood of forged answers makes it forget none of these.
 type resolvers struct {
-	known      *lru.Table[netip.Addr, struct{}]
-	candidates *lru.Table[netip.Addr, candidate]
-	last       netip.Addr // who is known and answered last
+	known      *lru.Table[ip.Addr, struct{}]
+	candidates *lru.Table[ip.Addr, candidate]
+	last       ip.Addr // who is known and answered last
 }
 
 // candidate is someone who answers queries with RA set, for too few clients
 // yet to be a resolver.
 type candidate struct {
-	clients [enoughClients]netip.Addr
+	clients [enoughClients]ip.Addr
 	n       int
 }
 
 func newResolvers() resolvers {
 	return resolvers{
-		known:      lru.New[netip.Addr, struct{}](maxResolvers),
-		candidates: lru.New[netip.Addr, candidate](maxCandidates),
+		known:      lru.New[ip.Addr, struct{}](maxResolvers),
+		candidates: lru.New[ip.Addr, candidate](maxCandidates),
 	}
 }
 
 // Resolver reports whether a host is known to resolve for others.
-func (d *Detector) Resolver(a netip.Addr) bool { return d.resolvers.known.Get(a) != nil }
+func (d *Detector) Resolver(a netip.Addr) bool { return d.resolvers.known.Get(ip.From(a)) != nil }
 
 // learn notes an answer of someone who may be a resolver.
 func (d *Detector) learn(m *message) {
 	r := &d.resolvers
-	host, client := m.src.Addr(), m.dst.Addr()
-	if host == r.last || client.IsMulticast() {
+	host, client := m.src.Addr, m.dst.Addr
+	if host == r.last || client.Multicast() {
 		return
 	}
 	if known := r.known.Get(host); known != nil {
@@ -71,7 +72,7 @@ func (d *Detector) learn(m *message) {
 	r.known.Add(host)
 	d.stats.Resolvers++
 	d.emit.Fact(alert.Fact{
-		Kind: alert.FactResolver, Host: host, Peer: client, Port: port,
+		Kind: alert.FactResolver, Host: host.Netip(), Peer: client.Netip(), Port: port,
 		Time: time.Unix(0, m.time).UTC(), Frame: m.frame,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/dnsmsg"
 	"wormscope/detect/flow"
+	"wormscope/internal/ip"
 )
 
 // stream is one connection of DNS over TCP: messages with their length before
@@ -162,7 +163,7 @@ func (s *stream) Close() {
 // message takes one message of a direction.
 func (s *stream) message(dir flow.Dir, msg []byte, at flow.Segment, cut bool) {
 	m := message{
-		data: msg, src: s.info.Orig, dst: s.info.Resp, proto: packet.ProtoTCP, vlan: s.info.VLAN,
+		data: msg, src: ip.FromPort(s.info.Orig), dst: ip.FromPort(s.info.Resp), proto: packet.ProtoTCP, vlan: s.info.VLAN,
 		time: at.Time, frame: at.Frame, cut: cut,
 	}
 	if dir == flow.FromResp {

@@ -73,6 +73,14 @@ func (a Addr) Single() bool {
 	return a.Hi>>56 != 0xff && (a.Hi != 0 || a.Lo > 1)
 }
 
+// Multicast reports whether the address is one of a group of hosts.
+func (a Addr) Multicast() bool {
+	if a.Is4() {
+		return a.Number4()>>28 == 0xe
+	}
+	return a.Hi>>56 == 0xff
+}
+
 // Constants of wyhash.
 const (
 	seedA = 0xa0761d6478bd642f

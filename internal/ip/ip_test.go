@@ -50,3 +50,12 @@ func TestSingle(t *testing.T) {
 		}
 	}
 }
+
+// TestMulticast agrees with the standard library.
+func TestMulticast(t *testing.T) {
+	for _, s := range []string{"223.255.255.255", "224.0.0.0", "239.1.1.1", "240.0.0.0", "0.0.0.0", "::", "fe80::1", "ff02::1", "ff::"} {
+		if a := netip.MustParseAddr(s); ip.From(a).Multicast() != a.IsMulticast() {
+			t.Errorf("%s: %v", s, !a.IsMulticast())
+		}
+	}
+}
