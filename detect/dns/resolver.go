@@ -35,9 +35,10 @@ type candidate struct {
 }
 
 func newResolvers() resolvers {
+	hash := ip.NewSecret().Addr
 	return resolvers{
-		known:      lru.New[ip.Addr, struct{}](maxResolvers),
-		candidates: lru.New[ip.Addr, candidate](maxCandidates),
+		known:      lru.NewHashed[ip.Addr, struct{}](maxResolvers, hash),
+		candidates: lru.NewHashed[ip.Addr, candidate](maxCandidates, hash),
 	}
 }
 

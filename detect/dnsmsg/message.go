@@ -138,14 +138,14 @@ func (p *Parser) Question(q *Question) bool {
 	if fault != OK {
 		return p.fail(fault)
 	}
-	if next+questionLen > len(p.msg) {
+	rest := p.msg[next:]
+	if len(rest) < questionLen {
 		q.Type, q.Class = 0, 0
 		p.fail(ShortQuestion)
 		return true
 	}
-	b := p.msg[next:][:questionLen]
-	q.Type = Type(binary.BigEndian.Uint16(b))
-	q.Class = binary.BigEndian.Uint16(b[2:])
+	q.Type = Type(binary.BigEndian.Uint16(rest))
+	q.Class = binary.BigEndian.Uint16(rest[2:])
 	p.off = next + questionLen
 	p.left--
 	return true
@@ -161,20 +161,20 @@ func (p *Parser) Record(r *Record) bool {
 	if fault != OK {
 		return p.fail(fault)
 	}
-	data := next + recordLen
-	if data > len(p.msg) {
+	msg, data := p.msg, next+recordLen
+	if data > len(msg) {
 		return p.fail(ShortRecord)
 	}
-	b := p.msg[next:data]
-	dataEnd := data + int(binary.BigEndian.Uint16(b[8:]))
-	if dataEnd > len(p.msg) {
+	fixed := msg[next:data]
+	dataEnd := data + int(binary.BigEndian.Uint16(fixed[8:]))
+	if dataEnd > len(msg) {
 		return p.fail(ShortRecord)
 	}
 	r.Section = Section(p.state - answers)
-	r.Type = Type(binary.BigEndian.Uint16(b))
-	r.Class = binary.BigEndian.Uint16(b[2:])
-	r.TTL = binary.BigEndian.Uint32(b[4:])
-	r.Data = p.msg[data:dataEnd]
+	r.Type = Type(binary.BigEndian.Uint16(fixed))
+	r.Class = binary.BigEndian.Uint16(fixed[2:])
+	r.TTL = binary.BigEndian.Uint32(fixed[4:])
+	r.Data = msg[data:dataEnd]
 	r.owner, r.data = p.off, data
 	p.off = dataEnd
 	p.left--
