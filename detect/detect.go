@@ -43,23 +43,13 @@ type Kind uint8
 
 // The kinds of packet; each packet is of exactly one.
 const (
-	TCPControl Kind = 1 << tcpControl // TCP with SYN, FIN or RST
-	TCPData    Kind = 1 << tcpData    // any other TCP segment
-	UDP        Kind = 1 << udp
-	ICMP       Kind = 1 << icmp  // ICMP and ICMPv6
-	Other      Kind = 1 << other // any other protocol
+	TCPControl Kind = 1 << iota // TCP with SYN, FIN or RST
+	TCPData                     // any other TCP segment
+	UDP
+	ICMP  // ICMP and ICMPv6
+	Other // any other protocol
 
 	AllKinds = TCPControl | TCPData | UDP | ICMP | Other
-)
-
-// The numbers of the kinds.
-const (
-	tcpControl = iota
-	tcpData
-	udp
-	icmp
-	other
-	kindCount
 )
 
 // A Table says how full a table of a detector is.

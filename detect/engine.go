@@ -9,19 +9,22 @@ import (
 // Engine gives every packet to every detector that wants it, and lets time
 // pass. It is not safe for use by several goroutines.
 type Engine struct {
-	all    []Detector
-	now    int64 // latest packet time seen
-	tick   int64 // when to call Tick next
-	back   uint64
-	byKind [kindCount]choice // who wants packets of a kind, from and to any port
-	from   [portSlots]choice // who wants packets from a port, of any kind
-	to     [portSlots]choice
+	all  []Detector
+	now  int64 // latest packet time seen
+	tick int64 // when to call Tick next
+	back uint64
+	of   [256][controls + 1]choice // who wants packets of a protocol and with these flags, of any port
+	from [portSlots]choice         // who wants packets from a port, of any kind
+	to   [portSlots]choice
 }
 
 // A choice is a set of detectors, a bit for each by its place in Engine.all.
 type choice uint8
 
 const maxDetectors = 8
+
+// controls are the flags by which TCP's two kinds are told apart, the lowest.
+const controls = packet.SYN | packet.FIN | packet.RST
 
 // portSlots is how many slots the ports share, a power of two. So few stay in
 // the first-level cache whatever ports the traffic has; a table of all ports
@@ -53,19 +56,27 @@ func NewEngine(detectors ...Detector) *Engine {
 
 // Refresh asks the detectors again what they want.
 func (e *Engine) Refresh() {
-	e.byKind, e.from, e.to = [kindCount]choice{}, [portSlots]choice{}, [portSlots]choice{}
+	var of [AllKinds + 1]choice // who wants packets of a kind
+	clear(e.from[:])
+	clear(e.to[:])
 	for i, d := range e.all {
-		e.enter(1<<i, d.Wants())
+		wants, bit := d.Wants(), choice(1)<<i
+		for kind := TCPControl; kind <= Other; kind <<= 1 {
+			if wants.Kinds&kind != 0 {
+				of[kind] |= bit
+			}
+		}
+		e.enterPorts(bit, &wants)
+	}
+	for proto := range e.of {
+		for flags := range e.of[proto] {
+			e.of[proto][flags] = of[kindOf(packet.Proto(proto), packet.Flags(flags))]
+		}
 	}
 }
 
-// enter notes what a detector wants.
-func (e *Engine) enter(d choice, wants Interest) {
-	for kind := range e.byKind {
-		if wants.Kinds&(1<<kind) != 0 {
-			e.byKind[kind] |= d
-		}
-	}
+// enterPorts notes from and to which ports a detector wants packets.
+func (e *Engine) enterPorts(d choice, wants *Interest) {
 	for _, port := range wants.From {
 		e.from[port%portSlots] |= d
 	}
@@ -92,7 +103,7 @@ func (e *Engine) Packet(p *packet.Packet) {
 	} else if at < e.now-backTolerance {
 		e.back++
 	}
-	who := e.byKind[kindOf(p)] & (e.from[p.Src.Port%portSlots] | e.to[p.Dst.Port%portSlots])
+	who := e.of[p.Proto][p.Flags&controls] & (e.from[p.Src.Port%portSlots] | e.to[p.Dst.Port%portSlots])
 	for who != 0 {
 		d := e.all[bits.TrailingZeros8(uint8(who))]
 		who &= who - 1 // without the lowest bit
@@ -139,19 +150,19 @@ func (e *Engine) Close() {
 // that was set.
 func (e *Engine) TimeWentBack() uint64 { return e.back }
 
-// kindOf returns the number of a packet's kind.
-func kindOf(p *packet.Packet) int {
-	switch p.Proto {
+// kindOf returns the kind of a packet.
+func kindOf(proto packet.Proto, flags packet.Flags) Kind {
+	switch proto {
 	case packet.ProtoTCP:
-		if p.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
-			return tcpControl
+		if flags&controls != 0 {
+			return TCPControl
 		}
-		return tcpData
+		return TCPData
 	case packet.ProtoUDP:
-		return udp
+		return UDP
 	case packet.ProtoICMP, packet.ProtoICMPv6:
-		return icmp
+		return ICMP
 	default:
-		return other
+		return Other
 	}
 }
