@@ -177,8 +177,11 @@ type Attack struct {
 
 // WriteJSON writes the document, indented, with a final newline.
 func (d *Document) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
+	indented := newIndenter(w)
+	e := json.NewEncoder(indented)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	return e.Encode(d)
+	if err := e.Encode(d); err != nil {
+		return err
+	}
+	return indented.Flush()
 }
