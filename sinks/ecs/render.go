@@ -98,7 +98,7 @@ const module = "wormscope"
 // begin fills in what all events have.
 func (r *Renderer) begin(at time.Time, host netip.Addr) *document {
 	return &document{
-		Timestamp: at.UTC(),
+		Timestamp: stamp(at.UTC()),
 		ECS:       version{schemaVersion},
 		Tags:      []string{module},
 		Host:      hostField{IP: []string{traits.Address(host)}},
@@ -207,10 +207,10 @@ func code(a *alert.Alert) string {
 	return string(a.Rule) + "/" + strings.ReplaceAll(a.Name, " ", "-")
 }
 
-func utc(t time.Time) *time.Time {
+func utc(t time.Time) *stamp {
 	if t.IsZero() {
 		return nil
 	}
-	t = t.UTC()
-	return &t
+	s := stamp(t.UTC())
+	return &s
 }
