@@ -32,11 +32,11 @@ type suffixes struct {
 	wire [8 + 1 + maxName]byte
 }
 
-func suffixesOf(name []byte) suffixes {
-	s := suffixes{name: name, start: len(name) + 1}
+// begin goes to before the first suffix of a name.
+func (s *suffixes) begin(name []byte) {
+	s.name, s.start = name, len(name)+1
 	end := name[max(0, len(name)-maxName):]
 	copy(s.wire[len(s.wire)-len(end):], end)
-	return s
 }
 
 // next goes to the next longer suffix, and reports false when there is none.
@@ -82,7 +82,8 @@ func escaped(name []byte, at int) bool {
 
 // hash returns the hash of a whole name.
 func (n *names) hash(name []byte) uint64 {
-	s := suffixesOf(name)
+	var s suffixes
+	s.begin(name)
 	for s.next() {
 	}
 	return s.hash(&n.secret)
@@ -91,7 +92,8 @@ func (n *names) hash(name []byte) uint64 {
 // lookup returns the record of the most specific indicator that a name is or
 // is below. exact reports of a record that it matches only its own name.
 func (n *names) lookup(name []byte, exact func(ref) bool) (found ref, ok bool) {
-	s := suffixesOf(name)
+	var s suffixes
+	s.begin(name)
 	if !s.next() { // a single label is no indicator
 		return 0, false
 	}
@@ -149,7 +151,8 @@ func (n *names) index() {
 	n.table = newNameTable(n.table.count)
 	n.arena.each(func(r ref, name []byte) {
 		n.escapes = n.escapes || bytes.IndexByte(name, '\\') >= 0
-		s := suffixesOf(name)
+		var s suffixes
+		s.begin(name)
 		s.next()
 		for s.next() {
 			n.below.add(s.hash(&n.secret))
@@ -164,7 +167,8 @@ func (n *names) index() {
 func (n *names) countSuffixes(names int) int {
 	seen := make([]uint64, names/16+1)
 	n.arena.each(func(_ ref, name []byte) {
-		s := suffixesOf(name)
+		var s suffixes
+		s.begin(name)
 		s.next()
 		for s.next() {
 			hash := s.hash(&n.secret)
