@@ -7,17 +7,12 @@ FUZZTIME ?= 20s
 PACKETS  ?= 4000000
 RUNS     ?= 5
 CACHE    := .cache
-PROFILE  := cmd/wormscope/replay.pgo
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build pgo test race soak lint fuzz bench bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
+.PHONY: build test race soak lint fuzz bench bench-exact bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 build: ## one static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -pgo=$(PROFILE) -o $(BIN) ./cmd/wormscope
-
-pgo: $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the profile that build optimizes by, anew, on a quiet machine
-	@mkdir -p bin
-	$(GO) test -trimpath ./cmd/wormscope -run '^$$' -bench Replay/small -benchtime 12x -cpuprofile $(CURDIR)/$(PROFILE) -o bin/pgo.test
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/wormscope
 
 test: ## all tests, those with real tools included
 	.ci/deps
@@ -51,6 +46,10 @@ bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/
 	$(GO) build -o bin/bench ./internal/bench
 	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap
 	bin/bench -events -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap
+
+bench-exact: build $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## instructions a packet of both, which no other load disturbs; needs valgrind, takes minutes
+	$(GO) build -o bin/bench ./internal/bench
+	bin/bench -exact -wormscope $(BIN) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap
 
 bench-live: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the same on an interface: CPU a packet and losses beside tcpdump; needs root
 	$(GO) build -o bin/bench-live ./internal/bench/live

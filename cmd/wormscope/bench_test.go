@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkReplay replays the captures and feeds of `make bench`, as one would
-// to profile the program: `make pgo` does.
+// to profile the program.
 func BenchmarkReplay(b *testing.B) {
 	cache := filepath.Join("..", "..", ".cache")
 	captures, err := filepath.Glob(filepath.Join(cache, "*.pcap"))

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -88,6 +89,22 @@ const (
 	fileHeader   = 24
 	recordHeader = 16
 )
+
+// emptyFile makes a capture without a packet, for what a program does before
+// the first, and returns its path and what removes it.
+func emptyFile() (path string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return "", nil, err
+	}
+	path = filepath.Join(dir, "empty.pcap")
+	remove = func() { _ = os.RemoveAll(dir) } // what is left lies in the folder for temporary files
+	if err := os.WriteFile(path, emptyPcap(), 0o600); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return path, remove, nil
+}
 
 // emptyPcap is a little-endian capture of Ethernet without a packet.
 func emptyPcap() []byte {

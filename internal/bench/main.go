@@ -37,6 +37,7 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 type options struct {
 	wormscope, tcpdump string
 	events             bool // write events and the scope document, too
+	exact              bool // count instructions, not time
 	feeds              list
 	runs               int
 	captures           []string
@@ -48,6 +49,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.wormscope, "wormscope", "bin/wormscope", "program to measure")
 	flags.BoolVar(&o.events, "events", false, "have events and the scope document written, too")
+	flags.BoolVar(&o.exact, "exact", false, "count instructions by valgrind instead of measuring time")
 	flags.StringVar(&o.tcpdump, "tcpdump", "tcpdump", "program to measure it by")
 	flags.Var(&o.feeds, "feed", "feed to load, repeatable")
 	flags.IntVar(&o.runs, "runs", 5, "how often each runs")
@@ -57,20 +59,19 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if o.captures = flags.Args(); len(o.captures) == 0 || o.runs < 1 {
 		return errors.New("name a capture, and at least one run")
 	}
+	if o.exact {
+		return o.count(stdout)
+	}
 	return o.measure(stdout)
 }
 
 // measure runs everything and prints a table.
 func (o options) measure(stdout io.Writer) error {
-	dir, err := os.MkdirTemp("", "bench")
+	empty, remove, err := emptyFile()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what is left lies in the folder for temporary files
-	empty := filepath.Join(dir, "empty.pcap")
-	if err = os.WriteFile(empty, emptyPcap(), 0o600); err != nil {
-		return err
-	}
+	defer remove()
 	var out bytes.Buffer
 	rows := bytes.NewBufferString("capture\tpackets\tbytes/packet\ttcpdump ns/packet\twormscope ns/packet\tratio\tlowest\thighest\twall ratio\tloading s\tpeak MB\t\n")
 	for _, capture := range o.captures {
@@ -96,7 +97,7 @@ func (o options) row(rows *bytes.Buffer, capture, empty string) error {
 	if err != nil {
 		return err
 	}
-	took, err := takeTurns(o.runs, command{o.tcpdump, []string{"-nr", capture, "-w", os.DevNull}}, o.replay(empty), o.replay(capture))
+	took, err := takeTurns(o.runs, o.copy(capture), o.replay(empty), o.replay(capture))
 	if err != nil {
 		return err
 	}
@@ -112,6 +113,11 @@ func (o options) row(rows *bytes.Buffer, capture, empty string) error {
 	fmt.Fprintf(rows, "%s\t%d\t%d\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t\n", filepath.Base(capture), packets, bytes/packets,
 		median(theirs), median(ours), median(ratio), slices.Min(ratio), slices.Max(ratio), median(wall), median(loading), peak(took[2])>>20)
 	return nil
+}
+
+// copy is the command that has tcpdump copy a capture to nowhere.
+func (o options) copy(capture string) command {
+	return command{o.tcpdump, []string{"-nr", capture, "-w", os.DevNull}}
 }
 
 // replay is the command that runs wormscope over a capture.

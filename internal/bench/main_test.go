@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wormscope/internal/testnet"
 )
 
 func TestMedian(t *testing.T) {
@@ -57,5 +59,18 @@ func TestAProgramThatFailsFails(t *testing.T) {
 	}
 	if c.wall < 10*time.Millisecond || c.peak == 0 {
 		t.Errorf("got %+v", c)
+	}
+}
+
+// Two runs of one program count the same instructions, but for a few.
+func TestExact(t *testing.T) {
+	testnet.NeedTools(t, "valgrind")
+	a, err := (command{"true", nil}).instructions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := (command{"true", nil}).instructions()
+	if err != nil || a < 10_000 || max(a-b, b-a) > a/100 {
+		t.Errorf("%d and %d instructions: %v", a, b, err)
 	}
 }
