@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,8 +53,8 @@ func (o options) count(stdout io.Writer) error {
 func (c command) instructions() (int64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	args := []string{"--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=" + os.DevNull, c.name}
-	cmd := exec.CommandContext(ctx, "valgrind", append(args, c.args...)...)
+	args := slices.Concat([]string{"--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=" + os.DevNull, c.name}, c.args)
+	cmd := exec.CommandContext(ctx, "valgrind", args...)
 	// Signals that make room for others confuse valgrind, and when garbage is
 	// collected depends on the moment.
 	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOGC=off")
