@@ -18,19 +18,22 @@ const sweepsEach = 4
 // scanners holds them by address. They are asked for with every outcome, so
 // that a look-up is one of an index and not of a Go map.
 type scanners struct {
-	index index
-	slots []scanner
-	free  []uint32
+	secret ip.Secret // of the index: nobody may hide among those who collide
+	index  index
+	slots  []scanner
+	free   []uint32
 }
 
-func newScanners() scanners { return scanners{index: newIndex(64)} }
+func newScanners() scanners { return scanners{secret: ip.NewSecret(), index: newIndex(64)} }
+
+func (t *scanners) hash(a ip.Addr) uint32 { return hash32(t.secret.Addr(a)) }
 
 // find returns the slot of a source, -1 when no alert about it is open.
 func (t *scanners) find(a ip.Addr) int {
 	if t.index.used == 0 {
 		return -1
 	}
-	h := hash32(a.Hash())
+	h := t.hash(a)
 	for pos := h; ; {
 		slot, after := t.index.next(h, pos)
 		if slot < 0 || t.slots[slot].addr == a {
@@ -53,7 +56,7 @@ func (t *scanners) add(a ip.Addr) int {
 		n = 1
 	}
 	slot := t.free[n-1]
-	if !t.index.add(hash32(a.Hash()), slot) {
+	if !t.index.add(t.hash(a), slot) {
 		return -1
 	}
 	t.free = t.free[:n-1]
@@ -99,7 +102,7 @@ func (t *scanners) closed(l *life) {
 	case network, flood:
 	}
 	if s.open--; s.open == 0 {
-		t.index.remove(hash32(l.host.Hash()), uint32(slot)) //nolint:gosec // G115: at most maxLives.
-		t.free = append(t.free, uint32(slot))               //nolint:gosec // G115: the same.
+		t.index.remove(t.hash(l.host), uint32(slot)) //nolint:gosec // G115: at most maxLives.
+		t.free = append(t.free, uint32(slot))        //nolint:gosec // G115: the same.
 	}
 }
