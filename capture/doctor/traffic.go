@@ -6,10 +6,9 @@ import (
 	"net"
 	"net/netip"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture"
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // Traffic notes what of some seconds of traffic tells how it is copied here.

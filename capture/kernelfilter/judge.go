@@ -1,9 +1,8 @@
 package kernelfilter
 
 import (
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // A Judge decides as the program in the kernel does, of packets that are

@@ -8,13 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"wormscope/capture"
+	"wormscope/capture/packet"
 	"wormscope/internal/ip"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
-
-	"wormscope/capture"
-	"wormscope/capture/packet"
 )
 
 // unhex makes bytes of hexadecimal digits with spaces.

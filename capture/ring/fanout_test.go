@@ -9,11 +9,10 @@ import (
 	"sync"
 	"testing"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture"
 	"wormscope/capture/packet"
 	"wormscope/capture/ring"
+	"wormscope/internal/ip"
 	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )

@@ -1,9 +1,8 @@
 package contact
 
 import (
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
 

@@ -31,14 +31,13 @@ import (
 	"net/netip"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/dup"
 	"wormscope/detect/lru"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
 

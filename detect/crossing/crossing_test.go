@@ -8,11 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
 const second = int64(time.Second)

@@ -9,14 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/ip"
-
-	"github.com/miekg/dns"
-
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 	"wormscope/ioc"
+
+	"github.com/miekg/dns"
 )
 
 const (

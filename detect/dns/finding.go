@@ -5,12 +5,11 @@ import (
 	"slices"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/detect/alert"
 	"wormscope/detect/dnsmsg"
 	"wormscope/detect/dup"
 	"wormscope/detect/lru"
+	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
 

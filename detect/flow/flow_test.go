@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 const (

@@ -7,10 +7,9 @@ import (
 	"syscall"
 	"testing"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
 func v4(n uint32) netip.Addr {

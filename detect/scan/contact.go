@@ -1,9 +1,8 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // try looks at a SYN, or a FIN that nothing came before: somebody tries a

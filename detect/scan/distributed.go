@@ -5,9 +5,8 @@ import (
 	"math/bits"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/detect/alert"
+	"wormscope/internal/ip"
 )
 
 // A netCell counts, for one network and port, the sources whose attempts fail

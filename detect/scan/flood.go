@@ -4,10 +4,9 @@ import (
 	"net/netip"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/detect/alert"
 	"wormscope/detect/dup"
+	"wormscope/internal/ip"
 )
 
 // A targetCell counts the sources never seen before that try one destination.

@@ -1,9 +1,8 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // tap is what is known of the place the packets are copied from: whether it

@@ -5,12 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
 // recorder is an Emitter that keeps everything.

@@ -3,9 +3,8 @@ package scan
 import (
 	"net/netip"
 
-	"wormscope/internal/ip"
-
 	"wormscope/detect/alert"
+	"wormscope/internal/ip"
 )
 
 // A life is an alert that is open: a scanner that scans, a target that is

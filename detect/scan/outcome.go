@@ -1,9 +1,8 @@
 package scan
 
 import (
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // accept looks at a SYN-ACK.

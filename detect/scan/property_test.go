@@ -7,12 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
 // story makes a day's worth of packets in which hosts work, scan and are

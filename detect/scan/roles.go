@@ -3,9 +3,8 @@ package scan
 import (
 	"net/netip"
 
-	"wormscope/internal/ip"
-
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
 // role is what an address is to the watched institution.

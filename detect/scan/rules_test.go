@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
+	"wormscope/internal/ip"
 )
 
 // scenario is what hosts do after the tap was seen to be whole, and what must

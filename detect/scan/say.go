@@ -6,10 +6,9 @@ import (
 	"strconv"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
+	"wormscope/internal/ip"
 )
 
 // alarm opens an alert about a source, decided by an attempt.

@@ -8,13 +8,12 @@ package scan
 import (
 	"net/netip"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/dup"
 	"wormscope/detect/zone"
+	"wormscope/internal/ip"
 )
 
 // Config says what to look for and how much to remember. The zero value of

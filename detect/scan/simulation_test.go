@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect"
+	"wormscope/internal/ip"
 )
 
 // -long runs the simulations of docs/detection.md at their full size.

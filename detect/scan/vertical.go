@@ -2,7 +2,6 @@ package scan
 
 import (
 	"wormscope/detect/alert"
-
 	"wormscope/internal/ip"
 )
 

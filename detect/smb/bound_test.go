@@ -4,10 +4,9 @@ import (
 	"runtime"
 	"testing"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
+	"wormscope/internal/ip"
 )
 
 // TestBounds: tables stay within their limits and count what they drop.

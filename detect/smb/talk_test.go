@@ -5,9 +5,8 @@ import (
 	"net/netip"
 	"slices"
 
-	"wormscope/internal/ip"
-
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // A talk makes the packets of one connection from messages.
