@@ -82,7 +82,11 @@ func TestAllocations(t *testing.T) {
 	var f capture.Frame
 	for source.Next(&f) != nil { // until the first has come
 	}
-	allocated := testing.AllocsPerRun(n-2, func() {
+	// Half of them: a busy machine loses some on the cable.
+	allocated := testing.AllocsPerRun(n/2, func() {
+		if t.Failed() { // each wait for a frame that does not come takes long
+			return
+		}
 		if err := source.Next(&f); err != nil {
 			t.Error(err)
 		}
