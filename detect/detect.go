@@ -3,7 +3,10 @@
 // them, the settings, and what counts as inside.
 package detect
 
-import "wormscope/capture/packet"
+import (
+	"wormscope/capture/packet"
+	"wormscope/internal/ip"
+)
 
 // A Detector looks at packets and says what it found to the Emitter that it
 // was made with. It is called from one goroutine, on packet time.
@@ -29,10 +32,12 @@ type Changing interface {
 
 // Interest is the packets that a Detector wants: of one of these kinds, and
 // from one of the ports From or to one of the ports To. Where both are nil the
-// ports are of no matter.
+// ports are of no matter. Packets with an end in the blocks Near it wants
+// whatever they are; of an engine's detectors one may say so.
 type Interest struct {
 	Kinds    Kind
 	From, To []uint16
+	Near     *ip.Blocks
 }
 
 // anyPort reports whether the ports are of no matter.
@@ -43,13 +48,15 @@ type Kind uint8
 
 // The kinds of packet; each packet is of exactly one.
 const (
-	TCPControl Kind = 1 << iota // TCP with SYN, FIN or RST
+	TCPControl Kind = 1 << iota // TCP with SYN or RST, or with FIN and no ACK
+	TCPClose                    // any other TCP segment with FIN
 	TCPData                     // any other TCP segment
 	UDP
 	ICMP  // ICMP and ICMPv6
 	Other // any other protocol
 
-	AllKinds = TCPControl | TCPData | UDP | ICMP | Other
+	TCP      = TCPControl | TCPClose | TCPData
+	AllKinds = TCP | UDP | ICMP | Other
 )
 
 // A Table says how full a table of a detector is.

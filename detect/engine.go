@@ -9,27 +9,13 @@ import (
 // Engine gives every packet to every detector that wants it, and lets time
 // pass. It is not safe for use by several goroutines.
 type Engine struct {
-	all  []Detector
-	now  int64 // latest packet time seen
-	tick int64 // when to call Tick next
-	back uint64
-	of   [256][controls + 1]choice // who wants packets of a protocol and with these flags, of any port
-	from [portSlots]choice         // who wants packets from a port, of any kind
-	to   [portSlots]choice
+	all     []Detector
+	now     int64 // latest packet time seen
+	tick    int64 // when to call Tick next
+	back    uint64
+	sieve   *packet.Sieve // who wants what; a taker's bit is a detector's place in all
+	changes int           // how often that changed
 }
-
-// A choice is a set of detectors, a bit for each by its place in Engine.all.
-type choice uint8
-
-const maxDetectors = 8
-
-// controls are the flags by which TCP's two kinds are told apart, the lowest.
-const controls = packet.SYN | packet.FIN | packet.RST
-
-// portSlots is how many slots the ports share, a power of two. So few stay in
-// the first-level cache whatever ports the traffic has; a table of all ports
-// would not.
-const portSlots = 1 << 10
 
 // tickEvery is the packet time between two calls of Tick, in nanoseconds.
 const tickEvery = 1e9
@@ -39,9 +25,9 @@ const tickEvery = 1e9
 const backTolerance = 1e9
 
 // NewEngine makes an engine that runs these detectors in this order. There may
-// be eight of them.
+// be seven of them.
 func NewEngine(detectors ...Detector) *Engine {
-	if len(detectors) > maxDetectors {
+	if len(detectors) > packet.MaxTakers {
 		panic("detect: more detectors than an engine has bits for")
 	}
 	e := &Engine{all: detectors}
@@ -56,42 +42,54 @@ func NewEngine(detectors ...Detector) *Engine {
 
 // Refresh asks the detectors again what they want.
 func (e *Engine) Refresh() {
-	var of [AllKinds + 1]choice // who wants packets of a kind
-	clear(e.from[:])
-	clear(e.to[:])
+	e.sieve = packet.NewSieve()
+	e.changes++
+	var of [AllKinds + 1]packet.Takers // who wants packets of a kind
 	for i, d := range e.all {
-		wants, bit := d.Wants(), choice(1)<<i
+		wants, who := d.Wants(), packet.Takers(1)<<i
 		for kind := TCPControl; kind <= Other; kind <<= 1 {
 			if wants.Kinds&kind != 0 {
-				of[kind] |= bit
+				of[kind] |= who
 			}
 		}
-		e.enterPorts(bit, &wants)
-	}
-	for proto := range e.of {
-		for flags := range e.of[proto] {
-			e.of[proto][flags] = of[kindOf(packet.Proto(proto), packet.Flags(flags))]
+		takePorts(e.sieve, who, &wants)
+		if wants.Near != nil {
+			e.sieve.TakeNear(who, wants.Near)
 		}
+	}
+	e.sieve.TakeKinds(func(p packet.Proto, f packet.Flags) packet.Takers { return of[kindOf(p, f)] })
+}
+
+// takePorts notes from and to which ports a detector wants packets.
+func takePorts(s *packet.Sieve, who packet.Takers, wants *Interest) {
+	for _, port := range wants.From {
+		s.TakeFrom(who, port)
+	}
+	for _, port := range wants.To {
+		s.TakeTo(who, port)
+	}
+	if wants.anyPort() {
+		s.TakeAnyPort(who)
 	}
 }
 
-// enterPorts notes from and to which ports a detector wants packets.
-func (e *Engine) enterPorts(d choice, wants *Interest) {
-	for _, port := range wants.From {
-		e.from[port%portSlots] |= d
-	}
-	for _, port := range wants.To {
-		e.to[port%portSlots] |= d
-	}
-	if wants.anyPort() {
-		for slot := range e.from {
-			e.from[slot] |= d
-		}
-	}
-}
+// Sieve returns what tells the frames that a detector wants from others. It
+// holds until Changes has another result.
+func (e *Engine) Sieve() *packet.Sieve { return e.sieve }
+
+// Changes returns how often the detectors were asked what they want.
+func (e *Engine) Changes() int { return e.changes }
 
 // Now returns the latest packet time, Unix nanoseconds, 0 before the first.
 func (e *Engine) Now() int64 { return e.now }
+
+// Second returns the packet times between which nothing happens but by a
+// packet that a detector wants: from since on, and before until.
+func (e *Engine) Second() (since, until int64) { return e.tick - tickEvery, e.tick }
+
+// Pass lets time go on to that of a packet within that second that no detector
+// wants.
+func (e *Engine) Pass(at int64) { e.now = max(e.now, at) }
 
 // Packet runs the detectors over one packet.
 func (e *Engine) Packet(p *packet.Packet) {
@@ -103,11 +101,8 @@ func (e *Engine) Packet(p *packet.Packet) {
 	} else if at < e.now-backTolerance {
 		e.back++
 	}
-	who := e.of[p.Proto][p.Flags&controls] & (e.from[p.Src.Port%portSlots] | e.to[p.Dst.Port%portSlots])
-	for who != 0 {
-		d := e.all[bits.TrailingZeros8(uint8(who))]
-		who &= who - 1 // without the lowest bit
-		d.Packet(p)
+	for who := e.sieve.Who(p); who != 0; who &= who - 1 { // without the lowest bit
+		e.all[bits.TrailingZeros8(uint8(who))].Packet(p)
 	}
 }
 
@@ -154,10 +149,14 @@ func (e *Engine) TimeWentBack() uint64 { return e.back }
 func kindOf(proto packet.Proto, flags packet.Flags) Kind {
 	switch proto {
 	case packet.ProtoTCP:
-		if flags&controls != 0 {
+		switch {
+		case flags&(packet.SYN|packet.RST) != 0, flags&(packet.FIN|packet.ACK) == packet.FIN:
 			return TCPControl
+		case flags.Has(packet.FIN):
+			return TCPClose
+		default:
+			return TCPData
 		}
-		return TCPData
 	case packet.ProtoUDP:
 		return UDP
 	case packet.ProtoICMP, packet.ProtoICMPv6:

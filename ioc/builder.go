@@ -224,16 +224,16 @@ func (s *Set) markNear() {
 	if !s.HasAddresses() {
 		return
 	}
-	s.near = newBlocks(len(s.v4.entries) + len(s.v6.entries) + len(s.networks.entries))
+	s.near = ip.NewBlocks(len(s.v4.entries) + len(s.v6.entries) + len(s.networks.entries))
 	for i := range s.v4.entries {
-		s.near.mark(blockNumber(ip.From4(s.v4.entries[i].addr)))
+		s.near.Mark(ip.From4(s.v4.entries[i].addr))
 	}
 	for i := range s.v6.entries {
 		a := s.v6.entries[i].addr
-		s.near.mark(blockNumber(ip.Addr{Hi: a.hi, Lo: a.lo}))
+		s.near.Mark(ip.Addr{Hi: a.hi, Lo: a.lo})
 	}
 	for i := range s.networks.entries {
-		s.near.markNetwork(s.networks.entries[i].prefix)
+		s.near.MarkNetwork(s.networks.entries[i].prefix)
 	}
 }
 

@@ -75,5 +75,5 @@ func (s *Set) count() {
 // bytes returns about how much memory the Set takes.
 func (s *Set) bytes() int {
 	const entry4, entry6 = 16, 32
-	return s.near.bytes() + s.v4.bytes(entry4) + s.v6.bytes(entry6) + s.networks.bytes() + s.names.bytes() + s.notes.bytes()
+	return s.near.Bytes() + s.v4.bytes(entry4) + s.v6.bytes(entry6) + s.networks.bytes() + s.names.bytes() + s.notes.bytes()
 }

@@ -22,7 +22,7 @@ type Set struct {
 	v4       addresses[uint32]
 	v6       addresses[addr6]
 	networks networks
-	near     blocks // of addresses, that hold any indicator
+	near     *ip.Blocks // that hold any address or network; nil where there is none
 	names    names
 	notes    notebook
 	allowed  allowList
@@ -85,16 +85,23 @@ func (s *Set) Address(ap netip.AddrPort) (Match, bool) {
 		return s.address6(ap)
 	}
 	n := number4(a)
-	if !s.near.has(ip.From4(n)) || s.hint4(n) == 0 {
+	if !s.near.Has(ip.From4(n)) || s.hint4(n) == 0 {
 		return Match{}, false
 	}
 	return s.address4(n, s.secret.addr4(n), ap)
 }
 
-// Near reports whether an address may be an indicator; false is certain. It is
-// asked for both ends of every packet, so it is laid out for the answer no: one
-// bit of a small array, which is set for few addresses that are no indicators.
-func (s *Set) Near(a ip.Addr) bool { return s != nil && s.near.has(a) }
+// Near reports whether an address may be an indicator; false is certain.
+func (s *Set) Near(a ip.Addr) bool { return s != nil && s.near.Has(a) }
+
+// Blocks returns what marks the addresses that may be indicators, nil where
+// there is none. It must not be changed.
+func (s *Set) Blocks() *ip.Blocks {
+	if s == nil {
+		return nil
+	}
+	return s.near
+}
 
 // Neither reports, for nearly all pairs of addresses neither of which is an
 // indicator, that this is so. It is cheaper than Address for both.
@@ -148,7 +155,7 @@ func (s *Set) address6(ap netip.AddrPort) (Match, bool) {
 		return Match{}, false
 	}
 	n := number6(a)
-	if !s.near.has(ip.Addr{Hi: n.hi, Lo: n.lo}) {
+	if !s.near.Has(ip.Addr{Hi: n.hi, Lo: n.lo}) {
 		return Match{}, false
 	}
 	if h := s.secret.addr6(n); s.v6.known.has(h) {

@@ -47,6 +47,8 @@ type pipeline struct {
 	frames   [runSize]capture.Frame  // that were read together
 	read     int                     // how many of these hold a frame
 	taken    int                     // how many were taken through
+	sifted   packet.Sifted           // which of them a detector wants
+	changes  int                     // of what detectors want, when that was found
 	packet   packet.Packet
 }
 
@@ -179,26 +181,53 @@ func (p *pipeline) takeRuns(source source) error {
 	defer p.survive(source)
 	runs, _ := source.(runSource)
 	var begin int64
-	for left := batchSize; left > 0; left -= p.read {
-		p.read, p.taken = 0, 0
+	for left := batchSize; left > 0; {
+		n := 0
 		if runs != nil {
-			p.read = runs.More(p.frames[:min(left, runSize)])
+			n = runs.More(p.frames[:min(left, runSize)])
 		}
-		if p.read == 0 {
+		if n == 0 {
 			if err := source.Next(&p.frames[0]); err != nil {
 				return err
 			}
-			p.read = 1
+			n = 1
 		}
-		p.take()
 		if left == batchSize {
 			begin = p.frames[0].Time
 		}
-		if p.slice > 0 && p.frames[p.read-1].Time-begin >= p.slice {
+		left -= n
+		end := p.frames[n-1].Time
+		p.note(n)
+		p.take()
+		if p.slice > 0 && end-begin >= p.slice {
 			break
 		}
 	}
 	return nil
+}
+
+// note notes frames that were read, those that are looked at.
+func (p *pipeline) note(n int) {
+	p.read, p.taken = n, 0
+	if p.only != nil {
+		p.sifted.WantAll() // if leaveOut does not return
+		p.leaveOut(n)
+	}
+	frames := p.frames[:p.read]
+	p.traffic.note(frames)
+	p.state.noteFrames(frames)
+	p.sift()
+}
+
+// leaveOut leaves out the frames that the user does not want to be looked at.
+func (p *pipeline) leaveOut(n int) {
+	p.read = 0
+	for i := range n {
+		if p.passes(&p.frames[i]) {
+			p.frames[p.read] = p.frames[i]
+			p.read++
+		}
+	}
 }
 
 // takeLeft takes the frames through that were read and not taken.
@@ -207,48 +236,71 @@ func (p *pipeline) takeLeft(names names) {
 	p.take()
 }
 
-// take takes the frames through that were read.
-func (p *pipeline) take() {
-	for p.taken < p.read {
-		f := &p.frames[p.taken]
-		p.taken++ // now, so that a panic costs no other
-		if p.only != nil && !p.passes(f) {
-			continue
-		}
-		p.traffic.note(f)
-		p.state.frame(f)
-		if o := p.decoder.Decode(f, &p.packet); o != packet.OK {
-			p.state.outcome(f, o)
-			continue
-		}
-		if !p.traffic.inside {
-			p.lookInside(&p.packet)
-		}
-		p.engine.Packet(&p.packet)
+// sift finds those of the frames that were read and not taken that a detector
+// wants.
+func (p *pipeline) sift() {
+	p.changes = p.engine.Changes()
+	since, until := p.engine.Second()
+	p.sifted.Sift(p.engine.Sieve(), p.frames[:p.read], p.taken, since, until)
+	switch {
+	case p.traffic.inside:
+	case p.traffic.frames <= batchSize:
+		p.sifted.WantAll()
+	default: // of wrong traffic a part will do
+		p.sifted.WantOne(p.taken)
 	}
 }
 
-// note counts a frame and widens the span of time that was seen.
-func (t *traffic) note(f *capture.Frame) {
-	if t.frames == 0 {
-		t.first, t.last = f.Time, f.Time
+// take takes the frames through that were read. Those that no detector wants
+// are not even decoded.
+func (p *pipeline) take() {
+	for p.taken < p.read {
+		next := p.sifted.Next(p.taken, p.read)
+		if next > p.taken {
+			p.engine.Pass(p.decoder.Pass(&p.sifted, p.taken, next))
+			if p.taken = next; next == p.read {
+				return
+			}
+		}
+		p.taken++ // now, so that a panic costs no other
+		p.decode(&p.frames[next])
+		if p.engine.Changes() != p.changes {
+			p.sift()
+		}
 	}
-	t.frames++
-	t.bytes += uint64(f.Len) //nolint:gosec // never negative
-	if f.Time > t.last {
-		t.last = f.Time
-	} else if f.Time < t.first {
-		t.first = f.Time
+}
+
+// decode decodes a frame and looks at what it is.
+func (p *pipeline) decode(f *capture.Frame) {
+	if o := p.decoder.Decode(f, &p.packet); o != packet.OK {
+		p.state.outcome(f, o)
+		return
 	}
+	if !p.traffic.inside {
+		p.lookInside(&p.packet)
+	}
+	p.engine.Packet(&p.packet)
+}
+
+// note counts frames and widens the span of time that was seen.
+func (t *traffic) note(frames []capture.Frame) {
+	if t.frames == 0 && len(frames) > 0 {
+		t.first, t.last = frames[0].Time, frames[0].Time
+	}
+	t.frames += uint64(len(frames))
+	first, last, length := t.first, t.last, 0
+	for i := range frames {
+		f := &frames[i]
+		first, last, length = min(first, f.Time), max(last, f.Time), length+f.Len
+	}
+	t.first, t.last = first, last
+	t.bytes += uint64(length) //nolint:gosec // never negative
 }
 
 // lookInside notes whether anything of the institution's is in the traffic at
-// all. It looks at every packet at first and at few later: it is only asked
-// to tell a capture of the wrong network from a quiet one.
+// all: it tells a capture of the wrong network from a quiet one.
 func (p *pipeline) lookInside(pkt *packet.Packet) {
-	if t := &p.traffic; t.frames < batchSize || t.frames%64 == 0 {
-		t.inside = p.zones.Inside(pkt.Src.Addr.Netip()) || p.zones.Inside(pkt.Dst.Addr.Netip())
-	}
+	p.traffic.inside = p.zones.Inside(pkt.Src.Addr.Netip()) || p.zones.Inside(pkt.Dst.Addr.Netip())
 }
 
 // survive, deferred, ends a panic at the frame that was taken last.

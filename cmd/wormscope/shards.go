@@ -54,7 +54,7 @@ type shard struct {
 	frames  uint64
 	inside  bool  // an address that counts as inside was seen
 	latest  int64 // time that the ring has got to, Unix nanoseconds
-	frame   capture.Frame
+	frame   [1]capture.Frame
 	packet  packet.Packet
 }
 
@@ -145,20 +145,20 @@ func (s *shard) run() {
 func (s *shard) fill(b *parcel) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			b.traffic.panicked(r, &s.frame, s.ring)
-			b.note(&s.frame).undecoded[internalError]++
+			b.traffic.panicked(r, &s.frame[0], s.ring)
+			b.note(&s.frame[0]).undecoded[internalError]++
 		}
 	}()
 	var begin int64
 	for i := 0; i < batchSize && len(b.packets) < parcelPackets && len(b.payload) < parcelBytes; i++ {
-		if err := s.ring.Next(&s.frame); err != nil {
+		if err := s.ring.Next(&s.frame[0]); err != nil {
 			return err
 		}
-		s.latest = max(s.latest, s.frame.Time)
+		s.latest = max(s.latest, s.frame[0].Time)
 		s.take(b)
 		if i == 0 {
-			begin = s.frame.Time
-		} else if s.frame.Time-begin >= int64(slice) {
+			begin = s.frame[0].Time
+		} else if s.frame[0].Time-begin >= int64(slice) {
 			break
 		}
 	}
@@ -167,16 +167,16 @@ func (s *shard) fill(b *parcel) (err error) {
 
 // take takes the frame that was read through, as pipeline.take does.
 func (s *shard) take(b *parcel) {
-	if s.only != nil && !s.only.Match(&s.frame) {
+	if s.only != nil && !s.only.Match(&s.frame[0]) {
 		b.traffic.left++
 		return
 	}
 	s.frames++
-	b.traffic.note(&s.frame)
-	n := b.note(&s.frame)
-	if o := s.decoder.Decode(&s.frame, &s.packet); o != packet.OK {
+	b.traffic.note(s.frame[:])
+	n := b.note(&s.frame[0])
+	if o := s.decoder.Decode(&s.frame[0], &s.packet); o != packet.OK {
 		if o.Failure() {
-			n.undecoded[undecodedReason(&s.frame, o)]++
+			n.undecoded[undecodedReason(&s.frame[0], o)]++
 		}
 		return
 	}

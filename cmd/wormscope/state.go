@@ -179,10 +179,13 @@ func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 	}
 }
 
-// frame notes a frame before it is decoded.
-func (k *state) frame(f *capture.Frame) {
-	if k != nil {
-		k.noteFrame(f)
+// noteFrames notes frames before they are decoded.
+func (k *state) noteFrames(frames []capture.Frame) {
+	if k == nil {
+		return
+	}
+	for i := range frames {
+		k.noteFrame(&frames[i])
 	}
 }
 

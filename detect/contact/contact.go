@@ -124,12 +124,13 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, resolver func(netip.
 	}
 }
 
-// Wants asks for every packet, unless there is nothing to look for.
+// Wants asks for the packets an end of which may be an indicator, and for ICMP,
+// unless there is nothing to look for.
 func (d *Detector) Wants() detect.Interest {
 	if !d.set.HasAddresses() {
 		return detect.Interest{}
 	}
-	return detect.Interest{Kinds: detect.AllKinds}
+	return detect.Interest{Kinds: detect.ICMP, Near: d.set.Blocks()}
 }
 
 // Stats returns what was counted so far.
@@ -145,9 +146,7 @@ func (d *Detector) Tables() []detect.Table {
 
 // Packet looks both ends of a packet up; for nearly every packet that is all.
 func (d *Detector) Packet(p *packet.Packet) {
-	if d.set.Near(p.Src.Addr) || d.set.Near(p.Dst.Addr) {
-		d.lookUp(p)
-	}
+	d.lookUp(p)
 	if icmpError(p) {
 		d.unreachable(p)
 	}

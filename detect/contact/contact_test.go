@@ -408,11 +408,11 @@ func TestBounds(t *testing.T) {
 
 func TestWantsNothingWithoutAddresses(t *testing.T) {
 	d := New(&recorder{}, &zone.Map{}, ioc.NewBuilder().Build(), nil, Config{})
-	if d.Wants().Kinds != 0 {
-		t.Errorf("wants %b", d.Wants().Kinds)
+	if w := d.Wants(); w.Kinds != 0 || w.Near != nil {
+		t.Errorf("wants %b, near %v", w.Kinds, w.Near)
 	}
-	if b := newBench(t, Config{}); b.Wants().Kinds != detect.AllKinds {
-		t.Errorf("wants %b", b.Wants().Kinds)
+	if w := newBench(t, Config{}).Wants(); w.Kinds != detect.ICMP || !w.Near.Has(ip.FromPort(bad).Addr) {
+		t.Errorf("wants %b, near %v", w.Kinds, w.Near)
 	}
 }
 

@@ -115,7 +115,7 @@ func (d *Detector) Wants() detect.Interest {
 	for i := range d.closed {
 		ports = append(ports, d.closed[i].Ports...)
 	}
-	return detect.Interest{Kinds: detect.TCPControl, From: ports, To: ports}
+	return detect.Interest{Kinds: detect.TCPControl | detect.TCPClose, From: ports, To: ports}
 }
 
 // Stats returns what was counted so far.

@@ -145,7 +145,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 // Wants asks for UDP and TCP on port 53.
 func (d *Detector) Wants() detect.Interest {
 	ports := []uint16{port}
-	return detect.Interest{Kinds: detect.UDP | detect.TCPData | detect.TCPControl, From: ports, To: ports}
+	return detect.Interest{Kinds: detect.UDP | detect.TCP, From: ports, To: ports}
 }
 
 // Stats returns what was counted so far.

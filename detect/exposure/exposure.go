@@ -102,7 +102,7 @@ func newHosts(limit int) *lru.Table[ip.AddrPort, exposed] {
 
 // Wants asks for TCP from the lateral ports.
 func (d *Detector) Wants() detect.Interest {
-	return detect.Interest{Kinds: detect.TCPControl | detect.TCPData, From: d.ports}
+	return detect.Interest{Kinds: detect.TCP, From: d.ports}
 }
 
 // Stats returns what was counted so far.

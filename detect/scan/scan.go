@@ -139,13 +139,13 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	}
 }
 
-// Wants asks for the TCP segments that open and close connections and for ICMP;
-// for segments with data only while the tap is not known to be whole, or a
+// Wants asks for the TCP segments that open and refuse connections and for ICMP;
+// for all others only while the tap is not known to be whole, or a
 // flood is suspected.
 func (d *Detector) Wants() detect.Interest {
 	kinds := detect.TCPControl | detect.ICMP
 	if d.curious {
-		kinds |= detect.TCPData
+		kinds |= detect.TCPData | detect.TCPClose
 	}
 	return detect.Interest{Kinds: kinds}
 }

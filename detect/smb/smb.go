@@ -101,7 +101,7 @@ func New(cfg Config, out alert.Emitter) *Detector {
 // Wants asks for TCP on the ports of SMB.
 func (d *Detector) Wants() detect.Interest {
 	ports := []uint16{portDirect, portNetBIOS}
-	return detect.Interest{Kinds: detect.TCPControl | detect.TCPData, From: ports, To: ports}
+	return detect.Interest{Kinds: detect.TCP, From: ports, To: ports}
 }
 
 // Packet takes a TCP segment.
