@@ -28,6 +28,16 @@ func wireOf(r *rand.Rand, labels []string) (msg []byte, places []int, lengths ui
 	return append(msg, 0), places, lengths
 }
 
+// inOnePiece reports whether a name has two labels or more and no pointer.
+func inOnePiece(msg []byte, places []int) bool {
+	for i := 1; i < len(places); i++ {
+		if after(msg, places[i-1]) != places[i] {
+			return false
+		}
+	}
+	return len(places) > 1
+}
+
 // textOf returns the text of a name whose labels have no odd bytes but dots
 // and backslashes.
 func textOf(labels []string) []byte {
@@ -77,7 +87,11 @@ func TestCleanNeverHidesAnIndicator(t *testing.T) {
 				labels = slices.Concat(added[r.IntN(len(added))], name(others...))
 			}
 			_, found := s.Name(textOf(labels))
-			switch said := s.Clean(wireOf(r, labels)); {
+			msg, places, lengths := wireOf(r, labels)
+			if found && inOnePiece(msg, places) && s.CleanTail(msg[:len(msg)-1], places[len(places)-2], lengths) {
+				t.Fatalf("seed %d: CleanTail(%q), and it is an indicator", seed, labels)
+			}
+			switch said := s.Clean(msg, places, lengths); {
 			case said && found:
 				t.Fatalf("seed %d: Clean(%q), and it is an indicator", seed, labels)
 			case odd == 0 && !found && said:
@@ -104,6 +118,9 @@ func TestCleanOfHostileNames(t *testing.T) {
 		labels []int
 	}{{"\x00", nil}, {"\x01a\x00", []int{0}}, {"\x01x\x01y\x01z\x00", []int{4, 2, 0}}, {"\x0cabcdefghijkl\x01b\x00", []int{13, 0}}} {
 		s.Clean([]byte(c.msg), c.labels, 0)
+	}
+	if s.CleanTail([]byte("\x01x\x01b"), 0, 1<<1) {
+		t.Error("a name at the beginning of a message is read before it")
 	}
 	var none *Set
 	if !none.Clean([]byte("\x01a\x01b\x00"), []int{0, 2}, 1<<1) {

@@ -76,6 +76,9 @@ func (d *Detector) message(m *message) {
 	if p.Response() && p.RecursionAvailable() && m.src.Port == port {
 		d.learn(m)
 	}
+	if d.clean(m.data) {
+		return
+	}
 	r.reset()
 	d.readQuestions()
 	if p.Response() || len(r.found) > 0 {
@@ -88,6 +91,13 @@ func (d *Detector) message(m *message) {
 		d.stats.Matches++
 		d.match(m, r.found[i])
 	}
+}
+
+// clean reports of nearly all messages without an indicator that there is
+// none, and nothing to count either.
+func (d *Detector) clean(msg []byte) bool {
+	name, ok := d.parser.Glance()
+	return ok && d.set.CleanTail(msg[:name.End], name.Start, name.Lengths)
 }
 
 // fault counts a message that could not be read to its end.

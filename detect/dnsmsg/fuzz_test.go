@@ -24,6 +24,7 @@ func FuzzAgainstMiekg(f *testing.F) {
 		var r Record
 		var name Name
 		var want dns.Msg
+		checkGlance(t, msg)
 		if err := want.Unpack(msg); err != nil {
 			walk(&p, &q, &r, &name, msg)
 			return

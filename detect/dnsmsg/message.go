@@ -157,26 +157,19 @@ func (p *Parser) Record(r *Record) bool {
 	if (p.left == 0 || p.state == questions) && !p.advance() {
 		return false
 	}
-	next, fault := skipName(p.msg, p.off)
+	at, end, fault := recordAt(p.msg, p.off)
 	if fault != OK {
 		return p.fail(fault)
 	}
-	msg, data := p.msg, next+recordLen
-	if data > len(msg) {
-		return p.fail(ShortRecord)
-	}
-	fixed := msg[next:data]
-	dataEnd := data + int(binary.BigEndian.Uint16(fixed[8:]))
-	if dataEnd > len(msg) {
-		return p.fail(ShortRecord)
-	}
+	data := at + recordLen
+	fixed := p.msg[at:data]
 	r.Section = Section(p.state - answers)
 	r.Type = Type(binary.BigEndian.Uint16(fixed))
 	r.Class = binary.BigEndian.Uint16(fixed[2:])
 	r.TTL = binary.BigEndian.Uint32(fixed[4:])
-	r.Data = msg[data:dataEnd]
+	r.Data = p.msg[data:end]
 	r.owner, r.data = p.off, data
-	p.off = dataEnd
+	p.off = end
 	p.left--
 	return true
 }
@@ -217,7 +210,7 @@ func (p *Parser) Owner(r *Record, n *Name) bool {
 // into n. It returns false for another type of record, and when the name is
 // broken or longer than the record.
 func (p *Parser) Target(r *Record, n *Name) bool {
-	if r.Type != TypeCNAME && r.Type != TypeDNAME {
+	if !r.Type.alias() {
 		return false
 	}
 	next, fault := p.name(n, r.data)

@@ -18,6 +18,9 @@ const (
 	TypeOPT   Type = 41
 )
 
+// alias reports whether a record of this type leads to another name.
+func (t Type) alias() bool { return t == TypeCNAME || t == TypeDNAME }
+
 // String returns the mnemonic of the types in common use, and TYPE and the
 // number for the others (RFC 3597, chapter 5).
 func (t Type) String() string {
