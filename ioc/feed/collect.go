@@ -49,7 +49,17 @@ func (c *collector) add(text string, i *ioc.Indicator, port uint16, l line) erro
 	if o.url != "" {
 		said.Description = describe(said.Description, o.url)
 	}
-	fresh, err := c.put(&o, c.noteOf(&said), l.number)
+	return c.take(&o, c.noteOf(&said), l)
+}
+
+// addPlainName is add for a name for which isPlainName says yes.
+func (c *collector) addPlainName(name string, i *ioc.Indicator, l line) error {
+	return c.take(&observable{kind: ioc.Domain, name: name}, c.noteOf(i), l)
+}
+
+// take takes in the observable of a line, and counts it.
+func (c *collector) take(o *observable, note ioc.Note, l line) error {
+	fresh, err := c.put(o, note, l.number)
 	switch {
 	case errors.Is(err, ioc.ErrAllowed):
 		c.skip(reasonAllowed, l)

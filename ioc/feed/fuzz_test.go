@@ -86,6 +86,7 @@ func FuzzEntry(f *testing.F) {
 		if entry == "" {
 			return
 		}
+		checkPlainName(t, &p, entry)
 		o, reason := p.parse(entry)
 		if a, err := netip.ParseAddr(entry); err == nil && a.Zone() == "" {
 			if reason != "" || o.kind != ioc.Address || o.net.Addr() != a.Unmap() {

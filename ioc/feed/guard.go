@@ -10,8 +10,10 @@ import (
 
 // guards refuse what would match traffic of everybody.
 type guards struct {
-	special []specialNetwork
-	idna    *idna.Profile
+	special  []specialNetwork
+	first4   [256]bool // first bytes of IPv4 addresses that are special
+	idna     *idna.Profile
+	suffixes *suffixFilter
 }
 
 // A specialNetwork is a block of addresses that are nobody's on the internet.
@@ -27,7 +29,7 @@ func newGuards() guards {
 	block := func(cidr string, reason Reason) specialNetwork {
 		return specialNetwork{netip.MustParsePrefix(cidr), reason}
 	}
-	return guards{
+	g := guards{
 		special: []specialNetwork{
 			block("0.0.0.0/32", reasonUnspecified),
 			block("0.0.0.0/8", reasonReserved),
@@ -46,8 +48,18 @@ func newGuards() guards {
 			block("ff00::/8", reasonMulticast),
 		},
 		// As a browser looks a name up, but with underscores.
-		idna: idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false)),
+		idna:     idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false)),
+		suffixes: newSuffixFilter(),
 	}
+	for _, s := range g.special {
+		if a := s.net.Addr(); a.Is4() {
+			first := int(a.As4()[0])
+			for i := range 1 << max(0, 8-s.net.Bits()) {
+				g.first4[first+i] = true
+			}
+		}
+	}
+	return g
 }
 
 // network refuses networks that are too wide, and those that touch special
@@ -56,6 +68,9 @@ func (g *guards) network(n netip.Prefix) Reason {
 	const widest4, widest6 = 8, 19
 	if n.Addr().Is4() && n.Bits() < widest4 || n.Addr().Is6() && n.Bits() < widest6 {
 		return reasonWide
+	}
+	if a := n.Addr(); a.Is4() && !g.first4[a.As4()[0]] {
+		return "" // a network that is not too wide has one first byte
 	}
 	for i := range g.special {
 		if g.special[i].net.Overlaps(n) {
@@ -84,6 +99,9 @@ func (g *guards) name(text string) (name string, exact bool, reason Reason) {
 	}
 	if reason := checkShape(name, class); reason != "" {
 		return "", false, reason
+	}
+	if !g.suffixes.mayBe(name) {
+		return name, false, ""
 	}
 	suffix, icann := publicsuffix.PublicSuffix(name)
 	if suffix != name {
@@ -115,7 +133,6 @@ type nameClass struct {
 
 // classify looks at each byte of a name.
 func classify(name string) nameClass {
-	const maxLabel = 63
 	c := nameClass{hex: true}
 	start, digits := 0, true
 	for i := range len(name) {
@@ -156,7 +173,6 @@ func isHexNumber(label string) bool {
 
 // checkShape says what is wrong with a name.
 func checkShape(name string, c nameClass) Reason {
-	const maxName = 253
 	const md5, sha1, sha256, sha512 = 32, 40, 64, 128
 	n := len(name)
 	switch {

@@ -30,6 +30,14 @@ type parser struct {
 // parse takes an entry apart: an address, network, name or URL, also with a
 // port, a wildcard or defanged. An empty reason means that it is usable.
 func (p *parser) parse(text string) (observable, Reason) {
+	if p.isPlainName(text) {
+		return observable{kind: ioc.Domain, name: text}, ""
+	}
+	return p.takeApart(text)
+}
+
+// takeApart is parse without the short way for plain names.
+func (p *parser) takeApart(text string) (observable, Reason) {
 	if strings.IndexByte(text, '[') >= 0 || strings.IndexByte(text, '(') >= 0 || strings.IndexByte(text, '{') >= 0 || isHxxp(text) {
 		text = refang(text)
 	}
@@ -57,6 +65,11 @@ func (p *parser) parse(text string) (observable, Reason) {
 		return p.parseURL(text, text)
 	}
 	return p.parseHost(text)
+}
+
+// isPlainName reports whether an entry is a name that can be used as it is.
+func (p *parser) isPlainName(text string) bool {
+	return isPlain(text) && !isHxxp(text) && !p.guards.suffixes.mayBe(text)
 }
 
 // isHxxp reports whether a text begins as a defanged URL.

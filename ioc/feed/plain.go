@@ -20,13 +20,21 @@ func (c *collector) readPlain(lines *lineReader) error {
 		l, err := lines.next()
 		c.file.Lines = lines.number
 		switch {
+		case err == nil:
 		case errors.Is(err, errLongLine):
 			c.skip(reasonLong, l)
 			continue
 		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil:
+		default:
 			return err
+		}
+		if l.number > 1 && c.isPlainName(l.text) { // as most of large feeds; the first line may be a header
+			inReferences, said.Description = false, ""
+			if err := c.addPlainName(l.text, &said, l); err != nil {
+				return err
+			}
+			continue
 		}
 		entry, comment := splitComment(l.text)
 		if entry == "" {
@@ -83,19 +91,30 @@ func splitComment(text string) (entry, comment string) {
 
 // indexAfterBlank returns where a mark stands behind a blank, or -1.
 func indexAfterBlank(text, mark string) int {
-	at := strings.Index(text, " "+mark)
+	at := indexBehind(text, ' ', mark)
 	if at < 0 {
-		at = strings.Index(text, "\t"+mark)
+		at = indexBehind(text, '\t', mark)
 	}
-	if at < 0 {
-		return -1
+	return at
+}
+
+// indexBehind returns where a mark stands behind a byte, or -1.
+func indexBehind(text string, before byte, mark string) int {
+	for at := 1; at < len(text); at++ {
+		next := strings.Index(text[at:], mark)
+		if next < 0 {
+			return -1
+		}
+		if at += next; text[at-1] == before {
+			return at
+		}
 	}
-	return at + 1
+	return -1
 }
 
 // readEntry reads what a line has before its comment.
 func (c *collector) readEntry(entry string, said *ioc.Indicator, l line) error {
-	end := strings.IndexAny(entry, " \t,;\"'")
+	end := indexDelimiter(entry)
 	if end < 0 {
 		if l.number == 1 && isColumnName(entry) {
 			c.file.remarks++
@@ -124,8 +143,19 @@ func cutEntry(text string) (first, rest string) {
 			return strings.TrimSpace(text[1 : 1+end]), text[end+2:]
 		}
 	}
-	end := strings.IndexAny(text, " \t,;\"'")
+	end := indexDelimiter(text)
 	return text[:end], text[end:]
+}
+
+// indexDelimiter returns where an entry ends before the end of its line, or -1.
+func indexDelimiter(text string) int {
+	for i := range len(text) {
+		switch text[i] {
+		case ' ', '\t', ',', ';', '"', '\'':
+			return i
+		}
+	}
+	return -1
 }
 
 // isHostsAddress reports whether a text is what hosts files map unwanted names

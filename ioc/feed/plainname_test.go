@@ -1,0 +1,81 @@
+package feed
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"wormscope/ioc"
+)
+
+// checkPlainName holds the short way for plain names against the long one, and
+// reports whether it was taken.
+func checkPlainName(t *testing.T, p *parser, text string) bool {
+	t.Helper()
+	if !p.isPlainName(text) {
+		return false
+	}
+	if o, reason := p.takeApart(text); o != (observable{kind: ioc.Domain, name: text}) || reason != "" {
+		t.Fatalf("%q is no plain name: %+v %q", text, o, reason)
+	}
+	if entry, comment := splitComment(text); entry != text || comment != "" || indexDelimiter(text) >= 0 {
+		t.Fatalf("a line %q is not all name: %q, comment %q", text, entry, comment)
+	}
+	return true
+}
+
+func TestPlainNames(t *testing.T) {
+	p := parser{guards: newGuards()}
+	label := strings.Repeat("a", 63)
+	for text, want := range map[string]bool{
+		"evil.example": true, "a.b": true, "under_score.example": true, "-x-.xn--p1ai": true, label + ".a": true, "a." + label: true,
+		label + "." + label + "." + label + "." + label[2:]: true, // 253 bytes
+		label + "." + label + "." + label + "." + label[1:]: false,
+		label + "a.a": false, "a." + label + "a": false,
+		"": false, ".": false, "com": false, ".a.b": false, "a..b": false, "a.b.": false, "a.B": false, "a b.c": false, "a.b#": false,
+		"1.2.3.4": false, "a.1": false, "a.0x1": false, "a.é": false, "hxxp.example": false, "hxxpx.example": false, "hxx.example": true,
+		"co.uk": false, "github.io": false, "anything.ck": false, "d41d8cd98f00b204e9800998ecf8427e": false,
+	} {
+		if got := checkPlainName(t, &p, text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	parts := strings.Split("a z 0 9 - _ . . . com co.uk ck io github.io hxxp http # ; // / : @ ! * A \t \" ' [ ] | ^ 0x1 1.2.3.4 é \x00 \xff", " ")
+	parts = append(parts, " ", label)
+	taken := 0
+	for range 200_000 {
+		var text strings.Builder
+		for range 1 + r.IntN(6) {
+			text.WriteString(parts[r.IntN(len(parts))])
+		}
+		if checkPlainName(t, &p, text.String()) {
+			taken++
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("only %d names were plain", taken)
+	}
+}
+
+func TestIndexAfterBlank(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	for range 100_000 {
+		text := make([]byte, r.IntN(9))
+		for i := range text {
+			text[i] = "# /\t/;a"[r.IntN(7)]
+		}
+		for _, mark := range []string{"#", ";", "//"} {
+			want := strings.Index(string(text), " "+mark)
+			if want < 0 {
+				want = strings.Index(string(text), "\t"+mark)
+			}
+			if want >= 0 {
+				want++
+			}
+			if got := indexAfterBlank(string(text), mark); got != want {
+				t.Fatalf("%q in %q: %d, want %d", mark, text, got, want)
+			}
+		}
+	}
+}

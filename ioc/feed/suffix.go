@@ -1,0 +1,69 @@
+package feed
+
+import (
+	_ "embed"
+	"hash/maphash"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// suffixes.txt has the rules of two labels and more that package publicsuffix
+// has, without the exceptions, one a line, under the version of the list that
+// it was made from. TestSuffixes writes it.
+//
+//go:embed suffixes.txt
+var suffixRules string
+
+// isSuffix reports whether a name is a public suffix. A name without a dot
+// always is one.
+func isSuffix(name string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(name)
+	return suffix == name
+}
+
+// A suffixFilter says of nearly all names of two labels and more that they are
+// no public suffix, and never says so of one that is. The list itself is much
+// slower, and it is asked for a million names.
+type suffixFilter struct {
+	seed    maphash.Seed
+	words   [suffixWords]uint64
+	unknown bool // the rules are not those of the package: nothing is certain
+}
+
+// suffixWords gives each of some 9000 rules 28 bits.
+const suffixWords = 1 << 12
+
+// newSuffixFilter returns the filter of all public suffixes. It is made when it
+// is first needed, and never changes.
+var newSuffixFilter = sync.OnceValue(func() *suffixFilter { //nolint:gochecknoglobals // a function that remembers
+	f := &suffixFilter{seed: maphash.MakeSeed()}
+	version, rules, _ := strings.Cut(suffixRules, "\n")
+	f.unknown = version != publicsuffix.List.String()
+	for rule := range strings.Lines(rules) {
+		word, bits := f.place(strings.TrimSuffix(rule, "\n"))
+		f.words[word] |= bits
+	}
+	return f
+})
+
+// place returns the word of a rule and the two bits in it.
+func (f *suffixFilter) place(rule string) (word, bits uint64) {
+	h := maphash.String(f.seed, rule)
+	return h % suffixWords, 1<<(h>>52&63) | 1<<(h>>58)
+}
+
+// has reports whether the filter has a rule.
+func (f *suffixFilter) has(rule string) bool {
+	word, bits := f.place(rule)
+	return f.words[word]&bits == bits
+}
+
+// mayBe reports false only for names that are no public suffix. Those are, of
+// names with a dot, rules themselves or what the wildcard of a rule stands for:
+// the rule *.ck is kept as .ck.
+func (f *suffixFilter) mayBe(name string) bool {
+	dot := strings.IndexByte(name, '.')
+	return dot < 0 || f.unknown || f.has(name) || f.has(name[dot:])
+}
