@@ -107,11 +107,13 @@ func (t *addresses[A]) resize(k *secret, n int, hash func(A) uint64) {
 	}
 }
 
+const addressFilterBits = 16
+
 // index makes the filter, and the table as small as it should be.
 func (t *addresses[A]) index(k *secret, hash func(A) uint64) {
 	t.slots = nil
 	t.entries = slices.Clone(t.entries)
-	t.known = newFilter(len(t.entries))
+	t.known = newFilter(len(t.entries), addressFilterBits)
 	for i := range t.entries {
 		t.known.add(hash(t.entries[i].addr))
 	}

@@ -39,18 +39,16 @@ func (a *arena) full() bool {
 
 // add appends a record.
 func (a *arena) add(name []byte, note uint32, line int) ref {
-	var record [maxRecord]byte
-	b := append(record[:0], byte(len(name))) //nolint:gosec // at most maxName
-	b = append(b, name...)
-	b = appendNote(b, note, line)
 	last := len(a.chunks) - 1
-	if last < 0 || chunkSize-len(a.chunks[last]) < len(b) {
+	if last < 0 || chunkSize-len(a.chunks[last]) < maxRecord {
 		a.chunks = append(a.chunks, make([]byte, 0, chunkSize))
 		last++
 	}
-	offset := len(a.chunks[last])
-	a.chunks[last] = append(a.chunks[last], b...)
-	return ref(last<<16 | offset) //nolint:gosec // full was asked
+	chunk := a.chunks[last]
+	b := append(chunk, byte(len(name))) //nolint:gosec // at most maxName
+	b = append(b, name...)
+	a.chunks[last] = appendNote(b, note, line)
+	return ref(last<<16 | len(chunk)) //nolint:gosec // full was asked
 }
 
 // setNote replaces a record's note and line in place, or where they do not
@@ -72,19 +70,34 @@ func (a *arena) setNote(r ref, note uint32, line int) ref {
 
 // each calls do for every record that was not replaced, in the order added.
 func (a *arena) each(do func(r ref, name []byte)) {
+	a.walk(func(_ int, r ref, name []byte) { do(r, name) })
+}
+
+// walk is each with the number of the record, counted from 0 with those that
+// were replaced.
+func (a *arena) walk(do func(nth int, r ref, name []byte)) {
+	nth := 0
 	for i, chunk := range a.chunks {
-		for at := 0; at < len(chunk); {
-			r := ref(i<<16 | at) //nolint:gosec // as add made it
-			name, rest := a.split(r)
-			_, n := binary.Uvarint(rest)
-			_, m := binary.Uvarint(rest[n:])
-			if name[0] != 0 {
-				do(r, name)
+		for at := 0; at < len(chunk); nth++ {
+			end := at + 1 + int(chunk[at])
+			if name := chunk[at+1 : end : end]; name[0] != 0 {
+				do(nth, ref(i<<16|at), name) //nolint:gosec // as add made it
 			}
-			at = len(chunk) - len(rest) + n + m
+			at = skipVarint(chunk, skipVarint(chunk, end))
 		}
 	}
 }
+
+// skipVarint returns where the varint at a place of b ends.
+func skipVarint(b []byte, at int) int {
+	for b[at] >= 0x80 {
+		at++
+	}
+	return at + 1
+}
+
+// replaced reports whether a record was replaced.
+func (a *arena) replaced(r ref) bool { return a.name(r)[0] == 0 }
 
 func appendNote(b []byte, note uint32, line int) []byte {
 	b = binary.AppendUvarint(b, uint64(note))

@@ -27,6 +27,7 @@ var (
 // not safe for use by several goroutines.
 type Builder struct {
 	set      *Set
+	draft    draft
 	networks map[networkKey]uint32
 }
 
@@ -97,29 +98,47 @@ func (b *Builder) AddName(name []byte, line int, note Note) (fresh bool, err err
 		return false, ErrAllowed
 	}
 	n := &b.set.names
-	h := n.hash(name)
+	h := b.draft.hash(n, name)
 	if at := n.table.find(h, name, &n.arena); at != nil {
-		old, oldLine := n.arena.note(*at)
-		merged, leads := b.set.notes.merge(old, uint32(note))
-		if leads {
-			oldLine = line
-		}
-		if merged != old || leads {
-			if n.arena.full() {
-				return false, ErrFull
-			}
-			*at = n.arena.setNote(*at, merged, oldLine)
-		}
-		return false, nil
+		return false, b.mergeName(at, h, line, uint32(note))
 	}
 	if n.arena.full() || !b.room() {
 		return false, ErrFull
 	}
 	if n.table.crowded() {
-		n.grow()
+		n.grow(&b.draft)
 	}
-	n.table.add(h, n.arena.add(name, uint32(note), line))
+	r := n.arena.add(name, uint32(note), line)
+	n.table.add(h, r)
+	b.draft.record(b.set, r, h, uint32(note))
+	b.draft.noteParents(n, name)
 	return true, nil
+}
+
+// mergeName takes in that the name of a record, whose place in the table and
+// hash are given, is listed again.
+func (b *Builder) mergeName(at *ref, h uint64, line int, note uint32) error {
+	n := &b.set.names
+	old, oldLine := n.arena.note(*at)
+	merged, leads := b.set.notes.merge(old, note)
+	if merged == old && !leads {
+		return nil
+	}
+	if n.arena.full() {
+		return ErrFull
+	}
+	if leads {
+		oldLine = line
+	}
+	r := n.arena.setNote(*at, merged, oldLine)
+	b.draft.count(old, -1)
+	if r == *at {
+		b.draft.name(b.set, r, merged)
+		return nil
+	}
+	*at = r
+	b.draft.record(b.set, r, h, merged)
+	return nil
 }
 
 // AddAddress adds an address, for one port or, with port 0, for any. It
@@ -213,9 +232,10 @@ func (b *Builder) Build() *Set {
 	s.v6.index(&s.secret, s.secret.addr6)
 	s.networks.index()
 	s.markNear()
-	s.names.index()
-	s.indexKillSwitches()
-	s.count()
+	s.names.index(&b.draft)
+	s.names.kill = newKillSwitches(&s.names, b.draft.killed(&s.names.arena))
+	s.count(b.draft.byNote)
+	b.draft = draft{}
 	return s
 }
 
@@ -235,16 +255,4 @@ func (s *Set) markNear() {
 	for i := range s.networks.entries {
 		s.near.MarkNetwork(s.networks.entries[i].prefix)
 	}
-}
-
-// indexKillSwitches finds the names of class kill-switch.
-func (s *Set) indexKillSwitches() {
-	var refs []ref
-	s.names.arena.each(func(r ref, _ []byte) {
-		note, _ := s.names.arena.note(r)
-		if s.notes.notes[note].class == KillSwitch {
-			refs = append(refs, r)
-		}
-	})
-	s.names.kill = newKillSwitches(&s.names, refs)
 }

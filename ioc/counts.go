@@ -34,8 +34,9 @@ func (c *Counts) clone() Counts {
 	return out
 }
 
-// count fills in the counts of a finished Set.
-func (s *Set) count() {
+// count fills in the counts of a finished Set, which has so many names of each
+// note.
+func (s *Set) count(byNote []int) {
 	feeds := map[uint32]*FeedCounts{}
 	of := func(note uint32) *FeedCounts {
 		feed := s.notes.notes[note].feed
@@ -44,10 +45,11 @@ func (s *Set) count() {
 		}
 		return feeds[feed]
 	}
-	s.names.arena.each(func(r ref, _ []byte) {
-		note, _ := s.names.arena.note(r)
-		of(note).Names++
-	})
+	for note, n := range byNote {
+		if n > 0 {
+			of(uint32(note)).Names += n
+		}
+	}
 	for i := range s.v4.entries {
 		of(s.v4.entries[i].note).Addresses++
 	}

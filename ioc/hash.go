@@ -72,12 +72,9 @@ type filter struct {
 	words []uint64
 }
 
-// filterBitsPerHash sets the size of filters.
-const filterBitsPerHash = 16
-
-// newFilter makes a filter for n hashes.
-func newFilter(n int) filter {
-	return filter{words: make([]uint64, n*filterBitsPerHash/64+1)}
+// newFilter makes a filter for n hashes, of so many bits for each.
+func newFilter(n, bits int) filter {
+	return filter{words: make([]uint64, n*bits/64+1)}
 }
 
 // add notes a hash.

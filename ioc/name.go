@@ -16,7 +16,7 @@ func checkName(name []byte) error {
 				return errLabel
 			}
 			labels, start = labels+1, i+1
-		case c <= ' ' || c >= 0x7f || c >= 'A' && c <= 'Z':
+		case c-'!' > '~'-'!' || c-'A' <= 'Z'-'A': // below '!' it is a large number
 			return errors.New("a name with a byte that is not lower-case ASCII")
 		}
 	}

@@ -1,10 +1,5 @@
 package ioc
 
-import (
-	"bytes"
-	"math/bits"
-)
-
 // names matches names. Every indicator name is in the table, and the hash of
 // it and of each name above it in the filter: as long as the filter knows a
 // suffix there may be an indicator at it or below. So the walk over a name,
@@ -20,6 +15,10 @@ type names struct {
 	// is another one on the wire.
 	escapes bool
 }
+
+// namesFilterBits is a little less than addresses have for each: a name that
+// is wrongly taken for known costs one more look.
+const namesFilterBits = 14
 
 // A suffixes walks over the suffixes of a name from the right, at label
 // boundaries: for www.example.com com, then example.com, then the whole. It
@@ -154,46 +153,23 @@ func (n *names) cleanTail(msg []byte, start int, lengths uint64) bool {
 func after(msg []byte, label int) int { return label + 1 + int(msg[label]) }
 
 // index makes the filter, and the table as small as it can be.
-func (n *names) index() {
-	n.below = newFilter(n.countSuffixes(n.table.count))
-	n.table = newNameTable(n.table.count)
-	n.arena.each(func(r ref, name []byte) {
-		n.escapes = n.escapes || bytes.IndexByte(name, '\\') >= 0
-		var s suffixes
-		s.begin(name)
-		s.next()
-		for s.next() {
-			n.below.add(s.hash(&n.secret))
-		}
-		n.table.add(s.hash(&n.secret), r)
-	})
-}
-
-// countSuffixes returns about how many different suffixes so many names have,
-// counted by a bit each (Whang et al., "A Linear-Time Probabilistic Counting
-// Algorithm", 1990), uncorrected: up to a fifth too few.
-func (n *names) countSuffixes(names int) int {
-	seen := make([]uint64, names/16+1)
-	n.arena.each(func(_ ref, name []byte) {
-		var s suffixes
-		s.begin(name)
-		s.next()
-		for s.next() {
-			hash := s.hash(&n.secret)
-			seen[scale(hash, len(seen))] |= 1 << (hash & 63)
-		}
-	})
-	count := 0
-	for _, word := range seen {
-		count += bits.OnesCount64(word)
+func (n *names) index(d *draft) {
+	n.below = newFilter(n.table.count+d.parents.different(), namesFilterBits)
+	for i := range d.parents.len {
+		n.below.add(d.parents.at(i))
 	}
-	return count
+	n.table = newNameTable(n.table.count)
+	n.arena.walk(func(nth int, r ref, _ []byte) {
+		h := d.own.at(nth)
+		n.below.add(h)
+		n.table.add(h, r)
+	})
 }
 
 // grow replaces the table by one of twice the size.
-func (n *names) grow() {
+func (n *names) grow(d *draft) {
 	n.table = nameTable{buckets: make([]bucket, 2*len(n.table.buckets)+1)}
-	n.arena.each(func(r ref, name []byte) { n.table.add(n.hash(name), r) })
+	n.arena.walk(func(nth int, r ref, _ []byte) { n.table.add(d.own.at(nth), r) })
 }
 
 // bytes returns about how much memory the names take.

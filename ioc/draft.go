@@ -1,0 +1,152 @@
+package ioc
+
+import (
+	"bytes"
+	"math/bits"
+	"slices"
+)
+
+// A draft is what a Builder knows of its names besides the Set, so that Build
+// need not look at each of a million names again.
+type draft struct {
+	own     hashList // of each record of the arena, replaced ones too
+	parents hashList // of the names above them, of two labels and more
+	byNote  []int    // how many names there are of each note
+	kills   []ref    // records of class kill-switch, replaced ones too
+	wire    wireName
+}
+
+// A wireName is a name as it is in DNS messages, each label with its length
+// before it. That is what is hashed.
+type wireName struct {
+	text   [8 + 1 + maxName]byte // ends with the name
+	labels [maxLabels]uint8      // where in the name each label begins
+	n      int                   // labels
+}
+
+const maxLabels = (maxName + 1) / 2
+
+// set takes a name for which checkName has no error.
+func (w *wireName) set(name []byte) {
+	w.n = 0
+	text := w.text[len(w.text)-len(name)-1:]
+	copy(text[1:], name)
+	for start := 0; start <= len(name); {
+		end := start + bytes.IndexByte(name[start:], '.')
+		if end < start {
+			end = len(name)
+		}
+		text[start] = byte(end - start) //nolint:gosec // at most 63
+		w.labels[w.n] = uint8(start)
+		w.n++
+		start = end + 1
+	}
+}
+
+// hash returns the hash of the name from a label on.
+func (w *wireName) hash(k *secret, name []byte, label int) uint64 {
+	return k.text(w.text[:], len(name)+1-int(w.labels[label]))
+}
+
+// hash returns the hash of a name.
+func (d *draft) hash(n *names, name []byte) uint64 {
+	if bytes.IndexByte(name, '\\') >= 0 { // a dot may be part of a label
+		d.wire.n = 0
+		return n.hash(name)
+	}
+	d.wire.set(name)
+	return d.wire.hash(&n.secret, name, 0)
+}
+
+// noteParents notes the names above one that hash was asked for last.
+func (d *draft) noteParents(n *names, name []byte) {
+	if d.wire.n == 0 {
+		n.escapes = true
+		d.noteEscaped(n, name)
+		return
+	}
+	for label := 1; label < d.wire.n-1; label++ {
+		d.parents.addOnce(d.wire.hash(&n.secret, name, label))
+	}
+}
+
+// noteEscaped is noteParents for a name with a backslash.
+func (d *draft) noteEscaped(n *names, name []byte) {
+	var s suffixes
+	s.begin(name)
+	s.next()
+	for s.next() && s.start > 0 {
+		d.parents.addOnce(s.hash(&n.secret))
+	}
+}
+
+// record notes a new record of the arena, and its hash.
+func (d *draft) record(s *Set, r ref, h uint64, note uint32) {
+	d.own.add(h)
+	d.name(s, r, note)
+}
+
+// name notes that a record has a note.
+func (d *draft) name(s *Set, r ref, note uint32) {
+	d.count(note, 1)
+	if s.notes.notes[note].class == KillSwitch {
+		d.kills = append(d.kills, r)
+	}
+}
+
+// count counts a name more or less of a note.
+func (d *draft) count(note uint32, by int) {
+	if missing := int(note) - len(d.byNote) + 1; missing > 0 {
+		d.byNote = append(d.byNote, make([]int, missing)...)
+	}
+	d.byNote[note] += by
+}
+
+// killed returns the records of class kill-switch.
+func (d *draft) killed(a *arena) []ref {
+	slices.Sort(d.kills)
+	return slices.DeleteFunc(slices.Compact(d.kills), a.replaced)
+}
+
+// A hashList is a list of hashes. It grows without copying what it has.
+type hashList struct {
+	chunks [][]uint64
+	last   uint64
+	len    int
+}
+
+const hashChunk = 1 << 13
+
+func (l *hashList) add(h uint64) {
+	if l.len%hashChunk == 0 {
+		l.chunks = append(l.chunks, make([]uint64, hashChunk))
+	}
+	l.chunks[l.len/hashChunk][l.len%hashChunk] = h
+	l.last = h
+	l.len++
+}
+
+// addOnce adds a hash, unless it is the one added last.
+func (l *hashList) addOnce(h uint64) {
+	if l.len == 0 || l.last != h {
+		l.add(h)
+	}
+}
+
+func (l *hashList) at(i int) uint64 { return l.chunks[i/hashChunk][i%hashChunk] }
+
+// different returns about how many different hashes there are, counted by a
+// bit each (Whang et al., "A Linear-Time Probabilistic Counting Algorithm",
+// 1990), uncorrected: up to a fifth too few.
+func (l *hashList) different() int {
+	seen := make([]uint64, l.len/16+1)
+	for i := range l.len {
+		h := l.at(i)
+		seen[scale(h, len(seen))] |= 1 << (h & 63)
+	}
+	count := 0
+	for _, word := range seen {
+		count += bits.OnesCount64(word)
+	}
+	return count
+}
