@@ -1,5 +1,10 @@
 package ioc
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // A nameTable finds the record of a name by its hash. It is made of buckets
 // of one cache line each; a bucket fills from the front, and what does not
 // fit is in the next one that has room. A name costs 5.3 bytes divided by how
@@ -9,11 +14,14 @@ type nameTable struct {
 	count   int
 }
 
-// A bucket has places for names. A place's tag is a byte of the name's hash,
-// 0 where the place is free; it saves most visits to the arena.
+// A bucket has places for names, of which so many are used. A place's tag is a
+// byte of the name's hash, 0 where the place is free; it saves most visits to
+// the arena. All tags are compared at once, and nothing else is decided by what
+// the bucket holds as long as it has room: so a processor need not wait for one
+// bucket to come from memory before it asks for the next.
 type bucket struct {
 	tags [bucketSize]uint8
-	_    uint32
+	used uint32
 	refs [bucketSize]ref
 }
 
@@ -33,6 +41,18 @@ func newNameTable(n int) nameTable {
 	return nameTable{buckets: make([]bucket, n*8/(bucketSize*finalFill)+1)}
 }
 
+// having returns a bit for each place that may have a tag, that of the last
+// place the highest. It misses none.
+func (b *bucket) having(tag uint8) uint64 {
+	const ones, tops, gather = 0x0101010101010101, 0x8080808080808080, 0x0002040810204081
+	first := binary.LittleEndian.Uint64(b.tags[:]) ^ ones*uint64(tag)
+	last := binary.LittleEndian.Uint64(b.tags[bucketSize-8:]) ^ ones*uint64(tag)
+	// A byte that is 0 borrows from its upper bit.
+	first = (first - ones) &^ first & tops
+	last = (last - ones) &^ last & tops
+	return first*gather>>56 | last*gather>>56<<(bucketSize-8)
+}
+
 // find returns the place of the reference to a name, nil if there is none.
 func (t *nameTable) find(h uint64, name []byte, names *arena) *ref {
 	if len(t.buckets) == 0 {
@@ -41,13 +61,13 @@ func (t *nameTable) find(h uint64, name []byte, names *arena) *ref {
 	tag := tagOf(h)
 	for at := scale(h, len(t.buckets)); ; {
 		b := &t.buckets[at]
-		for i, have := range b.tags {
-			if have == 0 {
-				return nil
+		for places := b.having(tag); places != 0; places &= places - 1 {
+			if r := &b.refs[bits.TrailingZeros64(places)%bucketSize]; names.is(*r, name) {
+				return r
 			}
-			if have == tag && names.is(b.refs[i], name) {
-				return &b.refs[i]
-			}
+		}
+		if b.used < bucketSize {
+			return nil
 		}
 		if at++; at == len(t.buckets) {
 			at = 0
@@ -59,10 +79,12 @@ func (t *nameTable) find(h uint64, name []byte, names *arena) *ref {
 func (t *nameTable) mayHave(h uint64) bool {
 	tag := tagOf(h)
 	for at := scale(h, len(t.buckets)); ; {
-		for _, have := range t.buckets[at].tags {
-			if have == 0 || have == tag {
-				return have == tag
-			}
+		b := &t.buckets[at]
+		if b.having(tag) != 0 {
+			return true
+		}
+		if b.used < bucketSize {
+			return false
 		}
 		if at++; at == len(t.buckets) {
 			at = 0
@@ -74,12 +96,11 @@ func (t *nameTable) mayHave(h uint64) bool {
 func (t *nameTable) add(h uint64, r ref) {
 	for at := scale(h, len(t.buckets)); ; {
 		b := &t.buckets[at]
-		for i, have := range b.tags {
-			if have == 0 {
-				b.tags[i], b.refs[i] = tagOf(h), r
-				t.count++
-				return
-			}
+		if i := b.used; i < bucketSize {
+			b.tags[i], b.refs[i] = tagOf(h), r
+			b.used++
+			t.count++
+			return
 		}
 		if at++; at == len(t.buckets) {
 			at = 0
