@@ -6,41 +6,63 @@ package lru
 
 import "hash/maphash"
 
-// An Entry is one key and its value, at its place in the order of use.
+// An Entry is one key and its value.
 type Entry[K comparable, V any] struct {
-	Key        K
-	Value      V
-	prev, next *Entry[K, V] // prev was used later, next longer ago
+	Key   K
+	Value V
+	place place // its own
 }
 
 // Table maps keys to values, up to a limit. Make it with New. It is not safe
 // for use by several goroutines.
 //
 // Keys are found by open addressing: a look-up reads one cell, and the entry
-// that it points to. A Go map would read three places.
+// that it names. Cells and the order of use stand apart from the entries and are
+// small, so that those of some thousand entries stay in the processor's cache:
+// to find that a key is not there, or to use an entry, takes no look into memory
+// beside that for the entry.
 type Table[K comparable, V any] struct {
-	hash  func(K) uint64
-	cells []cell[K, V] // a power of two of them, at most half of them in use
-	used  int
-	limit int
-	ring  Entry[K, V] // sentinel: ring.next was used last, ring.prev longest ago
-	free  *Entry[K, V]
-	fresh []Entry[K, V] // never used yet
-	made  int           // entries allocated so far
+	hash   func(K) uint64
+	cells  []cell // a power of two of them, at most half of them in use
+	used   int
+	limit  int
+	chunks []chunk[K, V] // the first has one place, ring
+	begun  int           // entries of the last chunk that were ever in use
+	free   place         // the first of those that are no more; next is another, ring for none
 }
 
-// cell is a place of the hash table, free where it has no entry.
-type cell[K comparable, V any] struct {
-	hash  uint64
-	entry *Entry[K, V]
+// cell is a place of the hash table, free where it names no entry.
+type cell struct {
+	hash  uint32
+	entry place
 }
+
+// chunk is entries that were allocated together, and where each stands in the
+// order of use.
+type chunk[K comparable, V any] struct {
+	entries []Entry[K, V]
+	links   []link
+}
+
+// newChunk makes room for n entries.
+func newChunk[K comparable, V any](n int) chunk[K, V] {
+	return chunk[K, V]{make([]Entry[K, V], n), make([]link, n)}
+}
+
+// link is an entry's place in the order of use.
+type link struct{ prev, next place } // prev was used later, next longer ago
+
+// A place says where an entry is: its chunk, and its number therein.
+type place uint32
 
 const (
 	firstCells = 16
-	// mostTogether bounds how many entries are allocated in one go. The runtime
-	// puts a header of 8 bytes before them, with which 32 entries of most sizes
-	// would take the next larger class of memory.
-	mostTogether = 31
+	// ring is an entry that is no key's: the one used longest ago is before it,
+	// the one used last behind it.
+	ring place = 0
+	// chunkBits are the bits of a place within a chunk. From the ninth chunk on
+	// each holds as many entries as these bits can name.
+	chunkBits = 8
 )
 
 // New makes a table for at most limit entries (at least one). It grows with
@@ -54,9 +76,10 @@ func New[K comparable, V any](limit int) *Table[K, V] {
 // be good, and nobody who sends packets should be able to make keys collide:
 // that costs time.
 func NewHashed[K comparable, V any](limit int, hash func(K) uint64) *Table[K, V] {
-	t := &Table[K, V]{hash: hash, cells: make([]cell[K, V], firstCells), limit: max(limit, 1)}
-	t.ring.prev, t.ring.next = &t.ring, &t.ring
-	return t
+	return &Table[K, V]{
+		hash: hash, cells: make([]cell, firstCells), limit: max(limit, 1),
+		chunks: []chunk[K, V]{newChunk[K, V](1)}, begun: 1,
+	}
 }
 
 // Len returns how many entries the table holds.
@@ -70,53 +93,61 @@ func (t *Table[K, V]) Full() bool { return t.used >= t.limit }
 
 // Get returns the entry of a key, or nil. The order stays as it is.
 func (t *Table[K, V]) Get(k K) *Entry[K, V] {
-	h := t.hash(k)
+	h := short(t.hash(k))
 	for at := t.home(h); ; at = t.after(at) {
-		c := &t.cells[at]
-		if c.entry == nil || c.hash == h && c.entry.Key == k {
-			return c.entry
+		c := t.cells[at]
+		if c.entry == ring {
+			return nil
+		}
+		if c.hash != h {
+			continue
+		}
+		if e := t.at(c.entry); e.Key == k {
+			return e
 		}
 	}
 }
 
-// Probe returns an entry whose key has a hash, or nil when there is none. It
-// is for who has the hash of a key at hand and compares the keys himself, which
-// is faster than Get: only if they differ Get must be asked.
+// Probe returns an entry whose key may have a hash, or nil when none has. It is
+// for who has the hash of a key at hand and compares the keys himself, which is
+// faster than Get: only if they differ Get must be asked.
 func (t *Table[K, V]) Probe(hash uint64) *Entry[K, V] {
-	cells := t.cells
-	mask := uint64(len(cells) - 1) //nolint:gosec // there are some
-	for at := hash & mask; ; at = (at + 1) & mask {
-		if c := &cells[at]; c.hash == hash || c.entry == nil {
-			return c.entry
+	cells, h := t.cells, short(hash)
+	mask := uint32(len(cells) - 1) //nolint:gosec // G115: there are some, and fewer than 4 Gi
+	for at := h & mask; ; at = (at + 1) & mask {
+		c := cells[at]
+		if c.entry == ring {
+			return nil
+		}
+		if c.hash == h {
+			return t.at(c.entry)
 		}
 	}
 }
 
 // Oldest returns the entry whose last use is longest ago, or nil when the
 // table is empty.
-func (t *Table[K, V]) Oldest() *Entry[K, V] {
-	if t.ring.prev == &t.ring {
-		return nil
-	}
-	return t.ring.prev
-}
+func (t *Table[K, V]) Oldest() *Entry[K, V] { return t.newer(ring) }
 
 // Newer returns the entry that was used next after e, or nil when e was the
 // last one used.
-func (t *Table[K, V]) Newer(e *Entry[K, V]) *Entry[K, V] {
-	if e.prev == &t.ring {
+func (t *Table[K, V]) Newer(e *Entry[K, V]) *Entry[K, V] { return t.newer(e.place) }
+
+// newer returns the entry that was used next after that at p, the oldest after
+// ring.
+func (t *Table[K, V]) newer(p place) *Entry[K, V] {
+	if p = t.link(p).prev; p == ring {
 		return nil
 	}
-	return e.prev
+	return t.at(p)
 }
 
 // Touch makes e the entry used last.
 func (t *Table[K, V]) Touch(e *Entry[K, V]) {
-	if t.ring.next == e {
-		return
+	if l := t.link(e.place); l.prev != ring {
+		t.unlink(l)
+		t.front(e.place, l)
 	}
-	e.prev.next, e.next.prev = e.next, e.prev
-	t.front(e)
 }
 
 // Add makes an entry for a key that the table does not hold, as the one used
@@ -129,19 +160,20 @@ func (t *Table[K, V]) Add(k K) *Entry[K, V] {
 	if (t.used+1)*2 > len(t.cells) {
 		t.grow()
 	}
-	e := t.take()
-	e.Key = k
-	t.place(cell[K, V]{t.hash(k), e})
+	p := t.take()
+	e := t.at(p)
+	e.Key, e.place = k, p
+	t.put(cell{short(t.hash(k)), p})
 	t.used++
-	t.front(e)
+	t.front(p, t.link(p))
 	return e
 }
 
 // Remove takes e out. Its memory is used again for a later entry, so e must
 // not be kept.
 func (t *Table[K, V]) Remove(e *Entry[K, V]) {
-	at := t.home(t.hash(e.Key))
-	for t.cells[at].entry != e {
+	at := t.home(short(t.hash(e.Key)))
+	for t.cells[at].entry != e.place {
 		at = t.after(at)
 	}
 	t.vacate(at)
@@ -152,21 +184,25 @@ func (t *Table[K, V]) Remove(e *Entry[K, V]) {
 // its memory.
 func (t *Table[K, V]) drop(e *Entry[K, V]) {
 	t.used--
-	e.prev.next, e.next.prev = e.next, e.prev
-	*e = Entry[K, V]{next: t.free}
-	t.free = e
+	p, l := e.place, t.link(e.place)
+	t.unlink(l)
+	*e = Entry[K, V]{}
+	l.next, t.free = t.free, p
 }
 
+// short returns the bits of a hash that cells keep.
+func short(hash uint64) uint32 { return uint32(hash) } //nolint:gosec // G115: the lower half
+
 // home is the cell that a hash belongs in, if it is free.
-func (t *Table[K, V]) home(h uint64) int { return int(h & uint64(len(t.cells)-1)) } //nolint:gosec // an index
+func (t *Table[K, V]) home(h uint32) int { return int(h) & (len(t.cells) - 1) }
 
 // after is the cell that follows, the first one after the last.
 func (t *Table[K, V]) after(at int) int { return (at + 1) & (len(t.cells) - 1) }
 
-// place puts a cell where it is found.
-func (t *Table[K, V]) place(c cell[K, V]) {
+// put puts a cell where it is found.
+func (t *Table[K, V]) put(c cell) {
 	at := t.home(c.hash)
-	for t.cells[at].entry != nil {
+	for t.cells[at].entry != ring {
 		at = t.after(at)
 	}
 	t.cells[at] = c
@@ -176,42 +212,51 @@ func (t *Table[K, V]) place(c cell[K, V]) {
 // at the first free one.
 func (t *Table[K, V]) vacate(hole int) {
 	mask := len(t.cells) - 1
-	for at := t.after(hole); t.cells[at].entry != nil; at = t.after(at) {
+	for at := t.after(hole); t.cells[at].entry != ring; at = t.after(at) {
 		// What is at home behind the hole stays.
 		if home := t.home(t.cells[at].hash); (at-home)&mask >= (at-hole)&mask {
 			t.cells[hole] = t.cells[at]
 			hole = at
 		}
 	}
-	t.cells[hole] = cell[K, V]{}
+	t.cells[hole] = cell{}
 }
 
 // grow doubles the cells.
 func (t *Table[K, V]) grow() {
 	old := t.cells
-	t.cells = make([]cell[K, V], 2*len(old))
+	t.cells = make([]cell, 2*len(old))
 	for _, c := range old {
-		if c.entry != nil {
-			t.place(c)
+		if c.entry != ring {
+			t.put(c)
 		}
 	}
 }
 
-// take returns an entry that is not in use: one that was before, or one of the
-// next few, which are allocated together.
-func (t *Table[K, V]) take() *Entry[K, V] {
-	if e := t.free; e != nil {
-		t.free = e.next
-		return e
+// at returns the entry at a place.
+func (t *Table[K, V]) at(p place) *Entry[K, V] {
+	return &t.chunks[p>>chunkBits].entries[p&(1<<chunkBits-1)]
+}
+
+// link returns what stands in the order of use at a place.
+func (t *Table[K, V]) link(p place) *link {
+	return &t.chunks[p>>chunkBits].links[p&(1<<chunkBits-1)]
+}
+
+// take returns the place of an entry that is not in use: one that was before, or
+// one of the next few, which are allocated together.
+func (t *Table[K, V]) take() place {
+	if p := t.free; p != ring {
+		t.free = t.link(p).next
+		return p
 	}
-	if len(t.fresh) == 0 {
-		n := min(t.made+1, mostTogether, t.limit-t.made)
-		t.fresh = make([]Entry[K, V], max(n, 1))
-		t.made += len(t.fresh)
+	last := len(t.chunks) - 1
+	if size := len(t.chunks[last].links); t.begun == size {
+		t.chunks = append(t.chunks, newChunk[K, V](min(2*size, 1<<chunkBits, t.limit-t.used)))
+		last, t.begun = last+1, 0
 	}
-	e := &t.fresh[0]
-	t.fresh = t.fresh[1:]
-	return e
+	t.begun++
+	return place(last<<chunkBits | (t.begun - 1)) //nolint:gosec // G115: a limit is below 2^32
 }
 
 // Rekey gives every entry the key that next has for it, and takes out those
@@ -219,11 +264,11 @@ func (t *Table[K, V]) take() *Entry[K, V] {
 // stays as it is.
 func (t *Table[K, V]) Rekey(next func(e *Entry[K, V]) (K, bool)) {
 	clear(t.cells)
-	for e := t.ring.prev; e != &t.ring; {
-		newer := e.prev
+	for e := t.Oldest(); e != nil; {
+		newer := t.Newer(e)
 		if k, ok := next(e); ok {
 			e.Key = k
-			t.place(cell[K, V]{t.hash(k), e})
+			t.put(cell{short(t.hash(k)), e.place})
 		} else {
 			t.drop(e)
 		}
@@ -231,9 +276,15 @@ func (t *Table[K, V]) Rekey(next func(e *Entry[K, V]) (K, bool)) {
 	}
 }
 
-// front links e in as the entry used last.
-func (t *Table[K, V]) front(e *Entry[K, V]) {
-	e.prev, e.next = &t.ring, t.ring.next
-	e.next.prev = e
-	t.ring.next = e
+// unlink takes an entry out of the order of use.
+func (t *Table[K, V]) unlink(l *link) {
+	t.link(l.prev).next, t.link(l.next).prev = l.next, l.prev
+}
+
+// front links an entry in as the one used last.
+func (t *Table[K, V]) front(p place, l *link) {
+	r := t.link(ring)
+	l.prev, l.next = ring, r.next
+	t.link(l.next).prev = p
+	r.next = p
 }
