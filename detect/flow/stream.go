@@ -10,15 +10,22 @@ import (
 // half is one direction of a connection. Sequence numbers wrap: they are only
 // ever compared by their difference.
 type half struct {
-	next    uint32 // sequence number of the next byte to give out
-	first   uint32 // sequence number of the first byte
-	acked   uint32 // what the receiver has acknowledged, valid when hasAck
-	fin     uint32 // sequence number behind the last byte, valid when hasFin
-	started bool   // next and first are valid
-	hasAck  bool
-	hasFin  bool
-	queue   *queue // what waits for earlier bytes, nil when nothing does
+	next  uint32 // sequence number of the next byte to give out
+	first uint32 // sequence number of the first byte
+	fin   uint32 // sequence number behind the last byte, valid when hasFin
 }
+
+// mark says what is known of a direction.
+type mark uint8
+
+const (
+	started mark = 1 << iota // next and first are valid
+	hasAck
+	hasFin
+)
+
+// any reports whether one of these is known.
+func (m mark) any(of mark) bool { return m&of != 0 }
 
 const (
 	ackedWait   = int64(100 * time.Millisecond) // for bytes that the receiver has
@@ -35,63 +42,77 @@ func ahead(a, b uint32) int64 {
 }
 
 // start says where a direction begins.
-func (h *half) start(seq uint32) {
-	h.next, h.first, h.started = seq, seq, true
+func (f *flow) start(from side, seq uint32) {
+	h := &f.halves[from&1]
+	h.next, h.first = seq, seq
+	f.has[from&1] |= started
 }
 
-// acknowledge notes what the receiver has.
-func (h *half) acknowledge(ack uint32) {
-	if !h.hasAck || ahead(ack, h.acked) > 0 {
-		h.acked, h.hasAck = ack, true
+// acknowledge notes what the receiver has of what an end sent.
+func (f *flow) acknowledge(from side, ack uint32) {
+	if !f.has[from&1].any(hasAck) || ahead(ack, f.acked[from&1]) > 0 {
+		f.acked[from&1] = ack
+		f.has[from&1] |= hasAck
 	}
 }
 
-// done reports whether all bytes of the direction were given out.
-func (h *half) done() bool { return h.hasFin && h.started && ahead(h.next, h.fin) >= 0 }
+// done reports whether all bytes of both directions were given out.
+func (f *flow) done() bool {
+	const ended = started | hasFin
+	return f.has[0]&f.has[1]&ended == ended && f.halves[0].done() && f.halves[1].done()
+}
+
+// done reports whether all bytes of the direction were given out, of which the
+// end is known.
+func (h *half) done() bool { return ahead(h.next, h.fin) >= 0 }
 
 // segment takes a segment of a connection that is in the table.
 func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 	f := &e.Value
-	h, other := &f.halves[from&1], &f.halves[1-from&1]
 	if p.Flags.Has(packet.ACK) {
-		other.acknowledge(p.Ack)
+		f.acknowledge(1-from, p.Ack)
 	}
-	seq := p.Seq
+	if p.PayloadLen > 0 || p.Flags&(packet.SYN|packet.FIN) != 0 {
+		t.bytes(e, from, p)
+	}
+	if f.waitAt != 0 {
+		t.giveUp(e, p.Time)
+	}
+	if p.Flags.Has(packet.RST) && f.accepts(from, p) || f.done() {
+		t.finish(e, p.Time)
+	}
+}
+
+// bytes takes the bytes of a segment; SYN and FIN take a number like one.
+func (t *Table) bytes(e *lru.Entry[key, flow], from side, p *packet.Packet) {
+	f := &e.Value
+	seq, n := p.Seq, uint32(p.PayloadLen) //nolint:gosec // a payload is shorter than 4 GiB
 	if p.Flags.Has(packet.SYN) {
 		seq++
 	}
-	if !h.started && (p.PayloadLen > 0 || p.Flags&(packet.SYN|packet.FIN) != 0) {
-		h.start(seq)
+	if !f.has[from&1].any(started) {
+		f.start(from, seq)
 	}
-	if p.PayloadLen > 0 {
-		c := chunk{seq: seq, n: uint32(p.PayloadLen), data: p.Payload, at: segmentOf(p)} //nolint:gosec // a payload is shorter than 4 GiB
-		if seq == h.next && h.queue == nil {
+	if n > 0 {
+		c := chunk{seq: seq, n: n, data: p.Payload, at: segmentOf(p)}
+		if seq == f.halves[from&1].next && f.queues[from&1] == nil {
 			t.deliver(e, from, &c) // as nearly always
 		} else {
 			t.take(e, from, c)
 		}
 	}
 	if p.Flags.Has(packet.FIN) {
-		h.fin, h.hasFin = seq+uint32(p.PayloadLen), true //nolint:gosec // as above
+		f.halves[from&1].fin = seq + n
+		f.has[from&1] |= hasFin
 	}
-	if f.waitAt != 0 {
-		t.giveUp(e, p.Time)
-	}
-	switch {
-	case p.Flags.Has(packet.RST) && h.accepts(p):
-	case f.halves[0].done() && f.halves[1].done():
-	default:
-		return
-	}
-	t.finish(e, p.Time)
 }
 
 // accepts reports whether a RST is where the stream is. Anyone can send one,
 // and one that the receiver ignores must not end the connection here (RFC 5961).
-func (h *half) accepts(rst *packet.Packet) bool {
+func (f *flow) accepts(from side, rst *packet.Packet) bool {
 	const window = 1 << 20
-	by := ahead(rst.Seq, h.next)
-	return !h.started || by >= -1 && by < window
+	by := ahead(rst.Seq, f.halves[from&1].next)
+	return !f.has[from&1].any(started) || by >= -1 && by < window
 }
 
 // segmentOf says where a packet's bytes come from.
@@ -121,7 +142,7 @@ func (t *Table) take(e *lru.Entry[key, flow], from side, c chunk) {
 		}
 		// There is no room for it to wait: the stream goes on behind the loss.
 		t.stats.OverLimit++
-		if h.queue != nil {
+		if e.Value.queues[from] != nil {
 			t.skip(e, from)
 		} else {
 			t.gap(e, from, c.seq-h.next)
@@ -131,36 +152,36 @@ func (t *Table) take(e *lru.Entry[key, flow], from side, c chunk) {
 
 // inOrder gives out a piece that begins at the next byte.
 func (t *Table) inOrder(e *lru.Entry[key, flow], from side, c chunk) {
-	h := &e.Value.halves[from]
-	if h.queue == nil {
+	q := e.Value.queues[from]
+	if q == nil {
 		t.deliver(e, from, &c)
 		return
 	}
 	// What waits was captured before, so where it overlaps it wins.
-	t.stats.Waiting += h.queue.insert(c)
-	h.queue.since = c.at.Time
+	t.stats.Waiting += q.insert(c)
+	q.since = c.at.Time
 	t.drain(e, from)
 }
 
 // wait lets a piece wait for the bytes before it, if there is room.
 func (t *Table) wait(e *lru.Entry[key, flow], from side, c chunk) bool {
-	h := &e.Value.halves[from]
+	f := &e.Value
 	cost := chunkCost + len(c.data)
 	waiting := 0
-	if h.queue != nil {
-		waiting = h.queue.cost
+	if f.queues[from] != nil {
+		waiting = f.queues[from].cost
 	}
 	if waiting+cost > t.cfg.MaxWait || t.stats.Waiting+cost > t.cfg.MaxWaitAll {
 		return false
 	}
-	if h.queue == nil {
-		h.queue = &queue{since: c.at.Time}
-		if e.Value.waitAt == 0 {
+	if f.queues[from] == nil {
+		f.queues[from] = &queue{since: c.at.Time}
+		if f.waitAt == 0 {
 			t.waiting = append(t.waiting, e)
-			e.Value.waitAt = int32(len(t.waiting)) //nolint:gosec // at most MaxFlows
+			f.waitAt = int32(len(t.waiting)) //nolint:gosec // at most MaxFlows
 		}
 	}
-	added := h.queue.insert(c)
+	added := f.queues[from].insert(c)
 	t.stats.Waiting += added
 	if added == 0 {
 		t.stats.Repeated++
@@ -172,34 +193,31 @@ func (t *Table) wait(e *lru.Entry[key, flow], from side, c chunk) bool {
 
 // giveUp goes on behind bytes that are awaited for too long.
 func (t *Table) giveUp(e *lru.Entry[key, flow], now int64) {
-	for s := range e.Value.halves {
-		h := &e.Value.halves[s]
-		for h.queue != nil {
-			waited := now - h.queue.since
-			acked := h.hasAck && ahead(h.acked, h.queue.chunks[0].seq) >= 0
+	f := &e.Value
+	for s := range f.queues {
+		for q := f.queues[s]; q != nil; q = f.queues[s] {
+			waited := now - q.since
+			acked := f.has[s].any(hasAck) && ahead(f.acked[s], q.chunks[0].seq) >= 0
 			if waited < ackedWait || !acked && waited < unackedWait {
 				break
 			}
-			since := h.queue.since
+			since := q.since
 			t.skip(e, side(s))
-			if h.queue != nil {
-				h.queue.since = since // the next loss is as old
-			}
+			q.since = since // the next loss is as old
 		}
 	}
 }
 
 // skip goes on at the first piece that waits, which there must be.
 func (t *Table) skip(e *lru.Entry[key, flow], from side) {
-	h := &e.Value.halves[from]
-	t.gap(e, from, h.queue.chunks[0].seq-h.next)
+	t.gap(e, from, e.Value.queues[from].chunks[0].seq-e.Value.halves[from].next)
 	t.drain(e, from)
 }
 
 // drain gives out what no longer needs to wait.
 func (t *Table) drain(e *lru.Entry[key, flow], from side) {
-	h := &e.Value.halves[from]
-	q := h.queue
+	f := &e.Value
+	h, q := &f.halves[from], f.queues[from]
 	i := 0
 	for ; i < len(q.chunks) && q.chunks[i].seq == h.next; i++ {
 		t.deliver(e, from, &q.chunks[i])
@@ -208,8 +226,8 @@ func (t *Table) drain(e *lru.Entry[key, flow], from side) {
 	if q.chunks = append(q.chunks[:0], q.chunks[i:]...); len(q.chunks) > 0 {
 		return
 	}
-	h.queue = nil
-	if e.Value.halves[1-from].queue == nil {
+	f.queues[from] = nil
+	if f.queues[1-from] == nil {
 		t.waitsNoMore(e)
 	}
 }
@@ -251,14 +269,14 @@ func (t *Table) lost(e *lru.Entry[key, flow], from side, n int) {
 
 // resync begins a direction anew at seq.
 func (t *Table) resync(e *lru.Entry[key, flow], from side, seq uint32) {
-	h := &e.Value.halves[from]
-	for h.queue != nil {
+	f := &e.Value
+	for f.queues[from] != nil {
 		t.skip(e, from)
 	}
 	t.stats.Resyncs++
 	t.lost(e, from, 0)
-	*h = half{}
-	h.start(seq)
+	f.has[from] = 0
+	f.start(from, seq)
 }
 
 // dir returns the direction of what an end sends.

@@ -1,0 +1,21 @@
+package flow
+
+import (
+	"reflect"
+	"testing"
+
+	"wormscope/detect/lru"
+)
+
+// TestSize: a connection takes two cache lines, and a segment without data needs
+// the first of them alone.
+func TestSize(t *testing.T) {
+	e := reflect.TypeFor[lru.Entry[key, flow]]()
+	if e.Size() != 128 {
+		t.Errorf("%d bytes", e.Size())
+	}
+	value, _ := e.FieldByName("Value")
+	if rest, _ := value.Type.FieldByName("halves"); value.Offset+rest.Offset != 64 {
+		t.Errorf("the second line begins at %d", value.Offset+rest.Offset)
+	}
+}
