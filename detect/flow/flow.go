@@ -72,6 +72,12 @@ type Config struct {
 	MaxWaitAll int           // bytes that wait in all; default 64 MiB
 	Idle       time.Duration // a connection that is silent so long is over; default 1 h
 	Ports      []uint16      // ports of responders, for when no opening was seen
+
+	// Bored reports whether a consumer has no use for dull bytes as the next ones
+	// of a direction, and Dull whether bytes are. What a bored consumer would get
+	// is looked at alone then, and the consumer is left in peace. Both may be nil.
+	Bored func(c Consumer, dir Dir) bool
+	Dull  func(b []byte) bool
 }
 
 // withDefaults returns the configuration with its defaults filled in.
@@ -240,7 +246,7 @@ func (t *Table) begin(k *key, h uint64, from side, p *packet.Packet) *lru.Entry[
 	if o := t.openers.get(k, p.Time); o != nil {
 		for s := range o.isn {
 			if o.seen[s] {
-				f.start(side(s), o.isn[s]+1) //nolint:gosec // 0 or 1
+				f.start(side(s), o.isn[s]+1)
 			}
 		}
 		f.orig, guessed = o.orig, false

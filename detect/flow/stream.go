@@ -22,6 +22,7 @@ const (
 	started mark = 1 << iota // next and first are valid
 	hasAck
 	hasFin
+	bored // the consumer is, see Config.Bored
 )
 
 // any reports whether one of these is known.
@@ -246,11 +247,21 @@ func (t *Table) waitsNoMore(e *lru.Entry[key, flow]) {
 func (t *Table) deliver(e *lru.Entry[key, flow], from side, c *chunk) {
 	f := &e.Value
 	f.halves[from&1].next = c.seq + c.n
-	if len(c.data) > 0 {
-		f.consumer.Data(f.dir(from), c.data, c.at)
+	if len(c.data) > 0 && (!f.has[from&1].any(bored) || !t.cfg.Dull(c.data)) {
+		t.tell(f, from, c)
 	}
 	if cut := int(c.n) - len(c.data); cut > 0 { // by the snapshot length
 		t.lost(e, from, cut)
+	}
+}
+
+// tell gives bytes to the consumer.
+func (t *Table) tell(f *flow, from side, c *chunk) {
+	dir := f.dir(from)
+	f.consumer.Data(dir, c.data, c.at)
+	f.has[from&1] &^= bored
+	if t.cfg.Bored != nil && t.cfg.Bored(f.consumer, dir) {
+		f.has[from&1] |= bored
 	}
 }
 
@@ -265,6 +276,7 @@ func (t *Table) lost(e *lru.Entry[key, flow], from side, n int) {
 	t.stats.Gaps++
 	t.stats.GapBytes += uint64(n) //nolint:gosec // never negative
 	e.Value.consumer.Gap(e.Value.dir(from), n)
+	e.Value.has[from&1] &^= bored
 }
 
 // resync begins a direction anew at seq.

@@ -9,6 +9,7 @@ import (
 
 // conn reads one connection. It implements flow.Consumer.
 type conn struct {
+	framers [2]smb1.Framer // first, in few cache lines: nearly all segments need no more
 	d       *Detector
 	client  netip.AddrPort
 	server  netip.AddrPort
@@ -16,8 +17,7 @@ type conn struct {
 	swapped bool // the server is the flow's originator
 	asked   bool // something from the client was seen
 	marked  marks
-	framers [2]smb1.Framer
-	at      [2]flow.Segment // where the last bytes of a direction came from
+	at      [2]flow.Segment // where the last bytes of a direction came from, while its framer has part of a message
 	session *session        // what SMB1 has going on, nil for nothing of interest
 	lossy   bool            // bytes of the client were lost
 
@@ -44,10 +44,18 @@ func (d *Detector) open(info flow.Info) flow.Consumer {
 // Data takes bytes of a direction.
 func (c *conn) Data(dir flow.Dir, b []byte, at flow.Segment) {
 	f := &c.framers[dir&1]
-	c.at[dir&1] = at
 	for m, ok := f.Next(&b); ok; m, ok = f.Next(&b) {
 		c.message(dir, m, at)
 	}
+	if f.Partial() {
+		c.at[dir&1] = at
+	}
+}
+
+// bored reports whether a consumer only searches a direction for messages.
+func bored(c flow.Consumer, dir flow.Dir) bool {
+	conn, ok := c.(*conn)
+	return ok && conn.framers[dir&1].Bored()
 }
 
 // Gap takes note of lost bytes. A message whose head they cut is read as far

@@ -166,6 +166,17 @@ func (f *Framer) Gap(n int) (Message, bool) {
 	return m, deliver
 }
 
+// Partial reports whether the Framer has some of a message's head.
+func (f *Framer) Partial() bool { return f.slab != nil }
+
+// Bored reports whether the Framer would only search the next bytes for a
+// message: those that are Dull change nothing.
+func (f *Framer) Bored() bool { return f.state == hunting && f.slab == nil && f.skip == 0 }
+
+// Dull reports whether nowhere in b a message may begin, nor the end of b may be
+// the beginning of one, for a Framer that is bored.
+func Dull(b []byte) bool { return hunt(b) == len(b) }
+
 // Close gives the Framer's buffer back. The stream is over.
 func (f *Framer) Close() { f.drop(f.slab != nil) }
 
