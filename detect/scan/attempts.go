@@ -2,6 +2,7 @@ package scan
 
 import (
 	"math"
+	"sort"
 	"time"
 
 	"wormscope/internal/ip"
@@ -31,8 +32,8 @@ const (
 // twice finds it and is not counted again.
 type attempt struct {
 	src, dst ip.Addr
-	time     int64 // of the first SYN, Unix nanoseconds
-	hash     uint32
+	time     int64  // of the first SYN, Unix nanoseconds
+	number   uint32 // among all that were ever pushed
 	// Sequence number and source port of the first SYN and of the latest one
 	// that differed: a retry of the application, a parallel connection, or
 	// the same SYN behind a firewall that rewrites sequence numbers.
@@ -88,11 +89,16 @@ func acknowledges(seq, ack uint32) bool {
 // attempts holds the attempts of the last lateAfter in the order they began, a
 // ring. It grows up to its limit; then the oldest goes, and what it would have
 // come to stays unknown.
+//
+// An attempt is one cache line, and there are so many that hardly any is in a
+// near cache when its time is over. So that only those are looked at then
+// that had no answer, the others are marked in a bitmap.
 type attempts struct {
 	ring       []attempt
-	index      index
+	closed     []uint64 // a bit for each place of the ring
+	index      latest
 	head, tail uint64 // oldest, and behind the newest; they only grow
-	judged     uint64 // behind the newest that silentAfter has passed for
+	judged     uint64 // behind the newest that silentAfter has passed for, or that needs no judgement
 	limit      int
 	dropped    uint64 // left before silentAfter had passed
 }
@@ -100,8 +106,16 @@ type attempts struct {
 const firstAttempts = 1024 // size that the ring begins with
 
 func newAttempts(limit int) attempts {
-	size := min(firstAttempts, limit)
-	return attempts{ring: make([]attempt, size), index: newIndex(2 * size), limit: limit}
+	t := attempts{limit: limit, head: 1, tail: 1, judged: 1} // an empty cell of the index has number 0
+	t.make(min(firstAttempts, limit))
+	return t
+}
+
+// make makes an empty ring of so many places.
+func (t *attempts) make(size int) {
+	t.ring = make([]attempt, size)
+	t.closed = make([]uint64, (size+63)/64)
+	t.index = newLatest(size)
 }
 
 func (t *attempts) at(n uint64) *attempt { return &t.ring[t.slot(n)] }
@@ -110,22 +124,47 @@ func (t *attempts) slot(n uint64) uint32 {
 	return uint32(n) & uint32(len(t.ring)-1) //nolint:gosec // G115: rings are far smaller.
 }
 
+// window returns the numbers of the attempts that are here.
+func (t *attempts) window() window {
+	return window{uint32(t.head), uint32(t.tail - t.head)} //nolint:gosec // G115: numbers wrap.
+}
+
 // find returns the attempt of src at dst and port, nil when there is none.
 func (t *attempts) find(h uint64, src, dst ip.Addr, port uint16) *attempt {
-	for h32, pos := hash32(h), hash32(h); ; {
-		slot, after := t.index.next(h32, pos)
-		if slot < 0 {
+	h32, in := hash32(h), t.window()
+	for i := range uint32(maxGroups) {
+		g := t.index.group(h32 + i)
+		if g.hints(h32) {
+			if a := t.among(g, h32, src, dst, port); a != nil {
+				return a
+			}
+		}
+		if !in.has(g.beyond) {
 			return nil
 		}
-		if a := &t.ring[slot]; a.port == port && a.dst == dst && a.src == src {
-			return a
-		}
-		pos = after
 	}
+	return nil
+}
+
+// among returns the same if it is one of a group. Of two, the second of which
+// began after an answer that nobody had asked for, it is the first.
+func (t *attempts) among(g *group, h32 uint32, src, dst ip.Addr, port uint16) *attempt {
+	in := t.window()
+	var found *attempt
+	for i, number := range &g.numbers {
+		if g.hashes[i] != h32 || !in.has(number) {
+			continue
+		}
+		a := t.at(uint64(number))
+		if a.port == port && a.dst == dst && a.src == src && (found == nil || found.number-in.first > number-in.first) {
+			found = a
+		}
+	}
+	return found
 }
 
 // push makes room for a new attempt with this hash and returns it, with
-// nothing but its hash set. The pointer is good until the next push.
+// nothing but its number set. The pointer is good until the next push.
 func (t *attempts) push(h uint64) *attempt {
 	if t.tail-t.head == uint64(len(t.ring)) {
 		if len(t.ring) < t.limit {
@@ -134,48 +173,77 @@ func (t *attempts) push(h uint64) *attempt {
 			t.dropOldest()
 		}
 	}
+	number := uint32(t.tail)                   //nolint:gosec // G115: numbers wrap.
+	t.index.add(hash32(h), number, t.window()) // an attempt that can't be indexed ages unfound
 	a := t.at(t.tail)
-	*a = attempt{hash: hash32(h)}
-	t.index.add(a.hash, t.slot(t.tail)) // an attempt that can't be indexed ages unfound
+	*a = attempt{number: number}
+	t.mark(a, false)
 	t.tail++
 	return a
 }
 
+// close notes that an attempt needs no judgement any more.
+func (t *attempts) close(a *attempt) { t.mark(a, true) }
+
+func (t *attempts) mark(a *attempt, closed bool) {
+	slot := t.slot(uint64(a.number))
+	word, bit := &t.closed[slot/64], uint64(1)<<(slot%64)
+	if closed {
+		*word |= bit
+	} else {
+		*word &^= bit
+	}
+}
+
 func (t *attempts) dropOldest() {
-	a := t.at(t.head)
-	t.index.remove(a.hash, t.slot(t.head))
 	if t.judged <= t.head {
-		t.judged = t.head + 1
-		if a.state == open {
+		if !t.isClosed(t.head) {
 			t.dropped++
 		}
+		t.judged = t.head + 1
 	}
 	t.head++
 }
 
-// grow doubles the ring. Slots change, so the index is made anew.
+func (t *attempts) isClosed(n uint64) bool {
+	slot := t.slot(n)
+	return t.closed[slot/64]>>(slot%64)&1 != 0
+}
+
+// grow doubles the ring. Places change, so all is noted anew.
 func (t *attempts) grow() {
 	old := *t
-	t.ring = make([]attempt, 2*len(old.ring))
-	t.index = newIndex(2 * len(t.ring))
+	t.make(2 * len(old.ring))
 	for n := t.head; n < t.tail; n++ {
-		*t.at(n) = *old.at(n)
-		t.index.add(t.at(n).hash, t.slot(n))
+		a := t.at(n)
+		*a = *old.at(n)
+		t.mark(a, old.isClosed(n))
+		h := pairHash(a.src.Hash(), a.dst.Hash(), a.port)
+		t.index.add(hash32(h), a.number, t.window())
 	}
+}
+
+// next moves on to the next attempt to be judged, and reports whether there is
+// one.
+func (t *attempts) next() bool {
+	for t.judged < t.tail && t.isClosed(t.judged) {
+		t.judged++
+	}
+	return t.judged < t.tail
 }
 
 // dueAt returns when silentAfter will have passed for the next attempt.
 func (t *attempts) dueAt() int64 {
-	if t.judged == t.tail {
+	if !t.next() {
 		return math.MaxInt64
 	}
 	return t.at(t.judged).time + silentAfter
 }
 
-// due returns the next attempt that silentAfter has passed for at this time,
-// nil when there is none.
+// due returns the next attempt without an answer that silentAfter has passed
+// for at this time, nil when there is none.
 func (t *attempts) due(now int64) *attempt {
-	if t.judged == t.tail {
+	if !t.next() {
 		return nil
 	}
 	a := t.at(t.judged)
@@ -186,11 +254,12 @@ func (t *attempts) due(now int64) *attempt {
 	return a
 }
 
-// expire lets go of the attempts that are older than lateAfter and judged.
+// expire lets go of the attempts that are older than lateAfter and judged. It
+// searches for the first that is not, so that it need not look at each.
 func (t *attempts) expire(now int64) {
-	for t.head < t.judged && now-t.at(t.head).time >= lateAfter {
-		t.dropOldest()
-	}
+	judged := int(t.judged - t.head)                                                                    //nolint:gosec // G115: at most the size of the ring.
+	old := sort.Search(judged, func(i int) bool { return now-t.at(t.head+uint64(i)).time < lateAfter }) //nolint:gosec // G115: the same.
+	t.head += uint64(old)                                                                               //nolint:gosec // G115: the same.
 }
 
 // clear lets go of all attempts; those that were open stay unknown.

@@ -133,6 +133,7 @@ func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint
 	d.wake = min(d.wake, p.Time+silentAfter)
 	a.src, a.dst, a.port, a.time, a.vlan, a.marks = client, server, port, p.Time, p.VLAN, m
 	a.sport, a.sport2, a.state = p.Dst.Port, p.Dst.Port, answered
+	d.attempts.close(a)
 	if m&first != 0 {
 		d.judgeUnasked(a, c.source)
 	}

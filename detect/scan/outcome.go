@@ -83,9 +83,6 @@ func (d *Detector) refuse(a *attempt, now int64) {
 // timeout ends an attempt that had no answer in time. Where the tap does not
 // see answers, or where none is due, silence says nothing.
 func (d *Detector) timeout(a *attempt) {
-	if a.state != open {
-		return
-	}
 	if a.has(stealth|shadow) || d.tap.clientOnly() {
 		d.stats.unknown++
 		d.release(a)
@@ -112,6 +109,7 @@ func (d *Detector) release(a *attempt) {
 // failure weighs nothing, and is none of a vertical scan.
 func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	a.state = o
+	d.attempts.close(a)
 	hd := a.dst.Hash()
 	hp := portHash(hd, a.port)
 	counts := a.has(first | firstNet)

@@ -35,7 +35,7 @@ type Config struct {
 	// MaxNewcomers bounds the sources that tried only one, 80 bytes each, for
 	// the inside and for the outside. A power of two; default 65536.
 	MaxNewcomers int
-	// MaxAttempts bounds the attempts of the last 21 seconds, 100 bytes each.
+	// MaxAttempts bounds the attempts of the last 21 seconds, 80 bytes each.
 	// A power of two; default 262144.
 	MaxAttempts int
 	// MaxContacts bounds what is remembered for a week: who contacted whom

@@ -3,6 +3,7 @@ package scan
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"wormscope/internal/ip"
@@ -46,8 +47,33 @@ func TestAttempts(t *testing.T) {
 			order = order[1:]
 		}
 	}
-	if ring.index.used != len(model) {
-		t.Errorf("%d in the index, want %d", ring.index.used, len(model))
+	if n := int(ring.tail - ring.head); n != len(model) {
+		t.Errorf("%d in the ring, want %d", n, len(model))
+	}
+}
+
+// TestAttemptsCrowded compares the ring with a map where hashes collide, and
+// where all numbers wrap.
+func TestAttemptsCrowded(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	ring := newAttempts(64)
+	ring.head, ring.tail, ring.judged = 1<<32-200, 1<<32-200, 1<<32-200
+	var held []ip.Addr
+	hash := func(a ip.Addr) uint64 { return a.Lo % 5 << 32 } // 13 of each, in groups of 7
+	for i := range uint64(1000) {
+		if len(held) == 64 || len(held) > 0 && r.IntN(9) == 0 {
+			ring.dropOldest()
+			held = held[1:]
+		}
+		a := ring.push(hash(ip.Addr{Lo: i}))
+		a.src, a.time = ip.Addr{Lo: i}, int64(i)
+		held = append(held, a.src)
+		for back := range uint64(100) {
+			src := ip.Addr{Lo: i - back}
+			if found := ring.find(hash(src), src, ip.Addr{}, 0) != nil; found != slices.Contains(held, src) {
+				t.Fatalf("after %d, %d back: found %v", i, back, found)
+			}
+		}
 	}
 }
 
