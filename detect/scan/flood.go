@@ -2,6 +2,7 @@ package scan
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"wormscope/detect/alert"
@@ -10,33 +11,54 @@ import (
 )
 
 // A targetCell counts the sources never seen before that try one destination.
-// All but seen is in one cache line, so that a set is looked through in four.
 type targetCell struct {
+	targetHead
+	seen [floodBits]uint64 // a bit for a source, once few is full
+}
+
+// targetHead is a cache line, and all that is touched of most cells.
+type targetHead struct {
 	dst     ip.Addr
-	startAt int64  // of the present count, Unix nanoseconds
-	start   tick   // the same
-	sources uint32 // new sources since start: bits set, a little fewer than there were
-	done    uint32 // handshakes completed since the cell became suspect
-	life    int32  // the open flood's place plus 1
-	mixed   uint32 // sources that tried another port
-	port    uint16 // that the first of them tried
-	used    bool
-	watched bool // counted in targets.watched
-	_       [16]byte
-	seen    [floodBits]uint64 // a bit for a source, by its hash
+	startAt int64           // of the present count, Unix nanoseconds
+	start   tick            // the same
+	sources uint32          // new sources since start, by their bits: a little fewer than there were
+	done    uint32          // handshakes completed since the cell became suspect
+	life    int32           // the open flood's place plus 1
+	mixed   uint32          // sources that tried another port
+	port    uint16          // that the first of them tried
+	watched bool            // counted in targets.watched
+	few     [fewBits]uint16 // numbers of the bits of the first sources
 }
 
 // floodBits are words of bits for sources: with floodSources of them, one in
 // eight or so falls on a bit that is taken.
-const floodBits = 16
+const (
+	floodBits = 16
+	fewBits   = 8
+)
 
 // add counts a source, and reports false where it was counted before.
 func (c *targetCell) add(hash uint64) bool {
-	word, bit := &c.seen[hash/64%floodBits], uint64(1)<<(hash%64)
-	if *word&bit != 0 {
+	bit := uint16(hash % (64 * floodBits))
+	if c.sources <= fewBits {
+		if slices.Contains(c.few[:c.sources], bit) {
+			return false
+		}
+		if c.sources < fewBits {
+			c.few[c.sources] = bit
+			c.sources++
+			return true
+		}
+		c.seen = [floodBits]uint64{}
+		for _, b := range c.few {
+			c.seen[b/64] |= 1 << (b % 64)
+		}
+	}
+	word := &c.seen[bit/64]
+	if *word>>(bit%64)&1 != 0 {
 		return false
 	}
-	*word |= bit
+	*word |= 1 << (bit % 64)
 	c.sources++
 	return true
 }
@@ -54,6 +76,7 @@ func (c *targetCell) flooded(now tick) bool {
 // targets holds the cells in a table of fixed size. Of the ways of a full set
 // the cell with the fewest new sources goes.
 type targets struct {
+	tags     []tags
 	sets     [][ways]targetCell
 	suspects int                // cells that may be flooded
 	watched  [watchSlots]uint16 // the same by hash: most segments are to none of them
@@ -64,9 +87,15 @@ const (
 	watchSlots = 1024
 )
 
-func newTargets() targets { return targets{sets: make([][ways]targetCell, targetSets)} }
+func newTargets() targets {
+	return targets{tags: make([]tags, targetSets), sets: make([][ways]targetCell, targetSets)}
+}
 
-func (t *targets) clear() { *t = targets{sets: t.sets}; clear(t.sets) }
+func (t *targets) clear() {
+	*t = targets{tags: t.tags, sets: t.sets}
+	clear(t.tags)
+	clear(t.sets)
+}
 
 // watch has handshakes with the target of a cell counted, or no longer.
 func (t *targets) watch(c *targetCell, on bool) {
@@ -92,18 +121,41 @@ func (t *targets) watches(dst ip.Addr) bool { return t.watched[watchSlot(dst)] !
 // up while anything is watched.
 func watchSlot(a ip.Addr) uint64 { return (a.Lo ^ a.Lo>>10 ^ a.Hi) % watchSlots }
 
-func (t *targets) find(dst ip.Addr, hash uint64) (c *targetCell, found bool) {
-	set := &t.sets[hash%targetSets]
-	c = nil
-	for i := range set {
-		if set[i].used && set[i].dst == dst {
-			return &set[i], true
-		}
-		if set[i].life == 0 && (c == nil || set[i].sources < c.sources) {
-			c = &set[i]
+// find returns the cell of a destination, nil when it has none.
+func (t *targets) find(dst ip.Addr, hash uint64) *targetCell {
+	n, tag := hash%targetSets, tagOf(hash)
+	for i, other := range t.tags[n] {
+		if other == tag {
+			if c := &t.sets[n][i]; c.dst == dst {
+				return c
+			}
 		}
 	}
-	return c, false
+	return nil
+}
+
+// add makes a cell for a destination that has none. It returns nil where all
+// that it could take the place of are flooded.
+func (t *targets) add(hash uint64, head *targetHead) *targetCell {
+	n, way := hash%targetSets, -1
+	set := &t.sets[n]
+	for i := range set {
+		if t.tags[n][i] == 0 {
+			way = i
+			break
+		}
+		if set[i].life == 0 && (way < 0 || set[i].sources < set[way].sources) {
+			way = i
+		}
+	}
+	if way < 0 {
+		return nil
+	}
+	c := &set[way]
+	t.watch(c, false)
+	t.tags[n][way] = tagOf(hash)
+	c.targetHead = *head
+	return c
 }
 
 // complete counts a handshake that was completed with a suspected target.
@@ -111,7 +163,7 @@ func (t *targets) complete(dst ip.Addr) {
 	if !t.watches(dst) {
 		return
 	}
-	if c, found := t.find(dst, dst.Hash()); found {
+	if c := t.find(dst, dst.Hash()); c != nil {
 		c.done++
 	}
 }
@@ -120,7 +172,6 @@ func (t *targets) complete(dst ip.Addr) {
 func (t *targets) restart(c *targetCell, now tick, at int64, port uint16) {
 	t.watch(c, false)
 	c.start, c.startAt, c.sources, c.done, c.mixed = now, at, 0, 0, 0
-	c.seen = [floodBits]uint64{}
 	if c.life == 0 {
 		c.port = port
 	}
@@ -130,13 +181,12 @@ func (t *targets) restart(c *targetCell, now tick, at int64, port uint16) {
 // whether the target is being flooded: then the source is spoofed, most
 // likely, and is kept out of the tables.
 func (d *Detector) flooded(c *contact) bool {
-	cell, found := d.targets.find(c.dst, c.hd)
+	cell := d.targets.find(c.dst, c.hd)
 	if cell == nil {
-		return false
-	}
-	if !found {
-		d.targets.watch(cell, false)
-		*cell = targetCell{dst: c.dst, start: c.now, startAt: c.at, port: c.port, used: true}
+		cell = d.targets.add(c.hd, &targetHead{dst: c.dst, start: c.now, startAt: c.at, port: c.port})
+		if cell == nil {
+			return false
+		}
 	}
 	if c.now.since(cell.start) > floodWithin {
 		d.targets.restart(cell, c.now, c.at, c.port)

@@ -150,7 +150,7 @@ func (d *Detector) close(place int32, now int64) {
 	}
 	switch l.kind {
 	case flood:
-		if c, found := d.targets.find(l.host, l.host.Hash()); found && c.life == place {
+		if c := d.targets.find(l.host, l.host.Hash()); c != nil && c.life == place {
 			c.life = 0
 			d.targets.restart(c, d.tick(now), now, l.port)
 		}
