@@ -110,6 +110,9 @@ func (d *Detector) release(a *attempt) {
 func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	a.state = o
 	d.attempts.close(a)
+	if a.has(swept) && d.settleSwept(a) {
+		return
+	}
 	hd := a.dst.Hash()
 	hp := portHash(hd, a.port)
 	counts := a.has(first | firstNet)
@@ -123,13 +126,8 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	if counts {
 		d.judgeNet(a, hd, now)
 	}
-	switch o {
-	case answered:
-		d.alive.see(hd)
-		d.alive.see(hp)
-	case refused:
-		d.alive.see(hd)
-	case open, silent:
+	if o != silent {
+		d.enliven(o, hd, hp)
 	}
 	if !a.has(swept) {
 		d.judgePair(a, hd, now)
@@ -139,6 +137,42 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	}
 	if a.has(firstNet) {
 		d.conclude(a, a.netKey(), now)
+	}
+}
+
+// settleSwept does what settle does for a sweep whose alert is still open, and
+// reports whether it is: then all that counts is what the alert counts. Most
+// attempts are those of scanners.
+func (d *Detector) settleSwept(a *attempt) bool {
+	s := d.source(a, a.key())
+	if s == nil || s.life == 0 {
+		return false
+	}
+	if a.state != silent {
+		hd := a.dst.Hash()
+		hp := portHash(hd, a.port)
+		d.peeked = d.alive.peek(hd) ^ d.alive.peek(hp)
+		d.enliven(a.state, hd, hp)
+	}
+	d.tally(s, a)
+	return true
+}
+
+// tally lets an outcome count for the alert that is open about its source.
+func (d *Detector) tally(s *source, a *attempt) {
+	s.resolve()
+	if a.state != answered {
+		s.burstFailed++
+	}
+	d.lives.get(s.life).outcome(d, a)
+}
+
+// enliven notes that a destination gave an answer, by its hash and the one of
+// its port.
+func (d *Detector) enliven(o outcome, hd, hp uint64) {
+	d.alive.see(hd)
+	if o == answered {
+		d.alive.see(hp)
 	}
 }
 
@@ -170,14 +204,11 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 		}
 		return
 	}
-	s.resolve()
 	if s.life != 0 {
-		if a.state != answered {
-			s.burstFailed++
-		}
-		d.lives.get(s.life).outcome(d, a)
+		d.tally(s, a)
 		return
 	}
+	s.resolve()
 	t := d.tick(now)
 	d.weigh(s, a.dst, a.state, a.weight, t)
 	if a.state == answered && a.has(inside) {
@@ -238,10 +269,7 @@ func (d *Detector) correct(a *attempt, o outcome) {
 	d.stats.late++
 	a.state = o
 	hd := a.dst.Hash()
-	d.alive.see(hd)
-	if o == answered {
-		d.alive.see(portHash(hd, a.port))
-	}
+	d.enliven(o, hd, portHash(hd, a.port))
 	if !a.has(first) {
 		return
 	}
