@@ -27,6 +27,9 @@ func Open(Options) (*Source, error) { return nil, errSystem }
 // Next returns an error on this system.
 func (*Source) Next(*capture.Frame) error { return io.EOF }
 
+// More returns nothing on this system.
+func (*Source) More([]capture.Frame) int { return 0 }
+
 // Rings returns nothing on this system.
 func (*Source) Rings() []*Reader { return nil }
 
@@ -47,3 +50,6 @@ func (*Source) AttachEBPF(int) error { return errSystem }
 
 // Next returns an error on this system.
 func (*Reader) Next(*capture.Frame) error { return io.EOF }
+
+// More returns nothing on this system.
+func (*Reader) More([]capture.Frame) int { return 0 }

@@ -32,7 +32,6 @@ type iface struct {
 type ring struct {
 	options *Options
 	iface   *iface
-	link    capture.LinkType
 	kind    int // of the socket
 	device  device
 	lead    bool // the ring of its interface that says what happens to it
@@ -57,13 +56,9 @@ type ring struct {
 // A cursor is where reading a ring has got to.
 type cursor struct {
 	walk
-	index  int           // of the block that is read, or comes next
-	held   bool          // the block is handed over to us
-	since  time.Duration // when that was seen; with several rings only
-	number uint64        // of the last frame
-	tally  struct {      // of this block, so far
-		frames, bytes, cut uint64
-	}
+	index int           // of the block that is read, or comes next
+	held  bool          // the block is handed over to us
+	since time.Duration // when that was seen; with several rings only
 }
 
 // block returns the memory of a block.
@@ -121,22 +116,14 @@ func (r *ring) settle() {
 	r.tally.frames, r.tally.bytes, r.tally.cut = 0, 0, 0
 }
 
-// deliver returns the next frame of the block that is held, whose time is t.
-func (r *ring) deliver(f *capture.Frame, t int64) error {
-	if !r.next(f) {
-		return r.damaged()
+// more takes the frames that follow in the block that is held and are not later
+// than a time, and returns how many.
+func (r *ring) more(frames []capture.Frame, until int64) int {
+	n := r.walk.more(frames, until)
+	if n > 0 && r.left == 0 {
+		r.last.Store(frames[n-1].Time)
 	}
-	r.number++
-	f.Time, f.Link, f.File, f.Number = t, r.link, r.iface.number, r.number
-	r.tally.frames++
-	r.tally.bytes += uint64(f.Len) //nolint:gosec // never negative
-	if len(f.Data) < f.Len {
-		r.tally.cut++
-	}
-	if r.left == 0 {
-		r.last.Store(t)
-	}
-	return nil
+	return n
 }
 
 // damaged says that the kernel wrote what makes no sense.

@@ -20,6 +20,45 @@ func TestRing(t *testing.T) {
 	livetest.Run(t, func(o ring.Options) (livetest.Source, error) { return ring.Open(o) })
 }
 
+// Reading in runs gives what reading frame by frame does.
+func TestRuns(t *testing.T) {
+	longest := 0
+	livetest.Run(t, func(o ring.Options) (livetest.Source, error) {
+		source, err := ring.Open(o)
+		if err != nil {
+			return nil, err
+		}
+		return &inRuns{Source: source, longest: &longest}, nil
+	})
+	if longest < len(inRuns{}.run) {
+		t.Errorf("the longest run had %d frames", longest)
+	}
+}
+
+// inRuns reads runs wherever there is one, and gives their frames one by one.
+type inRuns struct {
+	*ring.Source
+	run     [32]capture.Frame
+	read    int
+	given   int
+	size    int
+	longest *int
+}
+
+func (s *inRuns) Next(f *capture.Frame) error {
+	if s.given == s.read {
+		s.size = s.size%len(s.run) + 1
+		s.given, s.read = 0, s.More(s.run[:s.size])
+		*s.longest = max(*s.longest, s.read)
+	}
+	if s.read == 0 {
+		return s.Source.Next(f)
+	}
+	*f = s.run[s.given]
+	s.given++
+	return nil
+}
+
 // open opens a source in the namespace of the cable, and closes it when the
 // test ends.
 func open(t testing.TB, p *testnet.Pair, o ring.Options) *ring.Source {
@@ -93,6 +132,10 @@ func TestAllocations(t *testing.T) {
 	})
 	if allocated != 0 {
 		t.Errorf("%v allocations a frame", allocated)
+	}
+	run := make([]capture.Frame, 32)
+	if allocated := testing.AllocsPerRun(10, func() { source.More(run) }); allocated != 0 {
+		t.Errorf("%v allocations a run", allocated)
 	}
 }
 

@@ -3,7 +3,10 @@
 package ring
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
+	"reflect"
 	"testing"
 
 	"wormscope/capture"
@@ -29,21 +32,52 @@ func whole() []byte {
 }
 
 func TestWalk(t *testing.T) {
-	var w walk
-	w.begin(whole())
-	var f capture.Frame
-	for i, length := range []int{64, 60} {
-		at, ok := w.time()
-		if !ok || at != 1e9+int64(i) || !w.next(&f) || len(f.Data) != length || f.Len != length {
-			t.Errorf("frame %d: %d of %d bytes at %d", i, len(f.Data), f.Len, at)
+	for _, run := range []int{1, 2, 32} {
+		frames := walkAll(&walk{}, whole(), run)
+		if len(frames) != 2 {
+			t.Fatalf("%d frames in runs of %d", len(frames), run)
 		}
-	}
-	if w.left != 0 {
-		t.Errorf("%d frames left", w.left)
+		for i, length := range []int{64, 60} {
+			f := &frames[i]
+			if f.Time != 1e9+int64(i) || len(f.Data) != length || f.Len != length || f.Number != uint64(i+1) {
+				t.Errorf("frame %d: %d of %d bytes at %d, number %d", i, len(f.Data), f.Len, f.Time, f.Number)
+			}
+		}
 	}
 }
 
-// Whatever is in a block, the walk stays inside and ends.
+// A frame that is later than is asked for waits, and so does all behind it.
+func TestWalkUntil(t *testing.T) {
+	var w walk
+	w.begin(whole())
+	frames := make([]capture.Frame, 4)
+	for _, want := range []struct {
+		until int64
+		n     int
+	}{{0, 0}, {1e9, 1}, {1e9, 0}, {1e9 + 1, 1}, {2e9, 0}} {
+		if n := w.more(frames, want.until); n != want.n {
+			t.Errorf("%d frames until %d, want %d", n, want.until, want.n)
+		}
+	}
+}
+
+// walkAll takes all frames of a block, up to so many at a time: where it has no
+// end, as many as it has bytes.
+func walkAll(w *walk, block []byte, run int) []capture.Frame {
+	var all []capture.Frame
+	frames := make([]capture.Frame, run)
+	w.begin(block)
+	for {
+		n := w.more(frames[:min(run, len(block)-len(all))], math.MaxInt64)
+		if n == 0 {
+			return all
+		}
+		all = append(all, frames[:n]...)
+	}
+}
+
+// Whatever is in a block, the walk stays inside and ends, and runs give what
+// single frames do.
 func FuzzWalk(f *testing.F) {
 	f.Add(whole(), false)
 	f.Add(whole(), true)
@@ -51,22 +85,15 @@ func FuzzWalk(f *testing.F) {
 		if len(block) < blockHeader {
 			return
 		}
-		w := walk{cooked: cooked}
-		w.begin(block)
-		var frame capture.Frame
-		for range block {
-			if w.left == 0 {
-				return
+		single, runs := walk{cooked: cooked}, walk{cooked: cooked}
+		want, got := walkAll(&single, bytes.Clone(block), 1), walkAll(&runs, block, 7)
+		for i := range want {
+			if want[i].Len < 0 || cap(want[i].Data) > len(block) {
+				t.Fatalf("%d bytes captured of %d", len(want[i].Data), want[i].Len)
 			}
-			if _, ok := w.time(); !ok {
-				return
-			}
-			if !w.next(&frame) {
-				return
-			}
-			if frame.Len < 0 || cap(frame.Data) > len(block) {
-				t.Fatalf("%d bytes captured of %d", len(frame.Data), frame.Len)
-			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("in runs %v, one by one %v", got, want)
 		}
 	})
 }
@@ -74,14 +101,12 @@ func FuzzWalk(f *testing.F) {
 func BenchmarkWalk(b *testing.B) {
 	block := whole()
 	var w walk
-	var f capture.Frame
+	frames := make([]capture.Frame, 32)
 	b.ReportAllocs()
 	for b.Loop() {
 		w.begin(block)
-		for w.left > 0 {
-			if _, ok := w.time(); !ok || !w.next(&f) {
-				b.Fatal("the block makes no sense")
-			}
+		if w.more(frames, math.MaxInt64) != 2 {
+			b.Fatal("the block makes no sense")
 		}
 	}
 }

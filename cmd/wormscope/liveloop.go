@@ -194,6 +194,17 @@ func (c *counted) Next(f *capture.Frame) error {
 	return err
 }
 
+// More has none where the source has no runs.
+func (c *counted) More(frames []capture.Frame) int {
+	runs, ok := c.source.(runSource)
+	if !ok {
+		return 0
+	}
+	n := runs.More(frames[:min(uint64(len(frames)), c.left)])
+	c.left -= uint64(n) //nolint:gosec // never negative
+	return n
+}
+
 // faults are mistakes that last, told once a minute.
 type faults struct {
 	what map[string]fault

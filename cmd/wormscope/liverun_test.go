@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -261,4 +262,23 @@ func TestLiveStartsOnALargeState(t *testing.T) {
 		}
 	}
 	x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--ring-mb", "1", "--state", dir).Stop()
+}
+
+// What ends after so many frames does so to the frame, read in runs or not.
+func TestCountedRuns(t *testing.T) {
+	for _, left := range []uint64{0, 1, 49, 50, 51, 120, 200} {
+		at := 1
+		inRuns := &runsSource{memorySource: memorySource{udpFrames(500), &at}}
+		for name, from := range map[string]source{"in runs": inRuns, "one by one": &inRuns.memorySource} {
+			at = 1
+			p := benchPipeline(t, nil)
+			counted := &counted{source: from, left: left}
+			for err := error(nil); !errors.Is(err, io.EOF); {
+				err = p.batch(counted)
+			}
+			if p.traffic.frames != left || at != int(left)+1 {
+				t.Errorf("%s: %d frames of %d, %d read", name, p.traffic.frames, left, at-1)
+			}
+		}
+	}
 }
