@@ -51,10 +51,12 @@ type shard struct {
 	zones   *zone.Map
 	decoder *packet.Decoder
 	judge   *kernelfilter.Judge
-	frames  uint64
-	inside  bool  // an address that counts as inside was seen
-	latest  int64 // time that the ring has got to, Unix nanoseconds
-	frame   [1]capture.Frame
+	looked  uint64                 // frames that were looked at
+	inside  bool                   // an address that counts as inside was seen
+	latest  int64                  // time that the ring has got to, Unix nanoseconds
+	frames  [runSize]capture.Frame // that were read together
+	read    int                    // how many of these hold a frame
+	taken   int                    // how many were taken through
 	packet  packet.Packet
 }
 
@@ -140,48 +142,69 @@ func (s *shard) run() {
 	}
 }
 
-// fill reads frames until the parcel is full, has the traffic of a slice of
+// fill takes frames until the parcel is full, has the traffic of a slice of
 // time, or nothing comes. A panic in the decoder costs the one frame.
 func (s *shard) fill(b *parcel) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			b.traffic.panicked(r, &s.frame[0], s.ring)
-			b.note(&s.frame[0]).undecoded[internalError]++
+			f := &s.frames[max(s.taken-1, 0)]
+			b.traffic.panicked(r, f, s.ring)
+			b.note(f).undecoded[internalError]++
 		}
 	}()
 	var begin int64
 	for i := 0; i < batchSize && len(b.packets) < parcelPackets && len(b.payload) < parcelBytes; i++ {
-		if err := s.ring.Next(&s.frame[0]); err != nil {
-			return err
+		if s.taken == s.read {
+			if err := s.readOn(); err != nil {
+				return err
+			}
 		}
-		s.latest = max(s.latest, s.frame[0].Time)
-		s.take(b)
+		f := &s.frames[s.taken]
+		s.taken++ // now, so that a panic costs no other
+		s.latest = max(s.latest, f.Time)
+		s.take(f, b)
 		if i == 0 {
-			begin = s.frame[0].Time
-		} else if s.frame[0].Time-begin >= int64(slice) {
+			begin = f.Time
+		} else if f.Time-begin >= int64(slice) {
 			break
 		}
 	}
 	return nil
 }
 
-// take takes the frame that was read through, as pipeline.take does.
-func (s *shard) take(b *parcel) {
-	if s.only != nil && !s.only.Match(&s.frame[0]) {
+// readOn reads the frames that follow, of which there is one at the least.
+func (s *shard) readOn() error {
+	s.read, s.taken = 0, 0
+	if runs, ok := s.ring.(runSource); ok {
+		s.read = runs.More(s.frames[:])
+	}
+	if s.read > 0 {
+		return nil
+	}
+	err := s.ring.Next(&s.frames[0])
+	if err == nil {
+		s.read = 1
+	}
+	return err
+}
+
+// take takes a frame through, as the pipeline does.
+func (s *shard) take(f *capture.Frame, b *parcel) {
+	if s.only != nil && !s.only.Match(f) {
 		b.traffic.left++
 		return
 	}
-	s.frames++
-	b.traffic.note(s.frame[:])
-	n := b.note(&s.frame[0])
-	if o := s.decoder.Decode(&s.frame[0], &s.packet); o != packet.OK {
+	s.looked++
+	b.traffic.note(s.frames[s.taken-1 : s.taken])
+	n := b.note(f)
+	if o := s.decoder.Decode(f, &s.packet); o != packet.OK {
 		if o.Failure() {
-			n.undecoded[undecodedReason(&s.frame[0], o)]++
+			n.undecoded[undecodedReason(f, o)]++
 		}
 		return
 	}
 	p := &s.packet
-	if !s.inside && (s.frames < batchSize || s.frames%64 == 0) {
+	if !s.inside && (s.looked < batchSize || s.looked%64 == 0) {
 		s.inside = s.zones.Inside(p.Src.Addr.Netip()) || s.zones.Inside(p.Dst.Addr.Netip())
 		b.traffic.inside = s.inside
 	}
