@@ -33,22 +33,24 @@ const maxFacts = 32
 const maxFrames = 4
 
 // A fact is one thing known about a host, with when, how often and how sure.
+// What judge asks about comes first, in one cache line.
 type fact struct {
-	id          string // the alert's; empty for what detectors say without one
-	seq         int    // the alert's latest word
-	kind        kind
-	confidence  float64 // 0 to 1, before the host's role is considered
-	first, last int64   // Unix nanoseconds
-	acted       int64   // since when it is certain, first or later; Unix nanoseconds
-	count       uint64
-	peer        netip.Addr // the other end; invalid where there are many
-	port        uint16     // 0 where there are many
-	viaDNS      bool       // a resolver would do it for its clients
-	outside     bool       // exposed: reached from outside
-	lastFrame   alert.FrameRef
-	frames      []alert.FrameRef // the first few, in order; nil where lastFrame is the only one
-	alert       *alert.Alert     // for kinds that are told in words; else nil
-	smb         *smbFact         // for kinds that were learned from SMB; else nil
+	id         string // the alert's; empty for what detectors say without one
+	kind       kind
+	viaDNS     bool         // a resolver would do it for its clients
+	outside    bool         // exposed: reached from outside
+	port       uint16       // 0 where there are many
+	alert      *alert.Alert // for kinds that are told in words; else nil
+	first      int64        // Unix nanoseconds
+	confidence float64      // 0 to 1, before the host's role is considered
+	peer       netip.Addr   // the other end; invalid where there are many
+	smb        *smbFact     // for kinds that were learned from SMB; else nil
+	seq        int          // the alert's latest word
+	last       int64        // Unix nanoseconds
+	acted      int64        // since when it is certain, first or later; Unix nanoseconds
+	count      uint64
+	lastFrame  alert.FrameRef
+	frames     []alert.FrameRef // the first few, in order; nil where lastFrame is the only one
 }
 
 // proven reports whether the fact alone means infection: WannaCry, and
