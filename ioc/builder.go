@@ -89,18 +89,31 @@ func (b *Builder) Add(i Indicator) error {
 func (b *Builder) Note(i Indicator) Note { return Note(b.set.notes.add(&i)) }
 
 // AddName adds a name from a line of a feed. It reports whether the name is
-// new. It does not keep the slice.
+// new. It does not keep the slice. AddBatch is faster for many names.
 func (b *Builder) AddName(name []byte, line int, note Note) (fresh bool, err error) {
-	if err := checkName(name); err != nil {
+	key, err := b.key(name)
+	if err != nil {
 		return false, err
 	}
-	if b.set.allowed.hasName(name) {
-		return false, ErrAllowed
+	return b.addName(name, key, line, uint32(note))
+}
+
+// key returns the key of a name, or why the name can't be added.
+func (b *Builder) key(name []byte) (nameKey, error) {
+	if err := checkName(name); err != nil {
+		return nameKey{}, err
 	}
+	if b.set.allowed.hasName(name) {
+		return nameKey{}, ErrAllowed
+	}
+	return b.draft.key(&b.set.names, name), nil
+}
+
+// addName is AddName for a name with its key.
+func (b *Builder) addName(name []byte, key nameKey, line int, note uint32) (fresh bool, err error) {
 	n := &b.set.names
-	h := b.draft.hash(n, name)
-	if at := n.table.find(h, name, &n.arena); at != nil {
-		return false, b.mergeName(at, h, line, uint32(note))
+	if at := n.table.find(key.hash, name, &n.arena); at != nil {
+		return false, b.mergeName(at, key.hash, line, note)
 	}
 	if n.arena.full() || !b.room() {
 		return false, ErrFull
@@ -108,10 +121,10 @@ func (b *Builder) AddName(name []byte, line int, note Note) (fresh bool, err err
 	if n.table.crowded() {
 		n.grow(&b.draft)
 	}
-	r := n.arena.add(name, uint32(note), line)
-	n.table.add(h, r)
-	b.draft.record(b.set, r, h, uint32(note))
-	b.draft.noteParents(n, name)
+	r := n.arena.add(name, note, line)
+	n.table.add(key.hash, r)
+	b.draft.record(b.set, r, key.hash, note)
+	b.draft.noteParents(n, name, key)
 	return true, nil
 }
 

@@ -14,6 +14,7 @@ type draft struct {
 	byNote  []int    // how many names there are of each note
 	kills   []ref    // records of class kill-switch, replaced ones too
 	wire    wireName
+	near    uint32 // so that touching memory is not left out as useless
 }
 
 // A wireName is a name as it is in DNS messages, each label with its length
@@ -48,25 +49,33 @@ func (w *wireName) hash(k *secret, name []byte, label int) uint64 {
 	return k.text(w.text[:], len(name)+1-int(w.labels[label]))
 }
 
-// hash returns the hash of a name.
-func (d *draft) hash(n *names, name []byte) uint64 {
-	if bytes.IndexByte(name, '\\') >= 0 { // a dot may be part of a label
-		d.wire.n = 0
-		return n.hash(name)
-	}
-	d.wire.set(name)
-	return d.wire.hash(&n.secret, name, 0)
+// A nameKey is what a name is found by.
+type nameKey struct {
+	hash   uint64
+	labels int // how many, 0 for a name with a backslash: a dot may be part of a label
 }
 
-// noteParents notes the names above one that hash was asked for last.
-func (d *draft) noteParents(n *names, name []byte) {
-	if d.wire.n == 0 {
+// key returns the key of a name.
+func (d *draft) key(n *names, name []byte) nameKey {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		return nameKey{hash: n.hash(name)}
+	}
+	d.wire.set(name)
+	return nameKey{d.wire.hash(&n.secret, name, 0), d.wire.n}
+}
+
+// noteParents notes the names above one.
+func (d *draft) noteParents(n *names, name []byte, key nameKey) {
+	switch key.labels {
+	case 2:
+	case 0:
 		n.escapes = true
 		d.noteEscaped(n, name)
-		return
-	}
-	for label := 1; label < d.wire.n-1; label++ {
-		d.parents.addOnce(d.wire.hash(&n.secret, name, label))
+	default:
+		d.wire.set(name)
+		for label := 1; label < d.wire.n-1; label++ {
+			d.parents.addOnce(d.wire.hash(&n.secret, name, label))
+		}
 	}
 }
 
@@ -134,6 +143,10 @@ func (l *hashList) addOnce(h uint64) {
 }
 
 func (l *hashList) at(i int) uint64 { return l.chunks[i/hashChunk][i%hashChunk] }
+
+// from returns the hashes from the i-th on, up to a place where the list is
+// parted.
+func (l *hashList) from(i int) []uint64 { return l.chunks[i/hashChunk][i%hashChunk:] }
 
 // different returns about how many different hashes there are, counted by a
 // bit each (Whang et al., "A Linear-Time Probabilistic Counting Algorithm",

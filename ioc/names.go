@@ -155,21 +155,29 @@ func after(msg []byte, label int) int { return label + 1 + int(msg[label]) }
 // index makes the filter, and the table as small as it can be.
 func (n *names) index(d *draft) {
 	n.below = newFilter(n.table.count+d.parents.different(), namesFilterBits)
-	for i := range d.parents.len {
-		n.below.add(d.parents.at(i))
+	for _, list := range []*hashList{&d.own, &d.parents} {
+		for i := range list.len {
+			n.below.add(list.at(i))
+		}
 	}
 	n.table = newNameTable(n.table.count)
-	n.arena.walk(func(nth int, r ref, _ []byte) {
-		h := d.own.at(nth)
-		n.below.add(h)
-		n.table.add(h, r)
-	})
+	n.fill(d)
 }
 
 // grow replaces the table by one of twice the size.
 func (n *names) grow(d *draft) {
 	n.table = nameTable{buckets: make([]bucket, 2*len(n.table.buckets)+1)}
-	n.arena.walk(func(nth int, r ref, _ []byte) { n.table.add(d.own.at(nth), r) })
+	n.fill(d)
+}
+
+// fill puts all names into the table.
+func (n *names) fill(d *draft) {
+	n.arena.walk(func(nth int, r ref, _ []byte) {
+		if nth%batchSize == 0 {
+			d.near += n.table.touch(d.own.from(nth))
+		}
+		n.table.add(d.own.at(nth), r)
+	})
 }
 
 // bytes returns about how much memory the names take.

@@ -75,6 +75,18 @@ func (t *nameTable) find(h uint64, name []byte, names *arena) *ref {
 	}
 }
 
+// touch asks for the memory that find and add need for the hashes of a batch,
+// at once for all: it is there soon after. What touch returns means nothing.
+func (t *nameTable) touch(hashes []uint64) (useless uint32) {
+	if len(t.buckets) == 0 {
+		return 0
+	}
+	for _, h := range hashes[:min(batchSize, len(hashes))] {
+		useless += t.buckets[scale(h, len(t.buckets))].used
+	}
+	return useless
+}
+
 // mayHave reports false only for hashes of names that are not there.
 func (t *nameTable) mayHave(h uint64) bool {
 	tag := tagOf(h)

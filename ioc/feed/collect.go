@@ -13,6 +13,7 @@ type collector struct {
 	file    *FileReport
 	base    ioc.Indicator // what the options say of every entry
 	name    []byte        // the name being added
+	batch   ioc.Batch     // plain names to be added
 	said    ioc.Indicator // what was last said besides the value
 	note    ioc.Note      // of said
 	noted   bool
@@ -49,24 +50,26 @@ func (c *collector) add(text string, i *ioc.Indicator, port uint16, l line) erro
 	if o.url != "" {
 		said.Description = describe(said.Description, o.url)
 	}
-	return c.take(&o, c.noteOf(&said), l)
+	fresh, err := c.put(&o, c.noteOf(&said), l.number)
+	return c.count(o.kind, l, fresh, err)
 }
 
-// addPlainName is add for a name for which isPlainName says yes.
-func (c *collector) addPlainName(name string, i *ioc.Indicator, l line) error {
-	return c.take(&observable{kind: ioc.Domain, name: name}, c.noteOf(i), l)
+// addBatch takes in the names of the batch, of which i is said.
+func (c *collector) addBatch(i *ioc.Indicator) error {
+	return c.builder.AddBatch(&c.batch, c.noteOf(i), func(name string, number int, fresh bool, err error) error {
+		return c.count(ioc.Domain, line{name, number}, fresh, err)
+	})
 }
 
-// take takes in the observable of a line, and counts it.
-func (c *collector) take(o *observable, note ioc.Note, l line) error {
-	fresh, err := c.put(o, note, l.number)
+// count counts an entry, with what the builder said of it.
+func (c *collector) count(kind ioc.Type, l line, fresh bool, err error) error {
 	switch {
+	case err == nil:
+		c.file.count(kind, fresh)
 	case errors.Is(err, ioc.ErrAllowed):
 		c.skip(reasonAllowed, l)
-	case err != nil:
-		return err
 	default:
-		c.file.count(o.kind, fresh)
+		return err
 	}
 	return nil
 }

@@ -17,7 +17,8 @@ func (c *collector) readPlain(lines *lineReader) error {
 	said := c.base
 	inReferences := false
 	for {
-		l, err := lines.next()
+		l, names, err := c.readNames(lines, &said)
+		inReferences = inReferences && names == 0
 		c.file.Lines = lines.number
 		switch {
 		case err == nil:
@@ -28,13 +29,6 @@ func (c *collector) readPlain(lines *lineReader) error {
 			return nil
 		default:
 			return err
-		}
-		if l.number > 1 && c.isPlainName(l.text) { // as most of large feeds; the first line may be a header
-			inReferences, said.Description = false, ""
-			if err := c.addPlainName(l.text, &said, l); err != nil {
-				return err
-			}
-			continue
 		}
 		entry, comment := splitComment(l.text)
 		if entry == "" {
@@ -50,6 +44,32 @@ func (c *collector) readPlain(lines *lineReader) error {
 		said.Description = comment
 		if err := c.readEntry(entry, &said, l); err != nil {
 			return err
+		}
+	}
+}
+
+// readNames takes in lines that are plain names, as most of a large feed are,
+// up to the first that is not, or may be a header. It returns that one, or the
+// error instead of it, and how many there were.
+func (c *collector) readNames(lines *lineReader, said *ioc.Indicator) (other line, names int, err error) {
+	for {
+		l, err := lines.next()
+		plain := err == nil && l.number > 1 && c.isPlainName(l.text)
+		if plain {
+			c.batch.Add(l.text, l.number)
+			names++
+		}
+		if plain && !c.batch.Full() {
+			continue
+		}
+		if names > 0 {
+			said.Description = ""
+			if failed := c.addBatch(said); failed != nil {
+				return l, names, failed
+			}
+		}
+		if !plain {
+			return l, names, err
 		}
 	}
 }
