@@ -1,5 +1,7 @@
 package feed
 
+import "strings"
+
 const (
 	maxName  = 253 // bytes (RFC 1035, 2.3.4, as text)
 	maxLabel = 63
@@ -9,30 +11,53 @@ const (
 // nothing but that: canonical, of several labels, the last of which begins
 // with a letter, so that it is no number. It says no to some that are names.
 func isPlain(text string) bool {
-	start := 0
-	for i := range len(text) {
-		switch nameBytes[text[i]] {
-		case '.':
-			if i == start || i-start > maxLabel {
-				return false
-			}
-			start = i + 1
-		case 0:
+	if len(text) > maxName || !isPlainText(text) {
+		return false
+	}
+	last := text
+	for end := strings.IndexByte(last, '.'); end >= 0; end = strings.IndexByte(last, '.') {
+		if end == 0 || end > maxLabel {
 			return false
 		}
+		last = last[end+1:]
 	}
-	last := text[start:]
-	return start > 0 && len(text) <= maxName && last != "" && len(last) <= maxLabel && last[0] >= 'a'
+	return len(last) < len(text) && last != "" && len(last) <= maxLabel && last[0] >= 'a'
 }
 
-// nameBytes maps the bytes of names in canonical form to themselves, others to
-// 0. A constant string is a table that can't change.
-const nameBytes = zeros16 + zeros16 +
-	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00-.\x00" +
-	"0123456789\x00\x00\x00\x00\x00\x00" +
-	zeros16 +
-	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00_" +
-	"\x00abcdefghijklmno" + "pqrstuvwxyz\x00\x00\x00\x00\x00" +
-	zeros16 + zeros16 + zeros16 + zeros16 + zeros16 + zeros16 + zeros16 + zeros16
+// isPlainText reports whether all bytes are those of names in canonical form.
+// They are looked at eight at a time, the last ones with some of those before
+// them.
+func isPlainText(text string) bool {
+	if len(text) < 8 {
+		text += "aaaaaaaa"[len(text):]
+	}
+	odd := oddBytes(word(text[len(text)-8:]))
+	for ; len(text) > 8; text = text[8:] {
+		odd |= oddBytes(word(text))
+	}
+	return odd == 0
+}
 
-const zeros16 = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+// word returns the first eight bytes of a text, the first the lowest.
+func word(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+const each, tops = 0x0101010101010101, 0x8080808080808080
+
+// oddBytes returns 0 if each of eight bytes is a lower-case letter, a digit, or
+// one of . - and _. Where all are below 0x80, as is seen to, nothing carries
+// from one to the next.
+func oddBytes(x uint64) uint64 {
+	plain := between(x, 'a', 'z') | between(x, '-', '9') | equal(x, '_')
+	return (x | ^plain | equal(x, '/')) & tops
+}
+
+// between returns the upper bit of each byte from low to high.
+func between(x uint64, low, high byte) uint64 {
+	return (x + each*uint64(0x80-low)) &^ (x + each*uint64(0x80-high-1)) & tops
+}
+
+// equal returns the upper bit of each byte that is c.
+func equal(x uint64, c byte) uint64 { return tops - (x ^ each*uint64(c)) }

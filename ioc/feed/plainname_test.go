@@ -58,6 +58,36 @@ func TestPlainNames(t *testing.T) {
 	}
 }
 
+// TestPlainText tries each byte at each place of texts of all short lengths.
+func TestPlainText(t *testing.T) {
+	const plain = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+	for length := range 30 {
+		text := []byte(strings.Repeat(plain, 2)[length : 2*length])
+		for at := range text {
+			was := text[at]
+			for c := range 256 {
+				text[at] = byte(c)
+				if got := isPlainText(string(text)); got != (strings.IndexByte(plain, byte(c)) >= 0) {
+					t.Fatalf("%q: %v", text, got)
+				}
+			}
+			text[at] = was
+		}
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	for range 100_000 { // several odd ones
+		text := make([]byte, 1+r.IntN(20))
+		for i := range text {
+			if text[i] = plain[r.IntN(len(plain))]; r.IntN(8) == 0 {
+				text[i] = byte(r.IntN(256))
+			}
+		}
+		if got := isPlainText(string(text)); got != (strings.Trim(string(text), plain) == "") {
+			t.Fatalf("%q: %v", text, got)
+		}
+	}
+}
+
 func TestIndexAfterBlank(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for range 100_000 {
