@@ -8,19 +8,21 @@ import (
 // try looks at a SYN, or a FIN that nothing came before: somebody tries a
 // port.
 func (d *Detector) try(p *packet.Packet) {
-	src, dst, port := p.Src.Addr, p.Dst.Addr, p.Dst.Port
-	if src == dst || !dst.Single() {
+	var c contact // field by field: a literal would be made elsewhere, and copied
+	c.src, c.dst, c.port = p.Src.Addr, p.Dst.Addr, p.Dst.Port
+	if c.src == c.dst || !c.dst.Single() {
 		d.stats.ignored++
 		return
 	}
-	hs, hd := src.Hash(), dst.Hash()
-	h := pairHash(hs, hd, port)
-	kh := sourceKey{addr: src, port: port}.hash(hs)
-	d.prefetch(&d.inside, h, kh, mix(kh, hd))
-	if a := d.attempts.find(h, src, dst, port); a != nil && !a.has(shadow) {
+	c.hs, c.hd = c.src.Hash(), c.dst.Hash()
+	c.kh = sourceKey{addr: c.src, port: c.port}.hash(c.hs)
+	h := pairHash(c.hs, c.hd, c.port)
+	d.prefetch(&d.inside, h, c.kh, mix(c.kh, c.hd))
+	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil && !a.has(shadow) {
 		a.repeat(p.Src.Port, p.Seq)
 		return
 	}
+	c.now, c.at, c.packet = d.tick(p.Time), p.Time, p
 	d.stats.attempts++
 	marks := mark(0)
 	if !p.Flags.IsSYN() {
@@ -28,8 +30,7 @@ func (d *Detector) try(p *packet.Packet) {
 	} else {
 		d.tap.syns++
 	}
-	c := contact{src: src, dst: dst, port: port, hs: hs, hd: hd, kh: kh, now: d.tick(p.Time), at: p.Time, packet: p}
-	switch d.roles.of(src) {
+	switch d.roles.of(c.src) {
 	case isAllowed:
 		d.stats.allowed++
 		marks |= exempt
@@ -37,14 +38,14 @@ func (d *Detector) try(p *packet.Packet) {
 		marks |= inside
 		marks |= d.meet(&d.inside, &c, false)
 	default:
-		marks |= d.meet(&d.outside, &c, d.roles.of(dst) != isOutside)
+		marks |= d.meet(&d.outside, &c, d.roles.of(c.dst) != isOutside)
 	}
 	if marks&absorbed != 0 {
 		return
 	}
 	a := d.attempts.push(h)
 	d.wake = min(d.wake, p.Time+silentAfter)
-	a.src, a.dst, a.port, a.time, a.vlan = src, dst, port, p.Time, p.VLAN
+	a.src, a.dst, a.port, a.time, a.vlan = c.src, c.dst, c.port, p.Time, p.VLAN
 	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port, p.Seq, p.Src.Port, p.Seq
 	if c.swept {
 		marks |= swept
