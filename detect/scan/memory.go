@@ -45,7 +45,7 @@ func (b *bucket) find(h uint32) (at int, found bool) {
 		if e == 0 {
 			return i, false
 		}
-		if (e^h)>>epochBits == 0 {
+		if e^h <= epochMask { // they differ in the epoch at the most
 			return i, true
 		}
 	}
