@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,8 +25,9 @@ type targetHead struct {
 	sources uint32          // new sources since start, by their bits: a little fewer than there were
 	done    uint32          // handshakes completed since the cell became suspect
 	life    int32           // the open flood's place plus 1
-	mixed   uint32          // sources that tried another port
+	mixed   uint16          // sources that tried another port
 	port    uint16          // that the first of them tried
+	place   uint16          // of the cell among all
 	watched bool            // counted in targets.watched
 	few     [fewBits]uint16 // numbers of the bits of the first sources
 }
@@ -76,7 +78,7 @@ func (c *targetCell) flooded(now tick) bool {
 // targets holds the cells in a table of fixed size. Of the ways of a full set
 // the cell with the fewest new sources goes.
 type targets struct {
-	tags     []tags
+	digests  []digest
 	sets     [][ways]targetCell
 	suspects int                // cells that may be flooded
 	watched  [watchSlots]uint16 // the same by hash: most segments are to none of them
@@ -87,13 +89,22 @@ const (
 	watchSlots = 1024
 )
 
+// digest is what is to be known of the cells of a set to find one in it, or the
+// one that goes.
+type digest struct {
+	tags    tags
+	sources [ways]uint16 // as in the cells, or pinned
+}
+
+const pinned = math.MaxUint16 // the target is flooded
+
 func newTargets() targets {
-	return targets{tags: make([]tags, targetSets), sets: make([][ways]targetCell, targetSets)}
+	return targets{digests: make([]digest, targetSets), sets: make([][ways]targetCell, targetSets)}
 }
 
 func (t *targets) clear() {
-	*t = targets{tags: t.tags, sets: t.sets}
-	clear(t.tags)
+	*t = targets{digests: t.digests, sets: t.sets}
+	clear(t.digests)
 	clear(t.sets)
 }
 
@@ -124,7 +135,7 @@ func watchSlot(a ip.Addr) uint64 { return (a.Lo ^ a.Lo>>10 ^ a.Hi) % watchSlots 
 // find returns the cell of a destination, nil when it has none.
 func (t *targets) find(dst ip.Addr, hash uint64) *targetCell {
 	n, tag := hash%targetSets, tagOf(hash)
-	for i, other := range t.tags[n] {
+	for i, other := range t.digests[n].tags {
 		if other == tag {
 			if c := &t.sets[n][i]; c.dst == dst {
 				return c
@@ -137,25 +148,31 @@ func (t *targets) find(dst ip.Addr, hash uint64) *targetCell {
 // add makes a cell for a destination that has none. It returns nil where all
 // that it could take the place of are flooded.
 func (t *targets) add(hash uint64, head *targetHead) *targetCell {
-	n, way := hash%targetSets, -1
-	set := &t.sets[n]
-	for i := range set {
-		if t.tags[n][i] == 0 {
-			way = i
-			break
-		}
-		if set[i].life == 0 && (way < 0 || set[i].sources < set[way].sources) {
+	n, way := hash%targetSets, 0
+	set := &t.digests[n]
+	for i, sources := range set.sources {
+		if sources < set.sources[way] {
 			way = i
 		}
 	}
-	if way < 0 {
+	if set.sources[way] == pinned {
 		return nil
 	}
-	c := &set[way]
+	set.tags[way] = tagOf(hash)
+	c := &t.sets[n][way]
 	t.watch(c, false)
-	t.tags[n][way] = tagOf(hash)
 	c.targetHead = *head
+	c.place = uint16(n*ways) + uint16(way)
 	return c
+}
+
+// digest brings what is known of a cell without a look at it up to date.
+func (t *targets) digest(c *targetCell) {
+	sources := &t.digests[c.place/ways].sources[c.place%ways]
+	*sources = uint16(c.sources) //nolint:gosec // G115: at most the number of bits.
+	if c.life != 0 {
+		*sources = pinned
+	}
 }
 
 // complete counts a handshake that was completed with a suspected target.
@@ -175,6 +192,7 @@ func (t *targets) restart(c *targetCell, now tick, at int64, port uint16) {
 	if c.life == 0 {
 		c.port = port
 	}
+	t.digest(c)
 }
 
 // flooded counts a source that was not seen before for its target, and reports
@@ -192,8 +210,11 @@ func (d *Detector) flooded(c *contact) bool {
 		d.targets.restart(cell, c.now, c.at, c.port)
 	}
 	isNew := cell.add(c.hs)
-	if isNew && cell.port != c.port {
-		cell.mixed++
+	if isNew {
+		d.targets.digest(cell)
+		if cell.port != c.port {
+			cell.mixed++
+		}
 	}
 	if cell.life != 0 {
 		return d.lives.get(cell.life).absorb(d, c, cell)
@@ -215,7 +236,7 @@ func (d *Detector) flooded(c *contact) bool {
 func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 	d.targets.watch(cell, false)
 	port := cell.port
-	if cell.mixed*floodShare > cell.sources {
+	if uint32(cell.mixed)*floodShare > cell.sources {
 		port = 0
 	}
 	host := c.dst.Netip()
@@ -231,6 +252,7 @@ func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 		d.stats.unsaid++
 		return
 	}
+	d.targets.digest(cell)
 	d.say(l, alert.PhaseStart, d.now)
 }
 

@@ -178,6 +178,67 @@ func TestPopulation(t *testing.T) {
 	}
 }
 
+// TestTargets shows that sources of a target are counted by bits, the first few
+// like the others, and that of a full set the target with the fewest goes, but
+// none that is flooded.
+func TestTargets(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	x := newTargets()
+	type model struct {
+		bits    map[uint64]bool
+		flooded bool
+	}
+	models := map[ip.Addr]*model{}
+	for range 20_000 {
+		dst := ip.Addr{Lo: 1 + r.Uint64N(6)}
+		h := tagHash(dst)
+		c, m := x.find(dst, h), models[dst]
+		if (c != nil) != (m != nil) {
+			t.Fatalf("%v is there: %v, want %v", dst, c != nil, m != nil)
+		}
+		if c == nil {
+			fewest := ip.Addr{}
+			for a, m := range models {
+				if !m.flooded && (fewest == ip.Addr{} || len(m.bits) < len(models[fewest].bits)) {
+					fewest = a
+				}
+			}
+			full := len(models) == ways
+			if c = x.add(h, &targetHead{dst: dst}); (c == nil) != (full && fewest == ip.Addr{}) {
+				t.Fatalf("room for %v: %v", dst, c != nil)
+			}
+			if c == nil {
+				continue
+			}
+			for a, m := range models {
+				if x.find(a, tagHash(a)) == nil {
+					if m.flooded || len(m.bits) > len(models[fewest].bits) || !full {
+						t.Fatalf("%v had to go", a)
+					}
+					delete(models, a)
+				}
+			}
+			m = &model{bits: map[uint64]bool{}}
+			models[dst] = m
+		}
+		for range r.IntN(20) {
+			source := r.Uint64N(300)
+			if isNew := c.add(source<<10 | source); isNew == m.bits[source] {
+				t.Fatalf("source %d of %v is new: %v", source, dst, isNew)
+			}
+			m.bits[source] = true
+		}
+		m.flooded = r.IntN(8) == 0
+		if c.life = 0; m.flooded {
+			c.life = 1
+		}
+		x.digest(c)
+	}
+}
+
+// tagHash is a hash that falls on one set and has a tag of the address's own.
+func tagHash(a ip.Addr) uint64 { return a.Lo << 49 }
+
 // FuzzIndex compares the index with a map under any mix of additions and
 // removals, with hashes that collide.
 func FuzzIndex(f *testing.F) {
