@@ -22,7 +22,6 @@ type netCell struct {
 	usual    uint32 // sources an hour, of the hours before; 0 when there was none
 	hours    uint32 // how many those were
 	port     uint16
-	used     bool
 	_        [8]byte
 	sources  [netBits]uint64 // linear counting: a bit for a source
 	dests    [4]uint64       // a bit for an address, by its last byte
@@ -37,23 +36,48 @@ const (
 
 // nets holds the cells in a table of fixed size. Of the ways of a full set the
 // one with the fewest failures goes.
-type nets struct{ sets [][ways]netCell }
+type nets struct {
+	tags []tags
+	sets [][ways]netCell
+}
 
-func newNets() nets { return nets{make([][ways]netCell, netSets)} }
+func newNets() nets { return nets{make([]tags, netSets), make([][ways]netCell, netSets)} }
 
-func (t *nets) clear() { clear(t.sets) }
+func (t *nets) clear() {
+	clear(t.tags)
+	clear(t.sets)
+}
 
-func (t *nets) find(net ip.Addr, port uint16) (c *netCell, found bool) {
-	set := &t.sets[pairHash(net.Hash(), 0, port)%netSets]
-	for i := range set {
-		if set[i].used && set[i].net == net && set[i].port == port {
-			return &set[i], true
-		}
-		if set[i].life == 0 && (c == nil || set[i].fails < c.fails) {
-			c = &set[i]
+func netHash(net ip.Addr, port uint16) uint64 { return pairHash(net.Hash(), 0, port) }
+
+// find returns the cell of a network and port, nil when they have none.
+func (t *nets) find(h uint64, net ip.Addr, port uint16) *netCell {
+	n, tag := h%netSets, tagOf(h)
+	for i, other := range t.tags[n] {
+		if other == tag {
+			if c := &t.sets[n][i]; c.net == net && c.port == port {
+				return c
+			}
 		}
 	}
-	return c, false
+	return nil
+}
+
+// add makes room for a network and port, and returns their cell as it was left.
+// It is nil where alerts are open about all that it could be.
+func (t *nets) add(h uint64) *netCell {
+	n, way := h%netSets, -1
+	set := &t.sets[n]
+	for i := range set {
+		if set[i].life == 0 && (way < 0 || set[i].fails < set[way].fails) {
+			way = i
+		}
+	}
+	if way < 0 {
+		return nil
+	}
+	t.tags[n][way] = tagOf(h)
+	return &set[way]
 }
 
 // distinct returns how many things set the bits, by linear counting (Whang,
@@ -84,13 +108,16 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 		return
 	}
 	net := subnet(a.dst)
-	c, found := d.nets.find(net, a.port)
-	if c == nil || a.state == answered && !found {
-		return
-	}
-	t := d.tick(now)
-	if !found {
-		*c = netCell{net: net, port: a.port, used: true, start: t, startAt: a.time, firstDst: a.dst}
+	h, t := netHash(net, a.port), d.tick(now)
+	c := d.nets.find(h, net, a.port)
+	if c == nil {
+		if a.state == answered {
+			return
+		}
+		if c = d.nets.add(h); c == nil {
+			return
+		}
+		*c = netCell{net: net, port: a.port, start: t, startAt: a.time, firstDst: a.dst}
 	}
 	if t.since(c.start) >= hour {
 		c.turn(t, now)

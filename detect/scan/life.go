@@ -155,7 +155,8 @@ func (d *Detector) close(place int32, now int64) {
 			d.targets.restart(c, d.tick(now), now, l.port)
 		}
 	case network:
-		if c, found := d.nets.find(subnet(l.host), l.port); found && c.life == place {
+		net := subnet(l.host)
+		if c := d.nets.find(netHash(net, l.port), net, l.port); c != nil && c.life == place {
 			c.life = 0
 		}
 	case sweep, several, vertical:
