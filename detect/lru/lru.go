@@ -4,7 +4,10 @@
 // order that depends on the packets alone, never on the order of a hash table.
 package lru
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // An Entry is one key and its value.
 type Entry[K comparable, V any] struct {
@@ -26,27 +29,16 @@ type Table[K comparable, V any] struct {
 	cells  []cell // a power of two of them, at most half of them in use
 	used   int
 	limit  int
-	chunks []chunk[K, V] // the first has one place, ring
-	begun  int           // entries of the last chunk that were ever in use
-	free   place         // the first of those that are no more; next is another, ring for none
+	chunks [][]Entry[K, V] // the first has one, ring
+	links  []link          // the order of use, by place
+	begun  int             // entries of the last chunk that were ever in use
+	free   place           // the first of those that are no more; next is another, ring for none
 }
 
 // cell is a place of the hash table, free where it names no entry.
 type cell struct {
 	hash  uint32
 	entry place
-}
-
-// chunk is entries that were allocated together, and where each stands in the
-// order of use.
-type chunk[K comparable, V any] struct {
-	entries []Entry[K, V]
-	links   []link
-}
-
-// newChunk makes room for n entries.
-func newChunk[K comparable, V any](n int) chunk[K, V] {
-	return chunk[K, V]{make([]Entry[K, V], n), make([]link, n)}
 }
 
 // link is an entry's place in the order of use.
@@ -78,7 +70,7 @@ func New[K comparable, V any](limit int) *Table[K, V] {
 func NewHashed[K comparable, V any](limit int, hash func(K) uint64) *Table[K, V] {
 	return &Table[K, V]{
 		hash: hash, cells: make([]cell, firstCells), limit: max(limit, 1),
-		chunks: []chunk[K, V]{newChunk[K, V](1)}, begun: 1,
+		chunks: [][]Entry[K, V]{make([]Entry[K, V], 1)}, links: make([]link, 1), begun: 1,
 	}
 }
 
@@ -136,7 +128,7 @@ func (t *Table[K, V]) Newer(e *Entry[K, V]) *Entry[K, V] { return t.newer(e.plac
 // newer returns the entry that was used next after that at p, the oldest after
 // ring.
 func (t *Table[K, V]) newer(p place) *Entry[K, V] {
-	if p = t.link(p).prev; p == ring {
+	if p = t.links[p].prev; p == ring {
 		return nil
 	}
 	return t.at(p)
@@ -144,7 +136,7 @@ func (t *Table[K, V]) newer(p place) *Entry[K, V] {
 
 // Touch makes e the entry used last.
 func (t *Table[K, V]) Touch(e *Entry[K, V]) {
-	if l := t.link(e.place); l.prev != ring {
+	if l := &t.links[e.place]; l.prev != ring {
 		t.unlink(l)
 		t.front(e.place, l)
 	}
@@ -165,7 +157,7 @@ func (t *Table[K, V]) Add(k K) *Entry[K, V] {
 	e.Key, e.place = k, p
 	t.put(cell{short(t.hash(k)), p})
 	t.used++
-	t.front(p, t.link(p))
+	t.front(p, &t.links[p])
 	return e
 }
 
@@ -184,7 +176,7 @@ func (t *Table[K, V]) Remove(e *Entry[K, V]) {
 // its memory.
 func (t *Table[K, V]) drop(e *Entry[K, V]) {
 	t.used--
-	p, l := e.place, t.link(e.place)
+	p, l := e.place, &t.links[e.place]
 	t.unlink(l)
 	*e = Entry[K, V]{}
 	l.next, t.free = t.free, p
@@ -235,25 +227,23 @@ func (t *Table[K, V]) grow() {
 
 // at returns the entry at a place.
 func (t *Table[K, V]) at(p place) *Entry[K, V] {
-	return &t.chunks[p>>chunkBits].entries[p&(1<<chunkBits-1)]
-}
-
-// link returns what stands in the order of use at a place.
-func (t *Table[K, V]) link(p place) *link {
-	return &t.chunks[p>>chunkBits].links[p&(1<<chunkBits-1)]
+	return &t.chunks[p>>chunkBits][p&(1<<chunkBits-1)]
 }
 
 // take returns the place of an entry that is not in use: one that was before, or
 // one of the next few, which are allocated together.
 func (t *Table[K, V]) take() place {
 	if p := t.free; p != ring {
-		t.free = t.link(p).next
+		t.free = t.links[p].next
 		return p
 	}
 	last := len(t.chunks) - 1
-	if size := len(t.chunks[last].links); t.begun == size {
-		t.chunks = append(t.chunks, newChunk[K, V](min(2*size, 1<<chunkBits, t.limit-t.used)))
+	if size := len(t.chunks[last]); t.begun == size {
+		n := min(2*size, 1<<chunkBits, t.limit-t.used)
+		t.chunks = append(t.chunks, make([]Entry[K, V], n))
 		last, t.begun = last+1, 0
+		end := last<<chunkBits + n
+		t.links = slices.Grow(t.links, end-len(t.links))[:end]
 	}
 	t.begun++
 	return place(last<<chunkBits | (t.begun - 1)) //nolint:gosec // G115: a limit is below 2^32
@@ -278,13 +268,13 @@ func (t *Table[K, V]) Rekey(next func(e *Entry[K, V]) (K, bool)) {
 
 // unlink takes an entry out of the order of use.
 func (t *Table[K, V]) unlink(l *link) {
-	t.link(l.prev).next, t.link(l.next).prev = l.next, l.prev
+	t.links[l.prev].next, t.links[l.next].prev = l.next, l.prev
 }
 
 // front links an entry in as the one used last.
 func (t *Table[K, V]) front(p place, l *link) {
-	r := t.link(ring)
+	r := &t.links[ring]
 	l.prev, l.next = ring, r.next
-	t.link(l.next).prev = p
+	t.links[l.next].prev = p
 	r.next = p
 }
