@@ -6,8 +6,8 @@ import (
 	"wormscope/capture/packet"
 )
 
-// TestBored: a consumer that is bored is spared dull bytes, of the direction in
-// which it is, until it was told something else.
+// TestBored: a consumer that is bored is spared segments that are dull, of the
+// direction in which it is, until it was told something else.
 func TestBored(t *testing.T) {
 	var b *bench
 	b = newBench(Config{
@@ -36,7 +36,7 @@ func TestBored(t *testing.T) {
 		}
 	}
 	b.Close()
-	if got, want := b.transcript(), "0:.1@1 1:.3@3 1:.4@4 0:5@5 0:gap 1073741820 0:.a@9 close"; got != want {
+	if got, want := b.transcript(), "0:.1@1 1:.3@3 1:.4@4 0:5@5 0:.8@8 0:.9@7 0:gap 1073741820 0:.a@9 close"; got != want {
 		t.Errorf("%s, not %s", got, want)
 	}
 }

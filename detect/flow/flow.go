@@ -74,8 +74,8 @@ type Config struct {
 	Ports      []uint16      // ports of responders, for when no opening was seen
 
 	// Bored reports whether a consumer has no use for dull bytes as the next ones
-	// of a direction, and Dull whether bytes are. What a bored consumer would get
-	// is looked at alone then, and the consumer is left in peace. Both may be nil.
+	// of a direction, and Dull whether bytes are. Of the segments that come in
+	// order those that are dull are kept from a bored consumer. Both may be nil.
 	Bored func(c Consumer, dir Dir) bool
 	Dull  func(b []byte) bool
 }

@@ -94,13 +94,14 @@ func (t *Table) bytes(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 	if !f.has[from&1].any(started) {
 		f.start(from, seq)
 	}
-	if n > 0 {
-		c := chunk{seq: seq, n: n, data: p.Payload, at: segmentOf(p)}
-		if seq == f.halves[from&1].next && f.queues[from&1] == nil {
-			t.deliver(e, from, &c) // as nearly always
-		} else {
-			t.take(e, from, c)
-		}
+	switch next := &f.halves[from&1].next; {
+	case n == 0:
+	case seq != *next || f.queues[from&1] != nil:
+		t.take(e, from, chunk{seq: seq, n: n, data: p.Payload, at: segmentOf(p)})
+	case f.has[from&1].any(bored) && len(p.Payload) == p.PayloadLen && t.cfg.Dull(p.Payload):
+		*next += n
+	default:
+		t.deliver(e, from, &chunk{seq: seq, n: n, data: p.Payload, at: segmentOf(p)})
 	}
 	if p.Flags.Has(packet.FIN) {
 		f.halves[from&1].fin = seq + n
@@ -247,7 +248,7 @@ func (t *Table) waitsNoMore(e *lru.Entry[key, flow]) {
 func (t *Table) deliver(e *lru.Entry[key, flow], from side, c *chunk) {
 	f := &e.Value
 	f.halves[from&1].next = c.seq + c.n
-	if len(c.data) > 0 && (!f.has[from&1].any(bored) || !t.cfg.Dull(c.data)) {
+	if len(c.data) > 0 {
 		t.tell(f, from, c)
 	}
 	if cut := int(c.n) - len(c.data); cut > 0 { // by the snapshot length
