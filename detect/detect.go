@@ -52,8 +52,8 @@ const (
 	TCPClose                    // any other TCP segment with FIN
 	TCPData                     // any other TCP segment
 	UDP
-	ICMP  // ICMP and ICMPv6
-	Other // any other protocol
+	ICMP  // errors of ICMP and ICMPv6
+	Other // any other protocol, and ICMP messages that are no errors
 
 	TCP      = TCPControl | TCPClose | TCPData
 	AllKinds = TCP | UDP | ICMP | Other

@@ -57,6 +57,7 @@ func (e *Engine) Refresh() {
 			e.sieve.TakeNear(who, wants.Near)
 		}
 	}
+	e.sieve.TakeTalk(of[Other])
 	e.sieve.TakeKinds(func(p packet.Proto, f packet.Flags) packet.Takers { return of[kindOf(p, f)] })
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // recorder is a Detector that writes down what it was called with.
@@ -26,8 +27,11 @@ func TestEngineGivesEachDetectorWhatItWants(t *testing.T) {
 		{Proto: packet.ProtoTCP, Flags: packet.ACK | packet.PSH},
 		{Proto: packet.ProtoTCP, Flags: packet.RST | packet.ACK},
 		{Proto: packet.ProtoUDP},
-		{Proto: packet.ProtoICMP},
-		{Proto: packet.ProtoICMPv6},
+		{Proto: packet.ProtoICMP, ICMP: packet.ICMP{Type: 3}},
+		{Proto: packet.ProtoICMPv6, ICMP: packet.ICMP{Type: 1}},
+		{Proto: packet.ProtoICMP, ICMP: packet.ICMP{Type: 8}},
+		{Proto: packet.ProtoTCP, Flags: packet.FIN | packet.ACK},
+		{Proto: packet.ProtoTCP, Flags: packet.FIN},
 		{Proto: 47},
 	}
 	tests := []struct {
@@ -35,11 +39,12 @@ func TestEngineGivesEachDetectorWhatItWants(t *testing.T) {
 		wants Kind
 		want  int
 	}{
-		{"all", AllKinds, 7},
-		{"control", TCPControl, 2},
+		{"all", AllKinds, 10},
+		{"control", TCPControl, 3},
+		{"close", TCPClose, 1},
 		{"data", TCPData, 1},
 		{"udp and icmp", UDP | ICMP, 3},
-		{"other", Other, 1},
+		{"other", Other, 2},
 		{"nothing", 0, 0},
 	}
 	for _, tt := range tests {
@@ -142,5 +147,45 @@ func TestEngineAllocatesNothing(t *testing.T) {
 	p := &packet.Packet{Proto: packet.ProtoTCP}
 	if n := testing.AllocsPerRun(100, func() { p.Time += 5e8; e.Packet(p) }); n > 0.5 {
 		t.Errorf("%v allocations a packet", n)
+	}
+}
+
+func TestEngineKnowsWhoIsNear(t *testing.T) {
+	blocks := ip.NewBlocks(1)
+	blocks.Mark(ip.From4(0xc6336407))
+	r, other := &recorder{wants: Interest{Kinds: ICMP, Near: blocks}}, &recorder{wants: Interest{Kinds: TCPData}}
+	e := NewEngine(other, r)
+	there, elsewhere := ip.AddrPort{Addr: ip.From4(0xc6336407)}, ip.AddrPort{Addr: ip.From4(0x0a000001)}
+	for _, p := range []packet.Packet{
+		{Proto: packet.ProtoUDP, Src: there, Dst: elsewhere},
+		{Proto: packet.ProtoTCP, Src: elsewhere, Dst: there},
+		{Proto: packet.ProtoTCP, Src: elsewhere, Dst: elsewhere},
+		{Proto: 47, Src: there, Dst: there},
+	} {
+		e.Packet(&p)
+	}
+	if want := []packet.Proto{packet.ProtoUDP, packet.ProtoTCP, 47}; !slices.Equal(r.seen, want) {
+		t.Errorf("saw %v, want %v", r.seen, want)
+	}
+	if want := []packet.Proto{packet.ProtoTCP, packet.ProtoTCP}; !slices.Equal(other.seen, want) {
+		t.Errorf("the other one saw %v, want %v", other.seen, want)
+	}
+}
+
+func TestEnginePassesTime(t *testing.T) {
+	r := &recorder{wants: Interest{Kinds: UDP}}
+	e := NewEngine(r)
+	e.Packet(&packet.Packet{Time: 100e9, Proto: packet.ProtoUDP})
+	if since, until := e.Second(); since != 100e9 || until != 101e9 {
+		t.Errorf("from %d to %d", since, until)
+	}
+	e.Pass(1009e8)
+	e.Pass(1001e8)
+	if len(r.ticks) != 1 || e.Now() != 1009e8 {
+		t.Errorf("ticks %v, now %d", r.ticks, e.Now())
+	}
+	e.Packet(&packet.Packet{Time: 999e8 - 1, Proto: packet.ProtoUDP})
+	if e.TimeWentBack() != 1 {
+		t.Error("what is a second older than what was passed has not gone back")
 	}
 }

@@ -35,6 +35,8 @@ func ordinary() map[string]capture.Frame {
 		"UDP":          frame4(),
 		"VLAN":         typed(0x8100, unhex("0064 0800"), segment(false, text)),
 		"QinQ v6":      typed(0x88a8, unhex("0064 8100 00c8 86dd"), segment(true, text)),
+		"ping":         typed(0x0800, stack(ip4(inner4, server, layers.IPProtocolICMPv4), gopacket.Payload(unhex("0800 0000 0001 0002")), gopacket.Payload(text))),
+		"ping over v6": typed(0x86dd, stack(ip6(inner6, remote, layers.IPProtocolICMPv6), gopacket.Payload(unhex("8000 0000 0001 0002")), gopacket.Payload(text))),
 		"ICMP error":   typed(0x0800, unreachable(segment(false, ""))),
 		"VXLAN":        overUDP(4789, unhex("0800000000002a00"), frame4()),
 		"GRE":          over4(47, unhex("0000 0800"), question4()),

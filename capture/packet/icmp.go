@@ -17,6 +17,8 @@ func icmp(p *Packet, b []byte, wire int) Outcome {
 	return OK
 }
 
+func isICMP(proto Proto) bool { return proto == ProtoICMP || proto == ProtoICMPv6 }
+
 // isError reports whether messages of this type quote the packet that they
 // are about.
 func isError(proto Proto, kind uint8) bool {

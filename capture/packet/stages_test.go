@@ -10,13 +10,21 @@ import (
 	"wormscope/capture/packet"
 )
 
-// pair decodes each frame twice: as it is done, and by the stages alone.
+// pair decodes each frame twice: as it is done, and by the stages alone. It
+// also sifts it.
 type pair struct {
 	whole, staged *packet.Decoder
 	p, q          packet.Packet
+	sieve         *packet.Sieve
+	sifting       *packet.Decoder // sees only what somebody wants of the Sieve
+	passed        int             // frames that nobody wants
 }
 
-func newPair() *pair { return &pair{whole: packet.NewDecoder(), staged: packet.NewDecoder()} }
+func newPair() *pair {
+	return &pair{
+		whole: packet.NewDecoder(), staged: packet.NewDecoder(), sieve: someTakers(), sifting: packet.NewDecoder(),
+	}
+}
 
 // decode checks that both ways say the same. Each begins with a packet full of
 // what must not stay in it.
@@ -32,6 +40,7 @@ func (d *pair) decode(t *testing.T, f *capture.Frame) packet.Outcome {
 	if o != want || o == packet.OK && (!reflect.DeepEqual(d.p, d.q) || cap(d.p.Payload) != cap(d.q.Payload)) {
 		t.Fatalf("%v\n%+v, the stages say %v\n%+v\n%x", o, d.p, want, d.q, f.Data)
 	}
+	d.sift(t, f, o)
 	return o
 }
 
@@ -40,6 +49,9 @@ func (d *pair) counts(t *testing.T) {
 	t.Helper()
 	if s, want := d.whole.Stats(), d.staged.Stats(); !reflect.DeepEqual(s, want) {
 		t.Fatalf("%+v, the stages count %+v", s, want)
+	}
+	if s, want := d.sifting.Stats(), d.whole.Stats(); !reflect.DeepEqual(s, want) {
+		t.Fatalf("%+v, without sifting %+v", s, want)
 	}
 }
 
@@ -75,6 +87,9 @@ func TestStages(t *testing.T) {
 		}
 	}
 	d.counts(t)
+	if d.passed < 1000 {
+		t.Errorf("%d frames were passed: sifting is not tested", d.passed)
+	}
 }
 
 // TestDecodeItself checks that the stages are not asked about what most

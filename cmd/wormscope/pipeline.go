@@ -162,7 +162,7 @@ const (
 	// runSize is how many frames are read at a time, where the source has them
 	// at hand. They and their headers leave most of a core's smallest cache to
 	// detection.
-	runSize = 32
+	runSize = packet.MaxSifted
 )
 
 // batch takes up to batchSize frames through. It returns io.EOF when the
@@ -247,7 +247,7 @@ func (p *pipeline) sift() {
 	case p.traffic.frames <= batchSize:
 		p.sifted.WantAll()
 	default: // of wrong traffic a part will do
-		p.sifted.WantOne(p.taken)
+		p.sifted.Want(p.taken)
 	}
 }
 
@@ -257,21 +257,21 @@ func (p *pipeline) take() {
 	for p.taken < p.read {
 		next := p.sifted.Next(p.taken, p.read)
 		if next > p.taken {
-			p.engine.Pass(p.decoder.Pass(&p.sifted, p.taken, next))
+			p.engine.Pass(p.decoder.Pass(&p.sifted, p.frames[:p.read], p.taken, next))
 			if p.taken = next; next == p.read {
 				return
 			}
 		}
 		p.taken++ // now, so that a panic costs no other
-		p.decode(&p.frames[next])
+		p.look(&p.frames[next])
 		if p.engine.Changes() != p.changes {
 			p.sift()
 		}
 	}
 }
 
-// decode decodes a frame and looks at what it is.
-func (p *pipeline) decode(f *capture.Frame) {
+// look decodes a frame and has the detectors look at it.
+func (p *pipeline) look(f *capture.Frame) {
 	if o := p.decoder.Decode(f, &p.packet); o != packet.OK {
 		p.state.outcome(f, o)
 		return
@@ -294,7 +294,7 @@ func (t *traffic) note(frames []capture.Frame) {
 		first, last, length = min(first, f.Time), max(last, f.Time), length+f.Len
 	}
 	t.first, t.last = first, last
-	t.bytes += uint64(length) //nolint:gosec // never negative
+	t.bytes += uint64(length)
 }
 
 // lookInside notes whether anything of the institution's is in the traffic at

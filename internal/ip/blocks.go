@@ -48,17 +48,11 @@ func blockNumber(a Addr) uint32 {
 }
 
 // Has reports whether an address's block is marked; false is certain.
-func (b *Blocks) Has(a Addr) bool { return b != nil && b.bit(blockNumber(a)) != 0 }
+func (b *Blocks) Has(a Addr) bool { return b != nil && b.Bit(blockNumber(a)) != 0 }
 
-// Either returns 1 if the block of one of two IPv4 addresses is marked, by
-// their numbers, and 0 otherwise. b must not be nil.
-func (b *Blocks) Either(x, y uint32) uint64 { return b.bit(x) | b.bit(y) }
-
-// Either6 is the same of IPv6, by the upper halves of the addresses.
-func (b *Blocks) Either6(x, y uint64) uint64 { return b.bit(blockNumber6(x)) | b.bit(blockNumber6(y)) }
-
-// bit returns the bit of a number's block.
-func (b *Blocks) bit(number uint32) uint64 {
+// Bit returns 1 if the block of an IPv4 address is marked, by its number, and
+// 0 otherwise. Not to be asked of nil.
+func (b *Blocks) Bit(number uint32) uint64 {
 	block := number >> (b.shift & 31)
 	at := int(block / 64)
 	if at >= len(b.words) {
@@ -66,6 +60,9 @@ func (b *Blocks) bit(number uint32) uint64 {
 	}
 	return b.words[at] >> (block % 64) & 1
 }
+
+// Bit6 is Bit for IPv6, by the upper half of the address, which must not be 0.
+func (b *Blocks) Bit6(hi uint64) uint64 { return b.Bit(blockNumber6(hi)) }
 
 // Mark marks an address's block.
 func (b *Blocks) Mark(a Addr) { b.mark(blockNumber(a)) }

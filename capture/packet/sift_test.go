@@ -1,0 +1,163 @@
+package packet_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"wormscope/capture"
+	"wormscope/capture/packet"
+	"wormscope/internal/ip"
+)
+
+// The takers of someTakers.
+const (
+	controls packet.Takers = 1 << iota // all SYN, FIN and RST
+	ports                              // segments from and to port 445, and datagrams
+	errors                             // of ICMP
+	near                               // whatever is from or to a few networks
+)
+
+// someTakers is a Sieve that a few want something of.
+func someTakers() *packet.Sieve {
+	s := packet.NewSieve()
+	s.TakeKinds(func(proto packet.Proto, flags packet.Flags) (who packet.Takers) {
+		switch {
+		case proto == packet.ProtoTCP && flags&(packet.SYN|packet.FIN|packet.RST) != 0:
+			return controls | ports
+		case proto == packet.ProtoTCP, proto == packet.ProtoUDP:
+			return ports
+		case proto == packet.ProtoICMP, proto == packet.ProtoICMPv6:
+			return errors
+		}
+		return 0
+	})
+	s.TakeAnyPort(controls | errors)
+	s.TakeFrom(ports, 445)
+	s.TakeTo(ports, 445)
+	blocks := ip.NewBlocks(2)
+	blocks.Mark(ip.From4(0xc6336407))
+	blocks.Mark(ip.Addr{Hi: 0x2001_0db8_0000_0007, Lo: 7})
+	s.TakeNear(near, blocks)
+	return s
+}
+
+// sift checks that a frame of which o is the outcome is only passed if that is
+// no loss, and that a frame that is passed counts as one that is decoded.
+func (d *pair) sift(t *testing.T, f *capture.Frame, o packet.Outcome) {
+	t.Helper()
+	var r packet.Sifted
+	frames := []capture.Frame{*f}
+	r.Sift(d.sieve, frames, 0, f.Time, f.Time+1)
+	if r.Next(0, 1) == 0 {
+		var p packet.Packet
+		d.sifting.Decode(f, &p)
+		return
+	}
+	d.passed++
+	if who := d.sieve.Who(&d.p); o != packet.OK || who != 0 {
+		t.Fatalf("passed, though %v, and %b want it\n%+v\n%x", o, who, d.p, f.Data)
+	}
+	if newest := d.sifting.Pass(&r, frames, 0, 1); newest != f.Time {
+		t.Fatalf("the newest is of %d, want %d", newest, f.Time)
+	}
+}
+
+// TestSiftOrdinary names what is passed of a few frames.
+func TestSiftOrdinary(t *testing.T) {
+	t.Parallel()
+	passed := map[string]bool{"TCP": true, "TCP over v6": true, "UDP": true, "VLAN": true, "QinQ v6": true, "ping": true, "ping over v6": true}
+	nobody, all := packet.NewSieve(), packet.NewSieve()
+	all.TakeKinds(func(packet.Proto, packet.Flags) packet.Takers { return controls })
+	all.TakeAnyPort(controls)
+	all.TakeTalk(controls)
+	everywhere := packet.NewSieve()
+	blocks := ip.NewBlocks(1)
+	for block := range uint32(1 << 16) {
+		blocks.Mark(ip.From4(block << 16))
+	}
+	everywhere.TakeNear(near, blocks)
+	for name, f := range ordinary() {
+		for sieve, want := range map[*packet.Sieve]bool{nobody: passed[name], all: false, everywhere: false} {
+			var r packet.Sifted
+			if r.Sift(sieve, []capture.Frame{f}, 0, 0, 1); r.Next(0, 1) == 1 != want {
+				t.Errorf("%s: passed %v, want %v", name, !want, want)
+			}
+		}
+	}
+}
+
+// TestSiftRuns sifts frames together, of which some are wanted, for their times
+// or otherwise, and begins anew in the middle.
+func TestSiftRuns(t *testing.T) {
+	t.Parallel()
+	data, bad := ordinary()["VLAN"], ordinary()["bad"]
+	s := packet.NewSieve()
+	for _, n := range []int{1, 7, 8, 9, packet.MaxSifted} {
+		frames, wanted := make([]capture.Frame, n), make([]bool, n)
+		for i := range frames {
+			frames[i] = data
+			switch frames[i].Time = 100 + int64(i); i % 7 {
+			case 3:
+				frames[i], wanted[i] = bad, true
+			case 4:
+				frames[i].Time, wanted[i] = 99, true
+			case 5:
+				frames[i].Time, wanted[i] = 1099, true
+			case 6:
+				frames[i].Time, wanted[i] = math.MinInt64, true
+			}
+		}
+		for from := range n {
+			var r packet.Sifted
+			r.WantAll() // what was there before
+			r.Sift(s, frames, from, 100, 1099)
+			r.Want(n - 1)
+			for i := from; i < n; i++ {
+				want := n - 1
+				if at := slices.Index(wanted[i:], true); at >= 0 {
+					want = min(want, i+at)
+				}
+				if got := r.Next(i, n); got != want {
+					t.Fatalf("%d frames from %d: behind %d comes %d, want %d", n, from, i, got, want)
+				}
+			}
+			if next := r.Next(from, n); next > from {
+				d := packet.NewDecoder()
+				newest := d.Pass(&r, frames, from, next)
+				if st := d.Stats(); newest != frames[next-1].Time || st.Outcomes[packet.OK] != uint64(next-from) || st.Encaps[packet.VLAN] != uint64(next-from) {
+					t.Fatalf("%d frames from %d to %d: newest %d, %+v", n, from, next, newest, st)
+				}
+			}
+		}
+	}
+}
+
+// TestSiftAllocatesNothing sifts, and decodes nothing.
+func TestSiftAllocatesNothing(t *testing.T) {
+	s, d := someTakers(), packet.NewDecoder()
+	var r packet.Sifted
+	frames := make([]capture.Frame, 0, packet.MaxSifted)
+	for _, f := range ordinary() {
+		frames = append(frames, f)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		r.Sift(s, frames, 0, 0, 1)
+		d.Pass(&r, frames, 0, r.Next(0, len(frames)))
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkSift(b *testing.B) {
+	s := someTakers()
+	frames := make([]capture.Frame, packet.MaxSifted)
+	for i := range frames {
+		frames[i] = ordinary()["TCP"]
+	}
+	var r packet.Sifted
+	for b.Loop() {
+		r.Sift(s, frames, 0, 0, 1)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(frames)), "ns/frame")
+}
