@@ -100,13 +100,11 @@ func (b *Builder) AddName(name []byte, line int, note Note) (fresh bool, err err
 
 // key returns the key of a name, or why the name can't be added.
 func (b *Builder) key(name []byte) (nameKey, error) {
-	if err := checkName(name); err != nil {
-		return nameKey{}, err
+	key, err := b.draft.key(&b.set.names, name)
+	if err == nil && b.set.allowed.hasName(name) {
+		err = ErrAllowed
 	}
-	if b.set.allowed.hasName(name) {
-		return nameKey{}, ErrAllowed
-	}
-	return b.draft.key(&b.set.names, name), nil
+	return key, err
 }
 
 // addName is AddName for a name with its key.

@@ -17,51 +17,21 @@ type draft struct {
 	near    uint32 // so that touching memory is not left out as useless
 }
 
-// A wireName is a name as it is in DNS messages, each label with its length
-// before it. That is what is hashed.
-type wireName struct {
-	text   [8 + 1 + maxName]byte // ends with the name
-	labels [maxLabels]uint8      // where in the name each label begins
-	n      int                   // labels
-}
-
-const maxLabels = (maxName + 1) / 2
-
-// set takes a name for which checkName has no error.
-func (w *wireName) set(name []byte) {
-	w.n = 0
-	text := w.text[len(w.text)-len(name)-1:]
-	copy(text[1:], name)
-	for start := 0; start <= len(name); {
-		end := start + bytes.IndexByte(name[start:], '.')
-		if end < start {
-			end = len(name)
-		}
-		text[start] = byte(end - start) //nolint:gosec // at most 63
-		w.labels[w.n] = uint8(start)
-		w.n++
-		start = end + 1
-	}
-}
-
-// hash returns the hash of the name from a label on.
-func (w *wireName) hash(k *secret, name []byte, label int) uint64 {
-	return k.text(w.text[:], len(name)+1-int(w.labels[label]))
-}
-
 // A nameKey is what a name is found by.
 type nameKey struct {
 	hash   uint64
 	labels int // how many, 0 for a name with a backslash: a dot may be part of a label
 }
 
-// key returns the key of a name.
-func (d *draft) key(n *names, name []byte) nameKey {
-	if bytes.IndexByte(name, '\\') >= 0 {
-		return nameKey{hash: n.hash(name)}
+// key returns the key of a name, or what keeps it from being canonical.
+func (d *draft) key(n *names, name []byte) (nameKey, error) {
+	if err := d.wire.set(name); err != nil {
+		return nameKey{}, err
 	}
-	d.wire.set(name)
-	return nameKey{d.wire.hash(&n.secret, name, 0), d.wire.n}
+	if bytes.IndexByte(name, '\\') >= 0 {
+		return nameKey{hash: n.hash(name)}, nil
+	}
+	return nameKey{d.wire.hash(&n.secret, len(name), 0), d.wire.n}, nil
 }
 
 // noteParents notes the names above one.
@@ -72,9 +42,11 @@ func (d *draft) noteParents(n *names, name []byte, key nameKey) {
 		n.escapes = true
 		d.noteEscaped(n, name)
 	default:
-		d.wire.set(name)
-		for label := 1; label < d.wire.n-1; label++ {
-			d.parents.addOnce(d.wire.hash(&n.secret, name, label))
+		if d.wire.set(name) != nil {
+			return // it was checked when it got its key
+		}
+		for label := 1; label < key.labels-1; label++ {
+			d.parents.addOnce(d.wire.hash(&n.secret, len(name), label))
 		}
 	}
 }

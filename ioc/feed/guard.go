@@ -100,7 +100,7 @@ func (g *guards) name(text string) (name string, exact bool, reason Reason) {
 	if reason := checkShape(name, class); reason != "" {
 		return "", false, reason
 	}
-	if !g.suffixes.mayBe(name) {
+	if !g.suffixes.mayBe(name, strings.IndexByte(name, '.')) {
 		return name, false, ""
 	}
 	suffix, icann := publicsuffix.PublicSuffix(name)

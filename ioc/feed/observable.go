@@ -69,7 +69,8 @@ func (p *parser) takeApart(text string) (observable, Reason) {
 
 // isPlainName reports whether an entry is a name that can be used as it is.
 func (p *parser) isPlainName(text string) bool {
-	return isPlain(text) && !isHxxp(text) && !p.guards.suffixes.mayBe(text)
+	dot, ok := plainDot(text)
+	return ok && !isHxxp(text) && !p.guards.suffixes.mayBe(text, dot)
 }
 
 // isHxxp reports whether a text begins as a defanged URL.

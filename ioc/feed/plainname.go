@@ -7,21 +7,23 @@ const (
 	maxLabel = 63
 )
 
-// isPlain reports whether a text is a name as nearly all in feeds are, and
-// nothing but that: canonical, of several labels, the last of which begins
-// with a letter, so that it is no number. It says no to some that are names.
-func isPlain(text string) bool {
+// plainDot reports whether a text is a name as nearly all in feeds are, and
+// nothing but that: canonical, of several labels, the last of which begins with
+// a letter, so that it is no number. It says no to some that are names. It
+// returns where the first dot is.
+func plainDot(text string) (dot int, ok bool) {
 	if len(text) > maxName || !isPlainText(text) {
-		return false
+		return 0, false
 	}
+	dot = strings.IndexByte(text, '.')
 	last := text
-	for end := strings.IndexByte(last, '.'); end >= 0; end = strings.IndexByte(last, '.') {
+	for end := dot; end >= 0; end = strings.IndexByte(last, '.') {
 		if end == 0 || end > maxLabel {
-			return false
+			return 0, false
 		}
 		last = last[end+1:]
 	}
-	return len(last) < len(text) && last != "" && len(last) <= maxLabel && last[0] >= 'a'
+	return dot, dot > 0 && last != "" && len(last) <= maxLabel && last[0] >= 'a'
 }
 
 // isPlainText reports whether all bytes are those of names in canonical form.

@@ -62,8 +62,8 @@ func (f *suffixFilter) has(rule string) bool {
 
 // mayBe reports false only for names that are no public suffix. Those are, of
 // names with a dot, rules themselves or what the wildcard of a rule stands for:
-// the rule *.ck is kept as .ck.
-func (f *suffixFilter) mayBe(name string) bool {
-	dot := strings.IndexByte(name, '.')
+// the rule *.ck is kept as .ck. dot is where the first dot is, negative if there
+// is none.
+func (f *suffixFilter) mayBe(name string, dot int) bool {
 	return dot < 0 || f.unknown || f.has(name) || f.has(name[dot:])
 }
