@@ -9,15 +9,9 @@ import (
 	"sync/atomic"
 )
 
-const (
-	// largeBlock is what is read at once of a file, in bytes. It fits in a
-	// core's own cache, where the frames are then decoded.
-	largeBlock = 256 << 10
-	// smallBlock is the same while many files are open.
-	smallBlock = 64 << 10
-	// manyFiles is how many that is.
-	manyFiles = 16
-)
+// blockSize is what is read at once of a file, in bytes. More would not be faster,
+// and take room in a core's own cache, where detection has its tables.
+const blockSize = 64 << 10
 
 // A Reader reads captures: pcap and pcapng, plain or packed with gzip, zstd or
 // lz4, and recognised by what they begin with. Frames of several files come in
@@ -35,7 +29,6 @@ type Reader struct {
 	waiting  queue     // all others that have a frame left
 	limit    int64     // current may go on up to this time,
 	limitOf  int       // which is that of a frame of this file
-	open     int       // files
 	free     [][]byte  // memory of files that are done with
 	consumed atomic.Int64
 	size     int64
@@ -66,7 +59,7 @@ func Open(paths []string, stdin io.Reader) (*Reader, error) {
 
 // lookInto makes files of the places where there is a capture.
 func (r *Reader) lookInto(found *search, stdin io.Reader) error {
-	memory := make([]byte, smallBlock)
+	memory := make([]byte, blockSize)
 	for _, p := range found.places {
 		f := p.file(stdin)
 		f.number = len(r.files)
@@ -153,9 +146,7 @@ func (r *Reader) turn(f *Frame) error {
 
 // wake opens a file and lets it wait for the turn of its first frame.
 func (r *Reader) wake(f *file) error {
-	r.open++
 	if err := f.start(r.memory(), &r.consumed); err != nil {
-		r.open--
 		return err
 	}
 	err := f.next(&f.head)
@@ -187,10 +178,7 @@ func (r *Reader) memory() []byte {
 		r.free = r.free[:last]
 		return m
 	}
-	if r.open > manyFiles {
-		return make([]byte, smallBlock)
-	}
-	return make([]byte, largeBlock)
+	return make([]byte, blockSize)
 }
 
 // finish closes a file that has no more frames. What of it was not read counts
@@ -200,7 +188,6 @@ func (r *Reader) finish(f *file) {
 		r.consumed.Add(f.size - f.raw.read)
 	}
 	r.free = append(r.free, f.stop())
-	r.open--
 }
 
 // Name returns the path that Frame.File and Warning.File stand for: as it was
