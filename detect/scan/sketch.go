@@ -7,7 +7,7 @@ import (
 
 // sketch counts distinct things by their hashes: exactly up to exactMost, then
 // by HyperLogLog with 8192 registers, to within 1.2 % (standard error).
-// (Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007.) Of two thousand such
+// (Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007.) Of 33,000 such
 // sketches one takes two of its first 512 things for the same, since half of a
 // hash is enough to tell things apart, and takes half of the cache.
 type sketch struct {
