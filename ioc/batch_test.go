@@ -48,14 +48,17 @@ func TestBatch(t *testing.T) {
 			t.Fatalf("seed %d: batches give something else", seed)
 		}
 		if a, b := contents(one.Build()), contents(many.Build()); a != b {
-			t.Fatalf("seed %d: %s, want %s", seed, b, a)
+			t.Fatalf("seed %d: the sets are different: %.300s, want %.300s", seed, b, a)
 		}
 	}
 }
 
-// contents returns all that a Set has, as text.
+// contents returns all that a Set has, as text. Its size depends a little on
+// its secret.
 func contents(s *Set) string {
-	text := fmt.Appendf(nil, "%+v", s.Counts())
+	counts := s.Counts()
+	counts.Bytes = 0
+	text := fmt.Appendf(nil, "%+v", counts)
 	for m := range s.matches() {
 		text = fmt.Appendf(text, "\n%+v", s.Indicator(m))
 	}
