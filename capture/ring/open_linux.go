@@ -27,7 +27,7 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	s := &Source{options: o, wake: wake}
+	s := &Source{options: o, wake: wake, stopping: make(chan struct{})}
 	for number, name := range o.Interfaces {
 		f := &iface{name: name, number: number}
 		s.ifaces = append(s.ifaces, f)

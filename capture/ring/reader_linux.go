@@ -34,6 +34,8 @@ type Reader struct {
 	limit   int64            // up to this time, Unix nanoseconds
 	hold    time.Duration    // how long others are waited for
 	polls   []unix.PollFd    // one a ring, then that of Stop
+	busy    bool             // frames were read since they were left to gather
+	pause   *time.Timer      // for that, nil for not at all
 	turns   int              // since the sockets were looked at
 	looked  time.Duration    // when those that are down were
 	silent  bool             // the rings let nothing in any more
@@ -43,13 +45,17 @@ type Reader struct {
 
 // newReader returns a reader of rings that share options.
 func newReader(s *Source, rings []*ring) *Reader {
-	return &Reader{
+	r := &Reader{
 		source: s, rings: rings,
 		// A block is handed over after twice its time-out at the latest: the
 		// kernel's timer lets one pass in which it was opened.
 		hold:  2*s.options.BlockTimeout + slack,
 		polls: make([]unix.PollFd, len(rings)+1),
 	}
+	if s.options.Gather > 0 {
+		r.pause = time.NewTimer(s.options.Gather) //nolint:forbidigo // it waits for frames, and looks at none
+	}
+	return r
 }
 
 // Next reads the next frame into f, whose Data lies in the ring and is valid
@@ -62,6 +68,10 @@ func newReader(s *Source, rings []*ring) *Reader {
 // their times, for which a frame is kept back, if others have none, for twice
 // Options.BlockTimeout and a little; where one ring is more than half full
 // that is left, and so its frames may come up to one block early.
+//
+// Each wait costs a change of context, what the runtime does about it, and what
+// others leave of the caches. So where frames keep coming, those that are
+// there are read, and then Options.Gather passes before the next are looked for.
 func (r *Reader) Next(f *capture.Frame) error {
 	for {
 		if c := r.current; c != nil && c.left > 0 {
@@ -106,6 +116,7 @@ func (r *Reader) turn() error {
 	for idle := r.source.options.IdleAfter; ; {
 		wait := r.choose()
 		if wait == 0 {
+			r.busy = r.pause != nil
 			return nil
 		}
 		if r.source.stopped.Load() {
@@ -114,6 +125,10 @@ func (r *Reader) turn() error {
 				return r.err
 			}
 			r.poll(time.Millisecond)
+			continue
+		}
+		if r.busy {
+			idle -= r.gather()
 			continue
 		}
 		if r.waiting() {
@@ -127,6 +142,21 @@ func (r *Reader) turn() error {
 		r.poll(min(idle, wait))
 		idle -= max(now()-begin, time.Microsecond)
 	}
+}
+
+// gather lets frames gather, and returns for how long. It waits for a timer of
+// the runtime's: one that finds a thread in a system call looks after it every
+// 20 µs for a while, at the cost of a context switch each.
+func (r *Reader) gather() time.Duration {
+	r.busy = false
+	begin := now()
+	r.pause.Reset(r.source.options.Gather)
+	select {
+	case <-r.pause.C:
+	case <-r.source.stopping:
+		r.pause.Stop()
+	}
+	return now() - begin
 }
 
 // waiting reports whether a frame is kept back.
@@ -289,14 +319,15 @@ func (r *Reader) Name(file int) string { return r.source.Name(file) }
 
 // A Source captures from interfaces.
 type Source struct {
-	options Options
-	ifaces  []*iface
-	rings   []*ring
-	all     *Reader
-	readers []*Reader
-	stopped atomic.Bool
-	wake    int // an eventfd: readable after Stop
-	closed  atomic.Bool
+	options  Options
+	ifaces   []*iface
+	rings    []*ring
+	all      *Reader
+	readers  []*Reader
+	stopped  atomic.Bool
+	stopping chan struct{} // closed by Stop
+	wake     int           // an eventfd: readable after Stop
+	closed   atomic.Bool
 }
 
 // Next is Reader.Next over all rings. Where Options.Fanout is more than one,
@@ -340,6 +371,7 @@ func (s *Source) Stop() {
 	if s.stopped.Swap(true) || s.closed.Load() {
 		return
 	}
+	close(s.stopping)
 	_, _ = unix.Write(s.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // of an eventfd at 0 it does not fail
 }
 

@@ -3,6 +3,8 @@
 package ring_test
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +141,34 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
+// What comes while frames gather is read after that, and Stop ends it.
+func TestGather(t *testing.T) {
+	p := testnet.NewPair(t)
+	o := livetest.Small(testnet.Right)
+	o.Gather = 400 * time.Millisecond
+	o.IdleAfter = 10 * time.Second
+	source := open(t, p, o)
+	s := p.Sender(testnet.Left)
+	var f capture.Frame
+	next := func(want error) time.Duration {
+		begin := time.Now()
+		if err := source.Next(&f); !errors.Is(err, want) {
+			t.Fatalf("got %v, want %v", err, want)
+		}
+		return time.Since(begin)
+	}
+	s.Send(livetest.Frame(0, 60))
+	next(nil)
+	s.Send(livetest.Frame(1, 60))
+	if took := next(nil); took < o.Gather {
+		t.Errorf("the second frame came after %v", took)
+	}
+	time.AfterFunc(50*time.Millisecond, source.Stop)
+	if took := next(io.EOF); took > 5*time.Second {
+		t.Errorf("stopped after %v", took)
+	}
+}
+
 // No descriptor and no memory is left when a source is closed, or could not be
 // opened.
 func TestNothingIsLeft(t *testing.T) {
@@ -192,6 +222,7 @@ func TestOptions(t *testing.T) {
 		{ring.Options{Interfaces: []string{"a"}, Blocks: 1 << 20}, "a ring of 1048576 blocks of 1048576 bytes: it must be one block to 64 GiB"},
 		{ring.Options{Interfaces: []string{"a"}, BlockTimeout: time.Microsecond}, "a block time-out of 1µs: it must be 1 ms to 10 s"},
 		{ring.Options{Interfaces: []string{"a"}, IdleAfter: -1}, "idle after -1ns: it must be 1 ms or more"},
+		{ring.Options{Interfaces: []string{"a"}, Gather: -1}, "to gather for -1ns: it must be 0 or more"},
 		{ring.Options{Interfaces: []string{"a"}, Fanout: 100}, "100 rings an interface: it must be 1 to 64"},
 	} {
 		if _, err := ring.Open(c.o); err == nil || err.Error() != c.want {
