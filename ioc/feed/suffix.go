@@ -27,9 +27,12 @@ func isSuffix(name string) bool {
 // no public suffix, and never says so of one that is. The list itself is much
 // slower, and it is asked for a million names.
 type suffixFilter struct {
-	seed    maphash.Seed
-	words   [suffixWords]uint64
-	unknown bool // the rules are not those of the package: nothing is certain
+	seed  maphash.Seed
+	words [suffixWords]uint64
+	// wildcards has .ck for the rule *.ck. It is exact, since many names of a
+	// feed are asked about with the same end.
+	wildcards map[string]bool
+	unknown   bool // the rules are not those of the package: nothing is certain
 }
 
 // suffixWords gives each of some 9000 rules 28 bits.
@@ -38,11 +41,16 @@ const suffixWords = 1 << 12
 // newSuffixFilter returns the filter of all public suffixes. It is made when it
 // is first needed, and never changes.
 var newSuffixFilter = sync.OnceValue(func() *suffixFilter { //nolint:gochecknoglobals // a function that remembers
-	f := &suffixFilter{seed: maphash.MakeSeed()}
+	f := &suffixFilter{seed: maphash.MakeSeed(), wildcards: map[string]bool{}}
 	version, rules, _ := strings.Cut(suffixRules, "\n")
 	f.unknown = version != publicsuffix.List.String()
 	for rule := range strings.Lines(rules) {
-		word, bits := f.place(strings.TrimSuffix(rule, "\n"))
+		rule = strings.TrimSuffix(rule, "\n")
+		if rule[0] == '.' {
+			f.wildcards[rule] = true
+			continue
+		}
+		word, bits := f.place(rule)
 		f.words[word] |= bits
 	}
 	return f
@@ -61,9 +69,8 @@ func (f *suffixFilter) has(rule string) bool {
 }
 
 // mayBe reports false only for names that are no public suffix. Those are, of
-// names with a dot, rules themselves or what the wildcard of a rule stands for:
-// the rule *.ck is kept as .ck. dot is where the first dot is, negative if there
-// is none.
+// names with a dot, rules themselves or what the wildcard of a rule stands for.
+// dot is where the first dot is, negative if there is none.
 func (f *suffixFilter) mayBe(name string, dot int) bool {
-	return dot < 0 || f.unknown || f.has(name) || f.has(name[dot:])
+	return dot < 0 || f.unknown || f.has(name) || f.wildcards[name[dot:]]
 }
