@@ -125,10 +125,17 @@ func (e *events) close() error {
 }
 
 // writeWhole writes a file, or to standard output for "-". A file is replaced
-// whole: nobody ever reads half a document. What names it in errors.
+// whole: nobody ever reads half a document. A device or pipe is written to, and
+// stays what it is, and so does a link. What names it in errors.
 func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error) (err error) {
 	if path == "-" {
 		return write(stdout)
+	}
+	if isSpecial(path) {
+		return writeInto(what, path, write)
+	}
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		path = to
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -148,6 +155,24 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 	return os.Rename(f.Name(), path)
 }
 
+// isSpecial reports whether there is something that is no file and no folder.
+func isSpecial(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
+}
+
+// writeInto writes to what is there.
+func writeInto(what, path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
 // writable checks that a file can be made where path says, before an hour of
 // work ends with the news that it can't. No path, or "-", needs no file.
 func writable(what, path string) error {
@@ -156,6 +181,9 @@ func writable(what, path string) error {
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("%s: %s is a folder", what, path)
+	}
+	if isSpecial(path) {
+		return nil // to open a pipe is to wait for who reads it
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

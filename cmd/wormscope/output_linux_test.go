@@ -1,0 +1,65 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestScopeIntoSpecials has the scope document written to a pipe, a device and
+// a link: each must still be there afterwards. Written by root, a file in place of
+// /dev/null would break the system.
+func TestScopeIntoSpecials(t *testing.T) {
+	dir := t.TempDir()
+	pipe, link, target := filepath.Join(dir, "pipe"), filepath.Join(dir, "link"), filepath.Join(dir, "target")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(target, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	null := filepath.Join(dir, "null")
+	if err := unix.Mknod(null, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+		t.Logf("without a device of our own: %v", err)
+		null = link
+	}
+	read := make(chan []byte, 1)
+	go func() {
+		b, _ := os.ReadFile(pipe) // what is missing shows below
+		read <- b
+	}()
+	for _, path := range []string{pipe, link, null} {
+		if err := writable("scope", path); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err := writeWhole("scope", path, nil, func(w io.Writer) error {
+			_, err := io.WriteString(w, "new")
+			return err
+		}); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if got := <-read; string(got) != "new" {
+		t.Errorf("through the pipe came %q", got)
+	}
+	if got, err := os.ReadFile(target); err != nil || string(got) != "new" {
+		t.Errorf("behind the link is %q, %v", got, err)
+	}
+	for path, want := range map[string]os.FileMode{pipe: os.ModeNamedPipe, link: os.ModeSymlink} {
+		if info, err := os.Lstat(path); err != nil || info.Mode().Type() != want {
+			t.Errorf("%s is not what it was any more: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if info, err := os.Stat(null); err != nil || null != link && info.Mode()&os.ModeCharDevice == 0 {
+		t.Errorf("the device is %v, %v", info.Mode(), err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+}
