@@ -134,7 +134,7 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 	if isSpecial(path) {
 		return writeInto(what, path, write)
 	}
-	if to, err := filepath.EvalSymlinks(path); err == nil {
+	if to, fails := filepath.EvalSymlinks(path); fails == nil {
 		path = to
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
@@ -163,7 +163,7 @@ func isSpecial(path string) bool {
 
 // writeInto writes to what is there.
 func writeInto(what, path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // G304: the user says where to
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
