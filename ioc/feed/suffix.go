@@ -11,7 +11,8 @@ import (
 
 // suffixes.txt has the rules of two labels and more that package publicsuffix
 // has, without the exceptions, one a line, under the version of the list that
-// it was made from. TestSuffixes writes it.
+// it was made from. TestSuffixes writes it. The list that both come from is
+// under the Mozilla Public License 2.0.
 //
 //go:embed suffixes.txt
 var suffixRules string
