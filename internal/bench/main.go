@@ -115,9 +115,14 @@ func (o options) row(rows *bytes.Buffer, capture, empty string) error {
 	return nil
 }
 
-// copy is the command that has tcpdump copy a capture to nowhere.
+// copy is the command that has tcpdump copy a capture to nowhere. Run by root,
+// it would become a user of its own first, and give him the device.
 func (o options) copy(capture string) command {
-	return command{o.tcpdump, []string{"-nr", capture, "-w", os.DevNull}}
+	args := []string{"-nr", capture, "-w", os.DevNull}
+	if os.Geteuid() == 0 {
+		args = append(args, "-Z", "root")
+	}
+	return command{o.tcpdump, args}
 }
 
 // replay is the command that runs wormscope over a capture.
