@@ -179,18 +179,11 @@ func (p *pipeline) batch(source source) error {
 // takeRuns reads frames and takes them through, as many as batch says.
 func (p *pipeline) takeRuns(source source) error {
 	defer p.survive(source)
-	runs, _ := source.(runSource)
 	var begin int64
 	for left := batchSize; left > 0; {
-		n := 0
-		if runs != nil {
-			n = runs.More(p.frames[:min(left, runSize)])
-		}
-		if n == 0 {
-			if err := source.Next(&p.frames[0]); err != nil {
-				return err
-			}
-			n = 1
+		n, err := readRun(source, p.frames[:min(left, runSize)])
+		if err != nil {
+			return err
 		}
 		if left == batchSize {
 			begin = p.frames[0].Time
@@ -204,6 +197,17 @@ func (p *pipeline) takeRuns(source source) error {
 		}
 	}
 	return nil
+}
+
+// readRun reads the frames that follow, as many as there are at hand and at
+// least one, and returns how many.
+func readRun(from source, frames []capture.Frame) (int, error) {
+	if runs, ok := from.(runSource); ok {
+		if n := runs.More(frames); n > 0 {
+			return n, nil
+		}
+	}
+	return 1, from.Next(&frames[0])
 }
 
 // note notes frames that were read, those that are looked at.

@@ -155,9 +155,11 @@ func (s *shard) fill(b *parcel) (err error) {
 	var begin int64
 	for i := 0; i < batchSize && len(b.packets) < parcelPackets && len(b.payload) < parcelBytes; i++ {
 		if s.taken == s.read {
-			if err := s.readOn(); err != nil {
+			n, err := readRun(s.ring, s.frames[:])
+			if err != nil {
 				return err
 			}
+			s.read, s.taken = n, 0
 		}
 		f := &s.frames[s.taken]
 		s.taken++ // now, so that a panic costs no other
@@ -170,22 +172,6 @@ func (s *shard) fill(b *parcel) (err error) {
 		}
 	}
 	return nil
-}
-
-// readOn reads the frames that follow, of which there is one at the least.
-func (s *shard) readOn() error {
-	s.read, s.taken = 0, 0
-	if runs, ok := s.ring.(runSource); ok {
-		s.read = runs.More(s.frames[:])
-	}
-	if s.read > 0 {
-		return nil
-	}
-	err := s.ring.Next(&s.frames[0])
-	if err == nil {
-		s.read = 1
-	}
-	return err
 }
 
 // take takes a frame through, as the pipeline does.
