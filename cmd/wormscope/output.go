@@ -134,10 +134,7 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 	if isSpecial(path) {
 		return writeInto(what, path, write)
 	}
-	if to, fails := filepath.EvalSymlinks(path); fails == nil {
-		path = to
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, path, err := createBeside(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -153,6 +150,16 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// createBeside makes a file beside one that it is going to replace, and returns
+// where that one is: behind links.
+func createBeside(path string) (f *os.File, replaced string, err error) {
+	if to, fails := filepath.EvalSymlinks(path); fails == nil {
+		path = to
+	}
+	f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	return f, path, err
 }
 
 // isSpecial reports whether there is something that is no file and no folder.
@@ -185,7 +192,7 @@ func writable(what, path string) error {
 	if isSpecial(path) {
 		return nil // to open a pipe is to wait for who reads it
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, _, err := createBeside(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
