@@ -46,9 +46,9 @@ func NewSieve() *Sieve {
 		s.kinds[ProtoUDP][flags] = tunnels
 	}
 	for _, port := range TunnelPorts() {
-		s.to[port%portSlots] |= tunnels
+		s.TakeTo(tunnels, port)
 	}
-	s.from[portTeredo%portSlots] |= tunnels
+	s.TakeFrom(tunnels, portTeredo)
 	return s
 }
 
@@ -82,12 +82,7 @@ func (s *Sieve) TakeTalk(who Takers) { s.talk |= who }
 
 // TakeNear notes who wants all packets one end of which is in these blocks. It
 // replaces who did before.
-func (s *Sieve) TakeNear(who Takers, blocks *ip.Blocks) {
-	s.near, s.close = ip.Blocks{}, who
-	if blocks != nil {
-		s.near = *blocks
-	}
-}
+func (s *Sieve) TakeNear(who Takers, blocks *ip.Blocks) { s.near, s.close = *blocks, who }
 
 // Who returns who wants a packet. It may name some who do not.
 func (s *Sieve) Who(p *Packet) (who Takers) {

@@ -52,7 +52,8 @@ func (r *Sifted) Sift(s *Sieve, frames []capture.Frame, from int, since, until i
 
 // glance looks at one frame.
 func (s *Sieve) glance(f *capture.Frame) (found sifted) {
-	const ends4 = 14 + 20                                                   // the header of IPv4
+	const ends4 = 14 + 20 // the header of IPv4
+
 	if f.Link != capture.LinkEthernet || uint64(f.Time-s.since) >= s.span { //nolint:gosec // G115: what is before is far too great
 		return siftedWanted
 	}

@@ -144,7 +144,7 @@ func (d *Detector) Tables() []detect.Table {
 	}
 }
 
-// Packet looks both ends of a packet up; for nearly every packet that is all.
+// Packet looks both ends of a packet up.
 func (d *Detector) Packet(p *packet.Packet) {
 	d.lookUp(p)
 	if icmpError(p) {

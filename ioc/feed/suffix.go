@@ -17,13 +17,6 @@ import (
 //go:embed suffixes.txt
 var suffixRules string
 
-// isSuffix reports whether a name is a public suffix. A name without a dot
-// always is one.
-func isSuffix(name string) bool {
-	suffix, _ := publicsuffix.PublicSuffix(name)
-	return suffix == name
-}
-
 // A suffixFilter says of nearly all names of two labels and more that they are
 // no public suffix, and never says so of one that is. The list itself is much
 // slower, and it is asked for a million names.

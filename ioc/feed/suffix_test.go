@@ -45,6 +45,13 @@ func TestSuffixes(t *testing.T) {
 	}
 }
 
+// isSuffix reports whether a name is a public suffix. A name without a dot
+// always is one.
+func isSuffix(name string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(name)
+	return suffix == name
+}
+
 // TestSuffixFilter holds the filter against the list, for each rule and names
 // around it.
 func TestSuffixFilter(t *testing.T) {
