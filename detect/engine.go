@@ -93,7 +93,10 @@ func (e *Engine) Second() (since, until int64) { return e.tick - tickEvery, e.ti
 func (e *Engine) Pass(at int64) { e.now = max(e.now, at) }
 
 // Packet runs the detectors over one packet.
-func (e *Engine) Packet(p *packet.Packet) {
+func (e *Engine) Packet(p *packet.Packet) { e.PacketFor(p, e.sieve.Who(p)) }
+
+// PacketFor runs over one packet those detectors that the Sieve says want it.
+func (e *Engine) PacketFor(p *packet.Packet, who packet.Takers) {
 	if at := p.Time; at > e.now {
 		e.now = at
 		if at >= e.tick {
@@ -102,7 +105,7 @@ func (e *Engine) Packet(p *packet.Packet) {
 	} else if at < e.now-backTolerance {
 		e.back++
 	}
-	for who := e.sieve.Who(p); who != 0; who &= who - 1 { // without the lowest bit
+	for ; who != 0; who &= who - 1 { // without the lowest bit
 		e.all[bits.TrailingZeros8(uint8(who))].Packet(p)
 	}
 }

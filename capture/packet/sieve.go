@@ -34,9 +34,6 @@ type Sieve struct {
 	talk  Takers    // who wants ICMP messages that are no errors
 	near  ip.Blocks // of addresses
 	close Takers    // who wants whatever has an end near
-
-	since int64  // packet times that Sift is for,
-	span  uint64 // and for how long from there, nanoseconds
 }
 
 // NewSieve returns a Sieve that nobody wants anything of, but for the decoder.

@@ -2,135 +2,167 @@ package packet
 
 import (
 	"encoding/binary"
-	"math"
-	"math/bits"
 
 	"wormscope/capture"
 )
 
-// Sifted is what a Sieve found of some frames that follow each other, each
-// known by its place among them.
+// MaxSifted is how many frames can be sifted at once.
+const MaxSifted = 128
+
+// Sifted is what a Sieve found of some frames that follow each other: which are
+// wanted, or must be decoded to say, and what the others come to.
 type Sifted struct {
-	found  [MaxSifted]sifted
-	wanted uint64 // a bit for each that is wanted
+	places [MaxSifted + 1]int32  // of those that are wanted; of the end behind the last
+	who    [MaxSifted + 1]Takers // who wants them, with ask where Sieve.Who must say
+	passed [MaxSifted + 1]passed // what is before each
+	wanted int                   // how many there are
+	from   int                   // where the frames begin
+	since  int64
 }
 
-// MaxSifted is how many frames can be sifted at once.
-const MaxSifted = 64
+// ask is among those who want a frame if there may be others.
+const ask = tunnels
 
-// sifted is what was found of one frame: in the lowest bits how many VLAN tags
-// it has, up to three; whether one of its addresses is near; whether it is
-// wanted for another reason, or must be decoded to say.
-type sifted = uint8
+// passed is what frames come to that nobody wants.
+type passed struct {
+	tags, bytes uint64
+	newest, old uint64 // nanoseconds since Sifted.since; those of the oldest inverted, so that 0 is the least
+}
 
-const (
-	siftedTags   sifted = 3
-	siftedNear          = 2 // the bit's place
-	siftedWanted sifted = 1 << 3
-)
+// Passed is what frames come to that nobody wants.
+type Passed struct {
+	Frames         int
+	Bytes          uint64 // that they had on the wire
+	Oldest, Newest int64  // packet times, Unix nanoseconds; valid where there are frames
+	tags           uint64
+}
 
 // Sift tells which of frames somebody wants, or Decode has to see to for
 // another reason, from the one at from on. Those whose times are before since,
 // or not before until, are among them.
 //
-// It is the only thing that nearly all frames go through. The loop does not wait
-// for what is marked of an address: while that is on its way to the processor,
-// the frames behind have their turn.
+// It is the only thing that nearly all frames go through, so that what is usual
+// takes no call, and the outcome is no jump that a processor could not foresee.
+// Nor do the frames behind wait for what is marked of an address, while that is
+// on its way.
 func (r *Sifted) Sift(s *Sieve, frames []capture.Frame, from int, since, until int64) {
-	s.since, s.span = since, uint64(until-since) //nolint:gosec // G115: never negative
-	for i := from; i < len(frames) && i < len(r.found); i++ {
-		r.found[i] = s.glance(&frames[i])
-	}
-	r.wanted = 0
-	const ones, gather = 0x0101010101010101, 0x0102040810204080
-	for i := 0; i < len(r.found); i += 8 { // eight at a time
-		eight := binary.LittleEndian.Uint64(r.found[i:])
-		eight = (eight>>siftedNear | eight>>(siftedNear+1)) & ones
-		r.wanted |= eight * gather >> 56 << i // the product has the eight bits on top
-	}
-}
-
-// glance looks at one frame.
-func (s *Sieve) glance(f *capture.Frame) (found sifted) {
-	const ends4 = 14 + 20 // the header of IPv4
-
-	if f.Link != capture.LinkEthernet || uint64(f.Time-s.since) >= s.span { //nolint:gosec // G115: what is before is far too great
-		return siftedWanted
-	}
-	be, b := binary.BigEndian, f.Data
-	for len(b) >= ends4+20 {
-		switch t := be.Uint16(b[12:]); {
-		case t == typeIPv4:
-			h := (*[20]byte)(b[14:])
-			near := s.near.Bit(be.Uint32(h[12:])) | s.near.Bit(be.Uint32(h[16:]))
-			odd := uint64(h[0]^0x45) | uint64(be.Uint32(h[4:])&0x3fff) // options, and fragments
-			return found | s.carried(Proto(h[9]), (*[20]byte)(b[ends4:]), int(be.Uint16(h[2:]))-20, len(b)-ends4, near, odd)
-		case t == typeIPv6:
-			return found | s.glance6(b)
-		case !isTag(t) || found == siftedTags:
-			return siftedWanted
+	const ends4, ends6 = 14 + 20, 14 + 40             // of the headers of IP
+	be, span := binary.BigEndian, uint64(until-since) //nolint:gosec // G115: never negative
+	clear(r.passed[:r.wanted+1])
+	n := 0 // that are wanted
+	frames = frames[:min(len(frames), MaxSifted)]
+frames:
+	for i := from; i < len(frames); i++ {
+		f := &frames[i]
+		var (
+			h         *[20]byte // the transport header
+			proto     Proto
+			wire      int // of what IP carries
+			captured  int // "
+			near, odd uint64
+			tags      uint64
+		)
+		b, in := f.Data, uint64(f.Time-since) //nolint:gosec // G115: what is before is far too great
+		r.places[n], r.who[n] = int32(i), ask //nolint:gosec // G115: below MaxSifted
+		if f.Link != capture.LinkEthernet || in >= span {
+			n++
+			continue
 		}
-		found++
-		b = b[4:] // which puts the tag's type where the frame's was
+	network:
+		for {
+			if len(b) < ends4+20 {
+				n++
+				continue frames
+			}
+			v4 := (*[40]byte)(b[14:])
+			switch t := be.Uint16(b[12:]); {
+			case t == typeIPv4:
+				near = s.near.Bit(be.Uint32(v4[12:])) | s.near.Bit(be.Uint32(v4[16:]))
+				odd = uint64(v4[0]^0x45) | uint64(be.Uint32(v4[4:])&0x3fff) // options, and fragments
+				h, proto, wire, captured = (*[20]byte)(v4[20:]), Proto(v4[9]), int(be.Uint16(v4[2:]))-20, len(b)-ends4
+				break network
+			case t == typeIPv6 && len(b) >= ends6+20:
+				v6 := (*[60]byte)(b[14:])
+				src, dst := be.Uint64(v6[8:]), be.Uint64(v6[24:])
+				near = s.near.Bit6(src) | s.near.Bit6(dst)
+				odd = uint64(v6[0]>>4 ^ 6)
+				if src == 0 || dst == 0 { // some of these are IPv4
+					odd = 1
+				}
+				h, proto, wire, captured = (*[20]byte)(v6[40:]), Proto(v6[6]), int(be.Uint16(v6[4:])), len(b)-ends6
+				break network
+			case !isTag(t) || tags == 3:
+				n++
+				continue frames
+			}
+			tags++
+			b = b[4:] // which puts the tag's type where the frame's was
+		}
+		who := s.kinds[proto][h[13]%flagSets] & (s.from[be.Uint16(h[:])%portSlots] | s.to[be.Uint16(h[2:])%portSlots])
+		switch {
+		case proto == ProtoTCP:
+			header := int(h[12]) >> 4 * 4
+			odd |= uint64((header-20)|(wire-header)|(captured-header)) >> 63 //nolint:gosec // G115: 1 where one is negative
+		case isICMP(proto) && !isError(proto, h[0]) && wire >= 4:
+			who = s.talk
+		default:
+			size := int(be.Uint16(h[4:]))
+			odd |= uint64(proto^ProtoUDP) | uint64((size-8)|(wire-size))>>63 //nolint:gosec // G115: the same
+		}
+		who |= s.close & -Takers(near)       //nolint:gosec // G115: 0 or 1
+		who |= ask & -Takers((odd|-odd)>>63) //nolint:gosec // G115: the same
+		r.who[n] = who
+		wanted := (uint64(who) + 0xff) >> 8 // 1 if anybody does
+		p, out := &r.passed[n], wanted-1    // all bits where nobody wants it, none where somebody does
+		p.tags += tags & out
+		p.bytes += uint64(f.Len) & out //nolint:gosec // G115: never negative
+		p.newest = max(p.newest, in&out)
+		p.old = max(p.old, ^in&out)
+		n += int(wanted) //nolint:gosec // G115: 0 or 1
 	}
-	return siftedWanted
+	r.places[n] = int32(len(frames)) //nolint:gosec // G115: at most MaxSifted
+	r.wanted, r.from, r.since = n, from, since
 }
 
-// glance6 looks at a frame of IPv6, without its tags.
-func (s *Sieve) glance6(b []byte) sifted {
-	const ends6 = 14 + 40
-	if len(b) < ends6+20 {
-		return siftedWanted
+// Wanted returns how many frames are wanted.
+func (r *Sifted) Wanted() int { return r.wanted }
+
+// Place returns the place of the ith frame that is wanted.
+func (r *Sifted) Place(i int) int { return int(r.places[i]) }
+
+// Who returns who wants the ith frame that is wanted, of which p was decoded. It
+// may name some who do not.
+func (r *Sifted) Who(i int, s *Sieve, p *Packet) Takers {
+	if who := r.who[i]; who&ask == 0 {
+		return who
 	}
-	be, h := binary.BigEndian, (*[40]byte)(b[14:])
-	src, dst := be.Uint64(h[8:]), be.Uint64(h[24:])
-	if h[0]>>4 != 6 || src == 0 || dst == 0 { // some of these are IPv4
-		return siftedWanted
-	}
-	near := s.near.Bit6(src) | s.near.Bit6(dst)
-	return s.carried(Proto(h[6]), (*[20]byte)(b[ends6:]), int(be.Uint16(h[4:])), len(b)-ends6, near, 0)
+	return s.Who(p)
 }
 
-// carried looks at what IP carries: wire bytes long, of which some are
-// captured. The frame is wanted if odd is not 0.
-func (s *Sieve) carried(proto Proto, h *[20]byte, wire, captured int, near, odd uint64) sifted {
-	be := binary.BigEndian
-	who := s.kinds[proto][h[13]%flagSets] & (s.from[be.Uint16(h[:])%portSlots] | s.to[be.Uint16(h[2:])%portSlots])
-	switch {
-	case proto == ProtoTCP:
-		header := int(h[12]) >> 4 * 4
-		odd |= uint64(who) | uint64((header-20)|(min(wire, captured)-header))>>63 //nolint:gosec // G115: 1 where one is negative
-	case isICMP(proto) && !isError(proto, h[0]) && wire >= 4:
-		odd |= uint64(s.talk)
-	default:
-		length := int(be.Uint16(h[4:]))
-		odd |= uint64(who) | uint64(proto^ProtoUDP) | uint64((length-8)|(wire-length))>>63 //nolint:gosec // G115: the same
+// Newest returns the time of the newest of the frames that nobody wants between
+// the ith that is wanted and the one before it, or the earliest that there may
+// be where there is none.
+func (r *Sifted) Newest(i int) int64 { return r.since + int64(r.passed[i].newest) } //nolint:gosec // G115: within the span
+
+// Passed returns what the frames come to that nobody wants, of those before the
+// ith that is wanted; of all, if i is how many there are.
+func (r *Sifted) Passed(i int) (sum Passed) {
+	sum.Frames = int(r.places[i]) - r.from - i
+	var all passed
+	for j := range r.passed[:i+1] {
+		p := &r.passed[j]
+		all.tags += p.tags
+		all.bytes += p.bytes
+		all.newest = max(all.newest, p.newest)
+		all.old = max(all.old, p.old)
 	}
-	return sifted(near<<siftedNear) | sifted((odd|-odd)>>63)*siftedWanted //nolint:gosec // G115: 0 or 1 each
+	sum.tags, sum.Bytes = all.tags, all.bytes
+	sum.Oldest, sum.Newest = r.since+int64(^all.old), r.since+int64(all.newest) //nolint:gosec // G115: within the span
+	return sum
 }
 
-// WantAll has all frames be wanted.
-func (r *Sifted) WantAll() { r.wanted = ^uint64(0) }
-
-// Want has the frame at a place be wanted.
-func (r *Sifted) Want(at int) { r.wanted |= 1 << at }
-
-// Next returns the place of the first frame that is wanted, from one place on
-// and before another; that one, where none is.
-func (r *Sifted) Next(from, end int) int {
-	return min(from+bits.TrailingZeros64(r.wanted>>from), end)
-}
-
-// Pass counts as decoded the frames from one place to before another, none of
-// which is wanted. It returns the time of the newest of them.
-func (d *Decoder) Pass(r *Sifted, frames []capture.Frame, from, to int) (newest int64) {
-	tags := uint64(0)
-	newest = math.MinInt64
-	for i := from; i < to; i++ {
-		tags += uint64(r.found[i])
-		newest = max(newest, frames[i].Time)
-	}
-	d.stats.Outcomes[OK] += uint64(to - from) //nolint:gosec // G115: never negative
-	d.stats.Encaps[VLAN] += tags
-	return newest
+// Pass counts frames as decoded that nobody wants.
+func (d *Decoder) Pass(p *Passed) {
+	d.stats.Outcomes[OK] += uint64(p.Frames) //nolint:gosec // G115: never negative
+	d.stats.Encaps[VLAN] += p.tags
 }

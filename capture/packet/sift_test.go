@@ -2,7 +2,6 @@ package packet_test
 
 import (
 	"math"
-	"slices"
 	"testing"
 
 	"wormscope/capture"
@@ -47,20 +46,25 @@ func someTakers() *packet.Sieve {
 func (d *pair) sift(t *testing.T, f *capture.Frame, o packet.Outcome) {
 	t.Helper()
 	var r packet.Sifted
-	frames := []capture.Frame{*f}
-	r.Sift(d.sieve, frames, 0, f.Time, f.Time+1)
-	if r.Next(0, 1) == 0 {
+	r.Sift(d.sieve, []capture.Frame{*f}, 0, f.Time, f.Time+1)
+	who := d.sieve.Who(&d.p)
+	if r.Wanted() == 1 {
+		if got := r.Who(0, d.sieve, &d.p); o == packet.OK && got != who {
+			t.Fatalf("%b want it by its headers, %b when it is decoded\n%+v\n%x", got, who, d.p, f.Data)
+		}
 		var p packet.Packet
 		d.sifting.Decode(f, &p)
 		return
 	}
 	d.passed++
-	if who := d.sieve.Who(&d.p); o != packet.OK || who != 0 {
+	if o != packet.OK || who != 0 {
 		t.Fatalf("passed, though %v, and %b want it\n%+v\n%x", o, who, d.p, f.Data)
 	}
-	if newest := d.sifting.Pass(&r, frames, 0, 1); newest != f.Time {
-		t.Fatalf("the newest is of %d, want %d", newest, f.Time)
+	passed := r.Passed(0)
+	if passed.Frames != 1 || passed.Bytes != uint64(f.Len) || passed.Oldest != f.Time || passed.Newest != f.Time || r.Newest(0) != f.Time {
+		t.Fatalf("%+v passed, want one of %d bytes at %d", passed, f.Len, f.Time)
 	}
+	d.sifting.Pass(&passed)
 }
 
 // TestSiftOrdinary names what is passed of a few frames.
@@ -80,7 +84,7 @@ func TestSiftOrdinary(t *testing.T) {
 	for name, f := range ordinary() {
 		for sieve, want := range map[*packet.Sieve]bool{nobody: passed[name], all: false, everywhere: false} {
 			var r packet.Sifted
-			if r.Sift(sieve, []capture.Frame{f}, 0, 0, 1); r.Next(0, 1) == 1 != want {
+			if r.Sift(sieve, []capture.Frame{f}, 0, 0, 1); r.Wanted() == 0 != want {
 				t.Errorf("%s: passed %v, want %v", name, !want, want)
 			}
 		}
@@ -93,11 +97,12 @@ func TestSiftRuns(t *testing.T) {
 	t.Parallel()
 	data, bad := ordinary()["VLAN"], ordinary()["bad"]
 	s := packet.NewSieve()
-	for _, n := range []int{1, 7, 8, 9, packet.MaxSifted} {
+	var r packet.Sifted // what was there before must not matter
+	for _, n := range []int{1, 7, 8, 9, packet.MaxSifted, packet.MaxSifted - 1} {
 		frames, wanted := make([]capture.Frame, n), make([]bool, n)
 		for i := range frames {
 			frames[i] = data
-			switch frames[i].Time = 100 + int64(i); i % 7 {
+			switch frames[i].Time = 100 + int64(i*13%29); i % 7 {
 			case 3:
 				frames[i], wanted[i] = bad, true
 			case 4:
@@ -108,28 +113,44 @@ func TestSiftRuns(t *testing.T) {
 				frames[i].Time, wanted[i] = math.MinInt64, true
 			}
 		}
-		for from := range n {
-			var r packet.Sifted
-			r.WantAll() // what was there before
+		for from := range n + 1 {
 			r.Sift(s, frames, from, 100, 1099)
-			r.Want(n - 1)
-			for i := from; i < n; i++ {
-				want := n - 1
-				if at := slices.Index(wanted[i:], true); at >= 0 {
-					want = min(want, i+at)
-				}
-				if got := r.Next(i, n); got != want {
-					t.Fatalf("%d frames from %d: behind %d comes %d, want %d", n, from, i, got, want)
-				}
-			}
-			if next := r.Next(from, n); next > from {
-				d := packet.NewDecoder()
-				newest := d.Pass(&r, frames, from, next)
-				if st := d.Stats(); newest != frames[next-1].Time || st.Outcomes[packet.OK] != uint64(next-from) || st.Encaps[packet.VLAN] != uint64(next-from) {
-					t.Fatalf("%d frames from %d to %d: newest %d, %+v", n, from, next, newest, st)
-				}
-			}
+			wantRun(t, &r, frames, wanted, from)
 		}
+	}
+}
+
+// wantRun compares what was found of frames, from one place on, with which are
+// wanted.
+func wantRun(t *testing.T, r *packet.Sifted, frames []capture.Frame, wanted []bool, from int) {
+	t.Helper()
+	all := packet.Passed{Oldest: math.MaxInt64, Newest: math.MinInt64}
+	n, newest := 0, int64(100)
+	for i := from; i <= len(frames); i++ {
+		if i < len(frames) && !wanted[i] {
+			f := &frames[i]
+			all.Frames, all.Bytes = all.Frames+1, all.Bytes+uint64(f.Len)
+			all.Oldest, all.Newest = min(all.Oldest, f.Time), max(all.Newest, f.Time)
+			newest = max(newest, f.Time)
+			continue
+		}
+		passed := r.Passed(n)
+		d := packet.NewDecoder()
+		d.Pass(&passed)
+		if st := d.Stats(); st.Outcomes[packet.OK] != uint64(all.Frames) || st.Encaps[packet.VLAN] != uint64(all.Frames) {
+			t.Fatalf("%d frames from %d to %d: %+v, want %d", len(frames), from, i, st, all.Frames)
+		}
+		same := passed.Frames == all.Frames && passed.Bytes == all.Bytes &&
+			(all.Frames == 0 || passed.Oldest == all.Oldest && passed.Newest == all.Newest)
+		if !same || r.Newest(n) != newest || i < len(frames) && r.Place(n) != i {
+			t.Fatalf("%d frames from %d to %d: %+v, newest %d, then %d; want %+v, %d", len(frames), from, i, passed, r.Newest(n), r.Place(n), all, newest)
+		}
+		if i < len(frames) {
+			n, newest = n+1, 100
+		}
+	}
+	if r.Wanted() != n {
+		t.Fatalf("%d frames from %d: %d are wanted, want %d", len(frames), from, r.Wanted(), n)
 	}
 }
 
@@ -143,7 +164,8 @@ func TestSiftAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		r.Sift(s, frames, 0, 0, 1)
-		d.Pass(&r, frames, 0, r.Next(0, len(frames)))
+		passed := r.Passed(r.Wanted())
+		d.Pass(&passed)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -46,9 +46,11 @@ type pipeline struct {
 	merger   *merger                 // what the rings of a run pass on, nil where frames are taken here
 	frames   [runSize]capture.Frame  // that were read together
 	read     int                     // how many of these hold a frame
-	taken    int                     // how many were taken through
 	sifted   packet.Sifted           // which of them a detector wants
-	changes  int                     // of what detectors want, when that was found
+	taken    int                     // how many of those were taken through
+	latest   int                     // which frame that was last
+	left     bool                    // there may be more to take
+	changes  int                     // of what detectors want, when they were sifted
 	packet   packet.Packet
 }
 
@@ -170,7 +172,7 @@ const (
 // parser or detector costs the one frame and ends the batch early.
 func (p *pipeline) batch(source source) error {
 	err := p.takeRuns(source)
-	for p.taken < p.read { // a panic has left these
+	for p.left { // by a panic
 		p.takeLeft(source)
 	}
 	return err
@@ -179,20 +181,17 @@ func (p *pipeline) batch(source source) error {
 // takeRuns reads frames and takes them through, as many as batch says.
 func (p *pipeline) takeRuns(source source) error {
 	defer p.survive(source)
-	var begin int64
+	begin := p.engine.Now()
 	for left := batchSize; left > 0; {
 		n, err := readRun(source, p.frames[:min(left, runSize)])
 		if err != nil {
 			return err
 		}
-		if left == batchSize {
-			begin = p.frames[0].Time
-		}
 		left -= n
-		end := p.frames[n-1].Time
-		p.note(n)
+		p.read = n
+		p.sift(0)
 		p.take()
-		if p.slice > 0 && end-begin >= p.slice {
+		if now := p.engine.Now(); p.slice > 0 && now-begin >= p.slice {
 			break
 		}
 	}
@@ -210,28 +209,14 @@ func readRun(from source, frames []capture.Frame) (int, error) {
 	return 1, from.Next(&frames[0])
 }
 
-// note notes frames that were read, those that are looked at.
-func (p *pipeline) note(n int) {
-	p.read, p.taken = n, 0
-	if p.only != nil {
-		p.sifted.WantAll() // if leaveOut does not return
-		p.leaveOut(n)
+// sift finds those of the frames from one place on that a detector wants.
+func (p *pipeline) sift(from int) {
+	p.taken, p.left, p.changes = 0, true, p.engine.Changes()
+	since, until := p.engine.Second()
+	if p.only != nil || p.traffic.wantsAll() || p.state.wantsAll(p.frames[0].File) {
+		until = since // none
 	}
-	frames := p.frames[:p.read]
-	p.traffic.note(frames)
-	p.state.noteFrames(frames)
-	p.sift()
-}
-
-// leaveOut leaves out the frames that the user does not want to be looked at.
-func (p *pipeline) leaveOut(n int) {
-	p.read = 0
-	for i := range n {
-		if p.passes(&p.frames[i]) {
-			p.frames[p.read] = p.frames[i]
-			p.read++
-		}
-	}
+	p.sifted.Sift(p.engine.Sieve(), p.frames[:p.read], from, since, until)
 }
 
 // takeLeft takes the frames through that were read and not taken.
@@ -240,42 +225,43 @@ func (p *pipeline) takeLeft(names names) {
 	p.take()
 }
 
-// sift finds those of the frames that were read and not taken that a detector
-// wants.
-func (p *pipeline) sift() {
-	p.changes = p.engine.Changes()
-	since, until := p.engine.Second()
-	p.sifted.Sift(p.engine.Sieve(), p.frames[:p.read], p.taken, since, until)
-	switch {
-	case p.traffic.inside:
-	case p.traffic.frames <= batchSize:
-		p.sifted.WantAll()
-	default: // of wrong traffic a part will do
-		p.sifted.Want(p.taken)
-	}
-}
-
 // take takes the frames through that were read. Those that no detector wants
 // are not even decoded.
 func (p *pipeline) take() {
-	for p.taken < p.read {
-		next := p.sifted.Next(p.taken, p.read)
-		if next > p.taken {
-			p.engine.Pass(p.decoder.Pass(&p.sifted, p.frames[:p.read], p.taken, next))
-			if p.taken = next; next == p.read {
-				return
-			}
-		}
+	for p.taken < p.sifted.Wanted() {
+		p.latest = p.sifted.Place(p.taken)
+		p.engine.Pass(p.sifted.Newest(p.taken))
 		p.taken++ // now, so that a panic costs no other
-		p.look(&p.frames[next])
+		p.look(p.taken - 1)
 		if p.engine.Changes() != p.changes {
-			p.sift()
+			p.pass(p.taken - 1)
+			p.sift(p.latest + 1)
 		}
 	}
+	p.left = false
+	p.engine.Pass(p.sifted.Newest(p.taken))
+	p.pass(p.taken)
 }
 
-// look decodes a frame and has the detectors look at it.
-func (p *pipeline) look(f *capture.Frame) {
+// pass counts the frames before the ith that a detector wants and that none does.
+func (p *pipeline) pass(i int) {
+	passed := p.sifted.Passed(i)
+	if passed.Frames == 0 {
+		return
+	}
+	p.decoder.Pass(&passed)
+	p.traffic.pass(&passed)
+	p.state.pass(p.frames[0].File, &passed)
+}
+
+// look decodes the ith frame that a detector wants and has them look at it.
+func (p *pipeline) look(i int) {
+	f := &p.frames[p.latest]
+	if p.only != nil && !p.passes(f) {
+		return
+	}
+	p.traffic.note(f)
+	p.state.noteFrame(f)
 	if o := p.decoder.Decode(f, &p.packet); o != packet.OK {
 		p.state.outcome(f, o)
 		return
@@ -283,23 +269,28 @@ func (p *pipeline) look(f *capture.Frame) {
 	if !p.traffic.inside {
 		p.lookInside(&p.packet)
 	}
-	p.engine.Packet(&p.packet)
+	p.engine.PacketFor(&p.packet, p.sifted.Who(i, p.engine.Sieve(), &p.packet))
 }
 
-// note counts frames and widens the span of time that was seen.
-func (t *traffic) note(frames []capture.Frame) {
-	if t.frames == 0 && len(frames) > 0 {
-		t.first, t.last = frames[0].Time, frames[0].Time
+// note notes a frame.
+func (t *traffic) note(f *capture.Frame) { t.span(1, uint64(f.Len), f.Time, f.Time) } //nolint:gosec // G115: never negative
+
+// pass notes frames that nobody looks at.
+func (t *traffic) pass(p *packet.Passed) { t.span(p.Frames, p.Bytes, p.Oldest, p.Newest) }
+
+// span counts frames and widens the span of time that was seen.
+func (t *traffic) span(frames int, bytes uint64, oldest, newest int64) {
+	if t.frames == 0 {
+		t.first, t.last = oldest, newest
 	}
-	t.frames += uint64(len(frames))
-	first, last, length := t.first, t.last, 0
-	for i := range frames {
-		f := &frames[i]
-		first, last, length = min(first, f.Time), max(last, f.Time), length+f.Len
-	}
-	t.first, t.last = first, last
-	t.bytes += uint64(length)
+	t.frames += uint64(frames) //nolint:gosec // G115: never negative
+	t.bytes += bytes
+	t.first, t.last = min(t.first, oldest), max(t.last, newest)
 }
+
+// wantsAll reports whether the next frames are looked at to find out whether
+// anything inside is in them: of wrong traffic a part.
+func (t *traffic) wantsAll() bool { return !t.inside && t.frames/batchSize%16 == 0 }
 
 // lookInside notes whether anything of the institution's is in the traffic at
 // all: it tells a capture of the wrong network from a quiet one.
@@ -310,7 +301,7 @@ func (p *pipeline) lookInside(pkt *packet.Packet) {
 // survive, deferred, ends a panic at the frame that was taken last.
 func (p *pipeline) survive(names names) {
 	if r := recover(); r != nil {
-		p.panicked(&p.frames[max(p.taken-1, 0)], names, r)
+		p.panicked(&p.frames[p.latest], names, r)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,5 +129,68 @@ func TestBatchSize(t *testing.T) {
 	}
 	if len(ends) != 2 || ends[0] != batchSize || ends[1] < 6000 || ends[1] > 6000+runSize {
 		t.Errorf("batches end at %v", ends)
+	}
+}
+
+// A fickle detector wants datagrams, or nothing but one kind of segments for a
+// while, and changes its mind in the middle of runs.
+type fickle struct {
+	fragile
+	wants   detect.Kind
+	changed func()
+}
+
+func (d *fickle) Wants() detect.Interest  { return detect.Interest{Kinds: d.wants} }
+func (d *fickle) OnChange(changed func()) { d.changed = changed }
+func (d *fickle) Packet(p *packet.Packet) {
+	d.got = append(d.got, p.Number)
+	if d.wants = detect.UDP; p.Number%7 == 0 {
+		d.wants = detect.TCPControl
+	}
+	d.changed()
+}
+
+// TestChangesInRuns wants a change of what detectors want to hold from the next
+// frame on, wherever in a run it comes, and all frames counted once.
+func TestChangesInRuns(t *testing.T) {
+	const n = 10_000
+	frames := udpFrames(n)
+	syn := udpFrames(1)[0].Data
+	copy(syn[23:], []byte{6})
+	copy(syn[46:], []byte{0x50, 2})
+	for i := range frames {
+		if i%11 == 3 {
+			frames[i].Data = syn
+		}
+	}
+	var want []uint64
+	wants := detect.UDP
+	for i := range frames {
+		number := uint64(i + 1)
+		isSYN := i%11 == 3
+		if isSYN != (wants == detect.TCPControl) {
+			continue
+		}
+		want = append(want, number)
+		if wants = detect.UDP; number%7 == 0 {
+			wants = detect.TCPControl
+		}
+	}
+	p := benchPipeline(t, nil)
+	d := &fickle{fragile: fragile{fails: func(uint64) bool { return false }}, wants: detect.UDP}
+	p.engine = detect.NewEngine(d)
+	at := 0
+	if err := p.run(&runsSource{memorySource: memorySource{frames, &at}}, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(d.got, want) {
+		t.Errorf("%d packets, want %d", len(d.got), len(want))
+	}
+	tr, decoded := &p.traffic, p.decoder.Stats()
+	if tr.frames != n || tr.bytes != n*60 || tr.first != 1e6 || tr.last != n*1e6 || decoded.Outcomes[packet.OK] != n {
+		t.Errorf("%+v, %d decoded", tr, decoded.Outcomes[packet.OK])
+	}
+	if p.engine.Now() != n*1e6 {
+		t.Errorf("time has come to %d", p.engine.Now())
 	}
 }

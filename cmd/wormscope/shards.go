@@ -181,7 +181,7 @@ func (s *shard) take(f *capture.Frame, b *parcel) {
 		return
 	}
 	s.looked++
-	b.traffic.note(s.frames[s.taken-1 : s.taken])
+	b.traffic.note(f)
 	n := b.note(f)
 	if o := s.decoder.Decode(f, &s.packet); o != packet.OK {
 		if o.Failure() {

@@ -179,17 +179,22 @@ func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 	}
 }
 
-// noteFrames notes frames before they are decoded.
-func (k *state) noteFrames(frames []capture.Frame) {
-	if k == nil {
-		return
-	}
-	for i := range frames {
-		k.noteFrame(&frames[i])
+// wantsAll reports whether frames of a file are still to be in its print.
+func (k *state) wantsAll(file int) bool { return k != nil && k.capture(file).frames < printFrames }
+
+// pass notes frames of a file that nobody looks at.
+func (k *state) pass(file int, p *packet.Passed) {
+	if k != nil {
+		c := k.capture(file)
+		c.first, c.last = min(c.first, p.Oldest), max(c.last, p.Newest)
 	}
 }
 
+// noteFrame notes a frame before it is decoded.
 func (k *state) noteFrame(f *capture.Frame) {
+	if k == nil {
+		return
+	}
 	c := k.capture(f.File)
 	if c.frames == 0 {
 		c.first, c.last = f.Time, f.Time
