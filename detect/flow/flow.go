@@ -208,7 +208,7 @@ func (t *Table) opens(e *lru.Entry[key, flow], k *key, h uint64, from side, p *p
 		switch {
 		case f.has[from].any(started) && p.Seq+1 == f.halves[from].first:
 			return done // a copy
-		case answer && !t.accepted(k, from, p):
+		case answer && !t.openers.asks(k, h, from, p): // on the ports of one that has data
 			return false
 		case !answer && f.has[1-from].any(started):
 			done = true // Anyone can send a SYN: it counts when the other end accepts it.
@@ -216,19 +216,14 @@ func (t *Table) opens(e *lru.Entry[key, flow], k *key, h uint64, from side, p *p
 			t.end(e)
 		}
 	}
-	if t.openers.note(k, from, p) {
+	if answer {
+		t.openers.accept(k, h, from, p)
+	} else if t.openers.ask(k, h, from, p) {
 		if over := find(t.over, k, h); over != nil {
 			t.over.Remove(over)
 		}
 	}
 	return done
-}
-
-// accepted reports whether a SYN-ACK accepts a connection that was asked for
-// by a SYN on the ports of one that has data.
-func (t *Table) accepted(k *key, from side, p *packet.Packet) bool {
-	o := t.openers.get(k, p.Time)
-	return o != nil && o.seen[1-from] && p.Ack == o.isn[1-from]+1
 }
 
 // begin makes the flow of a connection's first data, or returns nil when the
@@ -243,14 +238,13 @@ func (t *Table) begin(k *key, h uint64, from side, p *packet.Packet) *lru.Entry[
 	}
 	f := flow{touched: p.Time}
 	guessed := true
-	if o := t.openers.get(k, p.Time); o != nil {
-		for s := range o.isn {
-			if o.seen[s] {
-				f.start(side(s), o.isn[s]+1)
+	if how, ok := t.openers.take(k, h, p.Time); ok {
+		for s := range how.isn {
+			if how.seen[s] {
+				f.start(side(s), how.isn[s]+1)
 			}
 		}
-		f.orig, guessed = o.orig, false
-		o.used = false
+		f.orig, guessed = how.orig, false
 	} else {
 		f.orig = t.guess(k, from)
 	}

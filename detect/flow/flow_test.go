@@ -440,10 +440,13 @@ func TestBounds(t *testing.T) {
 	if s := table.Stats(); table.Len() != 100 || open != 100 || s.Evicted != 900 || s.Flows != 1000 {
 		t.Errorf("%d in the table, %d open, %+v", table.Len(), open, s)
 	}
-	// A flood of SYNs pushes out none of them.
+	// A flood of SYNs, or of SYN-ACKs, pushes out none of them.
 	p.Flags, p.Payload, p.PayloadLen = packet.SYN, nil, 0
-	for i := range uint32(1000) {
+	for i := range uint32(2000) {
 		p.Src = ip.AddrPort{Addr: ip.From(netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)})), Port: 1000}
+		if i >= 1000 {
+			p.Flags = packet.SYN | packet.ACK
+		}
 		table.Packet(&p)
 	}
 	if s := table.Stats(); table.Len() != 100 || s.Evicted != 900 || s.Forgotten != 1000-32 {

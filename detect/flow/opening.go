@@ -3,44 +3,113 @@ package flow
 import "wormscope/capture/packet"
 
 // openings remembers how connections began that have no data yet. Nearly all
-// are those of scans and floods, which never will have any, so they stand in
-// tables of fixed size with one place to look at. Those of IPv4 have a table of
-// their own, of which a place takes two cache lines.
+// are those of scans and floods, which never will have any. So what only was
+// asked for, by a SYN, is noted in a small table, where it takes the place of
+// what was there: to write there is all that a SYN costs, and a core's own cache
+// holds it. What was accepted, by a SYN-ACK, stands in tables of fixed size with
+// one place to look at. Those of IPv4 have a table of their own, of which a place
+// takes two cache lines.
 //
 // The hash that says where is no secret, so that the same capture always gives
 // the same result; who makes his connections collide makes others' first bytes
 // count as what they began with.
 type openings struct {
-	v4 openTable[key4]
-	v6 openTable[key]
+	asked []asked // a power of two
+	v4    openTable[key4]
+	v6    openTable[key]
 }
+
+// asked is the latest SYN of those that have this place.
+type asked struct {
+	mark uint32 // of its connection, secret: no other's is ever alike but by chance
+	isn  uint32
+	when int64 // its time, Unix nanoseconds, of which the lowest bit is the side; 0 for none
+}
+
+// askedEach is for how many openings that are accepted there is a place for one
+// that only was asked for.
+const askedEach = 8
 
 // newOpenings makes tables for at least size openings each.
 func newOpenings(size int) openings {
-	return openings{v4: newOpenTable[key4](size), v6: newOpenTable[key](size)}
+	n := 1
+	for n*askedEach < size {
+		n *= 2
+	}
+	return openings{asked: make([]asked, n), v4: newOpenTable[key4](size), v6: newOpenTable[key](size)}
 }
 
-// get returns how a connection began, nil when that is not known as late as
+// place returns where the SYN of a connection is noted, and its mark, by the
+// hash of its key under secret seeds.
+func (t *openings) place(k *key, secret uint64) (a *asked, mark uint32) {
+	return &t.asked[k.hash(seedA, seedB)&uint64(len(t.asked)-1)], uint32(secret >> 32) //nolint:gosec // G115: an index, and the upper half
+}
+
+// from returns who sent the SYN.
+func (a *asked) from() side { return side(a.when & 1) } //nolint:gosec // G115: 0 or 1
+
+// is reports whether this is a SYN of the connection that has a mark, as late as
 // this packet time.
-func (t *openings) get(k *key, now int64) *beginning {
-	hash := k.hash(seedA, seedB)
-	if k.is4() {
-		return t.v4.get(k.short(), hash, now)
-	}
-	return t.v6.get(*k, hash, now)
+func (a *asked) is(mark uint32, now int64) bool {
+	return a.mark == mark && a.when != 0 && now-a.when <= openWait
 }
 
-// note keeps the sequence number that a SYN or SYN-ACK begins with. It reports
-// whether the segment asks for a connection that was not asked for already.
-func (t *openings) note(k *key, from side, p *packet.Packet) bool {
-	hash := k.hash(seedA, seedB)
-	if k.is4() {
-		return t.v4.note(k.short(), hash, from, p)
-	}
-	return t.v6.note(*k, hash, from, p)
+// ask notes a SYN. It reports whether it asks for a connection that was not
+// asked for already.
+func (t *openings) ask(k *key, secret uint64, from side, p *packet.Packet) bool {
+	a, mark := t.place(k, secret)
+	again := a.is(mark, p.Time) && a.isn == p.Seq && a.from() == from
+	*a = asked{mark, p.Seq, p.Time&^1 | int64(from)}
+	return !again
 }
 
-// forgotten returns how many openings made room before their time.
+// asks reports whether a SYN asked for a connection that a SYN-ACK accepts.
+func (t *openings) asks(k *key, secret uint64, from side, p *packet.Packet) bool {
+	a, mark := t.place(k, secret)
+	return a.is(mark, p.Time) && a.from() != from && a.isn+1 == p.Ack
+}
+
+// accept notes a SYN-ACK. If its SYN was not seen, or long ago, what it
+// acknowledges is taken for that.
+func (t *openings) accept(k *key, secret uint64, from side, p *packet.Packet) {
+	how := beginning{orig: 1 - from, used: true}
+	how.begin(from, p.Seq)
+	how.begin(1-from, p.Ack-1)
+	if a, mark := t.place(k, secret); a.is(mark, p.Time) && a.from() != from {
+		how.begin(1-from, a.isn)
+	}
+	hash := k.hash(seedA, seedB)
+	if k.is4() {
+		t.v4.note(k.short(), hash, how, p.Time)
+	} else {
+		t.v6.note(*k, hash, how, p.Time)
+	}
+}
+
+// take returns how a connection began that has data now, and forgets it. It
+// reports false when that is not known as late as this packet time.
+func (t *openings) take(k *key, secret uint64, now int64) (how beginning, ok bool) {
+	var when int64
+	if hash := k.hash(seedA, seedB); k.is4() {
+		how, when = t.v4.take(k.short(), hash, now)
+	} else {
+		how, when = t.v6.take(*k, hash, now)
+	}
+	a, mark := t.place(k, secret)
+	if !a.is(mark, now) {
+		return how, how.used
+	}
+	from := a.from()
+	if !how.used || a.when > when && !how.began(from, a.isn) { // asked for anew since
+		how = beginning{orig: from, used: true}
+		how.begin(from, a.isn)
+	}
+	*a = asked{}
+	return how, true
+}
+
+// forgotten returns how many openings made room before their time, of those
+// that were accepted.
 func (t *openings) forgotten() uint64 { return t.v4.forgotten + t.v6.forgotten }
 
 const (
@@ -89,33 +158,23 @@ func (t *openTable[K]) bucket(hash uint64) *bucket[K] {
 	return &t.buckets[hash&uint64(len(t.buckets)-1)] //nolint:gosec // an index
 }
 
-// get is openings.get.
-func (t *openTable[K]) get(k K, hash uint64, now int64) *beginning {
+// take is openings.take. It returns the time as well.
+func (t *openTable[K]) take(k K, hash uint64, now int64) (how beginning, when int64) {
 	if o := t.bucket(hash).find(k, now-openWait); o != nil {
-		return &o.how
+		how, when = o.how, o.time
+		o.how.used = false
 	}
-	return nil
+	return how, when
 }
 
-// note is openings.note.
-func (t *openTable[K]) note(k K, hash uint64, from side, p *packet.Packet) bool {
-	asks := !p.Flags.Has(packet.ACK)
+// note keeps how a connection began, and the time of its latest segment.
+func (t *openTable[K]) note(k K, hash uint64, how beginning, now int64) {
 	b := t.bucket(hash)
-	o := b.find(k, p.Time-openWait)
-	if o != nil && (!asks || o.how.began(from, p.Seq)) {
-		o.hear(from, p)
-		return false
-	}
+	o := b.find(k, now-openWait)
 	if o == nil {
-		o = t.room(b, p.Time-openWait)
-		o.key = k
+		o = t.room(b, now-openWait)
 	}
-	o.how = beginning{orig: from, used: true}
-	if !asks {
-		o.how.orig = 1 - from
-	}
-	o.hear(from, p)
-	return asks
+	*o = opening[K]{k, how, now}
 }
 
 // room returns a place for an opening.
@@ -135,7 +194,7 @@ func (t *openTable[K]) room(b *bucket[K], since int64) *opening[K] {
 }
 
 // find returns the opening of a connection that had a segment since then, or
-// nil. A loop would take four times as many steps, for each SYN of a scan.
+// nil. A loop would take four times as many steps.
 func (b *bucket[K]) find(k K, since int64) *opening[K] {
 	switch {
 	case b[0].key == k && b[0].holds(since):
@@ -153,10 +212,8 @@ func (b *bucket[K]) find(k K, since int64) *opening[K] {
 // holds reports whether there is an opening that had a segment since then.
 func (o *opening[K]) holds(since int64) bool { return o.how.used && o.time >= since }
 
-// hear notes a SYN or SYN-ACK.
-func (o *opening[K]) hear(from side, p *packet.Packet) {
-	o.time, o.how.isn[from&1], o.how.seen[from&1] = p.Time, p.Seq, true
-}
+// begin notes the sequence number that an end began with.
+func (b *beginning) begin(from side, seq uint32) { b.isn[from&1], b.seen[from&1] = seq, true }
 
 // began reports whether this is the sequence number that an end began with.
 func (b *beginning) began(from side, seq uint32) bool {
