@@ -10,30 +10,30 @@ import (
 const MaxSifted = 128
 
 // Sifted is what a Sieve found of some frames that follow each other: which are
-// wanted, or must be decoded to say, and what the others come to.
+// wanted, or must be decoded to say.
 type Sifted struct {
-	places [MaxSifted + 1]int32  // of those that are wanted; of the end behind the last
+	places [MaxSifted + 1]int32  // of those that are wanted
 	who    [MaxSifted + 1]Takers // who wants them, with ask where Sieve.Who must say
-	passed [MaxSifted + 1]passed // what is before each
 	wanted int                   // how many there are
-	from   int                   // where the frames begin
+	passed int                   // how many others
 	since  int64
+	sum    sum
+}
+
+// sum is what frames come to that nobody wants.
+type sum struct {
+	bytes, tags uint64
+	newest, old uint64 // nanoseconds since Sifted.since; those of the oldest inverted, so that 0 is the least
 }
 
 // ask is among those who want a frame if there may be others.
 const ask = tunnels
 
-// passed is what frames come to that nobody wants.
-type passed struct {
-	tags, bytes uint64
-	newest, old uint64 // nanoseconds since Sifted.since; those of the oldest inverted, so that 0 is the least
-}
-
 // Passed is what frames come to that nobody wants.
 type Passed struct {
 	Frames         int
-	Bytes          uint64 // that they had on the wire
-	Oldest, Newest int64  // packet times, Unix nanoseconds; valid where there are frames
+	Bytes          int   // that they had on the wire
+	Oldest, Newest int64 // packet times, Unix nanoseconds; valid where there are frames
 	tags           uint64
 }
 
@@ -48,9 +48,9 @@ type Passed struct {
 func (r *Sifted) Sift(s *Sieve, frames []capture.Frame, from int, since, until int64) {
 	const ends4, ends6 = 14 + 20, 14 + 40             // of the headers of IP
 	be, span := binary.BigEndian, uint64(until-since) //nolint:gosec // G115: never negative
-	clear(r.passed[:r.wanted+1])
-	n := 0 // that are wanted
+	n := 0                                            // that are wanted
 	frames = frames[:min(len(frames), MaxSifted)]
+	r.sum = sum{}
 frames:
 	for i := from; i < len(frames); i++ {
 		f := &frames[i]
@@ -113,15 +113,14 @@ frames:
 		who |= ask & -Takers((odd|-odd)>>63) //nolint:gosec // G115: the same
 		r.who[n] = who
 		wanted := (uint64(who) + 0xff) >> 8 // 1 if anybody does
-		p, out := &r.passed[n], wanted-1    // all bits where nobody wants it, none where somebody does
-		p.tags += tags & out
-		p.bytes += uint64(f.Len) & out //nolint:gosec // G115: never negative
-		p.newest = max(p.newest, in&out)
-		p.old = max(p.old, ^in&out)
-		n += int(wanted) //nolint:gosec // G115: 0 or 1
+		n += int(wanted)                    //nolint:gosec // G115: 0 or 1
+		out := wanted - 1                   // all bits where nobody wants it, none where somebody does
+		r.sum.bytes += uint64(f.Len) & out  //nolint:gosec // G115: never negative
+		r.sum.tags += tags & out
+		r.sum.newest = max(r.sum.newest, in&out)
+		r.sum.old = max(r.sum.old, ^in&out)
 	}
-	r.places[n] = int32(len(frames)) //nolint:gosec // G115: at most MaxSifted
-	r.wanted, r.from, r.since = n, from, since
+	r.wanted, r.passed, r.since = n, len(frames)-from-n, since
 }
 
 // Wanted returns how many frames are wanted.
@@ -139,26 +138,13 @@ func (r *Sifted) Who(i int, s *Sieve, p *Packet) Takers {
 	return s.Who(p)
 }
 
-// Newest returns the time of the newest of the frames that nobody wants between
-// the ith that is wanted and the one before it, or the earliest that there may
-// be where there is none.
-func (r *Sifted) Newest(i int) int64 { return r.since + int64(r.passed[i].newest) } //nolint:gosec // G115: within the span
-
-// Passed returns what the frames come to that nobody wants, of those before the
-// ith that is wanted; of all, if i is how many there are.
-func (r *Sifted) Passed(i int) (sum Passed) {
-	sum.Frames = int(r.places[i]) - r.from - i
-	var all passed
-	for j := range r.passed[:i+1] {
-		p := &r.passed[j]
-		all.tags += p.tags
-		all.bytes += p.bytes
-		all.newest = max(all.newest, p.newest)
-		all.old = max(all.old, p.old)
+// Passed returns what the frames come to that nobody wants.
+func (r *Sifted) Passed() Passed {
+	s := &r.sum
+	return Passed{
+		Frames: r.passed, Bytes: int(s.bytes), tags: s.tags, //nolint:gosec // G115: never negative
+		Oldest: r.since + int64(^s.old), Newest: r.since + int64(s.newest), //nolint:gosec // G115: within the span
 	}
-	sum.tags, sum.Bytes = all.tags, all.bytes
-	sum.Oldest, sum.Newest = r.since+int64(^all.old), r.since+int64(all.newest) //nolint:gosec // G115: within the span
-	return sum
 }
 
 // Pass counts frames as decoded that nobody wants.

@@ -60,8 +60,8 @@ func (d *pair) sift(t *testing.T, f *capture.Frame, o packet.Outcome) {
 	if o != packet.OK || who != 0 {
 		t.Fatalf("passed, though %v, and %b want it\n%+v\n%x", o, who, d.p, f.Data)
 	}
-	passed := r.Passed(0)
-	if passed.Frames != 1 || passed.Bytes != uint64(f.Len) || passed.Oldest != f.Time || passed.Newest != f.Time || r.Newest(0) != f.Time {
+	passed := r.Passed()
+	if passed.Frames != 1 || passed.Bytes != f.Len || passed.Oldest != f.Time || passed.Newest != f.Time {
 		t.Fatalf("%+v passed, want one of %d bytes at %d", passed, f.Len, f.Time)
 	}
 	d.sifting.Pass(&passed)
@@ -124,33 +124,28 @@ func TestSiftRuns(t *testing.T) {
 // wanted.
 func wantRun(t *testing.T, r *packet.Sifted, frames []capture.Frame, wanted []bool, from int) {
 	t.Helper()
-	all := packet.Passed{Oldest: math.MaxInt64, Newest: math.MinInt64}
-	n, newest := 0, int64(100)
-	for i := from; i <= len(frames); i++ {
-		if i < len(frames) && !wanted[i] {
-			f := &frames[i]
-			all.Frames, all.Bytes = all.Frames+1, all.Bytes+uint64(f.Len)
-			all.Oldest, all.Newest = min(all.Oldest, f.Time), max(all.Newest, f.Time)
-			newest = max(newest, f.Time)
+	want := packet.Passed{Oldest: math.MaxInt64, Newest: math.MinInt64}
+	n := 0
+	for i := from; i < len(frames); i++ {
+		if wanted[i] {
+			if n >= r.Wanted() || r.Place(n) != i {
+				t.Fatalf("%d frames from %d: number %d that is wanted is not that at %d", len(frames), from, n, i)
+			}
+			n++
 			continue
 		}
-		passed := r.Passed(n)
-		d := packet.NewDecoder()
-		d.Pass(&passed)
-		if st := d.Stats(); st.Outcomes[packet.OK] != uint64(all.Frames) || st.Encaps[packet.VLAN] != uint64(all.Frames) {
-			t.Fatalf("%d frames from %d to %d: %+v, want %d", len(frames), from, i, st, all.Frames)
-		}
-		same := passed.Frames == all.Frames && passed.Bytes == all.Bytes &&
-			(all.Frames == 0 || passed.Oldest == all.Oldest && passed.Newest == all.Newest)
-		if !same || r.Newest(n) != newest || i < len(frames) && r.Place(n) != i {
-			t.Fatalf("%d frames from %d to %d: %+v, newest %d, then %d; want %+v, %d", len(frames), from, i, passed, r.Newest(n), r.Place(n), all, newest)
-		}
-		if i < len(frames) {
-			n, newest = n+1, 100
-		}
+		f := &frames[i]
+		want.Frames, want.Bytes = want.Frames+1, want.Bytes+f.Len
+		want.Oldest, want.Newest = min(want.Oldest, f.Time), max(want.Newest, f.Time)
 	}
-	if r.Wanted() != n {
-		t.Fatalf("%d frames from %d: %d are wanted, want %d", len(frames), from, r.Wanted(), n)
+	passed := r.Passed()
+	d := packet.NewDecoder()
+	d.Pass(&passed)
+	st, tags := d.Stats(), uint64(want.Frames)
+	same := passed.Frames == want.Frames && passed.Bytes == want.Bytes &&
+		(want.Frames == 0 || passed.Oldest == want.Oldest && passed.Newest == want.Newest)
+	if r.Wanted() != n || !same || st.Outcomes[packet.OK] != tags || st.Encaps[packet.VLAN] != tags {
+		t.Fatalf("%d frames from %d: %d are wanted, want %d; passed %+v, want %+v; counted %+v", len(frames), from, r.Wanted(), n, passed, want, st)
 	}
 }
 
@@ -164,7 +159,7 @@ func TestSiftAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		r.Sift(s, frames, 0, 0, 1)
-		passed := r.Passed(r.Wanted())
+		passed := r.Passed()
 		d.Pass(&passed)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -51,6 +51,10 @@ type pipeline struct {
 	latest   int                     // which frame that was last
 	left     bool                    // there may be more to take
 	changes  int                     // of what detectors want, when they were sifted
+	sieve    *packet.Sieve           // that they were sifted by
+	from     int                     // the first frame that was
+	since    int64                   // the packet times of what was left out,
+	until    int64                   // from the first to before the second
 	packet   packet.Packet
 }
 
@@ -211,12 +215,13 @@ func readRun(from source, frames []capture.Frame) (int, error) {
 
 // sift finds those of the frames from one place on that a detector wants.
 func (p *pipeline) sift(from int) {
-	p.taken, p.left, p.changes = 0, true, p.engine.Changes()
-	since, until := p.engine.Second()
+	p.from, p.taken, p.left = from, 0, true
+	p.sieve, p.changes = p.engine.Sieve(), p.engine.Changes()
+	p.since, p.until = p.engine.Second()
 	if p.only != nil || p.traffic.wantsAll() || p.state.wantsAll(p.frames[0].File) {
-		until = since // none
+		p.until = p.since // none is left out
 	}
-	p.sifted.Sift(p.engine.Sieve(), p.frames[:p.read], from, since, until)
+	p.sifted.Sift(p.sieve, p.frames[:p.read], from, p.since, p.until)
 }
 
 // takeLeft takes the frames through that were read and not taken.
@@ -230,28 +235,47 @@ func (p *pipeline) takeLeft(names names) {
 func (p *pipeline) take() {
 	for p.taken < p.sifted.Wanted() {
 		p.latest = p.sifted.Place(p.taken)
-		p.engine.Pass(p.sifted.Newest(p.taken))
+		if p.frames[p.latest].Time < p.since {
+			p.catchUp()
+		}
 		p.taken++ // now, so that a panic costs no other
 		p.look(p.taken - 1)
 		if p.engine.Changes() != p.changes {
-			p.pass(p.taken - 1)
-			p.sift(p.latest + 1)
+			p.siftAgain()
 		}
 	}
 	p.left = false
-	p.engine.Pass(p.sifted.Newest(p.taken))
-	p.pass(p.taken)
+	p.pass()
 }
 
-// pass counts the frames before the ith that a detector wants and that none does.
-func (p *pipeline) pass(i int) {
-	passed := p.sifted.Passed(i)
+// siftAgain sifts the frames behind the latest anew, because detectors want
+// others from there on.
+func (p *pipeline) siftAgain() {
+	p.sifted.Sift(p.sieve, p.frames[:p.latest+1], p.from, p.since, p.until) // to know what of these passed
+	p.pass()
+	p.sift(p.latest + 1)
+}
+
+// pass counts the frames that no detector wants.
+func (p *pipeline) pass() {
+	passed := p.sifted.Passed()
 	if passed.Frames == 0 {
 		return
 	}
+	p.engine.Pass(passed.Newest)
 	p.decoder.Pass(&passed)
 	p.traffic.pass(&passed)
 	p.state.pass(p.frames[0].File, &passed)
+}
+
+// catchUp lets time go on to where the frames were that no detector wants of
+// those before the latest. For the engine to know that such an old one is late.
+func (p *pipeline) catchUp() {
+	for i := p.from; i < p.latest; i++ {
+		if t := p.frames[i].Time; t >= p.since && t < p.until {
+			p.engine.Pass(t)
+		}
+	}
 }
 
 // look decodes the ith frame that a detector wants and has them look at it.
@@ -269,22 +293,22 @@ func (p *pipeline) look(i int) {
 	if !p.traffic.inside {
 		p.lookInside(&p.packet)
 	}
-	p.engine.PacketFor(&p.packet, p.sifted.Who(i, p.engine.Sieve(), &p.packet))
+	p.engine.PacketFor(&p.packet, p.sifted.Who(i, p.sieve, &p.packet))
 }
 
 // note notes a frame.
-func (t *traffic) note(f *capture.Frame) { t.span(1, uint64(f.Len), f.Time, f.Time) } //nolint:gosec // G115: never negative
+func (t *traffic) note(f *capture.Frame) { t.span(1, f.Len, f.Time, f.Time) }
 
 // pass notes frames that nobody looks at.
 func (t *traffic) pass(p *packet.Passed) { t.span(p.Frames, p.Bytes, p.Oldest, p.Newest) }
 
 // span counts frames and widens the span of time that was seen.
-func (t *traffic) span(frames int, bytes uint64, oldest, newest int64) {
+func (t *traffic) span(frames, bytes int, oldest, newest int64) {
 	if t.frames == 0 {
 		t.first, t.last = oldest, newest
 	}
 	t.frames += uint64(frames) //nolint:gosec // G115: never negative
-	t.bytes += bytes
+	t.bytes += uint64(bytes)   //nolint:gosec // G115: the same
 	t.first, t.last = min(t.first, oldest), max(t.last, newest)
 }
 
