@@ -26,17 +26,15 @@ type asked struct {
 	when int64 // its time, Unix nanoseconds, of which the lowest bit is the side; 0 for none
 }
 
-// askedEach is for how many openings that are accepted there is a place for one
-// that only was asked for.
-const askedEach = 8
+// askedPlaces is how many SYNs there is a place for, a power of two: for some
+// milliseconds of the fastest scan. Of one that has lost its place the SYN-ACK
+// tells all that there is to know.
+const askedPlaces = 1 << 11
 
-// newOpenings makes tables for at least size openings each.
-func newOpenings(size int) openings {
-	n := 1
-	for n*askedEach < size {
-		n *= 2
-	}
-	return openings{asked: make([]asked, n), v4: newOpenTable[key4](size), v6: newOpenTable[key](size)}
+// newOpenings makes tables for so many SYNs and, of each family, at least so many
+// connections that were accepted.
+func newOpenings(places, accepted int) openings {
+	return openings{asked: make([]asked, places), v4: newOpenTable[key4](accepted), v6: newOpenTable[key](accepted)}
 }
 
 // place returns where the SYN of a connection is noted, and its mark, by the

@@ -119,7 +119,7 @@ func TestOpeningsModel(t *testing.T) {
 		ip.From(netip.MustParseAddr("10.0.0.1")), ip.From(netip.MustParseAddr("10.0.0.2")),
 		ip.From(netip.MustParseAddr("fd00::1")), ip.From(netip.MustParseAddr("fd00:0:0:1::1")),
 	}
-	o := newOpenings(32)
+	o := newOpenings(4, 32)
 	m := modelOpenings{
 		asked: map[uint64]modelAsked{}, buckets: map[uint64]*[openWays]opening[key]{}, mask: 7, places: uint64(len(o.asked) - 1),
 	}
