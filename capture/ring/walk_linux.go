@@ -42,11 +42,12 @@ const (
 	defaultTag = unix.ETH_P_8021Q
 )
 
-// aheadLen is how much of a block is read ahead: what a run of small frames
-// takes. Of large ones, most of which nobody looks at, it is a few.
+// aheadLen is how much of a block is read ahead, and aheadLeast how much of that
+// is left when it is time for more. It is a few large frames, or some small ones.
 const (
-	aheadLen  = 6 << 10
-	cacheLine = 64
+	aheadLen   = 6 << 10
+	aheadLeast = 2 << 10
+	cacheLine  = 64
 )
 
 func u16(b []byte) uint16 { return binary.NativeEndian.Uint16(b) }
@@ -92,10 +93,12 @@ func stamp(h []byte) int64 { return int64(u32(h[frameSec:]))*1e9 + int64(u32(h[f
 // copies no payload: what is put in front of a frame takes the place of its
 // header.
 func (w *walk) more(frames []capture.Frame, until int64) int {
-	w.readAhead()
 	block, off, n := w.block, w.off, 0
 	bytes, cut := 0, 0
 	for n < len(frames) && n < w.left && off >= 0 && off <= len(block)-frameData {
+		if w.ahead < off+aheadLeast {
+			w.readAhead(off)
+		}
 		h := block[off : off+frameData]
 		start := off + int(u16(h[frameMAC:]))
 		end := start + int(u32(h[frameCaptured:]))
@@ -133,9 +136,9 @@ func (w *walk) count(frames, bytes, cut int) {
 // readAhead reads something of each cache line that the next frames are in.
 // Another processor has written them, and only the header of a frame says where
 // the next is: one after the other would be waited for.
-func (w *walk) readAhead() {
-	end := min(w.off+aheadLen, len(w.block))
-	at, sum := max(w.ahead, w.off, 0), byte(0)
+func (w *walk) readAhead(off int) {
+	end := min(off+aheadLen, len(w.block))
+	at, sum := max(w.ahead, off), byte(0)
 	for ; at < end; at += cacheLine {
 		sum += w.block[at]
 	}
