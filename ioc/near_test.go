@@ -73,7 +73,7 @@ func TestNearIsSeldomTrue(t *testing.T) {
 				near++
 			}
 		}
-		if near > asked/16+asked/50 {
+		if near > asked/25 {
 			t.Errorf("with %d addresses %d of %d others may be near", n, near, asked)
 		}
 	}
