@@ -7,7 +7,7 @@
 // Everything is bounded, and what is lost at a bound is counted in Stats:
 //
 //   - Connections: Config.MaxFlows; the one idle longest makes room. One that
-//     was accepted and has sent no data yet is kept elsewhere, in a quarter of
+//     was accepted and has sent no data yet is kept elsewhere, in a sixteenth of
 //     that number of places for each of IPv4 and IPv6, for ten minutes, so that a
 //     flood pushes out no connection that is in use. Of those that only were asked
 //     for two thousand are.
@@ -153,7 +153,7 @@ const (
 // its first data comes; open may return nil for one that is of no interest.
 func New(cfg Config, open func(Info) Consumer) *Table {
 	cfg = cfg.withDefaults()
-	t := &Table{cfg: cfg, open: open, secret: [2]uint64{secretSeed(), secretSeed()}, openers: newOpenings(askedPlaces, cfg.MaxFlows/4)}
+	t := &Table{cfg: cfg, open: open, secret: [2]uint64{secretSeed(), secretSeed()}, openers: newOpenings(askedPlaces, cfg.MaxFlows/16)}
 	hash := func(k key) uint64 { return k.hash(t.secret[0], t.secret[1]) }
 	t.flows = lru.NewHashed[key, flow](cfg.MaxFlows, hash)
 	t.over = lru.NewHashed[key, int64](overLimit, hash)

@@ -449,7 +449,7 @@ func TestBounds(t *testing.T) {
 		}
 		table.Packet(&p)
 	}
-	if s := table.Stats(); table.Len() != 100 || s.Evicted != 900 || s.Forgotten != 1000-32 {
+	if s := table.Stats(); table.Len() != 100 || s.Evicted != 900 || s.Forgotten != 1000-8 {
 		t.Errorf("after a flood: %d in the table, %+v", table.Len(), s)
 	}
 	table.Tick(p.Time + 2*3600*second)
