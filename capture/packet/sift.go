@@ -45,7 +45,7 @@ type Passed struct {
 // takes no call, and the outcome is no jump that a processor could not foresee.
 // Nor do the frames behind wait for what is marked of an address, while that is
 // on its way.
-func (r *Sifted) Sift(s *Sieve, frames []capture.Frame, from int, since, until int64) {
+func (r *Sifted) Sift(s *Sieve, frames []capture.Frame, from int, since, until int64) { //nolint:gocognit // see above
 	const ends4, ends6 = 14 + 20, 14 + 40             // of the headers of IP
 	be, span := binary.BigEndian, uint64(until-since) //nolint:gosec // G115: never negative
 	n := 0                                            // that are wanted
@@ -109,13 +109,13 @@ frames:
 			size := int(be.Uint16(h[4:]))
 			odd |= uint64(proto^ProtoUDP) | uint64((size-8)|(wire-size))>>63 //nolint:gosec // G115: the same
 		}
-		who |= s.close & -Takers(near)       //nolint:gosec // G115: 0 or 1
-		who |= ask & -Takers((odd|-odd)>>63) //nolint:gosec // G115: the same
+		who |= s.close & -Takers(near) //nolint:gosec // G115: 0 or 1
+		who |= ask & -Takers((odd|-odd)>>63)
 		r.who[n] = who
 		wanted := (uint64(who) + 0xff) >> 8 // 1 if anybody does
-		n += int(wanted)                    //nolint:gosec // G115: 0 or 1
-		out := wanted - 1                   // all bits where nobody wants it, none where somebody does
-		r.sum.bytes += uint64(f.Len) & out  //nolint:gosec // G115: never negative
+		n += int(wanted)
+		out := wanted - 1                  // all bits where nobody wants it, none where somebody does
+		r.sum.bytes += uint64(f.Len) & out //nolint:gosec // G115: never negative
 		r.sum.tags += tags & out
 		r.sum.newest = max(r.sum.newest, in&out)
 		r.sum.old = max(r.sum.old, ^in&out)

@@ -44,7 +44,7 @@ func (t *openings) place(k *key, secret uint64) (a *asked, mark uint32) {
 }
 
 // from returns who sent the SYN.
-func (a *asked) from() side { return side(a.when & 1) } //nolint:gosec // G115: 0 or 1
+func (a *asked) from() side { return side(a.when & 1) }
 
 // is reports whether this is a SYN of the connection that has a mark, as late as
 // this packet time.
