@@ -194,3 +194,55 @@ func TestChangesInRuns(t *testing.T) {
 		t.Errorf("time has come to %d", p.engine.Now())
 	}
 }
+
+// TestOldFramesInRuns wants frames that are late by more than a second counted
+// as when frames come one by one, whether a detector wants those before or not.
+func TestOldFramesInRuns(t *testing.T) {
+	frames := udpFrames(20_000)
+	for i := range frames {
+		frames[i].Time = int64(i) * 1e6
+		if i%53 == 7 {
+			frames[i].Time -= int64(i%1500) * 2e6
+		}
+	}
+	syn := udpFrames(1)[0].Data
+	copy(syn[23:], []byte{6})
+	copy(syn[46:], []byte{0x50, 2})
+	for i := range frames {
+		if i%53 == 7 || i%10 == 0 {
+			frames[i].Data = syn
+		}
+	}
+	var want *pipeline
+	for _, runs := range []bool{false, true} {
+		p := benchPipeline(t, nil)
+		p.engine = detect.NewEngine(&quiet{})
+		at := 0
+		memory := memorySource{frames, &at}
+		var from source = &runsSource{memorySource: memory}
+		if !runs {
+			from = &memory
+		}
+		if err := p.run(from, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = p
+			continue
+		}
+		if got, most := p.engine.TimeWentBack(), want.engine.TimeWentBack(); got != most || most == 0 {
+			t.Errorf("time went back %d times, one by one %d times", got, most)
+		}
+		if p.traffic != want.traffic || p.engine.Now() != want.engine.Now() {
+			t.Errorf("%+v at %d, one by one %+v at %d", p.traffic, p.engine.Now(), want.traffic, want.engine.Now())
+		}
+	}
+}
+
+// A quiet detector wants segments that open connections, and does nothing.
+type quiet struct{}
+
+func (quiet) Wants() detect.Interest { return detect.Interest{Kinds: detect.TCPControl} }
+func (quiet) Packet(*packet.Packet)  {}
+func (quiet) Tick(int64)             {}
+func (quiet) Close(int64)            {}
