@@ -44,8 +44,9 @@ func routed(frame []byte) []byte {
 	return f
 }
 
-// double writes a capture in which each packet comes again after a while.
-func double(t *testing.T, from, to string, again func([]byte) []byte) {
+// double writes a capture in which each packet comes again after a while, or one
+// of what comes again alone, as another tap has it.
+func double(t *testing.T, from, to string, again func([]byte) []byte, alone bool) {
 	t.Helper()
 	const later = int64(150 * time.Microsecond)
 	r, err := capture.Open([]string{from}, nil)
@@ -60,7 +61,9 @@ func double(t *testing.T, from, to string, again func([]byte) []byte) {
 			break
 		}
 		f.Data = slices.Clone(f.Data)
-		all = append(all, f)
+		if !alone {
+			all = append(all, f)
+		}
 		f.Data, f.Time = again(f.Data), f.Time+later
 		all = append(all, f)
 	}
@@ -84,8 +87,9 @@ func double(t *testing.T, from, to string, again func([]byte) []byte) {
 }
 
 // TestCopiesCountOnce replays captures in which each packet comes twice, as a
-// span port gives it that copies what comes in and what goes out: everything
-// that is counted is what it is without the copies.
+// span port gives it that copies what comes in and what goes out, and captures
+// of two taps on the way of each packet: everything that is counted is what it is
+// without the copies.
 func TestCopiesCountOnce(t *testing.T) {
 	for _, name := range committed(t) {
 		if !strings.HasSuffix(name, ".pcap") || strings.HasPrefix(name, "format") || strings.HasPrefix(name, "span-") {
@@ -98,10 +102,15 @@ func TestCopiesCountOnce(t *testing.T) {
 		for how, again := range copies {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), name)
-				double(t, name, path, again)
+				double(t, name, path, again, false)
 				twice := runReplay(t, []string{path}, outbreakArgs()...)
 				if diff := cmp.Diff(tellings(t, single.alerts), tellings(t, twice.alerts)); diff != "" {
 					t.Errorf("copies change what is told (-single +double):\n%s", diff)
+				}
+				double(t, name, path, again, true)
+				taps := runReplay(t, []string{name, path}, outbreakArgs()...)
+				if diff := cmp.Diff(tellings(t, single.alerts), tellings(t, taps.alerts)); diff != "" {
+					t.Errorf("a second tap changes what is told (-one +two):\n%s", diff)
 				}
 			})
 		}
