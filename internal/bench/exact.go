@@ -56,8 +56,9 @@ func (c command) instructions() (int64, error) {
 	args := slices.Concat([]string{"--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=" + os.DevNull, c.name}, c.args)
 	cmd := exec.CommandContext(ctx, "valgrind", args...)
 	// Signals that make room for others confuse valgrind, and when garbage is
-	// collected depends on the moment.
-	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOGC=off")
+	// collected depends on the moment. Valgrind runs one thread at a time, and
+	// goroutines on others would be waited for in loops that count.
+	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOGC=off", "GOMAXPROCS=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
