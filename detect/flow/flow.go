@@ -103,7 +103,7 @@ type Stats struct {
 	Flows      uint64 // connections that had data
 	Midstream  uint64 // of these, without their opening
 	Evicted    uint64 // connections ended early to make room
-	Forgotten  uint64 // openings dropped to make room
+	Forgotten  uint64 // openings that were accepted, dropped to make room
 	Expired    uint64 // connections ended because they were idle
 	Repeated   uint64 // segments that held nothing new
 	OutOfOrder uint64 // segments that had to wait
