@@ -9,12 +9,11 @@ import (
 // Engine gives every packet to every detector that wants it, and lets time
 // pass. It is not safe for use by several goroutines.
 type Engine struct {
-	all     []Detector
-	now     int64 // latest packet time seen
-	tick    int64 // when to call Tick next
-	back    uint64
-	sieve   *packet.Sieve // who wants what; a taker's bit is a detector's place in all
-	changes int           // how often that changed
+	all   []Detector
+	now   int64 // latest packet time seen
+	tick  int64 // when to call Tick next
+	back  uint64
+	sieve *packet.Sieve // who wants what; a taker's bit is a detector's place in all
 }
 
 // tickEvery is the packet time between two calls of Tick, in nanoseconds.
@@ -43,7 +42,6 @@ func NewEngine(detectors ...Detector) *Engine {
 // Refresh asks the detectors again what they want.
 func (e *Engine) Refresh() {
 	e.sieve = packet.NewSieve()
-	e.changes++
 	var of [AllKinds + 1]packet.Takers // who wants packets of a kind
 	for i, d := range e.all {
 		wants, who := d.Wants(), packet.Takers(1)<<i
@@ -74,12 +72,9 @@ func takePorts(s *packet.Sieve, who packet.Takers, wants *Interest) {
 	}
 }
 
-// Sieve returns what tells the frames that a detector wants from others. It
-// holds until Changes has another result.
+// Sieve returns what tells the frames that a detector wants from others: another
+// one once the detectors were asked again what they want.
 func (e *Engine) Sieve() *packet.Sieve { return e.sieve }
-
-// Changes returns how often the detectors were asked what they want.
-func (e *Engine) Changes() int { return e.changes }
 
 // Now returns the latest packet time, Unix nanoseconds, 0 before the first.
 func (e *Engine) Now() int64 { return e.now }

@@ -50,7 +50,6 @@ type pipeline struct {
 	taken    int                     // how many of those were taken through
 	latest   int                     // which frame that was last
 	left     bool                    // there may be more to take
-	changes  int                     // of what detectors want, when they were sifted
 	sieve    *packet.Sieve           // that they were sifted by
 	from     int                     // the first frame that was
 	since    int64                   // the packet times of what was left out,
@@ -216,7 +215,7 @@ func readRun(from source, frames []capture.Frame) (int, error) {
 // sift finds those of the frames from one place on that a detector wants.
 func (p *pipeline) sift(from int) {
 	p.from, p.taken, p.left = from, 0, true
-	p.sieve, p.changes = p.engine.Sieve(), p.engine.Changes()
+	p.sieve = p.engine.Sieve()
 	p.since, p.until = p.engine.Second()
 	if p.only != nil || p.traffic.wantsAll() || p.state.wantsAll(p.frames[0].File) {
 		p.until = p.since // none is left out
@@ -240,7 +239,7 @@ func (p *pipeline) take() {
 		}
 		p.taken++ // now, so that a panic costs no other
 		p.look(p.taken - 1)
-		if p.engine.Changes() != p.changes {
+		if p.engine.Sieve() != p.sieve {
 			p.siftAgain()
 		}
 	}
