@@ -38,9 +38,9 @@ func newOpenings(places, accepted int) openings {
 }
 
 // place returns where the SYN of a connection is noted, and its mark, by the
-// hash of its key under secret seeds.
-func (t *openings) place(k *key, secret uint64) (a *asked, mark uint32) {
-	return &t.asked[k.hash(seedA, seedB)&uint64(len(t.asked)-1)], uint32(secret >> 32) //nolint:gosec // G115: an index, and the upper half
+// hashes of its key, the second of which is under secret seeds.
+func (t *openings) place(hash, secret uint64) (a *asked, mark uint32) {
+	return &t.asked[hash&uint64(len(t.asked)-1)], uint32(secret >> 32) //nolint:gosec // G115: an index, and the upper half
 }
 
 // from returns who sent the SYN.
@@ -55,7 +55,7 @@ func (a *asked) is(mark uint32, now int64) bool {
 // ask notes a SYN. It reports whether it asks for a connection that was not
 // asked for already.
 func (t *openings) ask(k *key, secret uint64, from side, p *packet.Packet) bool {
-	a, mark := t.place(k, secret)
+	a, mark := t.place(k.hash(seedA, seedB), secret)
 	again := a.is(mark, p.Time) && a.isn == p.Seq && a.from() == from
 	*a = asked{mark, p.Seq, p.Time&^1 | int64(from)}
 	return !again
@@ -63,7 +63,7 @@ func (t *openings) ask(k *key, secret uint64, from side, p *packet.Packet) bool 
 
 // asks reports whether a SYN asked for a connection that a SYN-ACK accepts.
 func (t *openings) asks(k *key, secret uint64, from side, p *packet.Packet) bool {
-	a, mark := t.place(k, secret)
+	a, mark := t.place(k.hash(seedA, seedB), secret)
 	return a.is(mark, p.Time) && a.from() != from && a.isn+1 == p.Ack
 }
 
@@ -73,10 +73,10 @@ func (t *openings) accept(k *key, secret uint64, from side, p *packet.Packet) {
 	how := beginning{orig: 1 - from, used: true}
 	how.begin(from, p.Seq)
 	how.begin(1-from, p.Ack-1)
-	if a, mark := t.place(k, secret); a.is(mark, p.Time) && a.from() != from {
+	hash := k.hash(seedA, seedB)
+	if a, mark := t.place(hash, secret); a.is(mark, p.Time) && a.from() != from {
 		how.begin(1-from, a.isn)
 	}
-	hash := k.hash(seedA, seedB)
 	if k.is4() {
 		t.v4.note(k.short(), hash, how, p.Time)
 	} else {
@@ -88,12 +88,13 @@ func (t *openings) accept(k *key, secret uint64, from side, p *packet.Packet) {
 // reports false when that is not known as late as this packet time.
 func (t *openings) take(k *key, secret uint64, now int64) (how beginning, ok bool) {
 	var when int64
-	if hash := k.hash(seedA, seedB); k.is4() {
+	hash := k.hash(seedA, seedB)
+	if k.is4() {
 		how, when = t.v4.take(k.short(), hash, now)
 	} else {
 		how, when = t.v6.take(*k, hash, now)
 	}
-	a, mark := t.place(k, secret)
+	a, mark := t.place(hash, secret)
 	if !a.is(mark, now) {
 		return how, how.used
 	}
