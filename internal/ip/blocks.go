@@ -22,9 +22,9 @@ type Blocks struct {
 }
 
 const (
-	// wordsEach is of how many addresses each has a word, so that others rarely
-	// have both bits in common with them.
-	wordsEach = 4
+	// wordShare is for how many addresses there is a word at least: so few that
+	// others rarely have both bits in common with them.
+	wordShare = 4
 	// How many bits of an address tell blocks apart: there are 8 KB of them at
 	// the least, and 2 MB at the most.
 	fewestBlockBits, mostBlockBits = 15, 23
@@ -35,7 +35,7 @@ const (
 
 // NewBlocks makes blocks for n addresses and networks.
 func NewBlocks(n int) *Blocks {
-	tell := min(max(bits.Len(uint(n)*blocksWord/wordsEach), fewestBlockBits), mostBlockBits)
+	tell := min(max(bits.Len(uint(n)*blocksWord/wordShare), fewestBlockBits), mostBlockBits)
 	return &Blocks{words: make([]uint64, 1<<tell/blocksWord), shift: uint8(32 - tell)}
 }
 
@@ -83,7 +83,9 @@ func (b *Blocks) mark(number uint32) {
 
 // MarkNetwork marks the addresses of a network.
 func (b *Blocks) MarkNetwork(p netip.Prefix) {
-	const few = 24 // bits of a network of which each address is marked
+	// The fewest bits of a network of which each address is marked; and of one of
+	// IPv6, of which it is no more than 65,536 marks.
+	const few, fewest6 = 24, 16
 	base := From(p.Masked().Addr())
 	switch {
 	case p.Addr().Is4() && p.Bits() >= few:
@@ -96,7 +98,7 @@ func (b *Blocks) MarkNetwork(p netip.Prefix) {
 		for block := first >> b.shift; block <= last>>b.shift; block++ {
 			b.words[block/blocksWord] |= 1<<(block%blocksWord) | math.MaxUint32<<blocksWord
 		}
-	case base.Hi == 0 || p.Bits() < 16: // in no feed, and in all blocks or nearly
+	case base.Hi == 0 || p.Bits() < fewest6: // in no feed, and in all blocks or nearly
 		for i := range b.words {
 			b.words[i] = ^uint64(0)
 		}
