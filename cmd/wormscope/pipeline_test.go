@@ -132,6 +132,13 @@ func TestBatchSize(t *testing.T) {
 	}
 }
 
+// synData is a frame as long as those of udpFrames that opens a connection.
+func synData() []byte {
+	data := udpFrames(1)[0].Data
+	data[23], data[46], data[47] = 6, 0x50, 2
+	return data
+}
+
 // A fickle detector wants datagrams, or nothing but one kind of segments for a
 // while, and changes its mind in the middle of runs.
 type fickle struct {
@@ -155,9 +162,7 @@ func (d *fickle) Packet(p *packet.Packet) {
 func TestChangesInRuns(t *testing.T) {
 	const n = 10_000
 	frames := udpFrames(n)
-	syn := udpFrames(1)[0].Data
-	copy(syn[23:], []byte{6})
-	copy(syn[46:], []byte{0x50, 2})
+	syn := synData()
 	for i := range frames {
 		if i%11 == 3 {
 			frames[i].Data = syn
@@ -177,7 +182,7 @@ func TestChangesInRuns(t *testing.T) {
 		}
 	}
 	p := benchPipeline(t, nil)
-	d := &fickle{fragile: fragile{fails: func(uint64) bool { return false }}, wants: detect.UDP}
+	d := &fickle{wants: detect.UDP}
 	p.engine = detect.NewEngine(d)
 	at := 0
 	if err := p.run(&runsSource{memorySource: memorySource{frames, &at}}, func() error { return nil }); err != nil {
@@ -205,9 +210,7 @@ func TestOldFramesInRuns(t *testing.T) {
 			frames[i].Time -= 1003e6 // late by what the frames since the last SYN make of it
 		}
 	}
-	syn := udpFrames(1)[0].Data
-	copy(syn[23:], []byte{6})
-	copy(syn[46:], []byte{0x50, 2})
+	syn := synData()
 	for i := range frames {
 		if i%53 == 7 || i%10 == 0 {
 			frames[i].Data = syn
