@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -19,23 +20,55 @@ func drainRuns(t testing.TB, r *capture.Reader) []record {
 	t.Helper()
 	var all []record
 	var lent []capture.Frame
+	var run capture.Run
 	for size := 1; ; size = size%33 + 1 {
-		run := make([]capture.Frame, size)
-		if n := r.More(run); n > 0 {
-			lent = append(lent, run[:n]...)
+		if n := r.More(&run, size); n > 0 {
+			if n > size {
+				t.Fatalf("%d frames of %d", n, size)
+			}
+			wantSum(t, &run)
+			lent = append(lent, framesOf(&run)...)
 			continue
 		}
 		for _, f := range lent {
 			all = append(all, record{f.Time, string(f.Data), f.Len, f.Link, f.File, f.Number})
 		}
-		err := r.Next(&run[0])
+		var f capture.Frame
+		err := r.Next(&f)
 		if errors.Is(err, io.EOF) {
 			return all
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		lent = append(lent[:0], run[0])
+		run.One(&f)
+		wantSum(t, &run)
+		lent = append(lent[:0], framesOf(&run)...)
+	}
+}
+
+// framesOf returns the frames of a run.
+func framesOf(r *capture.Run) []capture.Frame {
+	all := make([]capture.Frame, r.N)
+	for i := range all {
+		r.Frame(i, &all[i])
+	}
+	return all
+}
+
+// wantSum compares what a run says that its frames come to with them.
+func wantSum(t testing.TB, r *capture.Run) {
+	t.Helper()
+	want := capture.RunSum{Oldest: math.MaxInt64, Newest: math.MinInt64}
+	for _, f := range framesOf(r) {
+		want.Captured, want.Len = want.Captured+len(f.Data), want.Len+f.Len
+		want.Oldest, want.Newest = min(want.Oldest, f.Time), max(want.Newest, f.Time)
+		if len(f.Data) < f.Len {
+			want.Cut++
+		}
+	}
+	if r.Sum != want {
+		t.Fatalf("a run of %d frames comes to %+v, want %+v", r.N, r.Sum, want)
 	}
 }
 
@@ -110,16 +143,16 @@ func TestMoreIsUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		run := make([]capture.Frame, 32)
+		var run capture.Run
 		for range 10 { // the first of them are read with the header
-			if err := r.Next(&run[0]); err != nil {
+			if err := r.Next(&capture.Frame{}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if n := r.More(run); n != 32 || run[31].Number != 42 {
-			t.Errorf("%s: %d frames, the last is number %d", name, n, run[31].Number)
+		if n := r.More(&run, 32); n != 32 || framesOf(&run)[31].Number != 42 {
+			t.Errorf("%s: %d frames, the first is number %d", name, n, run.First)
 		}
-		if allocs := testing.AllocsPerRun(1, func() { r.More(run) }); allocs > 0 {
+		if allocs := testing.AllocsPerRun(1, func() { r.More(&run, 32) }); allocs > 0 {
 			t.Errorf("%s: %v allocations", name, allocs)
 		}
 	}

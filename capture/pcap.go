@@ -121,38 +121,34 @@ func (p *pcap) next(f *Frame) error {
 	}
 }
 
-func (p *pcap) more(frames []Frame, before int64) int {
+func (p *pcap) more(r *Run, most int, before int64) {
 	if p.swapped || p.lengths != capturedFirst || p.header != pcapRecordHeader {
-		return 0 // rare, and not worth their tests at each record
+		return // rare, and not worth their tests at each record
 	}
-	b := p.in.rest()
-	n, left := p.whole(frames, b, before)
-	p.in.pos += len(b) - left
-	return n
+	r.Block, r.Link = p.in.data[:p.in.end:p.in.end], p.link
+	p.in.pos = p.whole(r, p.in.pos, most, before)
 }
 
-// whole takes frames out of the records that b begins with, up to one that is
-// not whole, damaged or too late. It returns how many, and how much of b is
-// left.
-func (p *pcap) whole(frames []Frame, b []byte, before int64) (n, left int) {
-	order := binary.LittleEndian
-	b = slices.Clip(b) // a capacity that is the length takes no register
-	for n < len(frames) && len(b) >= pcapRecordHeader {
-		sec, captured, wire := order.Uint32(b), order.Uint32(b[8:]), order.Uint32(b[12:])
-		time := int64(sec)*nsPerSecond + int64(order.Uint32(b[4:]))*p.unit
-		size := pcapRecordHeader + int(captured)
-		if captured > maxFrame || size > len(b) || time >= before {
+// whole takes the records from a place on, up to one that is not whole, damaged
+// or too late, and returns where that is.
+func (p *pcap) whole(r *Run, at, most int, before int64) int {
+	order, b, unit := binary.LittleEndian, slices.Clip(r.Block), p.unit
+	heads, n := r.Heads[:min(most, MaxRun)], 0
+	for n < len(heads) && at <= len(b)-pcapRecordHeader {
+		h := (*[pcapRecordHeader]byte)(b[at : at+pcapRecordHeader : at+pcapRecordHeader])
+		sec, captured := order.Uint32(h[0:]), order.Uint32(h[8:])
+		time := int64(sec)*nsPerSecond + int64(order.Uint32(h[4:]))*unit
+		data := at + pcapRecordHeader
+		end := data + int(captured)
+		if captured > maxFrame || end > len(b) || time >= before {
 			break
 		}
-		p.last = sec
-		f := &frames[n]
-		f.Time, f.Link = time, p.link
-		f.Data, f.Len = b[pcapRecordHeader:size:size], int(max(wire, captured))
-		p.count(f)
-		b = b[size:len(b):len(b)]
+		p.last, at = sec, end
+		heads[n] = Head{Time: time, At: uint32(data), Captured: captured, Len: max(order.Uint32(h[12:]), captured)} //nolint:gosec // G115: blocks are far smaller
 		n++
 	}
-	return n, len(b)
+	r.End(n)
+	return at
 }
 
 // sizes returns a record's two lengths.

@@ -137,14 +137,12 @@ func (p *pcapng) next(f *Frame) error {
 	}
 }
 
-func (p *pcapng) more(frames []Frame, before int64) int {
+func (p *pcapng) more(r *Run, most int, before int64) {
 	if p.swapped {
-		return 0
+		return
 	}
-	b := p.in.rest()
-	n, left := p.whole(frames, b, before)
-	p.in.pos += len(b) - left
-	return n
+	r.Block = p.in.data[:p.in.end:p.in.end]
+	p.in.pos = p.whole(r, p.in.pos, most, before)
 }
 
 // block returns the next block, whole: b has its type, both of its lengths and

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"encoding/binary"
-	"slices"
 )
 
 // Option codes, each of its block (draft-ietf-opsawg-pcapng, chapters 3.5 and
@@ -82,14 +81,15 @@ func (p *pcapng) enhanced(b []byte, f *Frame) bool {
 	return true
 }
 
-// whole takes frames out of the blocks that b begins with, up to one that is
-// no enhanced packet block, has options, is not whole, damaged or too late. It
-// returns how many, and how much of b is left.
-func (p *pcapng) whole(frames []Frame, b []byte, before int64) (n, left int) {
+// whole takes the blocks from a place on, up to one that is no enhanced packet
+// block, has options or another link type, is not whole, damaged or too late, and
+// returns where that is.
+func (p *pcapng) whole(r *Run, at, most int, before int64) int {
 	const fixed = 28
 	order := binary.LittleEndian
-	b = slices.Clip(b)
-	for n < len(frames) && len(b) >= fixed+4 {
+	heads, n := r.Heads[:min(most, MaxRun)], 0
+	for n < len(heads) && at <= len(r.Block)-fixed-4 {
+		b := r.Block[at:]
 		captured, number := order.Uint32(b[20:]), order.Uint32(b[8:])
 		if captured > maxFrame || uint64(number) >= uint64(len(p.interfaces)) {
 			break
@@ -101,19 +101,17 @@ func (p *pcapng) whole(frames []Frame, b []byte, before int64) (n, left int) {
 		}
 		nif := &p.interfaces[number]
 		time := nif.ns(uint64(order.Uint32(b[12:]))<<32 | uint64(order.Uint32(b[16:])))
-		if time >= before {
+		if time >= before || n > 0 && nif.link != r.Link {
 			break
 		}
+		r.Link = nif.link
+		heads[n] = Head{Time: time, At: uint32(at + fixed), Captured: captured, Len: max(order.Uint32(b[24:]), captured)} //nolint:gosec // G115: blocks are far smaller
 		p.last = time
-		f := &frames[n]
-		f.Time, f.Link = time, nif.link
-		end := fixed + int(captured)
-		f.Data, f.Len = b[fixed:end:end], int(max(order.Uint32(b[24:]), captured))
-		p.count(f)
-		b = b[size:len(b):len(b)]
+		at += size
 		n++
 	}
-	return n, len(b)
+	r.End(n)
+	return at
 }
 
 // packet reads an obsolete packet block.

@@ -96,14 +96,19 @@ func (r *Reader) Next(f *Frame) error {
 	return r.turn(f)
 }
 
-// More reads the frames that follow as far as they are at hand, and returns how
-// many: Next has all others, even where that is none. It costs far less than
-// Next. Data that were given out stay valid, up to the next call of Next.
-func (r *Reader) More(frames []Frame) int {
-	if r.current == nil {
-		return 0
+// More makes run of the frames that follow, as far as they are at hand and at most
+// as many as is said, and returns how many: Next has all others, even where that
+// is none. It costs far less than Next. Data that were given out stay valid, up to
+// the next call of Next.
+func (r *Reader) More(run *Run, most int) int {
+	run.N = 0
+	if r.current != nil {
+		r.current.format.more(run, most, r.limit) // frames at the limit are for Next to compare
 	}
-	return r.current.format.more(frames, r.limit) // frames at the limit are for Next to compare
+	if run.N > 0 {
+		r.current.countRun(run)
+	}
+	return run.N
 }
 
 // park lets the current file wait, for which f is the next frame, or finishes

@@ -54,7 +54,7 @@ type tally struct {
 	more     uint64
 }
 
-// count adds a frame. It is on the hot path.
+// count adds a frame.
 func (t *tally) count(f *Frame) {
 	captured, wire := uint64(len(f.Data)), uint64(f.Len) //nolint:gosec // never negative
 	t.Frames++
@@ -64,6 +64,15 @@ func (t *tally) count(f *Frame) {
 		t.Truncated++
 	}
 	f.File, f.Number = t.number, t.Frames+t.records
+}
+
+// countRun adds the frames of a run.
+func (t *tally) countRun(r *Run) {
+	r.File, r.First = t.number, t.Frames+t.records+1
+	t.Frames += uint64(r.N)           //nolint:gosec // never negative
+	t.Bytes += uint64(r.Sum.Captured) //nolint:gosec // "
+	t.WireBytes += uint64(r.Sum.Len)  //nolint:gosec // "
+	t.Truncated += uint64(r.Sum.Cut)  //nolint:gosec // "
 }
 
 // warn notes what is wrong at offset. The same text twice in a row is one

@@ -16,12 +16,12 @@ const maxFrame = 262_144
 // are no more, or what is left can't be read, which it has warned about; any
 // other error is one of reading the file.
 //
-// More takes those of the next frames that next would take without reading,
-// warning or skipping, and that are of a time before the given one, and
-// returns how many. It may take fewer: next sees to the others.
+// More makes r of those of the next frames, at most as many as is said, that next
+// would take without reading, warning or skipping, and that are of a time before
+// the given one. It may take fewer, and leave an empty r: next sees to the others.
 type format interface {
 	next(f *Frame) error
-	more(frames []Frame, before int64) int
+	more(r *Run, most int, before int64)
 }
 
 // A stream is what a format reads from, and where it says what it met.

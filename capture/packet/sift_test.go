@@ -1,7 +1,7 @@
 package packet_test
 
 import (
-	"math"
+	"bytes"
 	"net/netip"
 	"testing"
 
@@ -47,7 +47,9 @@ func someTakers() *packet.Sieve {
 func (d *pair) sift(t *testing.T, f *capture.Frame, o packet.Outcome) {
 	t.Helper()
 	var r packet.Sifted
-	r.Sift(d.sieve, []capture.Frame{*f}, 0, f.Time, f.Time+1)
+	var run capture.Run
+	run.One(f)
+	r.Sift(d.sieve, &run, 0, 1)
 	who := d.sieve.Who(&d.p)
 	if r.Wanted() == 1 {
 		if got := r.Who(0, d.sieve, &d.p); o == packet.OK && got != who {
@@ -62,10 +64,10 @@ func (d *pair) sift(t *testing.T, f *capture.Frame, o packet.Outcome) {
 		t.Fatalf("passed, though %v, and %b want it\n%+v\n%x", o, who, d.p, f.Data)
 	}
 	passed := r.Passed()
-	if passed.Frames != 1 || passed.Bytes != f.Len || passed.Oldest != f.Time || passed.Newest != f.Time {
-		t.Fatalf("%+v passed, want one of %d bytes at %d", passed, f.Len, f.Time)
+	if passed.Frames != 1 {
+		t.Fatalf("%+v passed, want one", passed)
 	}
-	d.sifting.Pass(&passed)
+	d.sifting.Pass(passed)
 }
 
 // TestSiftOrdinary names what is passed of a few frames.
@@ -84,68 +86,92 @@ func TestSiftOrdinary(t *testing.T) {
 	for name, f := range ordinary() {
 		for sieve, want := range map[*packet.Sieve]bool{nobody: passed[name], all: false, everywhere: false} {
 			var r packet.Sifted
-			if r.Sift(sieve, []capture.Frame{f}, 0, 0, 1); r.Wanted() == 0 != want {
+			var run capture.Run
+			run.One(&f)
+			if r.Sift(sieve, &run, 0, 1); r.Wanted() == 0 != want {
 				t.Errorf("%s: passed %v, want %v", name, !want, want)
 			}
 		}
 	}
 }
 
-// TestSiftRuns sifts frames together, of which some are wanted, for their times
-// or otherwise, and begins anew in the middle.
+// runOf makes a run of frames.
+func runOf(frames []capture.Frame) *capture.Run {
+	r := &capture.Run{Link: capture.LinkEthernet, First: 1}
+	for i, f := range frames {
+		r.Heads[i] = capture.Head{Time: f.Time, At: uint32(len(r.Block)), Captured: uint32(len(f.Data)), Len: uint32(f.Len)}
+		r.Block = append(r.Block, f.Data...)
+	}
+	r.End(len(frames))
+	return r
+}
+
+// TestSiftRuns sifts frames together, of which some are wanted, and begins and
+// ends in the middle.
 func TestSiftRuns(t *testing.T) {
 	t.Parallel()
-	data, bad := ordinary()["VLAN"], ordinary()["bad"]
+	tagged, plain, bad := ordinary()["VLAN"], ordinary()["TCP"], ordinary()["bad"]
 	s := packet.NewSieve()
 	var r packet.Sifted // what was there before must not matter
-	for _, n := range []int{1, 7, 8, 9, packet.MaxSifted, packet.MaxSifted - 1} {
+	for _, n := range []int{1, 7, 8, 9, capture.MaxRun, capture.MaxRun - 1} {
 		frames, wanted := make([]capture.Frame, n), make([]bool, n)
 		for i := range frames {
-			frames[i] = data
-			switch frames[i].Time = 100 + int64(i*13%29); i % 7 {
-			case 3:
+			switch frames[i] = tagged; i * i % 7 {
+			case 1:
 				frames[i], wanted[i] = bad, true
-			case 4:
-				frames[i].Time, wanted[i] = 99, true
-			case 5:
-				frames[i].Time, wanted[i] = 1099, true
-			case 6:
-				frames[i].Time, wanted[i] = math.MinInt64, true
+			case 2:
+				frames[i] = plain
+			case 4: // no IP behind its tag
+				frames[i].Data, wanted[i] = bytes.Clone(tagged.Data), true
+				frames[i].Data[18] = 0
 			}
 		}
+		run := runOf(frames)
 		for from := range n + 1 {
-			r.Sift(s, frames, from, 100, 1099)
-			wantRun(t, &r, frames, wanted, from)
+			for to := from; to <= n; to++ {
+				r.Sift(s, run, from, to)
+				wantRun(t, &r, frames, wanted, from, to)
+			}
+		}
+		r.TakeAll(0, n)
+		run.Link = capture.LinkRaw
+		for all, r := range map[string]*packet.Sifted{"asked for": &r, "not of Ethernet": sifted(s, run)} {
+			if r.Wanted() != n || r.Place(n-1) != n-1 || r.Passed() != (packet.Passed{}) {
+				t.Errorf("%s: %d of %d are wanted, %+v passed", all, r.Wanted(), n, r.Passed())
+			}
 		}
 	}
 }
 
-// wantRun compares what was found of frames, from one place on, with which are
-// wanted.
-func wantRun(t *testing.T, r *packet.Sifted, frames []capture.Frame, wanted []bool, from int) {
+func sifted(s *packet.Sieve, run *capture.Run) *packet.Sifted {
+	var r packet.Sifted
+	r.Sift(s, run, 0, run.N)
+	return &r
+}
+
+// wantRun compares what was found of frames, from one place on and before another,
+// with which are wanted.
+func wantRun(t *testing.T, r *packet.Sifted, frames []capture.Frame, wanted []bool, from, to int) {
 	t.Helper()
-	want := packet.Passed{Oldest: math.MaxInt64, Newest: math.MinInt64}
-	n := 0
-	for i := from; i < len(frames); i++ {
-		if wanted[i] {
-			if n >= r.Wanted() || r.Place(n) != i {
-				t.Fatalf("%d frames from %d: number %d that is wanted is not that at %d", len(frames), from, n, i)
+	n, passed, tags := 0, uint64(0), uint64(0)
+	for i := from; i < to; i++ {
+		if !wanted[i] {
+			passed++
+			if len(frames[i].Data) > len(ordinary()["TCP"].Data) {
+				tags++
 			}
-			n++
 			continue
 		}
-		f := &frames[i]
-		want.Frames, want.Bytes = want.Frames+1, want.Bytes+f.Len
-		want.Oldest, want.Newest = min(want.Oldest, f.Time), max(want.Newest, f.Time)
+		if n >= r.Wanted() || r.Place(n) != i {
+			t.Fatalf("%d frames from %d to %d: number %d that is wanted is not that at %d", len(frames), from, to, n, i)
+		}
+		n++
 	}
-	passed := r.Passed()
 	d := packet.NewDecoder()
-	d.Pass(&passed)
-	st, tags := d.Stats(), uint64(want.Frames)
-	same := passed.Frames == want.Frames && passed.Bytes == want.Bytes &&
-		(want.Frames == 0 || passed.Oldest == want.Oldest && passed.Newest == want.Newest)
-	if r.Wanted() != n || !same || st.Outcomes[packet.OK] != tags || st.Encaps[packet.VLAN] != tags {
-		t.Fatalf("%d frames from %d: %d are wanted, want %d; passed %+v, want %+v; counted %+v", len(frames), from, r.Wanted(), n, passed, want, st)
+	d.Pass(r.Passed())
+	st := d.Stats()
+	if r.Wanted() != n || st.Outcomes[packet.OK] != passed || st.Encaps[packet.VLAN] != tags {
+		t.Fatalf("%d frames from %d to %d: %d are wanted, want %d, with %d tags: %+v", len(frames), from, to, r.Wanted(), n, tags, st)
 	}
 }
 
@@ -153,14 +179,14 @@ func wantRun(t *testing.T, r *packet.Sifted, frames []capture.Frame, wanted []bo
 func TestSiftAllocatesNothing(t *testing.T) {
 	s, d := someTakers(), packet.NewDecoder()
 	var r packet.Sifted
-	frames := make([]capture.Frame, 0, packet.MaxSifted)
+	var frames []capture.Frame
 	for _, f := range ordinary() {
 		frames = append(frames, f)
 	}
+	run := runOf(frames)
 	if n := testing.AllocsPerRun(100, func() {
-		r.Sift(s, frames, 0, 0, 1)
-		passed := r.Passed()
-		d.Pass(&passed)
+		r.Sift(s, run, 0, run.N)
+		d.Pass(r.Passed())
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -168,13 +194,14 @@ func TestSiftAllocatesNothing(t *testing.T) {
 
 func BenchmarkSift(b *testing.B) {
 	s := someTakers()
-	frames := make([]capture.Frame, packet.MaxSifted)
+	frames := make([]capture.Frame, capture.MaxRun)
 	for i := range frames {
 		frames[i] = ordinary()["TCP"]
 	}
 	var r packet.Sifted
+	run := runOf(frames)
 	for b.Loop() {
-		r.Sift(s, frames, 0, 0, 1)
+		r.Sift(s, run, 0, run.N)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(frames)), "ns/frame")
 }

@@ -28,7 +28,7 @@ func Open(Options) (*Source, error) { return nil, errSystem }
 func (*Source) Next(*capture.Frame) error { return io.EOF }
 
 // More returns nothing on this system.
-func (*Source) More([]capture.Frame) int { return 0 }
+func (*Source) More(*capture.Run, int) int { return 0 }
 
 // Rings returns nothing on this system.
 func (*Source) Rings() []*Reader { return nil }
@@ -52,4 +52,4 @@ func (*Source) AttachEBPF(int) error { return errSystem }
 func (*Reader) Next(*capture.Frame) error { return io.EOF }
 
 // More returns nothing on this system.
-func (*Reader) More([]capture.Frame) int { return 0 }
+func (*Reader) More(*capture.Run, int) int { return 0 }

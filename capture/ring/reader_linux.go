@@ -27,18 +27,18 @@ const (
 type Reader struct {
 	source  *Source
 	rings   []*ring
-	current *ring            // that is read
-	one     [1]capture.Frame // that Next returns
-	limit   int64            // up to this time, Unix nanoseconds
-	hold    time.Duration    // how long others are waited for
-	polls   []unix.PollFd    // one a ring, then that of Stop
-	busy    bool             // frames were read since they were left to gather
-	pause   *time.Timer      // for that, nil for not at all
-	turns   int              // since the sockets were looked at
-	looked  time.Duration    // when those that are down were
-	silent  bool             // the rings let nothing in any more
-	until   time.Duration    // when draining ends whatever is left
-	err     error            // what Next returns from now on
+	current *ring         // that is read
+	one     capture.Run   // of the frame that Next returns
+	limit   int64         // up to this time, Unix nanoseconds
+	hold    time.Duration // how long others are waited for
+	polls   []unix.PollFd // one a ring, then that of Stop
+	busy    bool          // frames were read since they were left to gather
+	pause   *time.Timer   // for that, nil for not at all
+	turns   int           // since the sockets were looked at
+	looked  time.Duration // when those that are down were
+	silent  bool          // the rings let nothing in any more
+	until   time.Duration // when draining ends whatever is left
+	err     error         // what Next returns from now on
 }
 
 // newReader returns a reader of rings that share options.
@@ -73,8 +73,8 @@ func newReader(s *Source, rings []*ring) *Reader {
 func (r *Reader) Next(f *capture.Frame) error {
 	for {
 		if c := r.current; c != nil && c.left > 0 {
-			if c.more(r.one[:], r.limit) > 0 {
-				*f = r.one[0]
+			if c.more(&r.one, 1, r.limit); r.one.N > 0 {
+				r.one.Frame(0, f)
 				return nil
 			}
 			if t, ok := c.time(); !ok || t <= r.limit {
@@ -88,14 +88,16 @@ func (r *Reader) Next(f *capture.Frame) error {
 	}
 }
 
-// More reads the frames that follow as far as they are at hand, and returns how
-// many: Next has all others, even where that is none. It costs less than Next.
-// Data that were given out stay valid, up to the next call of Next.
-func (r *Reader) More(frames []capture.Frame) int {
-	if r.current == nil {
-		return 0
+// More makes run of the frames that follow, as far as they are at hand and at most
+// as many as is said, and returns how many: Next has all others, even where that
+// is none. It costs less than Next. Data that were given out stay valid, up to the
+// next call of Next.
+func (r *Reader) More(run *capture.Run, most int) int {
+	run.N = 0
+	if r.current != nil {
+		r.current.more(run, most, r.limit)
 	}
-	return r.current.more(frames, r.limit)
+	return run.N
 }
 
 // turn makes the ring with the earliest frame the current one. It waits for

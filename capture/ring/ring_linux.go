@@ -116,14 +116,13 @@ func (r *ring) settle() {
 	r.tally.frames, r.tally.bytes, r.tally.cut = 0, 0, 0
 }
 
-// more takes the frames that follow in the block that is held and are not later
-// than a time, and returns how many.
-func (r *ring) more(frames []capture.Frame, until int64) int {
-	n := r.walk.more(frames, until)
-	if n > 0 && r.left == 0 {
-		r.last.Store(frames[n-1].Time)
+// more makes run of the frames that follow in the block that is held and are not
+// later than a time, at most as many as is said.
+func (r *ring) more(run *capture.Run, most int, until int64) {
+	r.walk.more(run, most, until)
+	if run.N > 0 && r.left == 0 {
+		r.last.Store(run.Heads[run.N-1].Time)
 	}
-	return n
 }
 
 // damaged says that the kernel wrote what makes no sense.

@@ -32,31 +32,33 @@ func TestRuns(t *testing.T) {
 		}
 		return &inRuns{Source: source, longest: &longest}, nil
 	})
-	if longest < len(inRuns{}.run) {
+	if longest < most {
 		t.Errorf("the longest run had %d frames", longest)
 	}
 }
 
+// most is how long runs are that are asked for.
+const most = 32
+
 // inRuns reads runs wherever there is one, and gives their frames one by one.
 type inRuns struct {
 	*ring.Source
-	run     [32]capture.Frame
-	read    int
+	run     capture.Run
 	given   int
 	size    int
 	longest *int
 }
 
 func (s *inRuns) Next(f *capture.Frame) error {
-	if s.given == s.read {
-		s.size = s.size%len(s.run) + 1
-		s.given, s.read = 0, s.More(s.run[:s.size])
-		*s.longest = max(*s.longest, s.read)
+	if s.given == s.run.N {
+		s.size = s.size%most + 1
+		s.given = 0
+		*s.longest = max(*s.longest, s.More(&s.run, s.size))
 	}
-	if s.read == 0 {
+	if s.run.N == 0 {
 		return s.Source.Next(f)
 	}
-	*f = s.run[s.given]
+	s.run.Frame(s.given, f)
 	s.given++
 	return nil
 }
@@ -135,8 +137,8 @@ func TestAllocations(t *testing.T) {
 	if allocated != 0 {
 		t.Errorf("%v allocations a frame", allocated)
 	}
-	run := make([]capture.Frame, 32)
-	if allocated := testing.AllocsPerRun(10, func() { source.More(run) }); allocated != 0 {
+	var run capture.Run
+	if allocated := testing.AllocsPerRun(10, func() { source.More(&run, 32) }); allocated != 0 {
 		t.Errorf("%v allocations a run", allocated)
 	}
 }

@@ -27,7 +27,7 @@ type Source struct {
 func (s *Source) Next(f *capture.Frame) error { return s.all.Next(f) }
 
 // More is Reader.More over all rings.
-func (s *Source) More(frames []capture.Frame) int { return s.all.More(frames) }
+func (s *Source) More(run *capture.Run, most int) int { return s.all.More(run, most) }
 
 // Rings returns Options.Fanout readers, each for a goroutine of its own. Both
 // directions of a flow are in one of them; the flows of a host are in all.

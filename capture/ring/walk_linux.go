@@ -88,14 +88,14 @@ func (w *walk) time() (int64, bool) {
 // stamp is the time in the header of a frame.
 func stamp(h []byte) int64 { return int64(u32(h[frameSec:]))*1e9 + int64(u32(h[frameNsec:])) }
 
-// more takes the frames that follow and are not later than a time, and returns
-// how many. It ends before one that makes no sense. It allocates nothing and
-// copies no payload: what is put in front of a frame takes the place of its
-// header.
-func (w *walk) more(frames []capture.Frame, until int64) int {
+// more makes r of the frames that follow and are not later than a time, at most as
+// many as is said. It ends before one that makes no sense. It allocates nothing and
+// copies no payload: what is put in front of a frame takes the place of its header.
+func (w *walk) more(r *capture.Run, most int, until int64) {
 	block, off, n := w.block, w.off, 0
-	bytes, cut := 0, 0
-	for n < len(frames) && n < w.left && off >= 0 && off <= len(block)-frameData {
+	heads := r.Heads[:min(most, w.left, capture.MaxRun)]
+	r.Block, r.Link, r.File, r.First = block, w.link, w.file, w.number+1
+	for n < len(heads) && off >= 0 && off <= len(block)-frameData {
 		if w.ahead < off+aheadLeast {
 			w.readAhead(off)
 		}
@@ -110,27 +110,23 @@ func (w *walk) more(frames []capture.Frame, until int64) int {
 		if w.cooked || u32(h[frameStatus:])&unix.TP_STATUS_VLAN_VALID != 0 {
 			first = w.restore(off, start, end)
 		}
-		f := &frames[n]
-		f.Time, f.Data, f.Len = time, block[first:end:end], int(u32(h[frameLen:]))+start-first
-		n++
-		f.Link, f.File, f.Number = w.link, w.file, w.number+uint64(n)
-		bytes += f.Len
-		if len(f.Data) < f.Len {
-			cut++
+		heads[n] = capture.Head{
+			Time: time, At: uint32(first), Captured: uint32(end - first), Len: u32(h[frameLen:]) + uint32(start-first), //nolint:gosec // blocks are far smaller
 		}
+		n++
 		off += int(u32(h[frameNext:]))
 	}
+	r.End(n)
 	w.off, w.left = off, w.left-n
-	w.count(n, bytes, cut)
-	return n
+	w.count(r)
 }
 
 // count counts frames that were taken.
-func (w *walk) count(frames, bytes, cut int) {
-	w.number += uint64(frames)       //nolint:gosec // never negative
-	w.tally.frames += uint64(frames) //nolint:gosec // "
-	w.tally.bytes += uint64(bytes)   //nolint:gosec // "
-	w.tally.cut += uint64(cut)       //nolint:gosec // "
+func (w *walk) count(r *capture.Run) {
+	w.number += uint64(r.N)            //nolint:gosec // never negative
+	w.tally.frames += uint64(r.N)      //nolint:gosec // "
+	w.tally.bytes += uint64(r.Sum.Len) //nolint:gosec // "
+	w.tally.cut += uint64(r.Sum.Cut)   //nolint:gosec // "
 }
 
 // readAhead reads something of each cache line that the next frames are in.

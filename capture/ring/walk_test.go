@@ -50,13 +50,13 @@ func TestWalk(t *testing.T) {
 func TestWalkUntil(t *testing.T) {
 	var w walk
 	w.begin(whole())
-	frames := make([]capture.Frame, 4)
+	var run capture.Run
 	for _, want := range []struct {
 		until int64
 		n     int
 	}{{0, 0}, {1e9, 1}, {1e9, 0}, {1e9 + 1, 1}, {2e9, 0}} {
-		if n := w.more(frames, want.until); n != want.n {
-			t.Errorf("%d frames until %d, want %d", n, want.until, want.n)
+		if w.more(&run, 4, want.until); run.N != want.n {
+			t.Errorf("%d frames until %d, want %d", run.N, want.until, want.n)
 		}
 	}
 }
@@ -65,14 +65,18 @@ func TestWalkUntil(t *testing.T) {
 // end, as many as it has bytes.
 func walkAll(w *walk, block []byte, run int) []capture.Frame {
 	var all []capture.Frame
-	frames := make([]capture.Frame, run)
+	var r capture.Run
 	w.begin(block)
 	for {
-		n := w.more(frames[:min(run, len(block)-len(all))], math.MaxInt64)
-		if n == 0 {
+		w.more(&r, min(run, len(block)-len(all)), math.MaxInt64)
+		if r.N == 0 {
 			return all
 		}
-		all = append(all, frames[:n]...)
+		for i := range r.N {
+			var f capture.Frame
+			r.Frame(i, &f)
+			all = append(all, f)
+		}
 	}
 }
 
@@ -101,11 +105,11 @@ func FuzzWalk(f *testing.F) {
 func BenchmarkWalk(b *testing.B) {
 	block := whole()
 	var w walk
-	frames := make([]capture.Frame, 32)
+	var run capture.Run
 	b.ReportAllocs()
 	for b.Loop() {
 		w.begin(block)
-		if w.more(frames, math.MaxInt64) != 2 {
+		if w.more(&run, 32, math.MaxInt64); run.N != 2 {
 			b.Fatal("the block makes no sense")
 		}
 	}

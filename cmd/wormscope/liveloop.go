@@ -195,13 +195,13 @@ func (c *counted) Next(f *capture.Frame) error {
 }
 
 // More has none where the source has no runs.
-func (c *counted) More(frames []capture.Frame) int {
+func (c *counted) More(run *capture.Run, most int) int {
 	runs, ok := c.source.(runSource)
 	if !ok {
 		return 0
 	}
-	n := runs.More(frames[:min(uint64(len(frames)), c.left)])
-	c.left -= uint64(n) //nolint:gosec // never negative
+	n := runs.More(run, int(min(uint64(most), c.left))) //nolint:gosec // G115: never negative
+	c.left -= uint64(n)                                 //nolint:gosec // G115: "
 	return n
 }
 

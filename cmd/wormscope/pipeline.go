@@ -44,16 +44,15 @@ type pipeline struct {
 	filter   string                  // which traffic is looked at, empty for all
 	only     *filter.Filter          // the same, nil for all and where the kernel sees to it
 	merger   *merger                 // what the rings of a run pass on, nil where frames are taken here
-	frames   [runSize]capture.Frame  // that were read together
-	read     int                     // how many of these hold a frame
-	sifted   packet.Sifted           // which of them a detector wants
+	frames   capture.Run             // that were read together
+	sifted   packet.Sifted           // which of them a detector wants,
+	from, to int                     // of these; all of them are looked at
+	all      bool                    // where this is set
+	sieve    *packet.Sieve           // that they were sifted by
 	taken    int                     // how many of those were taken through
 	latest   int                     // which frame that was last
 	left     bool                    // there may be more to take
-	sieve    *packet.Sieve           // that they were sifted by
-	from     int                     // the first frame that was
-	since    int64                   // the packet times of what was left out,
-	until    int64                   // from the first to before the second
+	frame    capture.Frame           // the same
 	packet   packet.Packet
 }
 
@@ -67,9 +66,10 @@ type source interface {
 
 // A runSource is a source that may have several frames at hand.
 type runSource interface {
-	// More reads the frames that follow, as far as they are at hand, and
-	// returns how many. They are borrowed until the next call of Next.
-	More(frames []capture.Frame) int
+	// More makes run of the frames that follow, as far as they are at hand and
+	// at most as many as is said, and returns how many. They are borrowed until
+	// the next call of Next.
+	More(run *capture.Run, most int) int
 }
 
 // Names tell what frames are of.
@@ -160,15 +160,8 @@ func (p *pipeline) ownTraffic(a *alert.Alert) bool {
 	return own
 }
 
-const (
-	// batchSize is how many frames go through between two looks at anything
-	// else.
-	batchSize = 4096
-	// runSize is how many frames are read at a time, where the source has them
-	// at hand. They and their headers leave most of a core's smallest cache to
-	// detection.
-	runSize = packet.MaxSifted
-)
+// batchSize is how many frames go through between two looks at anything else.
+const batchSize = 4096
 
 // batch takes up to batchSize frames through. It returns io.EOF when the
 // source has no more, and capture.ErrIdle when nothing comes. A panic in a
@@ -186,13 +179,11 @@ func (p *pipeline) takeRuns(source source) error {
 	defer p.survive(source)
 	begin := p.engine.Now()
 	for left := batchSize; left > 0; {
-		n, err := readRun(source, p.frames[:min(left, runSize)])
-		if err != nil {
+		if err := readRun(source, &p.frames, &p.frame, left); err != nil {
 			return err
 		}
-		left -= n
-		p.read = n
-		p.sift(0)
+		left -= p.frames.N
+		p.begin()
 		p.take()
 		if now := p.engine.Now(); p.slice > 0 && now-begin >= p.slice {
 			break
@@ -201,26 +192,59 @@ func (p *pipeline) takeRuns(source source) error {
 	return nil
 }
 
-// readRun reads the frames that follow, as many as there are at hand and at
-// least one, and returns how many.
-func readRun(from source, frames []capture.Frame) (int, error) {
-	if runs, ok := from.(runSource); ok {
-		if n := runs.More(frames); n > 0 {
-			return n, nil
-		}
+// readRun reads the frames that follow, as many as there are at hand and are
+// asked for, and at least one. It may use f.
+func readRun(from source, run *capture.Run, f *capture.Frame, most int) error {
+	if runs, ok := from.(runSource); ok && runs.More(run, most) > 0 {
+		return nil
 	}
-	return 1, from.Next(&frames[0])
+	err := from.Next(f)
+	if err == nil {
+		run.One(f)
+	}
+	return err
 }
 
-// sift finds those of the frames from one place on that a detector wants.
-func (p *pipeline) sift(from int) {
-	p.from, p.taken, p.left = from, 0, true
-	p.sieve = p.engine.Sieve()
-	p.since, p.until = p.engine.Second()
-	if p.only != nil || p.traffic.wantsAll() || p.state.wantsAll(p.frames[0].File) {
-		p.until = p.since // none is left out
+// begin begins with the frames that were read. Where the user has a filter,
+// each is noted when it has passed.
+func (p *pipeline) begin() {
+	p.left = true
+	all := p.only != nil || p.traffic.wantsAll()
+	if p.only == nil {
+		p.traffic.note(&p.frames)
+		p.state.noteRun(&p.frames)
 	}
-	p.sifted.Sift(p.sieve, p.frames[:p.read], from, p.since, p.until)
+	if all {
+		p.siftNone(0, p.frames.N)
+		return
+	}
+	p.sift(0)
+}
+
+// sift finds those of the frames from one place on that a detector wants, up to
+// where time lets something else happen.
+func (p *pipeline) sift(from int) {
+	run := &p.frames
+	to := run.N
+	since, until := p.engine.Second()
+	if run.Sum.Oldest < since || run.Sum.Newest >= until {
+		to = from
+		for to < run.N && run.Heads[to].Time >= since && run.Heads[to].Time < until {
+			to++
+		}
+	}
+	if to == from && to < run.N {
+		p.siftNone(from, from+1)
+		return
+	}
+	p.sieve, p.from, p.to, p.taken, p.all = p.engine.Sieve(), from, to, 0, false
+	p.sifted.Sift(p.sieve, run, from, to)
+}
+
+// siftNone has some frames looked at, whoever wants them.
+func (p *pipeline) siftNone(from, to int) {
+	p.sieve, p.from, p.to, p.taken, p.all = p.engine.Sieve(), from, to, 0, true
+	p.sifted.TakeAll(from, to)
 }
 
 // takeLeft takes the frames through that were read and not taken.
@@ -232,59 +256,71 @@ func (p *pipeline) takeLeft(names names) {
 // take takes the frames through that were read. Those that no detector wants
 // are not even decoded.
 func (p *pipeline) take() {
-	for p.taken < p.sifted.Wanted() {
-		p.latest = p.sifted.Place(p.taken)
-		if p.frames[p.latest].Time < p.since {
-			p.catchUp()
+	for {
+		for p.taken < p.sifted.Wanted() {
+			p.latest = p.sifted.Place(p.taken)
+			p.taken++ // now, so that a panic costs no other
+			p.look(p.taken - 1)
+			if p.engine.Sieve() != p.sieve {
+				p.siftAgain()
+			}
 		}
-		p.taken++ // now, so that a panic costs no other
-		p.look(p.taken - 1)
-		if p.engine.Sieve() != p.sieve {
-			p.siftAgain()
+		p.pass()
+		if p.to == p.frames.N {
+			break
 		}
+		p.sift(p.to)
 	}
 	p.left = false
-	p.pass()
 }
 
 // siftAgain sifts the frames behind the latest anew, because detectors want
 // others from there on.
 func (p *pipeline) siftAgain() {
-	p.sifted.Sift(p.sieve, p.frames[:p.latest+1], p.from, p.since, p.until) // to know what of these passed
-	p.pass()
-	p.sift(p.latest + 1)
-}
-
-// pass counts the frames that no detector wants.
-func (p *pipeline) pass() {
-	passed := p.sifted.Passed()
-	if passed.Frames == 0 {
+	if p.all {
+		p.sieve = p.engine.Sieve()
 		return
 	}
-	p.engine.Pass(passed.Newest)
-	p.decoder.Pass(&passed)
-	p.traffic.pass(&passed)
-	p.state.pass(p.frames[0].File, &passed)
+	end := p.latest + 1
+	p.sifted.Sift(p.sieve, &p.frames, p.from, end) // to know how many of these passed
+	p.to = end
+	p.pass()
+	p.sift(end)
 }
 
-// catchUp lets time go on to where the frames were that no detector wants of
-// those before the latest. For the engine to know that such an old one is late.
-func (p *pipeline) catchUp() {
-	for i := p.from; i < p.latest; i++ {
-		if t := p.frames[i].Time; t >= p.since && t < p.until {
-			p.engine.Pass(t)
-		}
+// pass counts the frames that were sifted and no detector wants.
+func (p *pipeline) pass() {
+	if passed := p.sifted.Passed(); passed.Frames > 0 {
+		p.engine.Pass(p.newest())
+		p.decoder.Pass(passed)
 	}
+}
+
+// newest returns the latest time of the frames that were sifted.
+func (p *pipeline) newest() int64 {
+	run := &p.frames
+	if p.from == 0 && p.to == run.N {
+		return run.Sum.Newest
+	}
+	newest := run.Heads[p.from].Time
+	for i := range run.Heads[p.from:p.to] {
+		newest = max(newest, run.Heads[p.from+i].Time)
+	}
+	return newest
 }
 
 // look decodes the ith frame that a detector wants and has them look at it.
 func (p *pipeline) look(i int) {
-	f := &p.frames[p.latest]
-	if p.only != nil && !p.passes(f) {
-		return
+	f := &p.frame
+	p.frames.Frame(p.latest, f)
+	if p.only != nil {
+		if !p.only.Match(f) {
+			p.traffic.left++
+			return
+		}
+		p.traffic.noteFrame(f)
+		p.state.noteFrame(f)
 	}
-	p.traffic.note(f)
-	p.state.noteFrame(f)
 	if o := p.decoder.Decode(f, &p.packet); o != packet.OK {
 		p.state.outcome(f, o)
 		return
@@ -295,20 +331,24 @@ func (p *pipeline) look(i int) {
 	p.engine.PacketFor(&p.packet, p.sifted.Who(i, p.sieve, &p.packet))
 }
 
-// note notes a frame.
-func (t *traffic) note(f *capture.Frame) { t.span(1, f.Len, f.Time, f.Time) }
-
-// pass notes frames that nobody looks at.
-func (t *traffic) pass(p *packet.Passed) { t.span(p.Frames, p.Bytes, p.Oldest, p.Newest) }
-
-// span counts frames and widens the span of time that was seen.
-func (t *traffic) span(frames, bytes int, oldest, newest int64) {
+// note counts frames and widens the span of time that was seen.
+func (t *traffic) note(r *capture.Run) {
 	if t.frames == 0 {
-		t.first, t.last = oldest, newest
+		t.first, t.last = r.Sum.Oldest, r.Sum.Newest
 	}
-	t.frames += uint64(frames) //nolint:gosec // G115: never negative
-	t.bytes += uint64(bytes)   //nolint:gosec // G115: the same
-	t.first, t.last = min(t.first, oldest), max(t.last, newest)
+	t.frames += uint64(r.N)      //nolint:gosec // G115: never negative
+	t.bytes += uint64(r.Sum.Len) //nolint:gosec // G115: the same
+	t.first, t.last = min(t.first, r.Sum.Oldest), max(t.last, r.Sum.Newest)
+}
+
+// noteFrame is note for a single frame.
+func (t *traffic) noteFrame(f *capture.Frame) {
+	if t.frames == 0 {
+		t.first, t.last = f.Time, f.Time
+	}
+	t.frames++
+	t.bytes += uint64(f.Len) //nolint:gosec // G115: never negative
+	t.first, t.last = min(t.first, f.Time), max(t.last, f.Time)
 }
 
 // wantsAll reports whether the next frames are looked at to find out whether
@@ -324,7 +364,7 @@ func (p *pipeline) lookInside(pkt *packet.Packet) {
 // survive, deferred, ends a panic at the frame that was taken last.
 func (p *pipeline) survive(names names) {
 	if r := recover(); r != nil {
-		p.panicked(&p.frames[p.latest], names, r)
+		p.panicked(&p.frame, names, r)
 	}
 }
 

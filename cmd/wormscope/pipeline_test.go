@@ -34,6 +34,7 @@ func (d *fragile) Packet(p *packet.Packet) {
 type runsSource struct {
 	memorySource
 	fails bool // once, before a frame is read
+	block []byte
 }
 
 func (s *runsSource) Next(f *capture.Frame) error {
@@ -44,9 +45,17 @@ func (s *runsSource) Next(f *capture.Frame) error {
 	return s.memorySource.Next(f)
 }
 
-func (s *runsSource) More(frames []capture.Frame) int {
-	n := min(len(frames), *s.at%50, len(s.frames)-*s.at)
-	copy(frames, s.frames[*s.at:*s.at+n])
+func (s *runsSource) More(run *capture.Run, most int) int {
+	n := min(most, *s.at%50, len(s.frames)-*s.at)
+	s.block = s.block[:0]
+	for i, f := range s.frames[*s.at : *s.at+n] {
+		run.Heads[i] = capture.Head{Time: f.Time, At: uint32(len(s.block)), Captured: uint32(len(f.Data)), Len: uint32(f.Len)}
+		s.block = append(s.block, f.Data...)
+	}
+	if n > 0 {
+		run.Block, run.Link, run.First = s.block, capture.LinkEthernet, s.frames[*s.at].Number
+	}
+	run.End(n)
 	*s.at += n
 	return n
 }
@@ -74,7 +83,7 @@ func TestPanicsCostOneFrame(t *testing.T) {
 		d := &fragile{fails: fails}
 		p.engine = detect.NewEngine(d)
 		at, want := 0, uint64(1)
-		if err := p.run(&runsSource{memorySource{udpFrames(frames), &at}, true}, func() error { return nil }); err != nil {
+		if err := p.run(&runsSource{memorySource: memorySource{udpFrames(frames), &at}, fails: true}, func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		for i, number := range d.got {
@@ -127,7 +136,7 @@ func TestBatchSize(t *testing.T) {
 		}
 		ends = append(ends, at)
 	}
-	if len(ends) != 2 || ends[0] != batchSize || ends[1] < 6000 || ends[1] > 6000+runSize {
+	if len(ends) != 2 || ends[0] != batchSize || ends[1] < 6000 || ends[1] > 6000+capture.MaxRun {
 		t.Errorf("batches end at %v", ends)
 	}
 }

@@ -51,12 +51,12 @@ type shard struct {
 	zones   *zone.Map
 	decoder *packet.Decoder
 	judge   *kernelfilter.Judge
-	looked  uint64                 // frames that were looked at
-	inside  bool                   // an address that counts as inside was seen
-	latest  int64                  // time that the ring has got to, Unix nanoseconds
-	frames  [runSize]capture.Frame // that were read together
-	read    int                    // how many of these hold a frame
-	taken   int                    // how many were taken through
+	looked  uint64        // frames that were looked at
+	inside  bool          // an address that counts as inside was seen
+	latest  int64         // time that the ring has got to, Unix nanoseconds
+	frames  capture.Run   // that were read together
+	taken   int           // how many of these were taken through
+	frame   capture.Frame // the last of them
 	packet  packet.Packet
 }
 
@@ -147,21 +147,21 @@ func (s *shard) run() {
 func (s *shard) fill(b *parcel) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			f := &s.frames[max(s.taken-1, 0)]
+			f := &s.frame
 			b.traffic.panicked(r, f, s.ring)
 			b.note(f).undecoded[internalError]++
 		}
 	}()
 	var begin int64
 	for i := 0; i < batchSize && len(b.packets) < parcelPackets && len(b.payload) < parcelBytes; i++ {
-		if s.taken == s.read {
-			n, err := readRun(s.ring, s.frames[:])
-			if err != nil {
+		f := &s.frame
+		if s.taken >= s.frames.N {
+			if err := readRun(s.ring, &s.frames, f, capture.MaxRun); err != nil {
 				return err
 			}
-			s.read, s.taken = n, 0
+			s.taken = 0
 		}
-		f := &s.frames[s.taken]
+		s.frames.Frame(s.taken, f)
 		s.taken++ // now, so that a panic costs no other
 		s.latest = max(s.latest, f.Time)
 		s.take(f, b)
@@ -181,7 +181,7 @@ func (s *shard) take(f *capture.Frame, b *parcel) {
 		return
 	}
 	s.looked++
-	b.traffic.note(f)
+	b.traffic.noteFrame(f)
 	n := b.note(f)
 	if o := s.decoder.Decode(f, &s.packet); o != packet.OK {
 		if o.Failure() {

@@ -179,15 +179,18 @@ func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 	}
 }
 
-// wantsAll reports whether frames of a file are still to be in its print.
-func (k *state) wantsAll(file int) bool { return k != nil && k.capture(file).frames < printFrames }
-
-// pass notes frames of a file that nobody looks at.
-func (k *state) pass(file int, p *packet.Passed) {
-	if k != nil {
-		c := k.capture(file)
-		c.first, c.last = min(c.first, p.Oldest), max(c.last, p.Newest)
+// noteRun notes frames of a file before they are decoded.
+func (k *state) noteRun(r *capture.Run) {
+	if k == nil {
+		return
 	}
+	c := k.capture(r.File)
+	var f capture.Frame
+	for i := 0; i < r.N && c.frames < printFrames; i++ {
+		r.Frame(i, &f)
+		c.note(&f)
+	}
+	c.first, c.last = min(c.first, r.Sum.Oldest), max(c.last, r.Sum.Newest)
 }
 
 // noteFrame notes a frame before it is decoded.
@@ -195,7 +198,11 @@ func (k *state) noteFrame(f *capture.Frame) {
 	if k == nil {
 		return
 	}
-	c := k.capture(f.File)
+	k.capture(f.File).note(f)
+}
+
+// note notes a frame of the file.
+func (c *captureNotes) note(f *capture.Frame) {
 	if c.frames == 0 {
 		c.first, c.last = f.Time, f.Time
 	}

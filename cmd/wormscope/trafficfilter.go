@@ -7,7 +7,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"wormscope/capture"
 	"wormscope/capture/filter"
 	"wormscope/capture/kernelfilter"
 	"wormscope/capture/ring"
@@ -30,15 +29,6 @@ func (s *settings) parseFilter() error {
 	}
 	s.only = only
 	return nil
-}
-
-// passes reports whether a frame is to be looked at.
-func (p *pipeline) passes(f *capture.Frame) bool {
-	if p.only.Match(f) {
-		return true
-	}
-	p.traffic.left++
-	return false
 }
 
 // leftOut says what was not looked at because the user wanted it so.

@@ -59,18 +59,18 @@ func (b *Blocks) Has(a Addr) bool { return b != nil && b.Bit(blockNumber(a)) != 
 
 // Bit returns 1 if an IPv4 address may be marked, by its number, and 0
 // otherwise. Not to be asked of nil.
-func (b *Blocks) Bit(number uint32) uint64 {
+func (b *Blocks) Bit(number uint32) uint32 {
 	block := number >> (b.shift & 31)
 	at := int(block / blocksWord)
 	if at >= len(b.words) {
 		return 0
 	}
 	w := b.words[at]
-	return w >> (block % blocksWord) & (w >> blocksWord >> (number % blocksWord)) & 1
+	return uint32(w) >> (block % blocksWord) & (uint32(w>>blocksWord) >> (number % blocksWord)) & 1 //nolint:gosec // G115: halves
 }
 
 // Bit6 is Bit for IPv6, by the upper half of the address, which must not be 0.
-func (b *Blocks) Bit6(hi uint64) uint64 { return b.Bit(blockNumber6(hi)) }
+func (b *Blocks) Bit6(hi uint64) uint32 { return b.Bit(blockNumber6(hi)) }
 
 // Mark marks an address.
 func (b *Blocks) Mark(a Addr) { b.mark(blockNumber(a)) }
