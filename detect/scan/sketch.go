@@ -116,10 +116,13 @@ func (s *sketch) estimate(h uint64) bool {
 	if *r == 0 {
 		s.zeros--
 	}
-	s.sum += math.Ldexp(1, -int(rank)) - math.Ldexp(1, -int(*r))
+	s.sum += halves(rank) - halves(*r)
 	*r = rank
 	return true
 }
+
+// halves returns 2⁻ʳ, of which only the exponent is not 0 (IEEE 754).
+func halves(r uint8) float64 { return math.Float64frombits(uint64(1023-int(r)) << 52) } //nolint:gosec // G115: never negative
 
 // count returns how many distinct hashes were added.
 func (s *sketch) count() uint64 {
