@@ -81,15 +81,22 @@ func TestCleanNeverHidesAnIndicator(t *testing.T) {
 			}
 		}
 		s := b.Build()
-		for range 500 {
+		tails := s.Tails()
+		for i := range 500 {
 			labels := name(asked...)
 			if r.IntN(4) == 0 { // with a search suffix
 				labels = slices.Concat(added[r.IntN(len(added))], name(others...))
 			}
 			_, found := s.Name(textOf(labels))
 			msg, places, lengths := wireOf(r, labels)
-			if found && inOnePiece(msg, places) && s.CleanTail(msg[:len(msg)-1], places[len(places)-2], lengths) {
-				t.Fatalf("seed %d: CleanTail(%q), and it is an indicator", seed, labels)
+			if inOnePiece(msg, places) {
+				said := tails.Clean(msg[:len(msg)-1], places[len(places)-2], lengths)
+				if found && said {
+					t.Fatalf("seed %d: Tails.Clean(%q), and it is an indicator", seed, labels)
+				}
+				if i%8 == 0 && said != s.Tails().Clean(msg[:len(msg)-1], places[len(places)-2], lengths) {
+					t.Fatalf("seed %d: Tails.Clean(%q) says %t, and another when it remembers nothing", seed, labels, said)
+				}
 			}
 			switch said := s.Clean(msg, places, lengths); {
 			case said && found:
@@ -119,11 +126,11 @@ func TestCleanOfHostileNames(t *testing.T) {
 	}{{"\x00", nil}, {"\x01a\x00", []int{0}}, {"\x01x\x01y\x01z\x00", []int{4, 2, 0}}, {"\x0cabcdefghijkl\x01b\x00", []int{13, 0}}} {
 		s.Clean([]byte(c.msg), c.labels, 0)
 	}
-	if s.CleanTail([]byte("\x01x\x01b"), 0, 1<<1) {
+	if s.Tails().Clean([]byte("\x01x\x01b"), 0, 1<<1) {
 		t.Error("a name at the beginning of a message is read before it")
 	}
 	var none *Set
-	if !none.Clean([]byte("\x01a\x01b\x00"), []int{0, 2}, 1<<1) {
+	if !none.Clean([]byte("\x01a\x01b\x00"), []int{0, 2}, 1<<1) || !none.Tails().Clean([]byte("\x01a\x01b"), 0, 1<<1) {
 		t.Error("a nil Set has an indicator")
 	}
 }

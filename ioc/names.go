@@ -141,14 +141,6 @@ func (n *names) clean(msg []byte, labels []int, lengths uint64) bool {
 	return true
 }
 
-// cleanTail is clean as far as the last two labels tell.
-func (n *names) cleanTail(msg []byte, start int, lengths uint64) bool {
-	if n.escapes || lengths&n.kill.lengths != 0 || len(msg) < 8 {
-		return false
-	}
-	return !n.below.has(n.secret.text(msg, len(msg)-start))
-}
-
 // after returns where the label at a place of a message ends.
 func after(msg []byte, label int) int { return label + 1 + int(msg[label]) }
 

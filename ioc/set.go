@@ -218,13 +218,6 @@ func (s *Set) Clean(msg []byte, labels []int, lengths uint64) bool {
 	return s == nil || s.names.table.count == 0 || s.names.clean(msg, labels, lengths)
 }
 
-// CleanTail is Clean for a name that is in one piece, by its last two labels
-// alone: cheaper, and it says so of nearly as many. The name ends where msg
-// ends, and its last two labels begin at start.
-func (s *Set) CleanTail(msg []byte, start int, lengths uint64) bool {
-	return s == nil || s.names.table.count == 0 || s.names.cleanTail(msg, start, lengths)
-}
-
 // exact reports whether an indicator matches only its own name.
 func (s *Set) exact(r ref) bool {
 	note, _ := s.names.arena.note(r)

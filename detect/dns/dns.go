@@ -89,6 +89,7 @@ type Detector struct {
 	emit  alert.Emitter
 	zones *zone.Map
 	set   *ioc.Set
+	tails *ioc.Tails // of set
 	cfg   Config
 	stats Stats
 
@@ -131,7 +132,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 		cfg.Flows.Ports = []uint16{port}
 	}
 	d := &Detector{
-		emit: emit, zones: zones, set: set, cfg: cfg,
+		emit: emit, zones: zones, set: set, tails: set.Tails(), cfg: cfg,
 		findings:  lru.New[findingKey, finding](cfg.MaxFindings),
 		perHost:   perHost{},
 		asked:     lru.New[askedKey, int64](maxAsked),

@@ -97,7 +97,7 @@ func (d *Detector) message(m *message) {
 // none, and nothing to count either.
 func (d *Detector) clean(msg []byte) bool {
 	name, ok := d.parser.Glance()
-	return ok && d.set.CleanTail(msg[:name.End], name.Start, name.Lengths)
+	return ok && d.tails.Clean(msg[:name.End], name.Start, name.Lengths)
 }
 
 // fault counts a message that could not be read to its end.

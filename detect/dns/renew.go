@@ -28,5 +28,5 @@ func (d *Detector) SetIndicators(set *ioc.Set, now int64) {
 		k.match, ok = remap(k.match)
 		return k, ok
 	})
-	d.set = set
+	d.set, d.tails = set, set.Tails()
 }
