@@ -137,7 +137,7 @@ func (d *Detector) arrive(pop *population, c *contact, k sourceKey, kh uint64, m
 		return absorbed
 	}
 	n := pop.newcomers.add(kh, k)
-	n.dst, n.time, n.at, n.frame = c.dst, c.now, c.at, d.frame
+	n.dst, n.time, n.at, n.number, n.file = c.dst, c.now, c.at, d.frame.number, d.frame.file
 	return m | newSource | arrived
 }
 

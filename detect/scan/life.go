@@ -43,6 +43,7 @@ type life struct {
 	host     ip.Addr        // whom the alert is about
 	orig     netip.AddrPort // of the deciding attempt
 	resp     netip.AddrPort
+	_        [40]byte // up to a whole number of cache lines, so that it begins with one
 }
 
 // lifeKind is what an open alert is about.

@@ -28,16 +28,25 @@ func (k sourceKey) hash(addrHash uint64) uint64 {
 }
 
 // A newcomer is a source that tried one destination so far, as most do and as
-// all sources of a spoofed flood do.
+// all sources of a spoofed flood do. It is one cache line.
 type newcomer struct {
-	key    sourceKey
-	dst    ip.Addr
-	at     int64 // Unix nanoseconds
-	time   tick
-	frame  frame
-	state  outcome
-	weight uint8 // of a failure, in tenths
+	addr, dst ip.Addr
+	at        int64  // Unix nanoseconds
+	number    uint64 // of the frame
+	file      int32  // "
+	time      tick   // the same as at
+	port      uint16
+	kind      kind
+	state     outcome
+	weight    uint8 // of a failure, in tenths
+	_         [3]byte
 }
+
+// key returns what the newcomer is tested under.
+func (n *newcomer) key() sourceKey { return sourceKey{addr: n.addr, port: n.port, kind: n.kind} }
+
+// frame returns the frame that showed it.
+func (n *newcomer) frame() frame { return frame{n.number, n.file} }
 
 // newcomers is a cache of fixed size. Where it is full, a random one of four
 // goes: no flood can be long or clever enough to push out exactly one source,
@@ -71,7 +80,7 @@ func (c *newcomers) find(h uint64, k sourceKey) *newcomer {
 	set, tag := c.set(h), tagOf(h)
 	for i, other := range c.tags[set] {
 		if other == tag {
-			if n := &c.sets[set][i]; n.key == k {
+			if n := &c.sets[set][i]; n.addr == k.addr && n.port == k.port && n.kind == k.kind {
 				return n
 			}
 		}
@@ -89,7 +98,7 @@ func (c *newcomers) add(h uint64, k sourceKey) *newcomer {
 	}
 	c.tags[set][slot] = tagOf(h)
 	n := &c.sets[set][slot]
-	*n = newcomer{key: k}
+	*n = newcomer{addr: k.addr, port: k.port, kind: k.kind}
 	return n
 }
 

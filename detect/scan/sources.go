@@ -143,13 +143,13 @@ func (p *population) promote(h uint64, n *newcomer, now tick) *source {
 	}
 	s := p.at(slot)
 	s.sourceHead = sourceHead{
-		key: n.key, hash: hash32(h), first: n.time, firstAt: n.at, lastAt: n.at, last: n.time, llrAt: n.time,
+		key: n.key(), hash: hash32(h), first: n.time, firstAt: n.at, lastAt: n.at, last: n.time, llrAt: n.time,
 	}
 	if !p.index.add(s.hash, uint32(slot)) { //nolint:gosec // G115: tables are far smaller.
 		s.sourceHead = sourceHead{}
 		return nil
 	}
-	s.count(n.dst, n.time, n.at, n.frame)
+	s.count(n.dst, n.time, n.at, n.frame())
 	p.newcomers.remove(h, n)
 	return s
 }

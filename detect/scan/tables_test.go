@@ -152,7 +152,7 @@ func TestPopulation(t *testing.T) {
 	p := newPopulation(256, 64, 1<<10)
 	add := func(n uint64) *source {
 		k := sourceKey{addr: ip.Addr{Hi: 0, Lo: n}, port: 445}
-		c := newcomer{key: k, dst: ip.Addr{Hi: 0, Lo: 1}, time: tick(n)}
+		c := newcomer{addr: k.addr, port: k.port, dst: ip.Addr{Hi: 0, Lo: 1}, time: tick(n)}
 		return p.promote(k.hash(k.addr.Hash()), &c, tick(n))
 	}
 	for n := range uint64(100) {
