@@ -9,7 +9,7 @@ RUNS     ?= 5
 CACHE    := .cache
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build test race soak lint fuzz bench bench-exact bench-live golden pcaps pcaps-made pcaps-recorded bpf check clean
+.PHONY: build test race soak lint fuzz bench bench-exact bench-live profile golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 # On amd64 the binary is for processors like this one: those since 2013 shift and
 # swap bytes in fewer steps. For all others: make build GOAMD64=v1
@@ -55,6 +55,17 @@ bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/
 bench-exact: build $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## instructions a packet of both, which no other load disturbs; needs valgrind, takes minutes
 	$(GO) build -o bin/bench ./internal/bench
 	bin/bench -exact -wormscope $(BIN) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap
+
+# A profile tells where its program was: nowhere that is of one machine.
+PROFILER := /dev/shm/wormscope-profile
+
+profile: $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## where replays spend their time, for the compiler: renews cmd/wormscope/default.pgo
+	$(GO) build -pgo=off -tags profile -trimpath -o $(PROFILER) ./cmd/wormscope
+	@mkdir -p bin; set -ex; for n in 1 2 3; do for c in small large smb; do \
+	  WORMSCOPE_PROFILE=bin/$$c$$n.pprof $(PROFILER) replay --feed $(CACHE)/names.txt --feed $(CACHE)/addresses.txt $(CACHE)/$$c.pcap >bin/profile.out; \
+	done; done
+	$(GO) tool pprof -proto bin/*.pprof >cmd/wormscope/default.pgo
+	rm $(PROFILER)
 
 bench-live: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the same on an interface: CPU a packet and losses beside tcpdump; needs root
 	$(GO) build -o bin/bench-live ./internal/bench/live
