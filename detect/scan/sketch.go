@@ -20,6 +20,7 @@ type sketch struct {
 
 const (
 	exactMost    = 512
+	fewExact     = 64 // cells at first
 	registerBits = 13
 	registers    = 1 << registerBits
 )
@@ -85,9 +86,15 @@ func (s *sketch) insert(h uint32) bool {
 	}
 }
 
+// grow makes room for more exact ones: for a few, or for all that may be. A scan
+// that goes beyond the few mostly goes far.
 func (s *sketch) grow() {
 	old := s.exact
-	s.exact = make([]uint32, min(max(32, 4*len(old)), 2*exactMost))
+	size := fewExact
+	if old != nil {
+		size = 2 * exactMost
+	}
+	s.exact = make([]uint32, size)
 	s.n = 0
 	for _, h := range old {
 		if h != 0 {
