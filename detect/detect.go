@@ -17,7 +17,8 @@ type Detector interface {
 	// may be called with packets from and to other ports than it wants.
 	Packet(p *packet.Packet)
 	// Tick lets time pass: it is called about once a second of packet time
-	// with the latest time seen, which never goes back.
+	// with the latest time seen, which goes back only where the clock of the
+	// packets was set back, by more than ClockBack.
 	Tick(now int64)
 	// Close says what is still open, at the end of the capture.
 	Close(now int64)

@@ -13,6 +13,7 @@ type Engine struct {
 	now   int64 // latest packet time seen
 	tick  int64 // when to call Tick next
 	back  uint64
+	reset int64         // the first of the packet times that say so, while the clock may have been set back; else 0
 	sieve *packet.Sieve // who wants what; a taker's bit is a detector's place in all
 }
 
@@ -22,6 +23,13 @@ const tickEvery = 1e9
 // backTolerance is how far packets may be out of order before it counts as
 // time gone back, in nanoseconds.
 const backTolerance = 1e9
+
+// A clock that was set back is followed once packets far older than the latest
+// have come for a while, and none but them.
+const (
+	ClockBack  = int64(60e9) // how much older that is, in nanoseconds
+	resetAfter = int64(5e9)  // how long that is, in their time
+)
 
 // NewEngine makes an engine that runs these detectors in this order. There may
 // be seven of them.
@@ -85,23 +93,40 @@ func (e *Engine) Second() (since, until int64) { return e.tick - tickEvery, e.ti
 
 // Pass lets time go on to that of a packet within that second that no detector
 // wants.
-func (e *Engine) Pass(at int64) { e.now = max(e.now, at) }
+func (e *Engine) Pass(at int64) { e.now, e.reset = max(e.now, at), 0 }
 
 // Packet runs the detectors over one packet.
 func (e *Engine) Packet(p *packet.Packet) { e.PacketFor(p, e.sieve.Who(p)) }
 
 // PacketFor runs over one packet those detectors that the Sieve says want it.
 func (e *Engine) PacketFor(p *packet.Packet, who packet.Takers) {
-	if at := p.Time; at > e.now {
-		e.now = at
+	switch at := p.Time; {
+	case at > e.now:
+		e.now, e.reset = at, 0
 		if at >= e.tick {
 			e.advance()
 		}
-	} else if at < e.now-backTolerance {
-		e.back++
+	case at < e.now-backTolerance:
+		e.late(at)
+	default:
+		e.reset = 0
 	}
 	for ; who != 0; who &= who - 1 { // without the lowest bit
 		e.all[bits.TrailingZeros8(uint8(who))].Packet(p)
+	}
+}
+
+// late takes note of a packet that is late, and of a clock that was set back.
+func (e *Engine) late(at int64) {
+	e.back++
+	switch {
+	case at > e.now-ClockBack:
+		e.reset = 0
+	case e.reset == 0 || at < e.reset:
+		e.reset = at
+	case at-e.reset >= resetAfter:
+		e.now, e.reset = at, 0
+		e.advance()
 	}
 }
 

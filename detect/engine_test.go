@@ -142,6 +142,37 @@ func TestEngineTimeNeverGoesBack(t *testing.T) {
 	}
 }
 
+// TestEngineFollowsClock sets the clock back by hours: once packets agree on that
+// for a while, time goes on from there. One packet, or two clocks in turns, are
+// not enough.
+func TestEngineFollowsClock(t *testing.T) {
+	const second = int64(1e9)
+	r := &recorder{wants: Interest{Kinds: AllKinds}}
+	e := NewEngine(r)
+	packets := func(times ...int64) {
+		for _, at := range times {
+			e.Packet(&packet.Packet{Time: at * second, Proto: packet.ProtoUDP})
+		}
+	}
+	packets(9000, 100, 9001, 101, 105, 9001, 107, 111, 9000, 112, 116)
+	e.Pass(9001 * second)
+	packets(117, 121)
+	if want := []int64{9000 * second, 9001 * second}; !slices.Equal(r.ticks, want) || e.Now() != 9001*second {
+		t.Errorf("at %d, ticks = %v, want %v", e.Now(), r.ticks, want)
+	}
+	packets(122)
+	if want := []int64{9000 * second, 9001 * second, 122 * second}; !slices.Equal(r.ticks, want) || e.Now() != 122*second {
+		t.Errorf("the clock is set back: at %d, ticks = %v, want %v", e.Now(), r.ticks, want)
+	}
+	packets(123, 124)
+	if since, until := e.Second(); len(r.ticks) != 5 || since != 124*second || until != 125*second {
+		t.Errorf("then from %d to %d, ticks = %v", since, until, r.ticks)
+	}
+	if got := e.TimeWentBack(); got != 10 {
+		t.Errorf("TimeWentBack = %d", got)
+	}
+}
+
 func TestEngineAllocatesNothing(t *testing.T) {
 	e := NewEngine(&recorder{})
 	p := &packet.Packet{Proto: packet.ProtoTCP}

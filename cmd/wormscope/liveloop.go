@@ -109,7 +109,9 @@ func (l *liveRun) loop(batch func() error) error {
 		case err != nil:
 			return err
 		default:
-			l.p.engine.Idle(l.p.traffic.last - int64(settled))
+			if run := &l.p.frames; run.N > 0 { // else the merger has done so
+				l.p.engine.Idle(run.Sum.Newest - int64(settled))
+			}
 		}
 		memory.adjust()
 		l.board.turned.Store(now.UnixNano())

@@ -151,7 +151,7 @@ func (m *merger) full() bool {
 func (m *merger) finish(p *pipeline, q *queue) error {
 	b := q.parcels[0]
 	q.parcels, q.next = append(q.parcels[:0], q.parcels[1:]...), 0
-	q.until, q.decoded = max(q.until, b.until), b.decoded
+	q.until, q.decoded = later(q.until, b.until), b.decoded
 	p.traffic.add(&b.traffic)
 	p.state.noted(b.notes)
 	if err := b.err; err != nil {

@@ -209,44 +209,53 @@ func TestChangesInRuns(t *testing.T) {
 	}
 }
 
-// TestOldFramesInRuns wants frames that are late by more than a second counted
-// as when frames come one by one, whether a detector wants those before or not.
+// TestOldFramesInRuns wants frames that are late by more than a second, and a clock
+// that is set back, taken as when frames come one by one, whether a detector wants
+// those before or not.
 func TestOldFramesInRuns(t *testing.T) {
-	frames := udpFrames(20_000)
-	for i := range frames {
-		frames[i].Time = int64(i) * 1e6
-		if i%53 == 7 {
-			frames[i].Time -= 1003e6 // late by what the frames since the last SYN make of it
+	for name, old := range map[string]func(i int) int64{
+		"late": func(i int) int64 {
+			if i%53 == 7 {
+				return 1003e6
+			}
+			return 0
+		},
+		"set back": func(i int) int64 { return 3600e9 * int64(i/10_000) },
+	} {
+		frames := udpFrames(20_000)
+		syn := synData()
+		for i := range frames {
+			back := old(i)
+			if frames[i].Time = 7200e9 + int64(i)*1e6 - back; back > 0 && name == "late" || i%10 == 0 {
+				frames[i].Data = syn // late by what the frames since the last SYN make of it
+			}
 		}
-	}
-	syn := synData()
-	for i := range frames {
-		if i%53 == 7 || i%10 == 0 {
-			frames[i].Data = syn
-		}
-	}
-	var want *pipeline
-	for _, runs := range []bool{false, true} {
-		p := benchPipeline(t, nil)
-		p.engine = detect.NewEngine(&quiet{})
-		at := 0
-		memory := memorySource{frames, &at}
-		var from source = &runsSource{memorySource: memory}
-		if !runs {
-			from = &memory
-		}
-		if err := p.run(from, func() error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if want == nil {
-			want = p
-			continue
-		}
-		if got, most := p.engine.TimeWentBack(), want.engine.TimeWentBack(); got != most || most == 0 {
-			t.Errorf("time went back %d times, one by one %d times", got, most)
-		}
-		if p.traffic != want.traffic || p.engine.Now() != want.engine.Now() {
-			t.Errorf("%+v at %d, one by one %+v at %d", p.traffic, p.engine.Now(), want.traffic, want.engine.Now())
+		var want *pipeline
+		for _, runs := range []bool{false, true} {
+			p := benchPipeline(t, nil)
+			p.engine = detect.NewEngine(&quiet{})
+			at := 0
+			memory := memorySource{frames, &at}
+			var from source = &runsSource{memorySource: memory}
+			if !runs {
+				from = &memory
+			}
+			if err := p.run(from, func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if want == nil {
+				want = p
+				continue
+			}
+			if got, most := p.engine.TimeWentBack(), want.engine.TimeWentBack(); got != most || most < 100 || most > 6000 {
+				t.Errorf("%s: time went back %d times, one by one %d times", name, got, most)
+			}
+			if p.traffic != want.traffic || p.engine.Now() != want.engine.Now() {
+				t.Errorf("%s: %+v at %d, one by one %+v at %d", name, p.traffic, p.engine.Now(), want.traffic, want.engine.Now())
+			}
+			if last := frames[len(frames)-1].Time; name == "set back" && p.engine.Now() != last {
+				t.Errorf("%s: time has come to %d, want %d", name, p.engine.Now(), last)
+			}
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"wormscope/capture/kernelfilter"
 	"wormscope/capture/packet"
 	"wormscope/capture/ring"
+	"wormscope/detect"
 	"wormscope/detect/zone"
 	"wormscope/ioc"
 )
@@ -132,7 +133,7 @@ func (s *shard) run() {
 		}
 		err := s.fill(b)
 		if errors.Is(err, capture.ErrIdle) {
-			s.latest, err = max(s.latest, time.Now().Add(-settled).UnixNano()), nil
+			s.latest, err = later(s.latest, time.Now().Add(-settled).UnixNano()), nil
 		}
 		b.until, b.err, b.decoded = s.latest, err, s.decoder.Stats()
 		s.of.out <- b
@@ -163,7 +164,7 @@ func (s *shard) fill(b *parcel) (err error) {
 		}
 		s.frames.Frame(s.taken, f)
 		s.taken++ // now, so that a panic costs no other
-		s.latest = max(s.latest, f.Time)
+		s.latest = later(s.latest, f.Time)
 		s.take(f, b)
 		if i == 0 {
 			begin = f.Time
@@ -172,6 +173,15 @@ func (s *shard) fill(b *parcel) (err error) {
 		}
 	}
 	return nil
+}
+
+// later returns the later of two times, of which the second was learned after the
+// first: that one where the clock was set back in between.
+func later(before, now int64) int64 {
+	if now < before && before-now > detect.ClockBack {
+		return now
+	}
+	return max(before, now)
 }
 
 // take takes a frame through, as the pipeline does.

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/lru"
 )
@@ -147,6 +148,7 @@ const (
 	touchEvery = int64(time.Second) // how exactly idle time is known
 	overWait   = int64(time.Minute) // how long late copies of segments are expected
 	overLimit  = 65536
+	clockBack  = detect.ClockBack
 )
 
 // New makes a table that asks open for the consumer of each connection when
@@ -191,7 +193,7 @@ func (t *Table) Packet(p *packet.Packet) {
 		}
 	}
 	f := &e.Value
-	if p.Time-f.touched >= touchEvery {
+	if by := p.Time - f.touched; by >= touchEvery || by < -clockBack {
 		f.touched = p.Time
 		t.flows.Touch(e)
 	}
@@ -231,7 +233,7 @@ func (t *Table) opens(e *lru.Entry[key, flow], k *key, h uint64, from side, p *p
 // connection is over or nobody wants it.
 func (t *Table) begin(k *key, h uint64, from side, p *packet.Packet) *lru.Entry[key, flow] {
 	if over := find(t.over, k, h); over != nil {
-		if p.Time-over.Value < overWait {
+		if by := p.Time - over.Value; by < overWait && by > -clockBack {
 			t.stats.Late++
 			return nil
 		}

@@ -90,7 +90,7 @@ type Detector struct {
 
 	now     int64  // packet time, Unix nanoseconds
 	base    int64  // what ticks count from
-	behind  bool   // the clock of the capture went back, ticks of the engine are ahead
+	behind  bool   // the clock of the capture went back, and ticks of the engine are still ahead
 	tidy    int64  // when to look at the lives next
 	wake    int64  // when anything is due next, or before
 	curious bool   // segments with data are of interest
@@ -191,14 +191,10 @@ func (d *Detector) prefetch(pop *population, attempt, source, contact uint64) {
 	d.peeked = d.attempts.index.peek(attempt) ^ pop.index.peek(source) ^ pop.contacts.peek(contact)
 }
 
-// clockBack is how far a packet may be older than the one before it, before
-// the clock counts as set back.
-const clockBack = int64(60e9)
-
 // advance lets time pass to that of a packet.
 func (d *Detector) advance(now int64) {
 	if now <= d.now {
-		if now < d.now-clockBack {
+		if now < d.now-detect.ClockBack {
 			d.rewind(now)
 		}
 		return
@@ -248,7 +244,7 @@ func (d *Detector) rewind(now int64) {
 
 // Tick lets time pass.
 func (d *Detector) Tick(now int64) {
-	if d.now > 0 && !d.behind {
+	if d.behind = d.behind && now > d.now+detect.ClockBack; d.now > 0 && !d.behind {
 		d.advance(now)
 	}
 }
