@@ -464,6 +464,26 @@ func (c *counter) Data(Dir, []byte, Segment) {}
 func (c *counter) Gap(Dir, int)              {}
 func (c *counter) Close()                    { *c.open-- }
 
+// TestClockSetBack sets the clock back by an hour behind a connection, and sends
+// data of another one on the same ports: they are no late copies of the first.
+func TestClockSetBack(t *testing.T) {
+	for _, back := range []int64{0, 2 * second, 3600 * second} {
+		b := newBench(Config{})
+		b.now += 7200 * second
+		b.send(false, packet.ACK, 1, 1, "first")
+		b.send(false, packet.RST, 6, 1, "")
+		b.now -= back
+		b.send(false, packet.ACK, 500, 1, "second")
+		want, late := "0:first@1 close | 0:second@3", uint64(0)
+		if back < 60*second {
+			want, late = "0:first@1 close", 1
+		}
+		if got := b.transcript(); got != want || b.Stats().Late != late {
+			t.Errorf("back by %d s: %s, %d late", back/second, got, b.Stats().Late)
+		}
+	}
+}
+
 func TestSteadyFlowAllocatesNothing(t *testing.T) {
 	open := 0
 	table := New(Config{}, func(Info) Consumer { return &counter{&open} })
