@@ -188,24 +188,6 @@ func (p *pipeline) decodedStats() packet.Stats {
 	return sum
 }
 
-// add adds what was noted elsewhere.
-func (t *traffic) add(o *traffic) {
-	if o.frames > 0 {
-		if t.frames == 0 {
-			t.first, t.last = o.first, o.last
-		}
-		t.first, t.last = min(t.first, o.first), max(t.last, o.last)
-	}
-	t.frames += o.frames
-	t.bytes += o.bytes
-	t.left += o.left
-	t.inside = t.inside || o.inside
-	if t.panics == 0 {
-		t.panicAt = o.panicAt
-	}
-	t.panics += o.panics
-}
-
 // noted notes frames that were looked at elsewhere.
 func (k *state) noted(notes []frameNotes) {
 	if k == nil {

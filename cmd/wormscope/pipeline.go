@@ -46,13 +46,13 @@ type pipeline struct {
 	merger   *merger                 // what the rings of a run pass on, nil where frames are taken here
 	frames   capture.Run             // that were read together
 	sifted   packet.Sifted           // which of them a detector wants,
-	from, to int                     // of these; all of them are looked at
-	all      bool                    // where this is set
+	from, to int                     // of those from one place on and before another,
+	all      bool                    // or all of these
 	sieve    *packet.Sieve           // that they were sifted by
-	taken    int                     // how many of those were taken through
+	taken    int                     // how many of those that are wanted were taken through
 	latest   int                     // which frame that was last
-	left     bool                    // there may be more to take
 	frame    capture.Frame           // the same
+	left     bool                    // there may be more to take
 	packet   packet.Packet
 }
 
@@ -76,17 +76,6 @@ type runSource interface {
 type names interface {
 	// Name returns what Frame.File stands for.
 	Name(file int) string
-}
-
-// traffic is what a pipeline notes of all frames.
-type traffic struct {
-	first, last int64  // packet times, Unix nanoseconds
-	frames      uint64 // handed to the decoder
-	bytes       uint64 // on the wire, of these
-	left        uint64 // frames left out by the user's filter
-	inside      bool   // an address that counts as inside was seen
-	panics      uint64 // frames that a detector failed on: mistakes of this program
-	panicAt     string // what the first of them said, and where
 }
 
 // newPipeline builds everything between a source and the sinks. keep is nil
@@ -241,7 +230,7 @@ func (p *pipeline) sift(from int) {
 	p.sifted.Sift(p.sieve, run, from, to)
 }
 
-// siftNone has some frames looked at, whoever wants them.
+// siftNone has all of some frames looked at.
 func (p *pipeline) siftNone(from, to int) {
 	p.sieve, p.from, p.to, p.taken, p.all = p.engine.Sieve(), from, to, 0, true
 	p.sifted.TakeAll(from, to)
@@ -330,30 +319,6 @@ func (p *pipeline) look(i int) {
 	}
 	p.engine.PacketFor(&p.packet, p.sifted.Who(i, p.sieve, &p.packet))
 }
-
-// note counts frames and widens the span of time that was seen.
-func (t *traffic) note(r *capture.Run) {
-	if t.frames == 0 {
-		t.first, t.last = r.Sum.Oldest, r.Sum.Newest
-	}
-	t.frames += uint64(r.N)      //nolint:gosec // G115: never negative
-	t.bytes += uint64(r.Sum.Len) //nolint:gosec // G115: the same
-	t.first, t.last = min(t.first, r.Sum.Oldest), max(t.last, r.Sum.Newest)
-}
-
-// noteFrame is note for a single frame.
-func (t *traffic) noteFrame(f *capture.Frame) {
-	if t.frames == 0 {
-		t.first, t.last = f.Time, f.Time
-	}
-	t.frames++
-	t.bytes += uint64(f.Len) //nolint:gosec // G115: never negative
-	t.first, t.last = min(t.first, f.Time), max(t.last, f.Time)
-}
-
-// wantsAll reports whether the next frames are looked at to find out whether
-// anything inside is in them: of wrong traffic a part.
-func (t *traffic) wantsAll() bool { return !t.inside && t.frames/batchSize%16 == 0 }
 
 // lookInside notes whether anything of the institution's is in the traffic at
 // all: it tells a capture of the wrong network from a quiet one.

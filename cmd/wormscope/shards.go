@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -240,12 +239,4 @@ func (b *parcel) reset() {
 		clear(n.undecoded)
 		*n = frameNotes{undecoded: n.undecoded}
 	}
-}
-
-// panicked notes a mistake of this program at a frame.
-func (t *traffic) panicked(reason any, f *capture.Frame, names names) {
-	if t.panics == 0 {
-		t.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, f.Number, names.Name(f.File))
-	}
-	t.panics++
 }

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+
+	"wormscope/capture"
+)
+
+// traffic is what a pipeline notes of all frames.
+type traffic struct {
+	first, last int64  // packet times, Unix nanoseconds
+	frames      uint64 // handed to the decoder
+	bytes       uint64 // on the wire, of these
+	left        uint64 // frames left out by the user's filter
+	inside      bool   // an address that counts as inside was seen
+	panics      uint64 // frames that a detector failed on: mistakes of this program
+	panicAt     string // what the first of them said, and where
+}
+
+// note counts frames and widens the span of time that was seen.
+func (t *traffic) note(r *capture.Run) {
+	if t.frames == 0 {
+		t.first, t.last = r.Sum.Oldest, r.Sum.Newest
+	}
+	t.frames += uint64(r.N)      //nolint:gosec // G115: never negative
+	t.bytes += uint64(r.Sum.Len) //nolint:gosec // G115: the same
+	t.first, t.last = min(t.first, r.Sum.Oldest), max(t.last, r.Sum.Newest)
+}
+
+// noteFrame is note for a single frame.
+func (t *traffic) noteFrame(f *capture.Frame) {
+	if t.frames == 0 {
+		t.first, t.last = f.Time, f.Time
+	}
+	t.frames++
+	t.bytes += uint64(f.Len) //nolint:gosec // G115: never negative
+	t.first, t.last = min(t.first, f.Time), max(t.last, f.Time)
+}
+
+// wantsAll reports whether the next frames are looked at to find out whether
+// anything inside is in them: of wrong traffic a part.
+func (t *traffic) wantsAll() bool { return !t.inside && t.frames/batchSize%16 == 0 }
+
+// add adds what was noted elsewhere.
+func (t *traffic) add(o *traffic) {
+	if o.frames > 0 {
+		if t.frames == 0 {
+			t.first, t.last = o.first, o.last
+		}
+		t.first, t.last = min(t.first, o.first), max(t.last, o.last)
+	}
+	t.frames += o.frames
+	t.bytes += o.bytes
+	t.left += o.left
+	t.inside = t.inside || o.inside
+	if t.panics == 0 {
+		t.panicAt = o.panicAt
+	}
+	t.panics += o.panics
+}
+
+// panicked notes a mistake of this program at a frame.
+func (t *traffic) panicked(reason any, f *capture.Frame, names names) {
+	if t.panics == 0 {
+		t.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, f.Number, names.Name(f.File))
+	}
+	t.panics++
+}
