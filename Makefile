@@ -19,16 +19,19 @@ GOAMD64  ?= $(if $(filter-out $(shell grep -m1 '^flags' /proc/cpuinfo 2>/dev/nul
 build: ## one static binary, for this machine
 	GOAMD64=$(GOAMD64) CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/wormscope
 
+# Compiled by the profile, all packages would be compiled twice for tests.
+TEST := $(GO) test -pgo=off
+
 test: ## all tests, those with real tools included
 	.ci/deps
-	$(GO) test -timeout 20m ./...
-	@if command -v pcap-config >/dev/null; then set -x; $(GO) test -tags libpcap ./capture/libpcap && $(GO) test -tags libpcap ./cmd/wormscope -run 'Live.*Libpcap'; fi
+	$(TEST) -timeout 20m ./...
+	@if command -v pcap-config >/dev/null; then set -x; $(TEST) -tags libpcap ./capture/libpcap && $(TEST) -tags libpcap ./cmd/wormscope -run 'Live.*Libpcap'; fi
 
 race: ## all tests under the race detector
-	SOAK=$(or $(SOAK),20s) $(GO) test -race -timeout 40m ./...
+	SOAK=$(or $(SOAK),20s) $(TEST) -race -timeout 40m ./...
 
 soak: ## half an hour of feeds, files and interfaces that change under a sensor: root
-	SOAK=$(or $(SOAK),30m) $(GO) test ./internal/soak -count 1 -v -timeout 0
+	SOAK=$(or $(SOAK),30m) $(TEST) ./internal/soak -count 1 -v -timeout 0
 
 lint: ## linters, module files, formatting
 	$(LINTER) run ./...
@@ -84,7 +87,7 @@ $(CACHE)/addresses.txt: $(PCAPGEN)
 	$(GO) run ./cmd/pcapgen -addresses 100000 -out $@
 
 golden: ## write the expected outputs anew; look at the difference
-	$(GO) test -trimpath ./cmd/wormscope -run Golden -update
+	$(TEST) -trimpath ./cmd/wormscope -run Golden -update
 
 pcaps: pcaps-made pcaps-recorded ## make all captures of testdata/pcaps anew
 
