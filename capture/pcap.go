@@ -125,14 +125,15 @@ func (p *pcap) more(r *Run, most int, before int64) {
 	if p.swapped || p.lengths != capturedFirst || p.header != pcapRecordHeader {
 		return // rare, and not worth their tests at each record
 	}
-	r.Block, r.Link = p.in.data[:p.in.end:p.in.end], p.link
+	r.Block, r.Link = p.in.data[:p.in.end], p.link
 	p.in.pos = p.whole(r, p.in.pos, most, before)
 }
 
 // whole takes the records from a place on, up to one that is not whole, damaged
 // or too late, and returns where that is.
 func (p *pcap) whole(r *Run, at, most int, before int64) int {
-	order, b, unit := binary.LittleEndian, slices.Clip(r.Block), p.unit
+	order, unit := binary.LittleEndian, p.unit
+	b := slices.Clip(r.Block) // a capacity that is the length takes no register
 	heads, n := r.Heads[:min(most, MaxRun)], 0
 	for n < len(heads) && at <= len(b)-pcapRecordHeader {
 		h := (*[pcapRecordHeader]byte)(b[at : at+pcapRecordHeader : at+pcapRecordHeader])

@@ -141,7 +141,7 @@ func (p *pcapng) more(r *Run, most int, before int64) {
 	if p.swapped {
 		return
 	}
-	r.Block = p.in.data[:p.in.end:p.in.end]
+	r.Block = p.in.data[:p.in.end]
 	p.in.pos = p.whole(r, p.in.pos, most, before)
 }
 

@@ -1,8 +1,6 @@
 package capture
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // Option codes, each of its block (draft-ietf-opsawg-pcapng, chapters 3.5 and
 // 4).

@@ -145,14 +145,15 @@ func (r *Sifted) Place(i int) int { return int(r.found[i] >> foundPlace) }
 // Who returns who wants the ith frame that is wanted, of which p was decoded. It
 // may name some who do not.
 func (r *Sifted) Who(i int, s *Sieve, p *Packet) Takers {
-	if what := r.found[i]; what&(foundAny&^(1<<foundOdd-1)|ask) == 0 {
+	if what := r.found[i]; what&unsure == 0 {
 		return Takers(what) //nolint:gosec // G115: the lowest bits
 	}
 	return s.Who(p)
 }
 
-// ask is among those who want a frame if there may be others.
-const ask = found(tunnels)
+// unsure are the bits of which one is set where only Sieve.Who can say who wants a
+// frame: it is odd, or the decoder itself wants it, which may find others.
+const unsure = foundAny &^ (found(tunnels) - 1)
 
 // Passed returns what the frames come to that nobody wants.
 func (r *Sifted) Passed() Passed { return r.passed }

@@ -292,8 +292,8 @@ func (p *pipeline) newest() int64 {
 		return run.Sum.Newest
 	}
 	newest := run.Heads[p.from].Time
-	for i := range run.Heads[p.from:p.to] {
-		newest = max(newest, run.Heads[p.from+i].Time)
+	for i := p.from + 1; i < p.to; i++ {
+		newest = max(newest, run.Heads[i].Time)
 	}
 	return newest
 }

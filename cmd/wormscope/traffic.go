@@ -17,24 +17,20 @@ type traffic struct {
 	panicAt     string // what the first of them said, and where
 }
 
-// note counts frames and widens the span of time that was seen.
-func (t *traffic) note(r *capture.Run) {
-	if t.frames == 0 {
-		t.first, t.last = r.Sum.Oldest, r.Sum.Newest
-	}
-	t.frames += uint64(r.N)      //nolint:gosec // G115: never negative
-	t.bytes += uint64(r.Sum.Len) //nolint:gosec // G115: the same
-	t.first, t.last = min(t.first, r.Sum.Oldest), max(t.last, r.Sum.Newest)
-}
+// note notes the frames of a run.
+func (t *traffic) note(r *capture.Run) { t.span(r.N, r.Sum.Len, r.Sum.Oldest, r.Sum.Newest) }
 
-// noteFrame is note for a single frame.
-func (t *traffic) noteFrame(f *capture.Frame) {
+// noteFrame notes a single frame.
+func (t *traffic) noteFrame(f *capture.Frame) { t.span(1, f.Len, f.Time, f.Time) }
+
+// span counts frames and widens the span of time that was seen.
+func (t *traffic) span(frames, bytes int, oldest, newest int64) {
 	if t.frames == 0 {
-		t.first, t.last = f.Time, f.Time
+		t.first, t.last = oldest, newest
 	}
-	t.frames++
-	t.bytes += uint64(f.Len) //nolint:gosec // G115: never negative
-	t.first, t.last = min(t.first, f.Time), max(t.last, f.Time)
+	t.frames += uint64(frames) //nolint:gosec // G115: never negative
+	t.bytes += uint64(bytes)   //nolint:gosec // G115: the same
+	t.first, t.last = min(t.first, oldest), max(t.last, newest)
 }
 
 // wantsAll reports whether the next frames are looked at to find out whether
