@@ -175,6 +175,7 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 func watchLive(ctx context.Context, s *settings, read func() (settings, error), std streams) (err error) {
 	runtime.LockOSThread() // the kernel wakes one thread, which stays where its caches are
 	defer runtime.UnlockOSThread()
+	askForHugePages()
 	l := newLiveRun(s, std)
 	if err = l.open(); err != nil {
 		return err

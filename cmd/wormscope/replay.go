@@ -60,6 +60,7 @@ Nothing has to be configured.`,
 func replay(ctx context.Context, s *settings, paths []string, std streams) (err error) {
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	askForHugePages()
 	source, err := capture.Open(paths, std.in)
 	if err != nil {
 		return err
