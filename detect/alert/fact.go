@@ -55,11 +55,17 @@ const PaceInterval = 5 * time.Minute
 // Due reports whether to speak at this count and packet time (Unix
 // nanoseconds), and if so notes that it was done.
 func (p *Pace) Due(count uint64, now int64) bool {
-	if count < p.next && now-p.last < int64(PaceInterval) {
+	if p.Quiet(count, now) {
 		return false
 	}
 	p.last = now
 	for p.next = max(p.next, 10); p.next <= count; p.next *= 10 {
 	}
 	return true
+}
+
+// Quiet reports whether there is nothing to say at a count and packet time, nor
+// at any below or before them.
+func (p *Pace) Quiet(count uint64, now int64) bool {
+	return count < p.next && now-p.last < int64(PaceInterval)
 }

@@ -13,6 +13,7 @@ type life struct {
 	kind    lifeKind
 	inside  bool // who the alert is about is
 	lateral bool // the port is
+	sampled bool // the sample is full
 	port    uint16
 	vlan    uint16
 
@@ -22,8 +23,8 @@ type life struct {
 	answered, refused, silent uint64
 	known                     uint64 // distinct destinations at the alarm; of a flood, sources
 
-	targets sketch // distinct destinations since the alarm
 	pace    alert.Pace
+	targets sketch // distinct destinations since the alarm
 
 	first   int64 // like last
 	sample  []netip.Addr
@@ -43,7 +44,6 @@ type life struct {
 	host     ip.Addr        // whom the alert is about
 	orig     netip.AddrPort // of the deciding attempt
 	resp     netip.AddrPort
-	_        [40]byte // up to a whole number of cache lines, so that it begins with one
 }
 
 // lifeKind is what an open alert is about.

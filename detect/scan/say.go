@@ -60,8 +60,8 @@ func (l *life) adopt(s *source, run *span) {
 	l.last = max(l.last, s.lastAt)
 	gap := (s.lastAt - run.firstAt) / int64(max(run.tried, 2)-1)
 	l.quiet = max(l.quiet, min(quietGaps*gap, quietMost))
-	for n := min(run.tried, keepTargets); n > 0 && len(l.sample) < samplePart; n-- {
-		l.sample = append(l.sample, s.targets[(s.tried-n)%keepTargets].Netip())
+	for n := min(run.tried, keepTargets); n > 0 && !l.sampled; n-- {
+		l.remember(s.targets[(s.tried-n)%keepTargets])
 	}
 }
 
@@ -110,14 +110,23 @@ func (l *life) target(d *Detector, dst ip.Addr, hash uint64, port uint16) {
 	if l.kind == several {
 		hash = portHash(hash, port)
 	}
+	if l.sampled && l.pace.Quiet(l.known+l.targets.most()+1, d.now) && l.targets.later(hash) {
+		return // whether it is new makes no difference yet
+	}
 	if !l.targets.add(hash) {
 		return
 	}
-	if len(l.sample) < samplePart {
-		l.sample = append(l.sample, dst.Netip())
-	}
+	l.remember(dst)
 	if l.pace.Due(l.count(), d.now) {
 		d.say(l, alert.PhaseUpdate, d.now)
+	}
+}
+
+// remember takes a destination into the sample, as long as that is not full.
+func (l *life) remember(dst ip.Addr) {
+	if !l.sampled {
+		l.sample = append(l.sample, dst.Netip())
+		l.sampled = len(l.sample) == samplePart
 	}
 }
 

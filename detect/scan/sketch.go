@@ -11,14 +11,17 @@ import (
 // sketches one takes two of its first 512 things for the same, since half of a
 // hash is enough to tell things apart, and takes half of the cache.
 type sketch struct {
-	exact     []uint32 // open addressing, upper halves of hashes; nil when empty or estimated
+	late      [lateMost]uint32 // upper halves of hashes that are still to be counted
+	lates     int32            // how many there are
+	n         int32            // exact ones
 	registers *[registers]uint8
-	sum       float64 // of 2⁻ʳ over the registers
-	n         int32   // exact ones
-	zeros     int32   // among the registers
+	exact     []uint32 // open addressing, upper halves of hashes; nil when empty or estimated
+	sum       float64  // of 2⁻ʳ over the registers
+	zeros     int32    // among the registers
 }
 
 const (
+	lateMost     = 8
 	exactMost    = 512
 	fewExact     = 64 // cells at first
 	registerBits = 13
@@ -28,23 +31,63 @@ const (
 // add counts a hash, and reports whether it was new, as far as that is known:
 // beyond exactMost it is false for most that are.
 func (s *sketch) add(h uint64) bool {
+	s.settle()
 	h = spread(h)
 	if s.registers != nil {
 		return s.estimate(h)
 	}
-	upper := max(hash32(h), 1) // zero is an empty cell
-	if s.holds(upper) {
+	return s.put(upperHalf(h))
+}
+
+// later notes a hash, to be counted when the next is added or the count is asked
+// for. It reports false where it has to be added at once. Where a hash is counted
+// is hardly ever in a near cache: several at a time wait for that together.
+func (s *sketch) later(h uint64) bool {
+	if s.lates == lateMost {
+		s.settle()
+	}
+	if s.registers != nil {
+		return false
+	}
+	s.late[s.lates] = upperHalf(spread(h))
+	s.lates++
+	return true
+}
+
+// settle counts what came late.
+func (s *sketch) settle() {
+	n := s.lates
+	s.lates = 0
+	for _, h := range s.late[:n] {
+		s.put(h)
+	}
+}
+
+// upperHalf returns the half of a hash that things are told apart by; zero is an
+// empty cell.
+func upperHalf(h uint64) uint32 { return max(hash32(h), 1) }
+
+// put is add for the upper half of a hash that is spread.
+func (s *sketch) put(h uint32) bool {
+	if s.registers != nil {
+		return s.estimate(whole(h))
+	}
+	if s.holds(h) {
 		return false
 	}
 	if int(s.n)*2 >= len(s.exact) {
 		if s.n >= exactMost {
 			s.convert()
-			return s.estimate(h)
+			return s.estimate(whole(h))
 		}
 		s.grow()
 	}
-	return s.insert(upper)
+	return s.insert(h)
 }
+
+// whole makes a hash of its upper half: of the lower only the first bit ever
+// matters to an estimate of things that are told apart by the upper.
+func whole(h uint32) uint64 { return uint64(h)<<32 | 1<<31 }
 
 // spread mixes the bits of a hash once more: an estimate needs each of them to
 // be as good as random. (The finalizer of MurmurHash3.)
@@ -108,7 +151,7 @@ func (s *sketch) convert() {
 	s.sum, s.zeros = registers, registers
 	for _, h := range s.exact {
 		if h != 0 {
-			s.estimate(uint64(h)<<32 | 1<<31) // of the lower half only the first bit ever matters
+			s.estimate(whole(h))
 		}
 	}
 	s.exact = nil
@@ -133,6 +176,7 @@ func halves(r uint8) float64 { return math.Float64frombits(uint64(1023-int(r)) <
 
 // count returns how many distinct hashes were added.
 func (s *sketch) count() uint64 {
+	s.settle()
 	if s.registers == nil {
 		return uint64(s.n) //nolint:gosec // G115: never negative.
 	}
@@ -144,5 +188,11 @@ func (s *sketch) count() uint64 {
 	return uint64(e + .5)
 }
 
+// most returns how many it may be with what came late, while it is no estimate.
+func (s *sketch) most() uint64 { return uint64(s.n + s.lates) } //nolint:gosec // G115: never negative.
+
 // estimated reports whether count is an estimate.
-func (s *sketch) estimated() bool { return s.registers != nil }
+func (s *sketch) estimated() bool {
+	s.settle()
+	return s.registers != nil
+}

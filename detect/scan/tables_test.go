@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"wormscope/internal/ip"
 )
@@ -142,6 +143,43 @@ func TestSketch(t *testing.T) {
 		}
 		if s.estimated() != (n > exactMost) {
 			t.Errorf("%d things: estimated is %v", n, s.estimated())
+		}
+	}
+}
+
+// TestWholeLines holds those of which one is touched at another place each time in
+// whole cache lines, so that none takes one more than it must.
+func TestWholeLines(t *testing.T) {
+	const line = 64
+	for name, size := range map[string]uintptr{
+		"attempt": unsafe.Sizeof(attempt{}), "group": unsafe.Sizeof(group{}), "life": unsafe.Sizeof(life{}),
+		"newcomer": unsafe.Sizeof(newcomer{}), "source": unsafe.Sizeof(source{}), "head of a target": unsafe.Sizeof(targetHead{}),
+	} {
+		if size%line != 0 {
+			t.Errorf("%s: %d bytes are no whole cache lines", name, size)
+		}
+	}
+	if first := unsafe.Offsetof(life{}.targets) + unsafe.Offsetof(sketch{}.exact); first != 2*line {
+		t.Errorf("what an attempt touches of a life are %d bytes, want two cache lines", first)
+	}
+}
+
+// TestSketchLater counts the same things at once and later, each twice.
+func TestSketchLater(t *testing.T) {
+	for n := range uint64(exactMost + 20) {
+		var now, later sketch
+		for i := range 2 * n {
+			h := mix(i/2^seedA, seedB)
+			now.add(h)
+			if !later.later(h) {
+				later.add(h)
+			}
+			if most := later.most(); !now.estimated() && most < now.count() {
+				t.Fatalf("%d things are said to be %d at the most", now.count(), most)
+			}
+		}
+		if now.estimated() != later.estimated() || now.count() != later.count() {
+			t.Fatalf("%d things are counted as %d, later as %d", n, now.count(), later.count())
 		}
 	}
 }

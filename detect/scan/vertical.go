@@ -160,8 +160,8 @@ func (l *life) addPair(p *pair) {
 
 // meet adds a destination.
 func (l *life) meet(dst ip.Addr, hash uint64) {
-	if l.targets.add(hash) && len(l.sample) < samplePart {
-		l.sample = append(l.sample, dst.Netip())
+	if l.targets.add(hash) {
+		l.remember(dst)
 	}
 }
 
