@@ -21,14 +21,22 @@ type FileOptions struct {
 	Compress bool          // gzip rotated files
 	Stdout   io.Writer     // what "-" stands for; os.Stdout if nil
 
+	// MaxWaiting is how many bytes of events wait for a file that can't be
+	// written, or not as fast as they come; 0 for 8 MiB.
+	MaxWaiting int
+	// Patience is how long Event waits for room among them while the file takes
+	// nothing, as a disk does that hangs; 0 for as long as it takes.
+	Patience time.Duration
+
 	flushEvery time.Duration    // 0 for a second
-	maxPending int              // 0 for maxPending
 	now        func() time.Time // nil for time.Now
 }
 
 const (
 	writeFrom  = 64 << 10 // bytes that are worth a write
-	maxPending = 8 << 20  // bytes that wait for a disk that is full
+	maxWaiting = 8 << 20
+	// slowWrite is how long a write may take until Err tells of it.
+	slowWrite = 5 * time.Second
 )
 
 // ErrFull says that so many events wait for a file that can't be written, that
@@ -38,28 +46,38 @@ var ErrFull = errors.New("too many events wait to be written, this one is lost")
 // A File is a file of events, one JSON document a line. It is safe for use by
 // several goroutines.
 //
-// Events are collected and written after a second at the latest. When a write
-// fails, because the disk is full or gone, they wait, up to 8 MiB, and are
-// tried again; the error is returned, and returned again as long as it lasts.
-// No line is ever written in part and then left so, unless the program dies:
-// OpenFile ends such a line before it appends to the file.
+// Events are collected and written by a goroutine of its own, after a second at
+// the latest, so that who has events never waits for a disk while there is room
+// for them. When a write fails, because the disk is full or gone, they wait and are
+// tried again; the error is returned by a later call, and returned again as long
+// as it lasts. No line is ever written in part and then left so, unless the program
+// dies: OpenFile ends such a line before it appends to the file.
 type File struct {
 	path string
 	opts FileOptions
 	stop chan struct{}
+	wake chan struct{} // there is something worth writing
 	done sync.WaitGroup
 
-	compressing sync.Mutex // held for one compression at a time; taken before mu
+	compressing sync.Mutex // held for one compression at a time; taken before io
+
+	io    sync.Mutex // held while the file is written or another is opened; taken before mu
+	out   io.Writer  // the file, or standard output; nil when it could not be reopened
+	file  *os.File   // nil for standard output
+	batch lines      // that are being written, or could not be
+	begun int        // how much of the first of them is in the file
 
 	mu      sync.Mutex
-	out     io.Writer // the file, or standard output; nil when it could not be reopened
-	file    *os.File  // nil for standard output
-	regular bool      // can be rotated
-	size    int64     // bytes in the file
-	since   time.Time // of its first event
-	pending []byte    // whole lines that wait
-	begun   int       // how much of the first of them is in the file
-	failed  error     // what a background write met, not reported yet
+	regular bool          // the file can be rotated
+	size    int64         // bytes in the file, once all that waits is written
+	since   time.Time     // of its first event
+	pending lines         // that came since the batch
+	held    int           // bytes of the batch
+	begin   time.Time     // of the present write, zero while there is none
+	tried   chan struct{} // closed when the next write has ended
+	last    error         // what it came to, the last time
+	stuck   bool          // Event ran out of patience with it
+	failed  error         // what a write met, not reported yet
 	closed  bool
 	stats   FileStats
 }
@@ -78,99 +96,113 @@ func OpenFile(path string, o FileOptions) (*File, error) {
 	if o.flushEvery <= 0 {
 		o.flushEvery = time.Second
 	}
-	if o.maxPending <= 0 {
-		o.maxPending = maxPending
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = maxWaiting
 	}
 	if o.now == nil {
 		o.now = time.Now
 	}
-	f := &File{path: path, opts: o, stop: make(chan struct{})}
+	f := &File{path: path, opts: o, stop: make(chan struct{}), wake: make(chan struct{}, 1), tried: make(chan struct{})}
 	if err := f.open(); err != nil {
 		return nil, err
 	}
-	f.done.Go(f.flushNow)
+	f.done.Go(f.writeOn)
 	return f, nil
 }
 
-// open opens the file and ends a line that a crash left torn.
-func (f *File) open() error {
-	if f.path == "-" {
-		f.out = f.opts.Stdout
-		if f.out == nil {
-			f.out = os.Stdout
-		}
-		return nil
-	}
-	// Read by the agent that ships events, often of another user in the same group.
-	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // see above
-	if errors.Is(err, os.ErrPermission) {
-		file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0) // a device that only takes
-	}
-	if err != nil {
-		return fmt.Errorf("event file: %w", err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return errors.Join(fmt.Errorf("event file: %w", err), file.Close())
-	}
-	f.out, f.file, f.regular = file, file, info.Mode().IsRegular()
-	f.size, f.since = 0, f.opts.now()
-	if f.regular && info.Size() > 0 {
-		f.size = info.Size()
-		f.since = info.ModTime() // the best there is
-		return f.endTornLine()
-	}
-	return nil
-}
-
-// endTornLine appends a newline when the last line of the file has none.
-func (f *File) endTornLine() error {
-	var last [1]byte
-	if _, err := f.file.ReadAt(last[:], f.size-1); err != nil || last[0] == '\n' {
-		return nil //nolint:nilerr // a file that can't be read can still be appended to
-	}
-	n, err := f.file.Write([]byte("\n"))
-	f.size += int64(n)
-	if err != nil {
-		return errors.Join(fmt.Errorf("event file: %w", err), f.file.Close())
-	}
-	return nil
-}
-
 // Event takes one event, with or without its final newline. The line is
-// copied. An error is about the file: unless it is ErrFull, or the File is
-// closed, the event itself waits and is not lost.
+// copied. An error is about the file, and may be of an earlier write: unless it is
+// ErrFull, or the File is closed, the event itself waits and is not lost.
 func (f *File) Event(line []byte) error {
+	line = bytes.TrimSuffix(line, []byte("\n"))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	full := f.makeRoom(len(line) + 1)
+	switch {
+	case f.closed:
 		f.stats.Lost++
 		return fmt.Errorf("event file %s: %w", f.path, os.ErrClosed)
+	case full != nil:
+		f.stats.Lost++
+		return errors.Join(fmt.Errorf("%w: %w", ErrFull, full), f.takeFailed())
 	}
-	line = bytes.TrimSuffix(line, []byte("\n"))
-	problem := f.rotateBefore(len(line) + 1)
-	if len(f.pending)+len(line)+1 > f.opts.maxPending {
-		if err := f.write(); err != nil {
-			f.stats.Lost++
-			return fmt.Errorf("%w: %w", ErrFull, err)
-		}
-	}
-	if f.size == 0 && len(f.pending) == 0 {
+	f.cutBefore(len(line) + 1)
+	if f.size == 0 {
 		f.since = f.opts.now()
 	}
-	f.pending = append(append(f.pending, line...), '\n')
+	f.pending.add(line)
+	f.size += int64(len(line) + 1)
 	f.stats.Events++
-	if len(f.pending) >= writeFrom {
-		problem = errors.Join(problem, f.write())
+	if len(f.pending.text) >= writeFrom {
+		f.wakeUp()
 	}
-	return errors.Join(problem, f.takeFailed())
+	return f.takeFailed()
+}
+
+// makeRoom sees that there is room for so many bytes: it waits for the writer, up
+// to two of its writes, the second of which has seen all that waits now. An error
+// says why there is none. f.mu is held, and let go of meanwhile.
+func (f *File) makeRoom(n int) error {
+	for range 2 {
+		if f.hasRoom(n) || f.stuck || f.closed {
+			break
+		}
+		begun := !f.begin.IsZero()
+		f.await()
+		if !begun && f.last != nil {
+			break
+		}
+	}
+	switch {
+	case f.hasRoom(n):
+		return nil
+	case f.stuck:
+		return fmt.Errorf("event file %s: a write does not come back", f.path)
+	}
+	return f.last
+}
+
+// hasRoom reports whether so many bytes may wait besides those that do.
+func (f *File) hasRoom(n int) bool { return f.held+len(f.pending.text)+n <= f.opts.MaxWaiting }
+
+// await has the writer write, and waits until a write has ended.
+func (f *File) await() {
+	tried := f.tried
+	var out <-chan time.Time
+	if f.opts.Patience > 0 {
+		timer := time.NewTimer(f.opts.Patience)
+		defer timer.Stop()
+		out = timer.C
+	}
+	f.wakeUp()
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	select {
+	case <-tried:
+	case <-out:
+		f.mu.Lock()
+		f.stuck = f.tried == tried
+		f.mu.Unlock()
+	}
+}
+
+// wakeUp has the writer write what waits.
+func (f *File) wakeUp() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Err returns what a write in the background met since this or another method
-// last returned an error; nil when all went well.
+// last returned an error, or that one takes long; nil when all goes well.
 func (f *File) Err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if since := f.opts.now().Sub(f.begin); !f.begin.IsZero() && since >= slowWrite {
+		return errors.Join(f.takeFailed(), fmt.Errorf("event file %s: a write has not come back for %v; %d bytes of events wait",
+			f.path, since.Truncate(time.Second), f.held+len(f.pending.text)))
+	}
 	return f.takeFailed()
 }
 
@@ -179,75 +211,6 @@ func (f *File) takeFailed() error {
 	err := f.failed
 	f.failed = nil
 	return err
-}
-
-// write writes what waits. What could not be written waits on.
-func (f *File) write() error {
-	if len(f.pending) == 0 {
-		return nil
-	}
-	if f.out == nil {
-		if err := f.open(); err != nil {
-			f.stats.Errors++
-			return err
-		}
-	}
-	n, err := f.out.Write(f.pending[f.begun:])
-	f.size += int64(n)
-	whole := bytes.LastIndexByte(f.pending[:f.begun+n], '\n') + 1
-	f.begun += n - whole
-	f.pending = append(f.pending[:0], f.pending[whole:]...)
-	if err != nil {
-		f.stats.Errors++
-		return fmt.Errorf("event file %s: %d bytes of events wait: %w", f.path, len(f.pending), err)
-	}
-	return nil
-}
-
-// Flush writes what waits.
-func (f *File) Flush() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return errors.Join(f.write(), f.takeFailed())
-}
-
-// flushNow writes and rotates by the clock until the File is closed.
-func (f *File) flushNow() {
-	ticker := time.NewTicker(f.opts.flushEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-f.stop:
-			return
-		case <-ticker.C:
-		}
-		f.mu.Lock()
-		if err := errors.Join(f.write(), f.rotateBefore(0)); err != nil {
-			f.failed = err
-		}
-		f.mu.Unlock()
-	}
-}
-
-// Reopen closes the file and opens its path anew, for programs that rotate
-// logs by renaming them and sending SIGHUP. When it fails, events wait and the
-// path is tried again. For standard output it only flushes.
-func (f *File) Reopen() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	err := f.write()
-	if f.file == nil {
-		return err
-	}
-	return errors.Join(err, f.switchFile())
-}
-
-// switchFile closes the file and opens the path. A line that is in the old
-// file in part goes to the new one whole.
-func (f *File) switchFile() error {
-	err := f.file.Close()
-	f.out, f.file, f.begun = nil, nil, 0
-	return errors.Join(err, f.open())
 }
 
 // Close writes what waits, waits for compressions, and closes the file. Events
@@ -262,13 +225,15 @@ func (f *File) Close() error {
 	close(f.stop)
 	f.mu.Unlock()
 	f.done.Wait()
+	err := f.Flush()
+	f.done.Wait() // for what that had to be compressed
 
+	f.io.Lock()
+	defer f.io.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := errors.Join(f.write(), f.takeFailed())
-	for range bytes.Lines(f.pending) {
-		f.stats.Lost++
-	}
+	f.stats.Lost += uint64(bytes.Count(f.batch.text, []byte("\n"))) //nolint:gosec // G115: never negative
+	err = errors.Join(err, f.takeFailed())
 	if f.file != nil {
 		err = errors.Join(err, f.file.Close())
 	}

@@ -12,43 +12,37 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // stampLayout is the time in the name of a rotated file, UTC.
 const stampLayout = "20060102T150405Z"
 
-// rotateBefore rotates the file if it is too old, or would be too large with
-// so many bytes more. An empty file is never rotated.
-func (f *File) rotateBefore(more int) error {
-	if !f.regular || f.size == 0 && len(f.pending) == 0 {
-		return nil
+// cutBefore has the file rotated if it is too old, or would be too large with so
+// many bytes more. An empty file is never rotated. f.mu is held.
+func (f *File) cutBefore(more int) {
+	if !f.regular || f.size == 0 {
+		return
 	}
-	tooLarge := more > 0 && f.opts.MaxSize > 0 && f.size+int64(len(f.pending)-f.begun+more) > f.opts.MaxSize
-	tooOld := f.opts.MaxAge > 0 && f.opts.now().Sub(f.since) >= f.opts.MaxAge
-	if !tooLarge && !tooOld {
-		return nil
+	now := f.opts.now()
+	tooLarge := more > 0 && f.opts.MaxSize > 0 && f.size+int64(more) > f.opts.MaxSize
+	tooOld := f.opts.MaxAge > 0 && now.Sub(f.since) >= f.opts.MaxAge
+	if tooLarge || tooOld {
+		f.pending.cuts = append(f.pending.cuts, cut{len(f.pending.text), now})
+		f.size = 0
 	}
-	if err := f.write(); err != nil {
-		return err // the file keeps what it has begun
-	}
-	if err := f.rotate(); err != nil {
-		f.stats.Errors++
-		f.since = f.opts.now() // not again with each event
-		return fmt.Errorf("rotating event file: %w", err)
-	}
-	return nil
 }
 
 // rotate renames the file by the time and begins a new one.
-func (f *File) rotate() error {
-	name, err := f.freeName()
+func (f *File) rotate(when time.Time) error {
+	name, err := f.freeName(when)
 	if err != nil {
 		return err
 	}
 	if err := os.Rename(f.path, name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	f.stats.Rotations++
+	f.count(func(s *FileStats) { s.Rotations++ })
 	if err := f.switchFile(); err != nil {
 		return err
 	}
@@ -59,11 +53,11 @@ func (f *File) rotate() error {
 		f.compressing.Lock()
 		defer f.compressing.Unlock()
 		err := compress(name)
-		f.mu.Lock()
-		defer f.mu.Unlock()
+		f.io.Lock()
+		defer f.io.Unlock()
 		if err = errors.Join(err, f.prune()); err != nil {
-			f.stats.Errors++
-			f.failed = errors.Join(f.failed, fmt.Errorf("compressing event file: %w", err))
+			f.count(func(s *FileStats) { s.Errors++ })
+			f.fail(fmt.Errorf("compressing event file: %w", err))
 		}
 	})
 	return nil
@@ -75,16 +69,16 @@ func (f *File) stem() (stem, ext string) {
 	return strings.TrimSuffix(f.path, ext), ext
 }
 
-// freeName returns a name for the file to rotate that no file has: the time,
-// and a number above those that the second has already. Numbers of files that
+// freeName returns a name for the file to rotate that no file has: the time, and a
+// number above those that the second has already. Numbers of files that
 // were deleted are not used again, or the newest file would pass for the oldest.
-func (f *File) freeName() (string, error) {
+func (f *File) freeName(when time.Time) (string, error) {
 	files, err := f.rotatedFiles()
 	if err != nil {
 		return "", err
 	}
 	stem, ext := f.stem()
-	stamp := f.opts.now().UTC().Format(stampLayout)
+	stamp := when.UTC().Format(stampLayout)
 	n := 0
 	for _, r := range files {
 		if r.stamp == stamp {

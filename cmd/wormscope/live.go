@@ -194,7 +194,7 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 	if err != nil {
 		return err
 	}
-	out, err := openEvents(&s.Alerts, std.out)
+	out, err := openEvents(&s.Alerts, std.out, true)
 	if err != nil {
 		return err
 	}

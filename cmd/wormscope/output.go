@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
@@ -25,18 +26,29 @@ type events struct {
 	failed uint64 // events that could not be written when they came
 }
 
+// While traffic comes that does not wait, events wait in memory for a disk that
+// hangs, and the capture loop no longer than its ring can hold what comes.
+const (
+	waitingLive  = 64 << 20 // bytes
+	patienceLive = 250 * time.Millisecond
+)
+
 // openEvents opens the event file that the settings name, if any.
-func openEvents(s *eventSetting, stdout io.Writer) (*events, error) {
+func openEvents(s *eventSetting, stdout io.Writer, live bool) (*events, error) {
 	if s.File == "" {
 		return &events{}, nil
 	}
-	file, err := sinks.OpenFile(s.File, sinks.FileOptions{
+	o := sinks.FileOptions{
 		MaxSize:  s.MaxSize << 20,
 		MaxAge:   s.MaxAge,
 		Keep:     s.Keep,
 		Compress: s.Compress,
 		Stdout:   stdout,
-	})
+	}
+	if live {
+		o.MaxWaiting, o.Patience = waitingLive, patienceLive
+	}
+	file, err := sinks.OpenFile(s.File, o)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if err != nil {
 		return err
 	}
-	out, err := openEvents(&s.Alerts, std.out)
+	out, err := openEvents(&s.Alerts, std.out, false)
 	if err != nil {
 		return err
 	}

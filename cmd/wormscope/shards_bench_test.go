@@ -117,7 +117,7 @@ func ofHalf(frames []capture.Frame) (half []capture.Frame) {
 // benchPipeline is a pipeline that writes nothing.
 func benchPipeline(b testing.TB, set *ioc.Set) *pipeline {
 	b.Helper()
-	out, err := openEvents(&eventSetting{}, io.Discard)
+	out, err := openEvents(&eventSetting{}, io.Discard, true)
 	if err != nil {
 		b.Fatal(err)
 	}

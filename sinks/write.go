@@ -1,0 +1,228 @@
+package sinks
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// lines are events that wait, one a line, and where among them the file is to be
+// rotated.
+type lines struct {
+	text []byte
+	cuts []cut
+}
+
+// cut says that the file is rotated before what stands at a place.
+type cut struct {
+	at   int
+	when time.Time // that this was decided
+}
+
+// add adds a line.
+func (l *lines) add(line []byte) { l.text = append(append(l.text, line...), '\n') }
+
+// take adds others' lines behind, and leaves none there.
+func (l *lines) take(from *lines) {
+	if len(l.text) == 0 && len(l.cuts) == 0 {
+		*l, *from = *from, *l
+		return
+	}
+	for _, c := range from.cuts {
+		l.cuts = append(l.cuts, cut{len(l.text) + c.at, c.when})
+	}
+	l.text = append(l.text, from.text...)
+	from.text, from.cuts = from.text[:0], from.cuts[:0]
+}
+
+// drop drops the first n bytes.
+func (l *lines) drop(n int) {
+	l.text = append(l.text[:0], l.text[n:]...)
+	for i := range l.cuts {
+		l.cuts[i].at -= n
+	}
+}
+
+// writeOn writes, and rotates by the clock, until the File is closed.
+func (f *File) writeOn() {
+	ticker := time.NewTicker(f.opts.flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-f.stop:
+			return
+		case <-f.wake:
+		case <-ticker.C:
+			f.mu.Lock()
+			f.cutBefore(0)
+			f.mu.Unlock()
+		}
+		f.io.Lock()
+		if err := f.write(); err != nil {
+			f.fail(err)
+		}
+		f.io.Unlock()
+	}
+}
+
+// fail notes what went wrong in the background.
+func (f *File) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failed = err
+}
+
+// Flush writes what waits.
+func (f *File) Flush() error {
+	f.io.Lock()
+	defer f.io.Unlock()
+	err := f.write()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errors.Join(err, f.takeFailed())
+}
+
+// write writes what waits. What could not be written waits on. f.io is held.
+func (f *File) write() error {
+	f.mu.Lock()
+	f.batch.take(&f.pending)
+	f.held, f.begin = len(f.batch.text), f.opts.now()
+	f.mu.Unlock()
+
+	err := f.writeBatch()
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held, f.begin, f.last, f.stuck = len(f.batch.text), time.Time{}, err, false
+	close(f.tried)
+	f.tried = make(chan struct{})
+	return err
+}
+
+// writeBatch writes the batch, and rotates the file where that is due. A file that
+// can't be rotated is written on.
+func (f *File) writeBatch() error {
+	var problems error
+	b := &f.batch
+	for len(b.text) > 0 || len(b.cuts) > 0 {
+		end := len(b.text)
+		if len(b.cuts) > 0 {
+			end = b.cuts[0].at
+		}
+		if end > 0 {
+			if err := f.writeUpTo(end); err != nil {
+				return errors.Join(problems, err)
+			}
+			continue
+		}
+		when := b.cuts[0].when
+		b.cuts = append(b.cuts[:0], b.cuts[1:]...)
+		if err := f.rotate(when); err != nil {
+			f.count(func(s *FileStats) { s.Errors++ })
+			problems = errors.Join(problems, fmt.Errorf("rotating event file: %w", err))
+		}
+	}
+	return problems
+}
+
+// writeUpTo writes the batch up to a place.
+func (f *File) writeUpTo(end int) error {
+	if f.out == nil {
+		if err := f.open(); err != nil {
+			f.count(func(s *FileStats) { s.Errors++ })
+			return err
+		}
+	}
+	n, err := f.out.Write(f.batch.text[f.begun:end])
+	whole := bytes.LastIndexByte(f.batch.text[:f.begun+n], '\n') + 1
+	f.begun += n - whole
+	f.batch.drop(whole)
+	if err != nil {
+		f.count(func(s *FileStats) { s.Errors++ })
+		return fmt.Errorf("event file %s: %d bytes of events wait: %w", f.path, len(f.batch.text), err)
+	}
+	return nil
+}
+
+func (f *File) count(add func(*FileStats)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	add(&f.stats)
+}
+
+// open opens the file and ends a line that a crash left torn. f.io is held.
+func (f *File) open() error {
+	if f.path == "-" {
+		f.out = f.opts.Stdout
+		if f.out == nil {
+			f.out = os.Stdout
+		}
+		return nil
+	}
+	// Read by the agent that ships events, often of another user in the same group.
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // see above
+	if errors.Is(err, os.ErrPermission) {
+		file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0) // a device that only takes
+	}
+	if err != nil {
+		return fmt.Errorf("event file: %w", err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return errors.Join(fmt.Errorf("event file: %w", err), file.Close())
+	}
+	size, since := int64(0), f.opts.now()
+	if info.Mode().IsRegular() && info.Size() > 0 {
+		since = info.ModTime() // the best there is
+		if size, err = endTornLine(file, info.Size()); err != nil {
+			return errors.Join(fmt.Errorf("event file: %w", err), file.Close())
+		}
+	}
+	f.out, f.file = file, file
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.regular = info.Mode().IsRegular()
+	if len(f.batch.cuts) > 0 || len(f.pending.cuts) > 0 {
+		return nil // this is not the file that the next event goes to
+	}
+	waiting := int64(len(f.batch.text) + len(f.pending.text))
+	if size > 0 || waiting == 0 {
+		f.since = since
+	}
+	f.size = size + waiting
+	return nil
+}
+
+// endTornLine appends a newline when the last line of a file has none, and returns
+// how large the file is then.
+func endTornLine(file *os.File, size int64) (int64, error) {
+	var last [1]byte
+	if _, err := file.ReadAt(last[:], size-1); err != nil || last[0] == '\n' {
+		return size, nil //nolint:nilerr // a file that can't be read can still be appended to
+	}
+	n, err := file.Write([]byte("\n"))
+	return size + int64(n), err
+}
+
+// Reopen closes the file and opens its path anew, for programs that rotate
+// logs by renaming them and sending SIGHUP. When it fails, events wait and the
+// path is tried again. For standard output it only flushes.
+func (f *File) Reopen() error {
+	f.io.Lock()
+	defer f.io.Unlock()
+	err := f.write()
+	if f.file == nil {
+		return err
+	}
+	return errors.Join(err, f.switchFile())
+}
+
+// switchFile closes the file and opens the path. A line that is in the old
+// file in part goes to the new one whole.
+func (f *File) switchFile() error {
+	err := f.file.Close()
+	f.out, f.file, f.begun = nil, nil, 0
+	return errors.Join(err, f.open())
+}
