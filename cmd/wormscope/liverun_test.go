@@ -110,6 +110,69 @@ func TestLiveGoesOnWithAFullDisk(t *testing.T) {
 	}
 }
 
+// TestLiveGoesOnWithAHangingDisk writes events to a pipe that is full and that
+// nobody reads, as a disk is that hangs: what comes meanwhile is looked at, and all
+// events are there when it is read.
+func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
+	x := newTap(t)
+	dir := openDir(t)
+	path, scope := filepath.Join(dir, "events"), filepath.Join(dir, "scope.json")
+	pipe := fullPipe(t, path)
+	p := x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--ring-mb", "1",
+		"--alerts", path, "--scope", scope)
+	s := &sensor{Process: p, t: t}
+	x.send(t)
+	logs(t, s, 1, "a write has not come back for")
+	x.send(t)
+	time.Sleep(500 * time.Millisecond)
+	p.Signal(syscall.SIGTERM)
+	var doc document
+	for end := time.Now().Add(20 * time.Second); doc.Capture.Packets == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no scope while the write hangs:\n%s", p.Output())
+		}
+		if b, err := os.ReadFile(scope); err == nil {
+			unmarshal(t, b, &doc)
+		}
+	}
+	if want := 2 * len(x.frames); doc.Capture.Packets != want || doc.Capture.Dropped != 0 {
+		t.Errorf("the scope has %+v, want %d packets", doc.Capture, want)
+	}
+	var text bytes.Buffer
+	if err := pipe.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(text.String(), `"action":"ioc-domain"`) || !strings.HasSuffix(text.String(), "\n") {
+		if _, err := io.CopyN(&text, pipe, 1); err != nil {
+			t.Fatalf("no event came when the pipe was read: %v", err)
+		}
+	}
+	if status := p.Wait(20 * time.Second); status != exitOK {
+		t.Errorf("exit status %d: %s", status, p.Output())
+	}
+}
+
+// fullPipe makes a pipe of a name that takes nothing more, and returns its end.
+func fullPipe(t *testing.T, path string) *os.File {
+	t.Helper()
+	err := errors.Join(syscall.Mkfifo(path, 0o600), os.Chmod(path, 0o666)) // for the user nobody
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pipe.Close() })
+	for err = pipe.SetWriteDeadline(time.Now().Add(time.Second)); err == nil; {
+		_, err = pipe.Write([]byte("x\n"))
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	return pipe
+}
+
 // TestLiveRenews changes configuration, feeds and the event file under a run,
 // and follows what it tells the service manager.
 func TestLiveRenews(t *testing.T) {

@@ -74,8 +74,9 @@ type eventDoc struct {
 
 // document is a scope document as its readers see it.
 type document struct {
-	Totals struct{ Infected, Suspected int }
-	Hosts  []struct {
+	Capture struct{ Packets, Dropped int }
+	Totals  struct{ Infected, Suspected int }
+	Hosts   []struct {
 		IP, Zone, State string
 		Confidence      float64
 		Role            []string
