@@ -22,7 +22,7 @@ type merger struct {
 type queue struct {
 	parcels []*parcel
 	next    int          // packet of the first parcel
-	until   int64        // what is still to come of the ring is not older
+	until   moment       // what is still to come of the ring is not older
 	decoded packet.Stats // of all that is taken
 	ended   bool         // nothing is to come
 }
@@ -33,7 +33,7 @@ const mergeSize = 4 * batchSize
 func newMerger(s *shards) *merger {
 	m := &merger{shards: s, queues: make([]queue, len(s.all))}
 	for i := range m.queues {
-		m.queues[i].until = math.MinInt64
+		m.queues[i].until.time = math.MinInt64
 	}
 	return m
 }
@@ -55,10 +55,10 @@ func (m *merger) batch(p *pipeline) error {
 		taken += n
 	}
 	low := m.low(-1, true)
-	if low == math.MaxInt64 {
+	if low == never {
 		return io.EOF
 	}
-	p.engine.Idle(low)
+	p.engine.Idle(low.time)
 	return nil
 }
 
@@ -83,27 +83,37 @@ func (m *merger) enqueue(b *parcel) {
 	q.parcels = append(q.parcels, b)
 }
 
-// head is the time of what comes next in a queue that is not empty. The end of
-// a parcel has its turn as packets do.
-func (q *queue) head() int64 {
+// head is the moment of what comes next in a queue that is not empty. The end of
+// a parcel has its place as packets do.
+func (q *queue) head() moment {
 	b := q.parcels[0]
 	if q.next < len(b.packets) {
-		return b.packets[q.next].Time
+		return b.at(q.next)
 	}
 	return b.until
 }
 
-// low is the time before which nothing comes any more from rings but one. With
+// at is the moment of a packet.
+func (b *parcel) at(i int) moment { return moment{b.until.turn, b.packets[i].Time} }
+
+// never is after all moments.
+var never = moment{math.MaxInt, math.MaxInt64} //nolint:gochecknoglobals // a constant
+
+// low is the moment before which nothing comes any more from rings but one. With
 // empty ones it counts what those that have nothing here may still bring.
-func (m *merger) low(but int, empty bool) int64 {
-	low := int64(math.MaxInt64)
+func (m *merger) low(but int, empty bool) moment {
+	low := never
 	for i := range m.queues {
+		at := never
 		switch q := &m.queues[i]; {
 		case i == but:
 		case len(q.parcels) > 0:
-			low = min(low, q.head())
+			at = q.head()
 		case empty && !q.ended:
-			low = min(low, q.until)
+			at = q.until
+		}
+		if at.before(low) {
+			low = at
 		}
 	}
 	return low
@@ -116,7 +126,7 @@ func (m *merger) low(but int, empty bool) int64 {
 func (m *merger) emit(p *pipeline) (int, error) {
 	first := -1
 	for i := range m.queues {
-		if q := &m.queues[i]; len(q.parcels) > 0 && (first < 0 || q.head() < m.queues[first].head()) {
+		if q := &m.queues[i]; len(q.parcels) > 0 && (first < 0 || q.head().before(m.queues[first].head())) {
 			first = i
 		}
 	}
@@ -126,12 +136,12 @@ func (m *merger) emit(p *pipeline) (int, error) {
 	q := &m.queues[first]
 	limit := m.low(first, !m.full())
 	b, before := q.parcels[0], q.next
-	for q.next < len(b.packets) && b.packets[q.next].Time <= limit {
+	for q.next < len(b.packets) && !limit.before(b.at(q.next)) {
 		q.next++
 		p.detect(&b.packets[q.next-1], m)
 	}
 	n := q.next - before
-	if q.next < len(b.packets) || b.until > limit {
+	if q.next < len(b.packets) || limit.before(b.until) {
 		return n, nil
 	}
 	return n + 1, m.finish(p, q)
@@ -151,7 +161,7 @@ func (m *merger) full() bool {
 func (m *merger) finish(p *pipeline, q *queue) error {
 	b := q.parcels[0]
 	q.parcels, q.next = append(q.parcels[:0], q.parcels[1:]...), 0
-	q.until, q.decoded = later(q.until, b.until), b.decoded
+	q.until, q.decoded = b.until, b.decoded
 	p.traffic.add(&b.traffic)
 	p.state.noted(b.notes)
 	if err := b.err; err != nil {

@@ -53,7 +53,7 @@ type shard struct {
 	judge   *kernelfilter.Judge
 	looked  uint64        // frames that were looked at
 	inside  bool          // an address that counts as inside was seen
-	latest  int64         // time that the ring has got to, Unix nanoseconds
+	latest  moment        // that the ring has got to
 	frames  capture.Run   // that were read together
 	taken   int           // how many of these were taken through
 	frame   capture.Frame // the last of them
@@ -69,7 +69,7 @@ type parcel struct {
 	traffic traffic      // of all frames, those not passed on included
 	notes   []frameNotes // by the index that frames have
 	decoded packet.Stats // of the shard, so far
-	until   int64        // what comes later in this ring is not older, but for what the kernel was late with
+	until   moment       // what comes later in this ring is not older, but for what the kernel was late with; the packets are of its turn
 	err     error        // why nothing comes later, nil where it does
 }
 
@@ -132,7 +132,10 @@ func (s *shard) run() {
 		}
 		err := s.fill(b)
 		if errors.Is(err, capture.ErrIdle) {
-			s.latest, err = later(s.latest, time.Now().Add(-settled).UnixNano()), nil
+			err = nil
+			if now := s.latest.then(time.Now().Add(-settled).UnixNano()); now.turn == s.latest.turn || len(b.packets) == 0 {
+				s.latest = now
+			}
 		}
 		b.until, b.err, b.decoded = s.latest, err, s.decoder.Stats()
 		s.of.out <- b
@@ -162,8 +165,12 @@ func (s *shard) fill(b *parcel) (err error) {
 			s.taken = 0
 		}
 		s.frames.Frame(s.taken, f)
+		now := s.latest.then(f.Time)
+		if now.turn != s.latest.turn && i > 0 {
+			break // it is of another parcel
+		}
 		s.taken++ // now, so that a panic costs no other
-		s.latest = later(s.latest, f.Time)
+		s.latest = now
 		s.take(f, b)
 		if i == 0 {
 			begin = f.Time
@@ -174,13 +181,24 @@ func (s *shard) fill(b *parcel) (err error) {
 	return nil
 }
 
-// later returns the later of two times, of which the second was learned after the
-// first: that one where the clock was set back in between.
-func later(before, now int64) int64 {
-	if now < before && before-now > detect.ClockBack {
-		return now
+// A moment is a time of a ring, which may be set back: then another turn begins.
+// The rings of a run have one clock, so that theirs are the same turns.
+type moment struct {
+	turn int   // how often the clock was set back before
+	time int64 // Unix nanoseconds
+}
+
+// before reports whether m is earlier than other.
+func (m moment) before(other moment) bool {
+	return m.turn < other.turn || m.turn == other.turn && m.time < other.time
+}
+
+// then returns the latest moment once a time is seen after m.
+func (m moment) then(time int64) moment {
+	if time < m.time && m.time-time > detect.ClockBack {
+		return moment{m.turn + 1, time}
 	}
-	return max(before, now)
+	return moment{m.turn, max(m.time, time)}
 }
 
 // take takes a frame through, as the pipeline does.

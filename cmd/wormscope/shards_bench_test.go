@@ -147,7 +147,7 @@ func (m *memorySource) Next(f *capture.Frame) error {
 }
 
 // loadFrames reads the first million frames of a capture into memory.
-func loadFrames(b *testing.B, path string) (frames []capture.Frame, buffer []byte) {
+func loadFrames(b testing.TB, path string) (frames []capture.Frame, buffer []byte) {
 	b.Helper()
 	r, err := capture.Open([]string{path}, nil)
 	if err != nil {

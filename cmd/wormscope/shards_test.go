@@ -7,18 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"wormscope/capture"
+	"wormscope/capture/kernelfilter"
+	"wormscope/capture/packet"
 	"wormscope/capture/ring"
 	"wormscope/internal/blast"
 	"wormscope/internal/testnet"
@@ -196,6 +202,91 @@ func TestShardsEnd(t *testing.T) {
 			}
 			waitFor(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 		})
+	}
+}
+
+// A deal gives the frames of a capture to rings in turns. No ring gets far ahead of
+// the others, as none does that gets its frames by the clock.
+type deal struct {
+	frames []capture.Frame
+	rings  int
+	mu     sync.Mutex
+	moved  sync.Cond
+	given  []int // frames that each ring has
+}
+
+// dealAhead is how many frames a ring may be ahead: too few to fill its parcels.
+const dealAhead = 8
+
+// dealt is a ring's part of a deal.
+type dealt struct {
+	*deal
+	ring int
+}
+
+func (dealt) Name(int) string { return "dealt" }
+
+func (d dealt) Next(f *capture.Frame) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := &d.given[d.ring]
+	for *n > slices.Min(d.given)+dealAhead {
+		d.moved.Wait()
+	}
+	*n++
+	d.moved.Broadcast()
+	if i := (*n-1)*d.rings + d.ring; i < len(d.frames) {
+		*f = d.frames[i]
+		return nil
+	}
+	*n = math.MaxInt // the others need not wait
+	return io.EOF
+}
+
+// TestRingsFollowTheClock deals the frames of an outbreak to two rings, and once
+// more with the clock set back by a day: all are taken, time follows, and what is
+// found is what one ring finds.
+func TestRingsFollowTheClock(t *testing.T) {
+	frames, _ := loadFrames(t, filepath.Join("..", "..", "testdata", "pcaps", "outbreak.pcap"))
+	for _, f := range frames {
+		f.Time -= int64(24 * time.Hour)
+		frames = append(frames, f)
+	}
+	one := benchPipeline(t, nil)
+	if err := one.run(&memorySource{frames, new(int)}, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	d := &deal{frames: frames, rings: 2, given: make([]int, 2)}
+	d.moved.L = &d.mu
+	p := benchPipeline(t, nil)
+	s := &shards{out: make(chan *parcel, 2*parcels), quit: make(chan struct{}), stop: func() {}}
+	s.known.Store(nil)
+	for number := range d.rings {
+		shard := &shard{
+			of: s, number: number, ring: dealt{d, number}, free: make(chan *parcel, parcels), zones: p.zones,
+			decoder: packet.NewDecoder(), judge: kernelfilter.NewJudge(keptPorts()),
+		}
+		for range parcels {
+			shard.free <- &parcel{from: number, notes: make([]frameNotes, 1)}
+		}
+		s.all = append(s.all, shard)
+	}
+	p.merger = newMerger(s)
+	s.start()
+	defer s.close()
+	for err := error(nil); !errors.Is(err, io.EOF); {
+		if err = p.merger.batch(p); err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+	}
+	if p.traffic.frames != uint64(len(frames)) {
+		t.Errorf("%d frames of %d", p.traffic.frames, len(frames))
+	}
+	if p.engine.Now() != one.engine.Now() {
+		t.Errorf("time has come to %d, with one ring to %d", p.engine.Now(), one.engine.Now())
+	}
+	if !maps.Equal(p.raised, one.raised) {
+		t.Errorf("two rings raise %v, one %v", p.raised, one.raised)
 	}
 }
 
