@@ -114,6 +114,7 @@ func (f *fact) merge(by *fact) bool {
 	f.smb.add(by.smb)
 	f.count += by.count
 	f.first = min(f.first, by.first)
+	f.acted = min(f.acted, by.acted)
 	f.last = max(f.last, by.last)
 	f.confidence = max(f.confidence, by.confidence)
 	if compareFrames(frame, f.lastFrame) > 0 {
@@ -202,13 +203,20 @@ func (h *host) span() (first, last int64) {
 // since returns when the host first did what speaks against it, the zero time
 // when it did nothing.
 func (h *host) since() time.Time {
-	var first time.Time
+	o := h.onset()
+	first := int64(neverHappening)
 	for i := range h.facts {
-		if f := &h.facts[i]; h.speaksAgainst(f) {
-			if at := time.Unix(0, f.acted).UTC(); first.IsZero() || at.Before(first) {
-				first = at
-			}
+		f := &h.facts[i]
+		after := o.cleaned
+		if f.kind.family() == implanted {
+			after = o.gone()
+		}
+		if h.speaksAgainst(f) && f.last > after {
+			first = min(first, f.actedAfter(after))
 		}
 	}
-	return first
+	if first == neverHappening {
+		return time.Time{}
+	}
+	return time.Unix(0, first).UTC()
 }

@@ -3,6 +3,7 @@ package scope
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -93,6 +94,41 @@ func (h *host) excused(f *fact) bool {
 	return false
 }
 
+// cleaned returns since when the host is as new, Unix nanoseconds; before all
+// times when it was never cleaned.
+func (h *host) cleaned() int64 {
+	for i := range h.marks {
+		if h.marks[i].Kind == Cleaned {
+			return h.marks[i].Time.UnixNano()
+		}
+	}
+	return math.MinInt64
+}
+
+// seenAfter returns when a fact that lasts beyond a time was first seen after
+// it, as far as that is known: of what is no fact from SMB, only the first and
+// the last time are.
+func (f *fact) seenAfter(t int64) int64 {
+	switch {
+	case f.first > t:
+		return f.first
+	case f.smb == nil:
+		return f.last
+	}
+	if m, ok := f.earliest(t, f.last); ok {
+		return m.at
+	}
+	return f.last
+}
+
+// actedAfter is seenAfter for what is certain by then.
+func (f *fact) actedAfter(t int64) int64 {
+	if f.acted > t {
+		return f.acted
+	}
+	return f.seenAfter(t)
+}
+
 // still reports whether no later mark has overtaken one: a host that was
 // cleaned goes back to work.
 func (h *host) still(m *Mark) bool {
@@ -113,10 +149,7 @@ func (h *host) contradiction(m *Mark) (sign *fact, when int64) {
 		if f.last <= at || !h.contradicts(f, m.Kind) {
 			continue
 		}
-		t := f.last
-		if f.first > at {
-			t = f.first
-		}
+		t := f.seenAfter(at)
 		if sign == nil || t < when || t == when && earlier(f, sign) {
 			sign, when = f, t
 		}

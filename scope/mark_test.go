@@ -1,7 +1,9 @@
 package scope_test
 
 import (
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +116,79 @@ func TestMarkSaysWhyTheStateChanged(t *testing.T) {
 	last := changes[len(changes)-1]
 	if last.To != scope.Seen || last.Why != "an analyst marked it a false positive" {
 		t.Errorf("%+v", last)
+	}
+}
+
+// reinfected is a host that was infected, cleaned after second 100, and
+// infected by another.
+func reinfected() []alert.Fact {
+	const host, first, second, other = "10.1.0.14", "10.1.0.15", "10.1.0.16", "10.1.0.99"
+	return []alert.Fact{
+		smbFact(alert.FactExploitCompleted, host, first, blue, 5), smbFact(alert.FactImplanted, host, first, "0x1 x64", 7),
+		smbFact(alert.FactPayload, host, first, "", 8), smbFact(alert.FactExploitSent, host, other, blue, 20),
+		smbFact(alert.FactExploitCompleted, host, second, blue, 205), smbFact(alert.FactImplanted, host, second, "0x2 x64", 207),
+		smbFact(alert.FactPayload, host, second, "", 208), smbFact(alert.FactExploitSent, host, other, blue, 220),
+		smbFact(alert.FactExploitSent, host, other, blue, 500),
+	}
+}
+
+// TestCleanedAndInfectedAgain: nothing of before the mark tells since when a
+// host is infected, by whom, and when it was active first, in whatever order
+// the facts came.
+func TestCleanedAndInfectedAgain(t *testing.T) {
+	const host = "10.1.0.14"
+	all := reinfected()
+	tests := []struct {
+		name          string
+		said          []alert.Fact
+		since, active int
+		by            string
+	}{
+		{"by another", all, 207, 207, "10.1.0.16 99 exploit-completed@205 implanted@207 payload-delivered@208"},
+		{"unseen", append(slices.Clone(all[:4]), all[7:]...), 220, 220, ""},
+		{"by the same", append(slices.Clone(all), smbFact(alert.FactExploitCompleted, host, "10.1.0.15", blue, 203)), 207, 207,
+			"10.1.0.16 69 exploit-completed@205 implanted@207 payload-delivered@208|10.1.0.15 30 exploit-completed@203"},
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			said := slices.Clone(tt.said)
+			for range 20 {
+				d, _ := marked(t, facts(said...), mark(host, scope.Cleaned, 100))
+				h := find(d, host)
+				if h.Since == nil || !h.Since.Equal(at(tt.since)) {
+					t.Errorf("since %v, want %v", h.Since, at(tt.since))
+				}
+				if len(d.Marks) != 1 || d.Marks[0].ActiveAt == nil || !d.Marks[0].ActiveAt.Equal(at(tt.active)) {
+					t.Errorf("marks %+v, want it active at %v", d.Marks, at(tt.active))
+				}
+				if got := strings.Join(sources(&h), "|"); got != tt.by {
+					t.Errorf("got  %s\nwant %s", got, tt.by)
+				}
+				r.Shuffle(len(said), func(i, j int) { said[i], said[j] = said[j], said[i] })
+			}
+		})
+	}
+}
+
+// TestCleanedWhileReached: by sight alone, too, only what came after the mark
+// may have infected the host.
+func TestCleanedWhileReached(t *testing.T) {
+	const worm, host = "10.1.0.15", "10.1.0.14"
+	words := []said{
+		alertOf(lookup(worm, killSwitch, "NXDOMAIN", 1, 1)), alertOf(exposed(host, 445, worm, 1, false, 9, 9)),
+		factOf(targeted(host, worm, 10, 10)), alertOf(lookup(host, killSwitch, "NXDOMAIN", 220, 220)),
+	}
+	again := append(slices.Clone(words), factOf(targeted(host, worm, 210, 210)))
+	for _, c := range []struct {
+		words []said
+		want  string
+	}{{words, ""}, {again, "10.1.0.15 30 targeted@210"}} {
+		d, _ := marked(t, c.words, mark(host, scope.Cleaned, 100))
+		h := find(d, host)
+		if got := strings.Join(sources(&h), "|"); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
 	}
 }
 

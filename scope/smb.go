@@ -55,11 +55,23 @@ func (s *smbFact) add(by *smbFact) {
 	}
 }
 
-// latest returns the last moment of a fact that is not after a time.
-func (f *fact) latest(until int64) (moment, bool) {
+// latest returns the last moment of a fact that is after one time and not
+// after another.
+func (f *fact) latest(after, until int64) (moment, bool) {
 	for _, m := range slices.Backward(f.smb.moments) {
 		if m.at <= until {
-			return m, true
+			return m, m.at > after
+		}
+	}
+	return moment{}, false
+}
+
+// earliest returns the first moment of a fact that is after one time and not
+// after another.
+func (f *fact) earliest(after, until int64) (moment, bool) {
+	for _, m := range f.smb.moments {
+		if m.at > after {
+			return m, m.at <= until
 		}
 	}
 	return moment{}, false

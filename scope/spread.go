@@ -67,30 +67,73 @@ type step struct {
 
 // An onset is what is known about when a host was infected.
 type onset struct {
+	cleaned   int64 // nothing before counts
 	act       int64 // its first act as a worm; neverHappening for none
-	implanted int64 // the first reply of an implant; neverHappening for none
-	clean     int64 // the last reply without an implant before that; 0 for none
+	clean     int64 // the last reply without an implant before that; cleaned for none
+	implanted int64 // the first reply of an implant between these; neverHappening for none
 }
 
-// onset looks for when the host was infected.
+// onset looks for when the host was infected. Of several implants, the one that
+// was there when the host began to act made it do so; as long as it does not
+// act, the first one counts.
 func (h *host) onset() onset {
-	o := onset{act: neverHappening, implanted: neverHappening}
+	o := onset{cleaned: h.cleaned()}
+	o.act = h.firstAct(o.cleaned)
+	until := o.act
+	if o.act == neverHappening {
+		until = h.firstImplant(o.cleaned, neverHappening)
+	}
+	o.clean = h.lastClean(o.cleaned, until)
+	o.implanted = h.firstImplant(o.clean, o.act)
+	return o
+}
+
+// firstAct returns when the host first acted as a worm after a time,
+// neverHappening when it did not.
+func (h *host) firstAct(after int64) int64 {
+	act := int64(neverHappening)
 	for i := range h.facts {
-		switch f := &h.facts[i]; {
-		case h.wormAct(f):
-			o.act = min(o.act, f.acted)
-		case f.kind == kindImplanted && h.weight(f) > 0:
-			o.implanted = min(o.implanted, f.first)
+		if f := &h.facts[i]; h.wormAct(f) {
+			act = min(act, f.actedAfter(after))
 		}
 	}
+	return act
+}
+
+// firstImplant returns when the host first answered as an implant between two
+// times, neverHappening when it did not.
+func (h *host) firstImplant(after, before int64) int64 {
+	first := int64(neverHappening)
 	for i := range h.facts {
-		if f := &h.facts[i]; f.kind == kindClean {
-			if m, ok := f.latest(o.implanted); ok {
-				o.clean = max(o.clean, m.at)
+		if f := &h.facts[i]; f.kind == kindImplanted && h.weight(f) > 0 {
+			if m, ok := f.earliest(after, before-1); ok {
+				first = min(first, m.at)
 			}
 		}
 	}
-	return o
+	return first
+}
+
+// lastClean returns when the host last answered without an implant between two
+// times, the first of them when it did not.
+func (h *host) lastClean(after, before int64) int64 {
+	last := after
+	for i := range h.facts {
+		if f := &h.facts[i]; f.kind == kindClean {
+			if m, ok := f.latest(after, before-1); ok {
+				last = max(last, m.at)
+			}
+		}
+	}
+	return last
+}
+
+// gone returns up to when what showed an implant was of an earlier one.
+func (o *onset) gone() int64 {
+	if o.implanted == neverHappening {
+		return o.cleaned
+	}
+	return o.clean
 }
 
 // wormAct reports whether a fact is an act that a worm on the host did. What
@@ -112,7 +155,7 @@ func (l *Ledger) spread(hosts []judged) map[netip.Addr][]cause {
 	active := map[netip.Addr]int64{} // since when infected and suspected hosts act
 	for _, h := range hosts {
 		if h.verdict.state >= Suspected {
-			active[h.addr] = h.onset().act
+			active[h.addr] = h.firstAct(math.MinInt64)
 		}
 	}
 	for _, h := range hosts {
@@ -130,7 +173,7 @@ func (h *host) causes(active map[netip.Addr]int64) []cause {
 	found := map[netip.Addr]*cause{}
 	for i := range h.facts {
 		f := &h.facts[i]
-		if !f.peer.IsValid() || f.peer == h.addr {
+		if !f.peer.IsValid() || f.peer == h.addr || h.excused(f) {
 			continue
 		}
 		c := found[f.peer]
@@ -140,7 +183,7 @@ func (h *host) causes(active map[netip.Addr]int64) []cause {
 		}
 		c.smb(f, &o)
 	}
-	payload := h.firstPayload(o)
+	payload := h.firstPayload(&o)
 	list := make([]cause, 0, len(found))
 	for _, c := range found {
 		if c.sum(&o, payload == c.peer); c.weight > 0 {
@@ -148,7 +191,7 @@ func (h *host) causes(active map[netip.Addr]int64) []cause {
 		}
 	}
 	if len(list) == 0 {
-		list = h.reached(o, active)
+		list = h.reached(&o, active)
 	}
 	if len(list) == 0 {
 		return nil
@@ -156,41 +199,50 @@ func (h *host) causes(active map[netip.Addr]int64) []cause {
 	return h.shared(list)
 }
 
-// smb takes a step that a fact shows, when it came before the infection.
+// smb takes a step that a fact shows, when it came before the infection. Of
+// several of one kind the one that explains it best counts.
 func (c *cause) smb(f *fact, o *onset) {
-	if f.smb == nil {
+	s, ok := o.step(f)
+	if !ok {
 		return
 	}
-	until := min(o.act-1, o.implanted)
-	switch f.kind {
-	case kindExploitAttempted, kindExploitCompleted:
-	case kindImplanted, kindExecuted, kindPayload:
-		until = o.act - 1 // the first decides, not the latest
-		if f.first > until {
-			return
-		}
-		until = f.first
-	default:
-		return
+	if known := c.has(s.kind); known == nil {
+		c.steps = append(c.steps, s)
+	} else if o.prefers(s, *known) {
+		*known = s
 	}
-	if m, ok := f.latest(until); ok {
-		c.take(step{f.kind, m})
-		if f.kind == kindPayload || f.kind == kindExploitCompleted {
-			c.sure = max(c.sure, f.confidence)
-		}
+	if f.kind == kindPayload || f.kind == kindExploitCompleted {
+		c.sure = max(c.sure, f.confidence)
 	}
 }
 
-// take adds a step. Of several of one kind the latest counts, where it is an
-// attack, and else the first.
-func (c *cause) take(s step) {
-	known := c.has(s.kind)
-	switch {
-	case known == nil:
-		c.steps = append(c.steps, s)
-	case s.before(known.moment) == (s.kind.family() == implanted):
-		*known = s
+// step returns the sighting of a fact that explains the infection best, if one
+// came before it.
+func (o *onset) step(f *fact) (s step, ok bool) {
+	s.kind = f.kind
+	switch f.kind {
+	case kindExploitAttempted, kindExploitCompleted:
+		s.moment, ok = f.latest(o.cleaned, min(o.act-1, o.implanted))
+	case kindImplanted, kindExecuted, kindPayload:
+		if s.moment, ok = f.earliest(o.clean, o.act-1); !ok {
+			s.moment, ok = f.earliest(o.cleaned, o.act-1)
+		}
+	default:
 	}
+	return s, ok
+}
+
+// prefers reports whether a step explains the infection better than another:
+// of attacks the latest, and of what shows an implant the first since the host
+// had none.
+func (o *onset) prefers(s, known step) bool {
+	if s.kind.family() != implanted {
+		return known.before(s.moment)
+	}
+	if late := s.at > o.clean; late != (known.at > o.clean) {
+		return late
+	}
+	return s.before(known.moment)
 }
 
 // has returns the step of a kind.
@@ -243,24 +295,28 @@ func (c *cause) sum(o *onset, firstPayload bool) {
 
 // firstPayload returns who had the host's implant run code first, before the
 // host's first act.
-func (h *host) firstPayload(o onset) netip.Addr {
-	var first *fact
+func (h *host) firstPayload(o *onset) (by netip.Addr) {
+	var first step
 	for i := range h.facts {
 		f := &h.facts[i]
-		if (f.kind == kindPayload || f.kind == kindExecuted) && f.first < o.act && earlier(f, first) {
-			first = f
+		if f.kind != kindPayload && f.kind != kindExecuted || h.excused(f) {
+			continue
+		}
+		s, ok := o.step(f)
+		if !ok {
+			continue
+		}
+		if !by.IsValid() || o.prefers(s, first) || s.moment == first.moment && f.peer.Less(by) {
+			by, first = f.peer, s
 		}
 	}
-	if first == nil {
-		return netip.Addr{}
-	}
-	return first.peer
+	return by
 }
 
 // reached returns those who were active as worms when they found the host's
 // SMB port open, before the host's first act. It is what is left where the
 // contents of connections can't be seen.
-func (h *host) reached(o onset, active map[netip.Addr]int64) []cause {
+func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	var list []cause
 	if smb, _ := h.exposure(); !smb || o.act == neverHappening {
 		return nil
@@ -268,13 +324,17 @@ func (h *host) reached(o onset, active map[netip.Addr]int64) []cause {
 	for i := range h.facts {
 		f := &h.facts[i]
 		since, worm := active[f.peer]
-		if f.kind != kindTargeted || !smbPort(f.port) || !worm || f.first >= o.act || since > f.first {
+		if f.kind != kindTargeted || !smbPort(f.port) || !worm || f.last <= o.cleaned || h.excused(f) {
 			continue
 		}
-		if slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
+		seen := moment{f.seenAfter(o.cleaned), f.lastFrame}
+		if seen.at == f.first {
+			seen.frame = f.firstFrame()
+		}
+		if seen.at >= o.act || since > seen.at || slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
 			continue
 		}
-		list = append(list, cause{f.peer, 1, sureReached, []step{{kindTargeted, moment{f.first, f.firstFrame()}}}})
+		list = append(list, cause{f.peer, 1, sureReached, []step{{kindTargeted, seen}}})
 	}
 	return list
 }

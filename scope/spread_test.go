@@ -2,6 +2,7 @@ package scope_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,11 @@ func TestSources(t *testing.T) {
 		{"only tried", []alert.Fact{tried(a, 5), acts(20)}, "10.1.0.15 45 exploit-attempted@5"},
 		{"tried, and failed before", []alert.Fact{tried(a, 5), clean(a, 7), implanted(b, 9)}, ""},
 		{"tried and got through", []alert.Fact{tried(a, 4), completed(a, 5), acts(20)}, "10.1.0.15 95 exploit-completed@5"},
+		{"gone, then another", []alert.Fact{implanted(a, 5), payload(a, 6), clean(a, 10), completed(b, 12), implanted(b, 14), payload(b, 15), acts(20)}, "10.1.0.16 92 exploit-completed@12 implanted@14 payload-delivered@15|10.1.0.15 7 implanted@5 payload-delivered@6"},
+		{"gone, then the same again", []alert.Fact{completed(a, 4), implanted(a, 5), payload(a, 6), clean(b, 10), completed(a, 12), implanted(a, 14), payload(a, 15), acts(20)}, "10.1.0.15 99 exploit-completed@12 implanted@14 payload-delivered@15"},
+		{"gone, then exploited", []alert.Fact{completed(a, 4), implanted(a, 5), clean(b, 10), completed(b, 12), acts(20)}, "10.1.0.16 71 exploit-completed@12|10.1.0.15 24 exploit-completed@4 implanted@5"},
+		{"gone, then acts", []alert.Fact{implanted(a, 5), payload(a, 6), clean(a, 10), acts(20)}, "10.1.0.15 95 implanted@5 payload-delivered@6"},
+		{"gone after the first act", []alert.Fact{implanted(a, 5), payload(a, 6), acts(8), clean(a, 10), implanted(b, 14), payload(b, 15)}, "10.1.0.15 95 implanted@5 payload-delivered@6"},
 		{"a payload without replies", []alert.Fact{sure(payload(a, 5), .85), acts(20)}, "10.1.0.15 85 payload-delivered@5"},
 	}
 	for _, tt := range tests {
@@ -162,5 +168,31 @@ func TestManySources(t *testing.T) {
 	}
 	if len(h.InfectedBy) != 8 || sum > 1 {
 		t.Errorf("%d sources with %v in all, want 8 with at most 1", len(h.InfectedBy), sum)
+	}
+}
+
+// TestSinceTheImplantThatActs: an implant that was gone before the host acted
+// is not what it has been infected with since.
+func TestSinceTheImplantThatActs(t *testing.T) {
+	const host, a, b = "10.1.0.14", "10.1.0.15", "10.1.0.16"
+	gone := []alert.Fact{smbFact(alert.FactImplanted, host, a, "0x1 x64", 5), smbFact(alert.FactClean, host, a, "ping", 10)}
+	again := smbFact(alert.FactImplanted, host, b, "0x2 x64", 14)
+	acts := smbFact(alert.FactExploitSent, host, "10.1.0.99", blue, 20)
+	tests := []struct {
+		name string
+		said []alert.Fact
+		want int
+	}{
+		{"does not act", append(slices.Clone(gone), again), 5},
+		{"acts", append(slices.Clone(gone), again, acts), 14},
+		{"acts without another implant", append(slices.Clone(gone), acts), 5},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, _ := ledgerOf(t, facts(tt.said...))
+			if h := find(l.Document(capture()), host); h.Since == nil || !h.Since.Equal(at(tt.want)) {
+				t.Errorf("since %v, want %v", h.Since, at(tt.want))
+			}
+		})
 	}
 }
