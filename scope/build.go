@@ -100,15 +100,20 @@ type judged struct {
 	verdict
 	first             int64 // Unix nanoseconds
 	smb, fromInternet bool  // answers on an SMB port, and to outside
+	attack            kind  // the worst exploit of a targeted host: completed, attempted, or neither
 	patch             patch
 }
 
 // urgency ranks hosts that show no sign of infection by how soon they would:
-// those that the internet reaches, then those that are known to be open.
+// those that were exploited, then those that the internet reaches, then those
+// that are known to be open.
 func (h *judged) urgency() int {
 	u := 0
 	if h.verdict.state >= Suspected {
 		return u
+	}
+	if h.attack == kindExploitCompleted {
+		u += 8
 	}
 	if h.fromInternet {
 		u += 4
@@ -144,6 +149,9 @@ func (l *Ledger) judgedHosts(zones *zoneCounter) iter.Seq[judged] {
 			j := judged{host: h, verdict: h.judge(), patch: h.patch()}
 			j.first, _ = h.span()
 			j.smb, j.fromInternet = h.exposure()
+			if j.verdict.state == Targeted {
+				j.attack = h.attack()
+			}
 			zones.add(l.zones.Name(h.addr), &j)
 			if !yield(j) {
 				return
@@ -257,6 +265,19 @@ func (h *host) exposure() (smb, fromInternet bool) {
 	return smb, fromInternet
 }
 
+// attack returns the kind of the worst exploit that was tried on the host,
+// kindExposed for none.
+func (h *host) attack() kind {
+	worst := kindExposed
+	for i := range h.facts {
+		f := &h.facts[i]
+		if (f.kind == kindExploitAttempted || f.kind == kindExploitCompleted) && h.weight(f) > 0 {
+			worst = max(worst, f.kind)
+		}
+	}
+	return worst
+}
+
 // A zoneCounter counts hosts by zone.
 type zoneCounter struct {
 	total  Totals
@@ -281,6 +302,13 @@ func (c *zoneCounter) add(name string, h *judged) {
 	z.Hosts.add(h.verdict.state)
 	c.total.add(h.verdict.state)
 	c.total.system(h)
+	switch h.attack {
+	case kindExploitCompleted:
+		c.total.Exploited++
+	case kindExploitAttempted:
+		c.total.Attacked++
+	default:
+	}
 	if !h.smb {
 		return
 	}

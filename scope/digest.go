@@ -9,12 +9,14 @@ import "slices"
 func (l *Ledger) Digest(c Capture) Document {
 	zones := newZoneCounter(l.zones)
 	var list []judged
-	targeted, reached, answering := shortlist{}, shortlist{}, shortlist{}
+	exploited, targeted, reached, answering := shortlist{}, shortlist{}, shortlist{}, shortlist{}
 	for h := range l.judgedHosts(zones) {
 		switch {
 		case h.verdict.state >= Suspected:
 			list = append(list, h)
 			continue // shown for what it did, whatever it answers
+		case h.attack == kindExploitCompleted:
+			exploited.add(h)
 		case h.verdict.state == Targeted:
 			targeted.add(h)
 		}
@@ -25,7 +27,7 @@ func (l *Ledger) Digest(c Capture) Document {
 			answering.add(h)
 		}
 	}
-	for _, s := range []shortlist{targeted, reached, answering} {
+	for _, s := range []shortlist{exploited, targeted, reached, answering} {
 		list = append(list, s.hosts...)
 	}
 	slices.SortFunc(list, judged.compare)

@@ -85,6 +85,9 @@ type Totals struct {
 	Vulnerable   uint64 `json:"vulnerable"`     // known not to have the patch of MS17-010
 	Patched      uint64 `json:"patched"`        // known to have it, or not to need it
 	OutOfSupport uint64 `json:"out_of_support"` // run a system that gets no more fixes
+	// Of the targeted hosts:
+	Exploited uint64 `json:"exploited"` // an exploit got through to them
+	Attacked  uint64 `json:"attacked"`  // one was tried on them, and is not known to have got through
 }
 
 // ZoneSummary counts one zone.

@@ -57,13 +57,15 @@ func TestDigestGivesTheSameText(t *testing.T) {
 		words := outbreak()
 		for i := range r.IntN(200) {
 			host := netip.AddrFrom4([4]byte{10, byte(1 + r.IntN(3)), 9, byte(r.IntN(60))}).String()
-			switch r.IntN(3) {
+			switch r.IntN(4) {
 			case 0:
 				words = append(words, factOf(targeted(host, "10.1.0.5", r.IntN(500), uint64(i))))
 			case 1:
 				words = append(words, alertOf(exposed(host, 445, "10.1.0.5", 1, r.IntN(10) == 0, r.IntN(500), uint64(i))))
 			case 2:
 				words = append(words, alertOf(lookup(host, killSwitch, "NXDOMAIN", r.IntN(500), uint64(i))))
+			case 3:
+				words = append(words, factOf(smbFact(alert.FactExploitCompleted, host, "10.1.0.5", blue, 1+r.IntN(500))))
 			}
 		}
 		l, _ := ledgerOf(t, words)

@@ -158,31 +158,62 @@ func (d *Document) Verdict() string { return (&text{doc: d}).answer() }
 
 // answer is the verdict in one sentence, and what else matters in a second.
 func (t *text) answer() string {
+	s := t.worst()
+	if s == "" {
+		return "Nothing to judge: the capture holds no packet that could be read."
+	}
+	also := t.also()
+	if len(also) == 0 {
+		return s + "."
+	}
+	return s + ". Also: " + strings.Join(also, ", ") + "."
+}
+
+// worst says how many hosts are in the worst state that there is, without a
+// full stop; empty when there was nothing to judge.
+func (t *text) worst() string {
 	n := &t.doc.Totals
-	var s string
 	switch {
 	case n.Infected > 0 && n.Suspected > 0:
-		s = hostsAre(n.Infected) + " INFECTED and " + grouped(n.Suspected) + " suspected" + t.affected()
+		return hostsAre(n.Infected) + " INFECTED and " + grouped(n.Suspected) + " suspected" + t.affected()
 	case n.Infected > 0:
-		s = hostsAre(n.Infected) + " INFECTED" + t.affected()
+		return hostsAre(n.Infected) + " INFECTED" + t.affected()
 	case n.Suspected > 0:
-		s = hostsAre(n.Suspected) + " SUSPECTED of infection, none for certain" + t.affected()
+		return hostsAre(n.Suspected) + " SUSPECTED of infection, none for certain" + t.affected()
+	case n.Exploited > 0:
+		return hostsWere(n.Exploited) + " EXPLOITED, none is known to be infected"
+	case n.Attacked > 0:
+		return hostsWere(n.Attacked) + " ATTACKED, none is known to be exploited"
 	case len(t.doc.Capture.Sensors) > 0:
-		s = "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
+		return "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
 	case t.doc.Capture.Packets == 0:
-		return "Nothing to judge: the capture holds no packet that could be read."
+		return ""
 	default:
-		s = "No sign of a worm in " + counted(t.doc.Capture.Packets, "packet")
+		return "No sign of a worm in " + counted(t.doc.Capture.Packets, "packet")
 	}
-	var also []string
+}
+
+// also lists what matters beside the worst state.
+func (t *text) also() (also []string) {
+	n := &t.doc.Totals
+	exploited, targeted := n.Exploited, n.Targeted-n.Exploited
+	if n.Infected+n.Suspected == 0 { // as worst says
+		if exploited == 0 {
+			targeted -= n.Attacked
+		}
+		exploited = 0
+	}
 	if n := t.doc.Contradicted(Isolated); n > 0 {
 		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
 	}
 	if n := t.doc.openBorders(); n > 0 {
 		also = append(also, counted(n, "closed border")+verb(n, " does", " do")+" not hold")
 	}
-	if n.Targeted > 0 {
-		also = append(also, grouped(n.Targeted)+" more were targeted")
+	if exploited > 0 {
+		also = append(also, grouped(exploited)+" more"+verb(exploited, " was", " were")+" EXPLOITED")
+	}
+	if targeted > 0 {
+		also = append(also, grouped(targeted)+" more"+verb(targeted, " was", " were")+" targeted")
 	}
 	if n.SMBExposed > 0 {
 		also = append(also, grouped(n.SMBExposed)+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")
@@ -193,10 +224,7 @@ func (t *text) answer() string {
 	if n.External > 0 {
 		also = append(also, counted(n.External, "outside scanner"))
 	}
-	if len(also) == 0 {
-		return s + "."
-	}
-	return s + ". Also: " + strings.Join(also, ", ") + "."
+	return also
 }
 
 // affected names the zones of infected and suspected hosts.
@@ -220,6 +248,8 @@ func (t *text) affected() string {
 }
 
 func hostsAre(n uint64) string { return counted(n, "host") + verb(n, " is", " are") }
+
+func hostsWere(n uint64) string { return counted(n, "host") + verb(n, " was", " were") }
 
 func verb(n uint64, one, many string) string {
 	if n == 1 {

@@ -9,17 +9,25 @@ import (
 	"strings"
 )
 
-// targeted writes the hosts that were tried, and did not act up themselves.
+// targeted writes the hosts that were tried, and did not act up themselves:
+// those that were exploited, and the others.
 func (t *text) targeted() {
-	n := t.doc.Totals.Targeted
+	n := &t.doc.Totals
+	t.tried("EXPLOITED, not known to be infected", n.Exploited, true)
+	t.tried("TARGETED, no sign of infection", n.Targeted-n.Exploited, false)
+}
+
+// tried writes n targeted hosts, either those that were exploited or those
+// that were not.
+func (t *text) tried(title string, n uint64, exploited bool) {
 	if n == 0 {
 		return
 	}
-	t.heading(fmt.Sprintf("TARGETED, no sign of infection (%s)", grouped(n)))
+	t.heading(fmt.Sprintf("%s (%s)", title, grouped(n)))
 	shown := 0
 	for i := range t.doc.Hosts {
 		h := &t.doc.Hosts[i]
-		if h.State != Targeted {
+		if h.State != Targeted || h.Exploited() != exploited {
 			continue
 		}
 		if shown++; shown > textLines {
@@ -28,6 +36,14 @@ func (t *text) targeted() {
 		t.hostLine(h, t.received(h))
 	}
 	t.more(n, textLines)
+}
+
+// Exploited reports whether an exploit got through to a host that shows no sign
+// of infection.
+func (h *HostEntry) Exploited() bool {
+	return h.State == Targeted && slices.ContainsFunc(h.Facts, func(f FactItem) bool {
+		return f.Fact == kindExploitCompleted.String() && f.Confidence > 0
+	})
 }
 
 // received tells what was tried on a host, the worst first, and how it is
@@ -220,6 +236,9 @@ func (t *text) advice() {
 	}
 	if n.Suspected > 0 {
 		steps = append(steps, "Isolate or examine the "+counted(n.Suspected, "suspected host")+".")
+	}
+	if n.Exploited > 0 {
+		steps = append(steps, "Examine the "+counted(n.Exploited, "exploited host")+": an exploit got through, and what it did may not show.")
 	}
 	if n.FromInternet > 0 {
 		steps = append(steps, "Take "+counted(n.FromInternet, "host")+" off the internet at once: the SMB port answers from outside.")

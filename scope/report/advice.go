@@ -60,6 +60,13 @@ func advice(doc *scope.Document) []step {
 			Lists: []addressList{listOf("Suspected", inState(doc, scope.Suspected))},
 		})
 	}
+	if n.Exploited > 0 {
+		steps = append(steps, step{
+			Title: "Examine the " + counted(n.Exploited, "exploited host"),
+			Why:   "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
+			Lists: []addressList{listOf("Exploited", exploited(doc))},
+		})
+	}
 	if n.Infected+n.Suspected+n.Targeted+n.SMBExposed > 0 {
 		steps = append(steps, closePorts(doc))
 	}
@@ -164,6 +171,16 @@ func inState(doc *scope.Document, s scope.State) []string {
 	var list []string
 	for i := range doc.Hosts {
 		if doc.Hosts[i].State == s {
+			list = append(list, doc.Hosts[i].IP)
+		}
+	}
+	return list
+}
+
+func exploited(doc *scope.Document) []string {
+	var list []string
+	for i := range doc.Hosts {
+		if doc.Hosts[i].Exploited() {
 			list = append(list, doc.Hosts[i].IP)
 		}
 	}

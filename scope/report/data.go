@@ -85,7 +85,9 @@ func compareWeight(a, b *scope.FactItem) int {
 // when it has none.
 func mainFact(h *scope.HostEntry) *scope.FactItem {
 	var best *scope.FactItem
-	decides := func(f *scope.FactItem) bool { return f.Counts || f.Fact == h.State.String() }
+	decides := func(f *scope.FactItem) bool {
+		return f.Counts || f.Fact == h.State.String() || f.Fact == "exploit-completed" && h.Exploited()
+	}
 	for i := range h.Facts {
 		f := &h.Facts[i]
 		switch {

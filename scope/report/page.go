@@ -18,7 +18,7 @@ type page struct {
 	Policy  string // Content-Security-Policy
 	Version string
 
-	Level   string // the worst state, "clear", or "nothing" when there was nothing to judge
+	Level   string // the worst state, targeted only where an exploit was tried; "clear", or "nothing" when there was nothing to judge
 	Verdict string // the answer
 	Also    string // what else matters
 	Capture *scope.CaptureSummary
@@ -109,6 +109,8 @@ func level(doc *scope.Document) string {
 		return "infected"
 	case n.Suspected > 0:
 		return "suspected"
+	case n.Exploited+n.Attacked > 0:
+		return "targeted"
 	case doc.Capture.Packets == 0 && len(doc.Capture.Sensors) == 0:
 		return "nothing"
 	default:
@@ -118,10 +120,14 @@ func level(doc *scope.Document) string {
 
 // tiles sums up.
 func tiles(n *scope.Totals) []tile {
+	tried := "tried, no sign of their own"
+	if n.Exploited > 0 {
+		tried = grouped(n.Exploited) + " of them exploited: examine"
+	}
 	return []tile{
 		{n.Infected, "infected", "infected", "isolate now"},
 		{n.Suspected, "suspected", "suspected", "examine"},
-		{n.Targeted, "targeted", "targeted", "tried, no sign of their own"},
+		{n.Targeted, "targeted", "targeted", tried},
 		{n.SMBExposed, plural(n.SMBExposed, "answers", "answer") + " on SMB", "exposed", "TCP 445 or 139"},
 		{n.FromInternet, plural(n.FromInternet, "answers", "answer") + " the internet", "exposed", "on SMB: take off the net"},
 		{n.External, "outside " + plural(n.External, "scanner", "scanners"), "", "block at the border"},

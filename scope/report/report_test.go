@@ -107,9 +107,29 @@ func quiet() *scope.Document {
 	return doc
 }
 
+// exploited is a document on a capture in which an exploit got through to a
+// host, and no more.
+func exploited() *scope.Document {
+	doc := quiet()
+	fact := func(kind string, sure float64, frame uint64, detail string) scope.FactItem {
+		return scope.FactItem{Fact: kind, Confidence: sure, First: at(5), Last: at(5), Count: 1, Peer: "203.0.113.9", Port: 445, Frames: []uint64{frame}, Detail: detail}
+	}
+	doc.Hosts = []scope.HostEntry{{
+		IP: "10.10.0.14", Zone: "office", State: scope.Targeted, Confidence: .9, FirstSeen: at(5), LastSeen: at(5),
+		Patch: "vulnerable", Role: []string{}, InfectedBy: []scope.Source{},
+		Facts: []scope.FactItem{
+			fact("exposed", 1, 2, "answers on port 445"),
+			fact("targeted", .9, 4, "was tried by the scanner 203.0.113.9 on port 445"),
+			fact("exploit-completed", .95, 60, "was exploited with EternalBlue by 203.0.113.9: it is not patched"),
+		},
+	}}
+	doc.Totals.Targeted, doc.Totals.Exploited, doc.Totals.SMBExposed, doc.Totals.Vulnerable = 1, 1, 1, 1
+	return doc
+}
+
 func TestOutlineGolden(t *testing.T) {
 	for name, doc := range map[string]*scope.Document{
-		"outbreak": outbreakOf(5, 2, 6), "quiet": quiet(), "empty": {},
+		"outbreak": outbreakOf(5, 2, 6), "quiet": quiet(), "exploited": exploited(), "empty": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := outline(parse(t, render(t, doc)))
@@ -183,7 +203,7 @@ func hash(n *html.Node) string {
 func TestSound(t *testing.T) {
 	for name, doc := range map[string]*scope.Document{
 		"outbreak": outbreakOf(24, 6, 60), "one": outbreakOf(1, 0, 0), "suspected": outbreakOf(0, 3, 1),
-		"quiet": quiet(), "empty": {}, "half": {Capture: scope.CaptureSummary{First: new(start), Packets: 1}}, "hostile": hostileDocument(hostile), "many": outbreakOf(600, 100, 100),
+		"quiet": quiet(), "exploited": exploited(), "empty": {}, "half": {Capture: scope.CaptureSummary{First: new(start), Packets: 1}}, "hostile": hostileDocument(hostile), "many": outbreakOf(600, 100, 100),
 	} {
 		t.Run(name, func(t *testing.T) { sound(t, render(t, doc)) })
 	}

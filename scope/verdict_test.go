@@ -1,0 +1,94 @@
+package scope_test
+
+import (
+	"strings"
+	"testing"
+
+	"wormscope/detect/alert"
+	"wormscope/scope"
+)
+
+// TestVerdict: that there is no sign of a worm is said only where nothing
+// inside was attacked, and nothing inside acts up; a check is no attack.
+func TestVerdict(t *testing.T) {
+	const host, other, by = "10.1.0.14", "10.1.0.15", "203.0.113.9"
+	const quiet, attacked, exploited = "No sign of a worm in 1,234,567 packets",
+		"1 host was ATTACKED, none is known to be exploited", "1 host was EXPLOITED, none is known to be infected"
+	infected := "1 host is INFECTED, in zone office"
+	suspected := "1 host is SUSPECTED of infection, none for certain, in zone office"
+	fact := func(k alert.FactKind, name string) said { return factOf(smbFact(k, host, by, name, 5)) }
+	through := fact(alert.FactExploitCompleted, blue)
+	tests := []struct {
+		name  string
+		said  []said
+		marks []scope.Mark
+		want  string // up to the full stop, and what else is targeted
+	}{
+		{"nothing", nil, nil, quiet},
+		{"answers the internet", []said{alertOf(exposed(host, 445, by, 1, true, 5, 5))}, nil, quiet},
+		{"scanned", []said{factOf(targeted(host, by, 5, 5))}, nil, quiet + ", 1 more was targeted"},
+		{"checked, vulnerable", []said{fact(alert.FactVulnerable, "check")}, nil, quiet},
+		{"checked, patched", []said{fact(alert.FactPatched, "check")}, nil, quiet},
+		{"checked without a result", []said{fact(alert.FactPatchUnknown, "check")}, nil, quiet},
+		{"asked for the implant", []said{fact(alert.FactProbed, "ping")}, nil, quiet + ", 1 more was targeted"},
+		{"has no implant", []said{fact(alert.FactClean, "ping")}, nil, quiet + ", 1 more was targeted"},
+		{"uses Tor", []said{alertOf(contact(host, relay, 443, alert.Contact{State: "established", Initiator: "host"}, 5, 5))}, nil, quiet},
+		{"attacked", []said{fact(alert.FactExploitAttempted, blue)}, nil, attacked},
+		{"exploited", []said{through}, nil, exploited},
+		{"exploited, by the attempt's alert, too", []said{fact(alert.FactExploitAttempted, blue), through}, nil, exploited},
+		{"exploited, from one direction", []said{factOf(sure(smbFact(alert.FactExploitCompleted, host, by, blue, 5), .7))}, nil, exploited},
+		{"one exploited, one attacked", []said{through, factOf(smbFact(alert.FactExploitAttempted, other, by, blue, 6))}, nil, exploited + ", 1 more was targeted"},
+		{"one attacked, one scanned", []said{fact(alert.FactExploitAttempted, blue), factOf(targeted(other, by, 6, 6))}, nil, attacked + ", 1 more was targeted"},
+		{"implanted", []said{fact(alert.FactImplanted, "0x1 x64")}, nil, infected},
+		{"implanted, from one direction", []said{factOf(sure(smbFact(alert.FactImplanted, host, by, "0x1", 5), .8))}, nil, suspected},
+		{"implanted, and removed", []said{fact(alert.FactImplanted, "0x1 x64"), fact(alert.FactKilled, "0x1 x64")}, nil, infected},
+		{"ran code", []said{fact(alert.FactExecuted, "")}, nil, infected},
+		{"ran a program", []said{fact(alert.FactPayload, "")}, nil, infected},
+		{"sent a mark", []said{fact(alert.FactMark, "ping-timeout")}, nil, infected},
+		{"attacked another", []said{fact(alert.FactExploitSent, blue)}, nil, suspected},
+		{"infected, another exploited", []said{factOf(smbFact(alert.FactImplanted, other, by, "0x1", 6)), through}, nil, infected + ", 1 more was EXPLOITED"},
+		{"exploited, then cleaned", []said{through}, []scope.Mark{mark(host, scope.Cleaned, 50)}, quiet + ", 1 more was targeted"},
+		{"cleaned, then exploited", []said{through}, []scope.Mark{mark(host, scope.Cleaned, 4)}, exploited},
+		{"exploited, which is explained", []said{through}, []scope.Mark{mark(host, scope.FalsePositive, 50)}, quiet + ", 1 more was targeted"},
+		{"exploited, then isolated", []said{through}, []scope.Mark{mark(host, scope.Isolated, 50)}, exploited},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, _ := marked(t, tt.said, tt.marks...)
+			if got := verdictOf(&d); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			text := textOf(t, d)
+			if asked := strings.Contains(text, "Examine the 1 exploited host:"); asked != strings.Contains(tt.want, "EXPLOITED") {
+				t.Errorf("asks to examine exploited hosts: %v\n%s", asked, text)
+			}
+		})
+	}
+}
+
+// verdictOf returns the verdict's first sentence without its full stop, and
+// what it says of more hosts.
+func verdictOf(d *scope.Document) string {
+	first, also, _ := strings.Cut(strings.TrimSuffix(d.Verdict(), "."), ". Also: ")
+	for _, s := range strings.Split(also, ", ") {
+		if strings.Contains(s, " more w") {
+			first += ", " + s
+		}
+	}
+	return first
+}
+
+// TestExploitedComeFirst: of hosts that show no sign of infection, exploited
+// ones are listed before those that the internet reaches.
+func TestExploitedComeFirst(t *testing.T) {
+	d, _ := marked(t, []said{
+		alertOf(exposed("10.1.0.11", 445, "203.0.113.5", 1, true, 1, 1)), factOf(targeted("10.1.0.11", "203.0.113.5", 2, 2)),
+		factOf(smbFact(alert.FactExploitCompleted, "10.1.0.12", "10.1.0.9", blue, 3)),
+	})
+	if d.Hosts[0].IP != "10.1.0.12" || !d.Hosts[0].Exploited() || d.Hosts[1].Exploited() {
+		t.Errorf("hosts %+v", d.Hosts)
+	}
+	if d.Totals.Exploited != 1 || d.Totals.Attacked != 0 {
+		t.Errorf("totals %+v", d.Totals)
+	}
+}
