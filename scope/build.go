@@ -167,8 +167,9 @@ func (l *Ledger) entry(h *judged, files []string) HostEntry {
 		IP: h.addr.String(), Zone: l.zones.Name(h.addr),
 		State: v.state, Confidence: rounded(v.confidence),
 		KillSwitch: h.killSwitch().String(),
-		Role:       h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.left,
-		Asset: h.asset.entry(),
+		Role:       h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.briefs(),
+		Totals: h.totals(),
+		Asset:  h.asset.entry(),
 	}
 	e.Patch, e.PatchSure, e.PatchWhy = string(h.patch.state), rounded(h.patch.confidence), h.patch.why
 	e.FromInternet = h.fromInternet

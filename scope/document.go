@@ -118,6 +118,7 @@ type HostEntry struct {
 	Asset        *AssetEntry `json:"asset,omitempty"` // absent when its SMB server said nothing
 	Facts        []FactItem  `json:"facts"`
 	LeftOut      int         `json:"facts_left_out,omitempty"` // facts beyond the limit per host
+	Totals       []FactTotal `json:"fact_totals,omitempty"`    // of kinds that have some of these
 	InfectedBy   []Source    `json:"infected_by"`              // who may have, likeliest first; of infected and suspected hosts
 	// PatientZero says that the host is infected and nobody inside is known to
 	// have infected it.

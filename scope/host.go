@@ -2,6 +2,7 @@ package scope
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,16 +19,12 @@ type host struct {
 	resolver bool // answers DNS for others
 	facts    []fact
 	asset    *asset
-	left     int    // facts not kept, because of maxFacts
+	rest     *rest  // of facts beyond maxFacts; nil where there are none
 	changes  int    // how often the state changed, numbers the changes
 	marks    []Mark // what analysts say, by time
 	prev     *host
 	next     *host
 }
-
-// maxFacts is how many facts of one kind are kept about a host. Beyond it the
-// strongest stay, and the earliest of equals.
-const maxFacts = 32
 
 // maxFrames is how many frames are kept as evidence of one fact.
 const maxFrames = 4
@@ -69,23 +66,43 @@ func (h *host) proven(f *fact) bool {
 }
 
 // put adds a fact or brings a known one up to date, and reports whether
-// anything changed: an alert's word that was heard before changes nothing.
-func (h *host) put(f *fact) bool {
+// anything changed: an alert's word that was heard before changes nothing. room
+// says whether there is any for one more brief fact.
+func (h *host) put(f *fact, room bool) bool {
 	for i := range h.facts {
-		known := &h.facts[i]
-		switch {
-		case known.id != f.id:
-		case f.id != "":
-			return known.replace(f)
-		case known.kind == f.kind && known.peer == f.peer && known.port == f.port && known.name() == f.name():
-			return known.merge(f)
+		if known := &h.facts[i]; known.same(f) {
+			return known.update(f)
 		}
 	}
 	if h.facts == nil {
 		h.facts = make([]fact, 0, 2) // most hosts of a sweep are exposed and targeted
 	}
-	h.facts = append(h.facts, *f)
-	return h.limit(f.kind)
+	known, news := h.rest.recall(f)
+	if !news {
+		return false
+	}
+	h.facts = append(h.facts, known)
+	return h.limit(f.kind, room)
+}
+
+// same reports whether two facts are sightings of one, or words of one alert.
+func (f *fact) same(g *fact) bool {
+	switch {
+	case f.id != g.id:
+		return false
+	case f.id != "":
+		return true
+	default:
+		return f.kind == g.kind && f.peer == g.peer && f.port == g.port && f.name() == g.name()
+	}
+}
+
+// update brings a known fact up to date, and reports whether it changed.
+func (f *fact) update(by *fact) bool {
+	if f.id != "" {
+		return f.replace(by)
+	}
+	return f.merge(by)
 }
 
 // replace brings a fact from an alert up to the alert's later word, which
@@ -137,28 +154,6 @@ func (f *fact) evidence() []alert.FrameRef {
 	return f.frames
 }
 
-// limit drops the weakest fact of a kind when there are too many, and reports
-// whether the newest, the last of the slice, was kept.
-func (h *host) limit(k kind) bool {
-	n, weakest := 0, -1
-	for i := range h.facts {
-		if h.facts[i].kind != k {
-			continue
-		}
-		n++
-		if weakest < 0 || compareStrength(&h.facts[i], &h.facts[weakest]) > 0 {
-			weakest = i
-		}
-	}
-	if n <= maxFacts {
-		return true
-	}
-	h.left++
-	kept := weakest != len(h.facts)-1
-	h.facts = slices.Delete(h.facts, weakest, weakest+1)
-	return kept
-}
-
 // compareStrength orders facts of one kind: the more certain first, then the
 // earlier, then by what tells them apart, so that the order is total.
 func compareStrength(a, b *fact) int {
@@ -190,12 +185,12 @@ func compareFrames(a, b alert.FrameRef) int {
 
 // span returns the times of the first and the last fact, Unix nanoseconds.
 func (h *host) span() (first, last int64) {
-	for i := range h.facts {
-		f := &h.facts[i]
-		if i == 0 {
-			first, last = f.first, f.last
-		}
+	first, last = math.MaxInt64, math.MinInt64
+	for f := range h.all() {
 		first, last = min(first, f.first), max(last, f.last)
+	}
+	if h.rest != nil && h.rest.lost != 0 {
+		first, last = min(first, h.rest.first), max(last, h.rest.last)
 	}
 	return first, last
 }
@@ -205,8 +200,7 @@ func (h *host) span() (first, last int64) {
 func (h *host) since() time.Time {
 	o := h.onset()
 	first := int64(neverHappening)
-	for i := range h.facts {
-		f := &h.facts[i]
+	for f := range h.all() {
 		after := o.cleaned
 		if f.kind.family() == implanted {
 			after = o.gone()

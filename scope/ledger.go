@@ -226,7 +226,7 @@ func (l *Ledger) recordExternal(addr netip.Addr, f *fact, level uint8) {
 		return
 	}
 	h := l.external.get(addr)
-	h.put(f)
+	l.external.put(h, f)
 	l.external.touch(h, max(h.level, level))
 }
 
@@ -279,7 +279,7 @@ func (l *Ledger) record(addr netip.Addr, f *fact, now time.Time, frame alert.Fra
 // keep keeps a fact about an inside host and revises the host's state.
 func (l *Ledger) keep(addr netip.Addr, f *fact, now time.Time, frame alert.FrameRef) {
 	h := l.hosts.get(addr)
-	if h.put(f) {
+	if l.hosts.put(h, f) {
 		l.review(h, now, frame)
 	} else {
 		l.hosts.touch(h, h.level)

@@ -144,9 +144,8 @@ func (h *host) contradiction(m *Mark) (sign *fact, when int64) {
 		return nil, 0
 	}
 	at := m.Time.UnixNano()
-	for i := range h.facts {
-		f := &h.facts[i]
-		if f.last <= at || !h.contradicts(f, m.Kind) {
+	for f := range h.all() {
+		if f.last <= at || !f.worded() || !h.contradicts(f, m.Kind) {
 			continue
 		}
 		t := f.seenAfter(at)

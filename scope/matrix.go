@@ -40,8 +40,7 @@ func (l *Ledger) matrix(hosts []judged) []ZoneAttack {
 	for _, h := range hosts {
 		to := l.zones.Name(h.addr)
 		seen := map[path]bool{}
-		for i := range h.facts {
-			f := &h.facts[i]
+		for f := range h.all() {
 			if !f.kind.attack() || !f.peer.IsValid() {
 				continue
 			}

@@ -34,12 +34,12 @@ func (h *host) scanner() Scanner {
 	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
 	reached := map[netip.Addr]bool{}
-	for i := range h.facts {
-		f := &h.facts[i]
-		if f.smb != nil {
+	for f := range h.all() {
+		switch {
+		case f.smb != nil:
 			reached[f.peer] = true
 			s.attacked(f)
-		} else {
+		case f.worded():
 			s.add(f.alert)
 			s.Alerts = append(s.Alerts, f.id)
 		}

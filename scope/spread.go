@@ -92,8 +92,8 @@ func (h *host) onset() onset {
 // neverHappening when it did not.
 func (h *host) firstAct(after int64) int64 {
 	act := int64(neverHappening)
-	for i := range h.facts {
-		if f := &h.facts[i]; h.wormAct(f) {
+	for f := range h.all() {
+		if h.wormAct(f) {
 			act = min(act, f.actedAfter(after))
 		}
 	}

@@ -16,6 +16,7 @@ type table struct {
 	ends    [levels]struct{ oldest, newest *host }
 	count   [levels]int
 	evicted [levels]uint64
+	briefs  int                   // facts that are kept in brief
 	marks   map[netip.Addr][]Mark // outlive the host
 	fresh   []host                // allocated and never used yet
 	gone    *host                 // dropped, to be used again
@@ -57,6 +58,14 @@ func (t *table) all() iter.Seq[*host] {
 	}
 }
 
+// put adds a fact to a host, and reports whether that changed anything.
+func (t *table) put(h *host, f *fact) bool {
+	before := h.briefs()
+	changed := h.put(f, t.briefs < maxBriefs)
+	t.briefs += h.briefs() - before
+	return changed
+}
+
 // unused returns room for a host.
 func (t *table) unused() *host {
 	if h := t.gone; h != nil {
@@ -91,6 +100,7 @@ func (t *table) evict() {
 			t.index.remove(h)
 			h.next, t.gone = t.gone, h
 			t.evicted[level]++
+			t.briefs -= h.briefs()
 			return
 		}
 	}

@@ -299,7 +299,7 @@ func (t *text) host(h *HostEntry) {
 			}
 		}
 	}
-	if left := len(lines) + h.LeftOut - shown; left > 0 {
+	if left := len(lines) + h.untold() - shown; left > 0 {
 		t.printf("    - and %s\n", counted(uint64(left), "more fact"))
 	}
 }

@@ -16,7 +16,8 @@ type line struct {
 	peers  []string
 	names  []string // of marks
 	count  uint64
-	counts bool // speaks against the host
+	counts bool       // speaks against the host
+	total  *FactTotal // of all, where not all are listed; else nil
 }
 
 // lines gathers the facts about a host, in the order of their first.
@@ -34,6 +35,9 @@ func (h *HostEntry) lines() []line {
 		if at < 0 {
 			list = append(list, line{first: f, kind: k, smb: smb})
 			at = len(list) - 1
+			if smb {
+				list[at].total = h.total(k, f.Name)
+			}
 		}
 		list[at].add(f)
 	}
@@ -74,14 +78,36 @@ func (l *line) words() string {
 	if !l.smb {
 		return l.first.Detail
 	}
-	peer := "an unknown host"
+	peer, hosts, count := "an unknown host", len(l.peers), l.count
+	if l.total != nil {
+		hosts, count = l.total.Peers, l.total.Count
+	}
 	switch {
-	case len(l.peers) > 1:
-		peer = grouped(len(l.peers)) + " hosts"
-	case len(l.peers) == 1:
+	case hosts > 1:
+		peer = l.total.bound() + grouped(hosts) + " hosts"
+	case hosts == 1:
 		peer = l.peers[0]
 	}
-	return smbSentence(l.kind, strings.Join(l.names, ", "), peer, l.count)
+	return smbSentence(l.kind, strings.Join(l.names, ", "), peer, count)
+}
+
+// bound says before a number that it may be too low; t may be nil.
+func (t *FactTotal) bound() string {
+	if t == nil || !t.AtLeast {
+		return ""
+	}
+	return "at least "
+}
+
+// untold counts the facts that no line tells: those that were left out of
+// kinds that have a line for each fact.
+func (h *HostEntry) untold() (n int) {
+	for i := range h.Totals {
+		if _, smb := smbKindNamed(h.Totals[i].Fact); !smb {
+			n += h.Totals[i].LeftOut
+		}
+	}
+	return n
 }
 
 // system says in a few words what a host is and how it is patched; empty

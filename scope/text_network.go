@@ -63,7 +63,7 @@ func (t *text) received(h *HostEntry) string {
 		}
 	}
 	if len(told) == 0 && len(scanners) > 0 {
-		told = append(told, scanners[0].Detail+t.frames(scanners[0])+otherScanners(scanners))
+		told = append(told, scanners[0].Detail+t.frames(scanners[0])+h.otherScanners(scanners))
 	}
 	if s := h.system(); s != "" {
 		told = append(told, s)
@@ -73,15 +73,19 @@ func (t *text) received(h *HostEntry) string {
 
 // otherScanners says how many other than the first of those that tried a host
 // there are.
-func otherScanners(tried []*FactItem) string {
+func (h *HostEntry) otherScanners(tried []*FactItem) string {
 	peers := map[string]bool{}
 	for _, f := range tried {
 		peers[f.Peer] = true
 	}
-	if len(peers) < 2 {
+	n, all := len(peers), h.total(kindTargeted, "")
+	if all != nil {
+		n = all.Peers
+	}
+	if n < 2 {
 		return ""
 	}
-	return fmt.Sprintf(", and by %d more", len(peers)-1)
+	return fmt.Sprintf(", and by %s%d more", all.bound(), n-1)
 }
 
 // badness ranks what was done to a host; 0 for what says nothing of it.

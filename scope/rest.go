@@ -1,0 +1,233 @@
+package scope
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// maxFacts is how many facts of one kind are kept whole about a host. Beyond it
+// the half that was seen latest stays, so that what a host does after a mark is
+// known, and of the others the strongest, the earliest of equals.
+const maxFacts = 32
+
+// maxBrief is how many more of one kind are kept in brief: without evidence and
+// without what an alert said. maxBriefs is how many of all hosts of a table.
+const (
+	maxBrief  = 480
+	maxBriefs = 1 << 18
+)
+
+// A rest is what is kept of a host's facts beyond maxFacts.
+type rest struct {
+	facts       []fact // in brief
+	lost        uint32 // a bit for each kind of which not even that was kept
+	first, last int64  // of what was lost, Unix nanoseconds
+}
+
+// limit shortens a fact of a kind when there are too many, and reports whether
+// the newest, the last of the slice, is kept whole.
+func (h *host) limit(k kind, room bool) bool {
+	at := make([]int, 0, maxFacts+1)
+	for i := range h.facts {
+		if h.facts[i].kind == k {
+			at = append(at, i)
+		}
+	}
+	if len(at) <= maxFacts {
+		return true
+	}
+	slices.SortFunc(at, func(i, j int) int {
+		a, b := &h.facts[i], &h.facts[j]
+		return cmp.Or(cmp.Compare(b.last, a.last), compareFacts(b, a))
+	})
+	weakest := slices.MaxFunc(at[maxFacts/2:], func(i, j int) int {
+		return compareStrength(&h.facts[i], &h.facts[j])
+	})
+	if h.rest == nil {
+		h.rest = &rest{}
+	}
+	h.rest.take(&h.facts[weakest], room)
+	kept := weakest != len(h.facts)-1
+	h.facts = slices.Delete(h.facts, weakest, weakest+1)
+	return kept
+}
+
+// take keeps a fact in brief, or only its times where there is no room.
+func (r *rest) take(f *fact, room bool) {
+	if !room || r.number(f.kind) >= maxBrief {
+		if r.lost == 0 {
+			r.first, r.last = f.first, f.last
+		}
+		r.lost |= 1 << f.kind
+		r.first, r.last = min(r.first, f.first), max(r.last, f.last)
+		return
+	}
+	brief := *f
+	brief.alert, brief.frames = nil, nil
+	if f.smb != nil {
+		brief.smb = &smbFact{name: f.smb.name}
+	}
+	r.facts = append(r.facts, brief)
+}
+
+// recall takes a fact back that was shortened, brought up to date by what is
+// heard of it now, and reports whether that is news. Of a fact that was never
+// heard of it returns a copy.
+func (r *rest) recall(f *fact) (known fact, news bool) {
+	if r == nil {
+		return *f, true
+	}
+	for i := range r.facts {
+		if !r.facts[i].same(f) {
+			continue
+		}
+		if !r.facts[i].update(f) {
+			return fact{}, false
+		}
+		known = r.facts[i]
+		r.facts = slices.Delete(r.facts, i, i+1)
+		return known, true
+	}
+	return *f, true
+}
+
+// number returns how many facts of a kind are kept in brief.
+func (r *rest) number(k kind) (n int) {
+	for i := range r.facts {
+		if r.facts[i].kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// briefs returns how many facts are kept in brief.
+func (h *host) briefs() int {
+	if h.rest == nil {
+		return 0
+	}
+	return len(h.rest.facts)
+}
+
+// all yields the facts about a host, those that are kept in brief last.
+func (h *host) all() iter.Seq[*fact] {
+	return func(yield func(*fact) bool) {
+		for i := range h.facts {
+			if !yield(&h.facts[i]) {
+				return
+			}
+		}
+		for i := range h.briefs() {
+			if !yield(&h.rest.facts[i]) {
+				return
+			}
+		}
+	}
+}
+
+// worded reports whether words can tell a fact: those of an alert are not kept
+// in brief.
+func (f *fact) worded() bool { return f.alert != nil || f.id == "" || f.kind == kindExposed }
+
+// FactTotal sums up the facts of one kind, and of one name where they have one,
+// of which not all are listed.
+type FactTotal struct {
+	Fact    string    `json:"fact"`
+	Name    string    `json:"name,omitempty"` // of the exploit or the implant
+	LeftOut int       `json:"left_out"`       // facts that are not listed
+	Peers   int       `json:"peers"`          // different ones of all, listed or not
+	Count   uint64    `json:"count"`          // of all
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+	AtLeast bool      `json:"at_least,omitempty"` // there were more, that were not counted
+}
+
+// totals sums up the kinds of facts of which not all are listed, those that
+// began first first.
+func (h *host) totals() []FactTotal {
+	if h.rest == nil {
+		return nil
+	}
+	type group struct {
+		kind kind
+		name string
+	}
+	type member struct {
+		group
+		peer netip.Addr
+	}
+	short := h.rest.short()
+	sums, seen := map[group]*FactTotal{}, map[member]bool{}
+	for f := range h.all() {
+		if short&(1<<f.kind) == 0 {
+			continue
+		}
+		g := group{f.kind, groupName(f.kind, f.name())}
+		t := sums[g]
+		if t == nil {
+			t = &FactTotal{Fact: g.kind.String(), Name: g.name, AtLeast: h.rest.lost&(1<<f.kind) != 0}
+			sums[g] = t
+		}
+		t.add(f)
+		if m := (member{g, f.peer}); f.peer.IsValid() && !seen[m] {
+			seen[m] = true
+			t.Peers++
+		}
+	}
+	for i := range h.rest.facts {
+		f := &h.rest.facts[i]
+		sums[group{f.kind, groupName(f.kind, f.name())}].LeftOut++
+	}
+	list := make([]FactTotal, 0, len(sums))
+	for _, t := range sums {
+		list = append(list, *t)
+	}
+	slices.SortFunc(list, func(a, b FactTotal) int {
+		return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Fact, b.Fact), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// short returns a bit for each kind of which not all facts are kept whole.
+func (r *rest) short() uint32 {
+	bits := r.lost
+	for i := range r.facts {
+		bits |= 1 << r.facts[i].kind
+	}
+	return bits
+}
+
+// groupName returns by which name facts of a kind are gathered: one act has
+// several marks.
+func groupName(k kind, name string) string {
+	if k == kindMark {
+		return ""
+	}
+	return name
+}
+
+// add counts one fact.
+func (t *FactTotal) add(f *fact) {
+	first, last := time.Unix(0, f.first).UTC(), time.Unix(0, f.last).UTC()
+	if t.Count == 0 || first.Before(t.First) {
+		t.First = first
+	}
+	if last.After(t.Last) {
+		t.Last = last
+	}
+	t.Count += f.count
+}
+
+// total returns the sum of facts of a kind and a name; nil where all are
+// listed.
+func (h *HostEntry) total(k kind, name string) *FactTotal {
+	for i := range h.Totals {
+		if t := &h.Totals[i]; t.Fact == k.String() && t.Name == groupName(k, name) {
+			return t
+		}
+	}
+	return nil
+}

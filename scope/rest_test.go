@@ -1,0 +1,154 @@
+package scope_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/scope"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const worm = "10.1.0.14"
+
+// attacks are attacks of one host on n others, one a second from a time on.
+func attacks(n, from int) []said {
+	words := make([]said, 0, n)
+	for i := range n {
+		peer := fmt.Sprintf("10.3.%d.%d", (from+i)/200, (from+i)%200+1)
+		words = append(words, factOf(smbFact(alert.FactExploitSent, worm, peer, blue, from+i)))
+	}
+	return words
+}
+
+// TestActsAfterAMarkAreKnown: however much a host did before, what it does
+// after its mark is told.
+func TestActsAfterAMarkAreKnown(t *testing.T) {
+	words := append(attacks(50, 1), attacks(60, 1000)...)
+	for _, kind := range []scope.MarkKind{scope.Cleaned, scope.Isolated} {
+		d, _ := marked(t, words, mark(worm, kind, 500))
+		h := find(d, worm)
+		if h.State != scope.Suspected || !h.LastSeen.Equal(at(1059)) {
+			t.Errorf("%s: %s, last seen %v", kind, h.State, h.LastSeen)
+		}
+		if m := d.Marks[0]; m.ActiveAt == nil || !m.ActiveAt.Equal(at(1000)) {
+			t.Errorf("%s: active at %v, want %v", kind, m.ActiveAt, at(1000))
+		}
+		if kind == scope.Cleaned && !h.Since.Equal(at(1000)) {
+			t.Errorf("since %v, want %v", h.Since, at(1000))
+		}
+	}
+}
+
+// TestTotals: facts that are not listed are counted, each once, in the
+// document and in words.
+func TestTotals(t *testing.T) {
+	words := append(attacks(60, 1), attacks(60, 1)...) // told twice
+	for i, again := range attacks(60, 1) {
+		again.fact.Time, again.fact.Frame.Number = at(600+i), uint64(600+i)
+		words = append(words, again)
+	}
+	l, _ := ledgerOf(t, words)
+	d := l.Document(capture())
+	h := find(d, worm)
+	want := []scope.FactTotal{{Fact: "exploit-sent", Name: blue, LeftOut: 28, Peers: 60, Count: 120, First: at(1), Last: at(659)}}
+	if diff := cmp.Diff(want, h.Totals); diff != "" || h.LeftOut != 28 || len(h.Facts) != 32 {
+		t.Errorf("%d facts, %d left out, totals (-want +got):\n%s", len(h.Facts), h.LeftOut, diff)
+	}
+	text := textOf(t, d)
+	if !strings.Contains(text, "attacked 60 hosts with EternalBlue 120 times") || strings.Contains(text, "more fact") {
+		t.Errorf("the text is\n%s", text)
+	}
+	for _, f := range h.Facts {
+		if f.First.After(at(60)) {
+			t.Errorf("what was shortened has lost when it began: %+v", f)
+		}
+	}
+}
+
+// TestTotalsBeyondCounting: what is not even counted is said to be missing, and
+// its time is known.
+func TestTotalsBeyondCounting(t *testing.T) {
+	words := attacks(600, 1)
+	early := smbFact(alert.FactExploitSent, worm, "10.3.9.9", blue, 601)
+	early.Time = at(-5)
+	l, _ := ledgerOf(t, append(words, factOf(early)))
+	d := l.Document(capture())
+	h := find(d, worm)
+	if len(h.Totals) != 1 || h.Totals[0].Peers != 512 || !h.Totals[0].AtLeast {
+		t.Errorf("totals %+v", h.Totals)
+	}
+	if !h.FirstSeen.Equal(at(-5)) || !h.LastSeen.Equal(at(600)) {
+		t.Errorf("seen from %v to %v", h.FirstSeen, h.LastSeen)
+	}
+	if text := textOf(t, d); !strings.Contains(text, "attacked at least 512 hosts with EternalBlue") {
+		t.Errorf("the text is\n%s", text)
+	}
+}
+
+// TestManyScanners: the matrix and the text count those whose fact is not
+// listed, too.
+func TestManyScanners(t *testing.T) {
+	var words []said
+	for i := range 40 {
+		words = append(words, factOf(targeted("10.3.0.20", fmt.Sprintf("10.1.0.%d", i+1), i, uint64(i+1))))
+	}
+	l, _ := ledgerOf(t, words)
+	d := l.Document(capture())
+	if m := d.Matrix[0]; m.Sources != 40 || m.Attempts != 40 {
+		t.Errorf("matrix %+v", m)
+	}
+	if text := textOf(t, d); !strings.Contains(text, "by the scanner 10.1.0.1 on port 445 [frame 1], and by 39") {
+		t.Errorf("the text is\n%s", text)
+	}
+}
+
+// TestOrderOfMany: which facts are kept whole does not depend on the order in
+// which they are told.
+func TestOrderOfMany(t *testing.T) {
+	words := attacks(90, 1)
+	for i, w := range words {
+		w.fact.Confidence = []float64{.5, .7, .9}[i%3]
+	}
+	l, _ := ledgerOf(t, words)
+	want := jsonOf(t, l.Document(capture()))
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		random.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
+		l, _ := ledgerOf(t, words)
+		if diff := cmp.Diff(want, jsonOf(t, l.Document(capture()))); diff != "" {
+			t.Fatalf("another order, another document (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestPatchedLate: of many checks the latest tells.
+func TestPatchedLate(t *testing.T) {
+	var words []said
+	for i := range 50 {
+		words = append(words, factOf(smbFact(alert.FactPatched, worm, fmt.Sprintf("10.1.1.%d", i+1), "check", i+1)))
+	}
+	words = append(words, factOf(targeted(worm, "10.1.1.1", 1, 1)),
+		factOf(smbFact(alert.FactPatched, worm, "10.1.2.1", "check", 900)), factOf(smbFact(alert.FactVulnerable, worm, "10.1.2.2", "check", 300)))
+	l, _ := ledgerOf(t, words)
+	if h := find(l.Document(capture()), worm); h.Patch != "patched" || h.LastSeen.Sub(at(0)) != 900*time.Second {
+		t.Errorf("%s, last seen %v", h.Patch, h.LastSeen)
+	}
+}
+
+// TestManyTargetsOfAnOutsideHost: what an outside host attacked is counted
+// beyond the facts that are kept whole.
+func TestManyTargetsOfAnOutsideHost(t *testing.T) {
+	var words []said
+	for i := range 50 {
+		words = append(words, factOf(smbFact(alert.FactExploitSent, "203.0.113.9", fmt.Sprintf("10.3.0.%d", i+1), blue, i+1)))
+	}
+	l, _ := ledgerOf(t, words)
+	if s := l.Document(capture()).External[0]; s.Targets != 50 || !s.Last.Equal(at(50)) {
+		t.Errorf("got %+v", s)
+	}
+}
