@@ -36,6 +36,7 @@ type fact struct {
 	kind       kind
 	viaDNS     bool         // a resolver would do it for its clients
 	outside    bool         // exposed: reached from outside
+	checked    bool         // targeted: by checks for MS17-010, which count counts
 	port       uint16       // 0 where there are many
 	alert      *alert.Alert // for kinds that are told in words; else nil
 	first      int64        // Unix nanoseconds
@@ -129,7 +130,8 @@ func (f *fact) merge(by *fact) bool {
 		return false
 	}
 	f.smb.add(by.smb)
-	f.count += by.count
+	f.count = f.sum(by)
+	f.checked = f.checked || by.checked
 	f.first = min(f.first, by.first)
 	f.acted = min(f.acted, by.acted)
 	f.last = max(f.last, by.last)
@@ -138,11 +140,25 @@ func (f *fact) merge(by *fact) bool {
 		f.lastFrame = frame
 	}
 	at, _ := slices.BinarySearchFunc(f.frames, frame, compareFrames)
-	if at < maxFrames {
+	if at < maxFrames && frame.Number > 0 {
 		f.frames = slices.Insert(f.frames, at, frame)
 		f.frames = f.frames[:min(len(f.frames), maxFrames)]
 	}
 	return true
+}
+
+// sum returns how often a fact was seen together with one more sighting. The
+// scan detector tells a pair of hosts once, mostly of a connection that a check
+// then tells, too: where there are checks, they alone count.
+func (f *fact) sum(by *fact) uint64 {
+	switch {
+	case f.checked == by.checked:
+		return f.count + by.count
+	case f.checked:
+		return f.count
+	default:
+		return by.count
+	}
 }
 
 // evidence returns the frames that are kept as evidence of a fact. Most facts

@@ -127,6 +127,7 @@ func (l *Ledger) Fact(f alert.Fact) {
 		}
 	case alert.FactTargeted:
 		targeted := learned(&f, kindTargeted, sureTargeted)
+		targeted.checked = f.Alert != ""
 		l.keep(f.Host, &targeted, f.Time, f.Frame)
 	case alert.FactExposed:
 		exposed := learned(&f, kindExposed, sureExposed)

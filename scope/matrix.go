@@ -40,6 +40,7 @@ func (l *Ledger) matrix(hosts []judged) []ZoneAttack {
 	for _, h := range hosts {
 		to := l.zones.Name(h.addr)
 		seen := map[path]bool{}
+		tried := map[netip.Addr]*tally{}
 		for f := range h.all() {
 			if !f.kind.attack() || !f.peer.IsValid() {
 				continue
@@ -48,12 +49,18 @@ func (l *Ledger) matrix(hosts []judged) []ZoneAttack {
 			if cells[p] == nil {
 				cells[p], sources[p] = &ZoneAttack{From: p.from, To: p.to}, map[netip.Addr]bool{}
 			}
-			cells[p].Attempts += f.count
+			if tried[f.peer] == nil {
+				tried[f.peer] = &tally{}
+			}
+			tried[f.peer].add(f)
 			sources[p][f.peer] = true
 			if !seen[p] {
 				seen[p] = true
 				cells[p].count(h.verdict.state)
 			}
+		}
+		for peer, n := range tried {
+			cells[path{l.zones.Name(peer), to}].Attempts += n.attempts()
 		}
 	}
 	list := make([]ZoneAttack, 0, len(cells))
@@ -67,6 +74,29 @@ func (l *Ledger) matrix(hosts []judged) []ZoneAttack {
 	})
 	return list
 }
+
+// A tally counts what one host tried on another.
+type tally struct {
+	asked    uint64 // for an implant
+	payloads uint64
+	other    uint64
+}
+
+// add counts a fact about the attacked host.
+func (t *tally) add(f *fact) {
+	switch f.kind {
+	case kindProbed, kindClean, kindImplanted:
+		t.asked += f.count
+	case kindPayload:
+		t.payloads += f.count
+	default:
+		t.other += f.count
+	}
+}
+
+// attempts counts a payload and the question before it, which share a
+// connection, once.
+func (t *tally) attempts() uint64 { return t.other + max(t.asked, t.payloads) }
 
 // count adds one attacked host in its state.
 func (a *ZoneAttack) count(s State) {
