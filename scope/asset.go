@@ -35,17 +35,10 @@ func (l *Ledger) learnAsset(f *alert.Fact) {
 func (a *asset) take(from *alert.Asset, at int64) {
 	later := at >= a.at
 	a.at = max(a.at, at)
-	replaced := replaceAttribute(&a.Product, from.Product, later)
-	replaceAttribute(&a.OS, from.OS, later)
-	replaceAttribute(&a.LAN, from.LAN, later)
-	replaceAttribute(&a.Build, from.Build, later)
+	a.system(from, later)
 	replaceAttribute(&a.Name, from.Name, later)
 	replaceAttribute(&a.Domain, from.Domain, later)
 	replaceAttribute(&a.DNSName, from.DNSName, later)
-	if replaced {
-		a.OutOfSupport, a.Affected, a.Samba = from.OutOfSupport, from.Affected, from.Samba
-	}
-	a.Samba = a.Samba || from.Samba
 	a.SMB1 = a.SMB1 || from.SMB1
 	for _, d := range from.Dialects {
 		if !slices.Contains(a.Dialects, d) && len(a.Dialects) < maxDialects {
@@ -62,6 +55,28 @@ func (a *asset) take(from *alert.Asset, at int64) {
 	if !from.Started.IsZero() && (later || a.Started.IsZero()) {
 		a.Started, a.Unpatched = from.Started, from.Unpatched
 	}
+}
+
+// system merges what was told of the system. What an earlier machine with the
+// address said, a Samba where there is a Windows now or the other way round, is
+// dropped.
+func (a *asset) system(from *alert.Asset, later bool) {
+	if from.OS.Value == "" && from.LAN.Value == "" && from.Build.Value == "" && from.Product.Value == "" {
+		return // not told yet
+	}
+	if a.Samba != from.Samba {
+		if !later && a.Product.Value != "" {
+			return
+		}
+		a.Product, a.OS, a.LAN, a.Build = alert.Attribute{}, alert.Attribute{}, alert.Attribute{}, alert.Attribute{}
+		a.Samba, a.OutOfSupport, a.Affected = from.Samba, false, false
+	}
+	if replaceAttribute(&a.Product, from.Product, later) {
+		a.OutOfSupport, a.Affected = from.OutOfSupport, from.Affected
+	}
+	replaceAttribute(&a.OS, from.OS, later)
+	replaceAttribute(&a.LAN, from.LAN, later)
+	replaceAttribute(&a.Build, from.Build, later)
 }
 
 // maxDialects is how many dialects of a host are kept; there are no more.

@@ -173,6 +173,44 @@ func TestAssetGrows(t *testing.T) {
 	}
 }
 
+// TestAddressOfAnotherMachine: the latest of a Samba and a Windows is what a
+// host is, in whatever order they are told, and as runs tell it that know
+// nothing of each other.
+func TestAddressOfAnotherMachine(t *testing.T) {
+	const host = "10.1.0.14"
+	is := func(when int, a alert.Asset) alert.Fact {
+		f := smbFact(alert.FactAsset, host, "", "", when)
+		f.Asset = &a
+		return f
+	}
+	attribute := func(v string, confidence float64) alert.Attribute {
+		return alert.Attribute{Value: v, Confidence: confidence, From: "native-os"}
+	}
+	samba := alert.Asset{Samba: true, Product: attribute("Samba", .9), OS: attribute("Unix", .9), LAN: attribute("Samba 4.7.6", .9)}
+	windows := alert.Asset{Product: attribute("Windows 7 or Server 2008 R2", .55), Build: attribute("6.1.7601", .7), OutOfSupport: true}
+	opened := alert.Asset{SMB1: true, Dialects: []string{"NT LM 0.12"}}
+	for _, c := range []struct {
+		said               []alert.Fact
+		product, patch, os string
+		over               bool
+	}{
+		{[]alert.Fact{is(2, samba), is(3, opened), is(4, windows)}, "Windows 7 or Server 2008 R2", "unknown", "", true},
+		{[]alert.Fact{is(4, windows), is(3, opened), is(2, samba)}, "Windows 7 or Server 2008 R2", "unknown", "", true},
+		{[]alert.Fact{is(2, windows), is(3, opened), is(4, samba)}, "Samba", "patched", "Unix", false},
+		{[]alert.Fact{is(2, samba), is(3, opened)}, "Samba", "patched", "Unix", false},
+	} {
+		l, _ := ledgerOf(t, append(facts(c.said...), factOf(targeted(host, "10.1.0.15", 1, 1))))
+		h := find(l.Document(capture()), host)
+		a, os := h.Asset, ""
+		if a.OS != nil {
+			os = a.OS.Value
+		}
+		if a.Product.Value != c.product || h.Patch != c.patch || os != c.os || a.OutOfSupport != c.over || a.Samba != (c.product == "Samba") {
+			t.Errorf("%+v: %s, %s, %+v", c.said, a.Product.Value, h.Patch, a)
+		}
+	}
+}
+
 // TestExposedOrder: of hosts that show no sign of infection, those that the
 // internet reaches come first, then those that are known to be open.
 func TestExposedOrder(t *testing.T) {

@@ -53,6 +53,9 @@ func (c *conn) asset(from source, raw []byte, at flow.Segment, learn func(a *ale
 	if reflect.DeepEqual(&before, h.asset) {
 		return
 	}
+	if from == fromNTLM && h.asset.Samba != before.Samba {
+		h.read[fromSetUp] = 0 // dropped, to be read again
+	}
 	now := cloneAsset(h.asset)
 	d.fact(alert.Fact{Kind: alert.FactAsset, Host: addr, Port: c.server.Port(), Asset: &now}, at)
 	if now.Unpatched && !before.Unpatched {
@@ -121,16 +124,36 @@ func (c *conn) setUp(h *smb1.Header, b []byte, at flow.Segment) {
 	c.asset(fromSetUp, s.Strings, at, func(a *alert.Asset) {
 		rest := s.Strings
 		a.SMB1 = true
-		for _, field := range []*alert.Attribute{&a.OS, &a.LAN, &a.Domain} {
+		var said [3]string // of NativeOS, NativeLanMan and PrimaryDomain
+		for i := range said {
 			raw, more := smb1.NextString(&rest, h.Unicode())
-			if text := smb1.Text(raw, h.Unicode()); more && text != "" {
-				setAttribute(field, text, 0.9, sourceNativeOS)
+			if !more {
+				break
+			}
+			said[i] = smb1.Text(raw, h.Unicode())
+		}
+		if lan := strings.ToLower(said[1]); lan != "" {
+			become(a, strings.HasPrefix(lan, "samba"))
+		}
+		for i, field := range []*alert.Attribute{&a.OS, &a.LAN, &a.Domain} {
+			if said[i] != "" {
+				setAttribute(field, said[i], 0.9, sourceNativeOS)
 			}
 		}
 		if build := buildOfName(a.OS.Value, a.LAN.Value); build != "" {
 			setAttribute(&a.Build, build, 0.9, sourceNativeOS)
 		}
 	})
+}
+
+// become notes whether the server is Samba. An address can go to another
+// machine: what a server of the other sort said of its system is of no use then.
+func become(a *alert.Asset, samba bool) {
+	if a.Samba == samba {
+		return
+	}
+	a.Samba = samba
+	a.OS, a.LAN, a.Build, a.Product = alert.Attribute{}, alert.Attribute{}, alert.Attribute{}, alert.Attribute{}
 }
 
 // challenge reads what a server says in an NTLM challenge.
@@ -145,8 +168,11 @@ func (c *conn) challenge(blob []byte, at flow.Segment) {
 		switch {
 		case !n.HasVersion || n.Major == 0:
 		case n.Build == 0: // Samba says that it is 6.1, but no build
-			a.Samba = a.Samba || n.Major == 6 && n.Minor == 1
+			if n.Major == 6 && n.Minor == 1 {
+				become(a, true)
+			}
 		default:
+			become(a, false)
 			// The build of NTLM's library, which can lag behind the system's.
 			setAttribute(&a.Build, fmt.Sprintf("%d.%d.%d", n.Major, n.Minor, n.Build), 0.7, sourceNTLM)
 		}
@@ -249,7 +275,6 @@ func fileTime(ft uint64) (time.Time, bool) {
 
 // classify draws conclusions from what is known about a host.
 func classify(a *alert.Asset) {
-	a.Samba = a.Samba || strings.HasPrefix(strings.ToLower(a.LAN.Value), "samba")
 	name, confidence, from := "", 0.0, ""
 	switch {
 	case a.Samba:
