@@ -325,6 +325,24 @@ func TestTextOfSMB(t *testing.T) {
 	}
 }
 
+// TestCodeIsNoProgram: what an implant ran is not called a program, or the
+// payload, before there was enough of it.
+func TestCodeIsNoProgram(t *testing.T) {
+	l, _ := ledgerOf(t, facts(
+		smbFact(alert.FactImplanted, "10.1.0.14", "10.1.0.15", "0x1 x64", 1),
+		smbFact(alert.FactExecuted, "10.1.0.14", "10.1.0.15", "", 2),
+	))
+	text := textOf(t, l.Document(capture()))
+	for _, want := range []string{"ran code on 10.1.0.14 through DoublePulsar", "had it run code [frame 2]"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "program") || strings.Contains(text, "payload") {
+		t.Errorf("the text is\n%s", text)
+	}
+}
+
 // TestTreeIsBounded: a long chain and a wide one are cut, and the count of
 // what is left out is right.
 func TestTreeIsBounded(t *testing.T) {

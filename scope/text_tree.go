@@ -153,7 +153,9 @@ func stepWords(word string) string {
 		return "exploited it"
 	case kindImplanted.String():
 		return "found the implant"
-	case kindExecuted.String(), kindPayload.String():
+	case kindExecuted.String():
+		return "had it run code"
+	case kindPayload.String():
 		return "sent the payload"
 	default:
 		return printable(word)

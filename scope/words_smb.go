@@ -86,7 +86,7 @@ func smbSentence(k kind, name, peer string, count uint64) string {
 		}
 		return "checked " + peer + " for " + name
 	case kindPayloadSent:
-		return "sent " + peer + " a program through DoublePulsar"
+		return "ran code on " + peer + " through DoublePulsar" // a program, or less
 	default:
 		return k.String()
 	}
