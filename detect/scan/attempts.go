@@ -66,6 +66,13 @@ const (
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }
 
+// waits reports whether an answer would still count.
+func (a *attempt) waits() bool { return a.state == open || a.state == silent }
+
+// forget lets nobody find an attempt any more. Its time still holds its place
+// in the order.
+func (a *attempt) forget() { *a = attempt{time: a.time, number: a.number} }
+
 // repeat notes another SYN of the same attempt.
 func (a *attempt) repeat(sport uint16, seq uint32) {
 	if sport != a.sport || seq != a.seq {
@@ -146,21 +153,18 @@ func (t *attempts) find(h uint64, src, dst ip.Addr, port uint16) *attempt {
 	return nil
 }
 
-// among returns the same if it is one of a group. Of two, the second of which
-// began after an answer that nobody had asked for, it is the first.
+// among returns the same if it is one of a group.
 func (t *attempts) among(g *group, h32 uint32, src, dst ip.Addr, port uint16) *attempt {
 	in := t.window()
-	var found *attempt
 	for i, number := range &g.numbers {
 		if g.hashes[i] != h32 || !in.has(number) {
 			continue
 		}
-		a := t.at(uint64(number))
-		if a.port == port && a.dst == dst && a.src == src && (found == nil || found.number-in.first > number-in.first) {
-			found = a
+		if a := t.at(uint64(number)); a.port == port && a.dst == dst && a.src == src {
+			return a
 		}
 	}
-	return found
+	return nil
 }
 
 // push makes room for a new attempt with this hash and returns it, with

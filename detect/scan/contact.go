@@ -18,9 +18,15 @@ func (d *Detector) try(p *packet.Packet) {
 	c.kh = sourceKey{addr: c.src, port: c.port}.hash(c.hs)
 	h := pairHash(c.hs, c.hd, c.port)
 	d.prefetch(&d.inside, h, c.kh, mix(c.kh, c.hd))
-	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil && !a.has(shadow) {
-		a.repeat(p.Src.Port, p.Seq)
-		return
+	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil {
+		if !a.has(shadow) {
+			a.repeat(p.Src.Port, p.Seq)
+			if d.early.recent(p.Time) {
+				d.answerEarly(a, h, p)
+			}
+			return
+		}
+		a.forget() // now the SYN is here, too
 	}
 	c.now, c.at, c.packet = d.tick(p.Time), p.Time, p
 	d.stats.attempts++
@@ -52,6 +58,9 @@ func (d *Detector) try(p *packet.Packet) {
 	}
 	a.marks = marks
 	d.judgeContact(a, &c)
+	if d.early.recent(p.Time) {
+		d.answerEarly(a, h, p)
+	}
 }
 
 // contact is one attempt on its way through the tables.

@@ -96,14 +96,10 @@ func (d *Detector) progress(p *packet.Packet) {
 	if a.has(arrived) && p.Flags&packet.RST == 0 { // the true owners of spoofed sources send RST
 		d.targets.complete(a.dst)
 	}
-	if a.state == open || a.state == silent {
+	if a.waits() {
 		d.tap.see(&d.tap.missing)
 		d.wonder()
-		if a.state == open {
-			d.settle(a, answered, p.Time)
-		} else {
-			d.correct(a, answered)
-		}
+		d.answer(a, answered, p.Time)
 	}
 }
 

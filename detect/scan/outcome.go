@@ -13,16 +13,16 @@ func (d *Detector) accept(p *packet.Packet) {
 	a := d.attempts.find(h, client, server, port)
 	switch {
 	case a == nil:
+		d.early.keep(h, p, answered)
 		d.unasked(p, client, server, hc, hs)
-	case a.has(shadow): // the same again
+	case a.has(shadow): // the same again, or one of another connection
+		d.early.keep(h, p, answered)
 	case !a.accepts(p.Dst.Port, p.Ack):
+		d.early.keep(h, p, answered)
 		d.stats.mismatched++
-	case a.state == open:
+	case a.waits():
 		d.matched()
-		d.settle(a, answered, p.Time)
-	case a.state == silent:
-		d.matched()
-		d.correct(a, answered)
+		d.answer(a, answered, p.Time)
 	}
 }
 
@@ -30,21 +30,25 @@ func (d *Detector) accept(p *packet.Packet) {
 // that the tap did not see.
 func (d *Detector) reset(p *packet.Packet) {
 	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
-	a := d.attempts.find(pairHash(client.Hash(), server.Hash(), port), client, server, port)
+	h := pairHash(client.Hash(), server.Hash(), port)
+	a := d.attempts.find(h, client, server, port)
 	if a == nil {
+		if p.Seq == 0 && p.Flags.Has(packet.ACK) { // what answers a SYN (RFC 9293, chapter 3.10.7.1)
+			d.early.keep(h, p, refused)
+		}
 		if d.curious {
 			d.progress(p)
 		}
 		return
 	}
-	if a.has(shadow) || a.state == answered || a.state == refused {
+	if a.has(shadow) || !a.waits() {
 		return
 	}
 	if p.Flags.Has(packet.ACK) && !a.accepts(p.Dst.Port, p.Ack) && !a.has(stealth) {
 		d.stats.mismatched++
 		return
 	}
-	d.refuse(a, p.Time)
+	d.answer(a, refused, p.Time)
 }
 
 // codeFragmentation is the code of an ICMP unreachable message that asks for
@@ -62,22 +66,24 @@ func (d *Detector) unreachable(p *packet.Packet) {
 	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
 	src, dst, port := in.InnerSrc.Addr, in.InnerDst.Addr, in.InnerDst.Port
 	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
-	if a == nil || a.has(shadow) || a.state == answered || a.state == refused {
+	if a == nil || a.has(shadow) || !a.waits() {
 		return
 	}
 	if in.InnerSeq != 0 && in.InnerSeq != a.seq && in.InnerSeq != a.seq2 {
 		d.stats.mismatched++
 		return
 	}
-	d.refuse(a, p.Time)
+	d.answer(a, refused, p.Time)
 }
 
-func (d *Detector) refuse(a *attempt, now int64) {
+// answer ends an attempt that waits for an answer, or corrects what was made
+// of its silence.
+func (d *Detector) answer(a *attempt, o outcome, now int64) {
 	if a.state == silent {
-		d.correct(a, refused)
+		d.correct(a, o)
 		return
 	}
-	d.settle(a, refused, now)
+	d.settle(a, o, now)
 }
 
 // timeout ends an attempt that had no answer in time. Where the tap does not

@@ -99,6 +99,7 @@ type Detector struct {
 	peeked  uint64 // of no use but to have been read, see prefetch
 
 	attempts attempts
+	early    early
 	inside   population
 	outside  population
 	alive    memory
@@ -126,6 +127,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		curious:  true,
 		changed:  func() {},
 		attempts: newAttempts(cfg.MaxAttempts),
+		early:    newEarly(),
 		inside:   newPopulation(cfg.MaxSources, cfg.MaxNewcomers, cfg.MaxContacts),
 		outside:  newPopulation(max(cfg.MaxSources/4, 1), cfg.MaxNewcomers, cfg.MaxContacts/4),
 		alive:    newMemory(cfg.MaxContacts),

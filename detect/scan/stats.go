@@ -28,7 +28,7 @@ type Stats struct {
 	Unknown     uint64 // whose outcome the capture does not show
 	Late        uint64 // answered after they had been judged silent
 	Mismatched  uint64 // answers that acknowledge no SYN that was seen
-	Backscatter uint64 // SYN-ACKs that answer nothing that was seen
+	Backscatter uint64 // SYN-ACKs that answer nothing that was seen by then
 	Absorbed    uint64 // packets of floods, counted for the target only
 	Unsaid      uint64 // alerts that were not raised because 8192 were open
 	ClockSet    uint64 // times that the capture's clock went back by more than a minute
