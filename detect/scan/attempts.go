@@ -62,6 +62,7 @@ const (
 	absorbed                   // part of a flood, and no attempt of its own
 	swept                      // its source has an alert open for a sweep of this port
 	exempt                     // its source may scan
+	withData                   // one of its SYNs carried data
 )
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }
@@ -74,23 +75,35 @@ func (a *attempt) waits() bool { return a.state == open || a.state == silent }
 func (a *attempt) forget() { *a = attempt{time: a.time, number: a.number} }
 
 // repeat notes another SYN of the same attempt.
-func (a *attempt) repeat(sport uint16, seq uint32) {
+func (a *attempt) repeat(sport uint16, seq uint32, data bool) {
+	if data {
+		a.marks |= withData
+	}
 	if sport != a.sport || seq != a.seq {
 		a.sport2, a.seq2 = sport, seq
 	}
 }
 
+// mostData bounds what a SYN carries: a jumbo frame.
+const mostData = 9000
+
 // accepts reports whether a segment to port sport that acknowledges ack
 // answers this attempt. The acknowledgement must be the SYN's sequence number
 // plus one, so that nobody who did not see the SYN can answer for the
-// destination. Zero and one are let through: real stacks draw sequence numbers
-// at random, and these come from generators that do not keep them.
+// destination; or, where a SYN carried data, be behind any part of that (RFC
+// 9293, RFC 7413), as there is no room to keep how much it was. Zero and one
+// are let through: real stacks draw sequence numbers at random, and these come
+// from generators that do not keep them.
 func (a *attempt) accepts(sport uint16, ack uint32) bool {
-	return sport == a.sport && acknowledges(a.seq, ack) || sport == a.sport2 && acknowledges(a.seq2, ack)
+	data := uint32(0)
+	if a.has(withData) {
+		data = mostData
+	}
+	return sport == a.sport && acknowledges(a.seq, data, ack) || sport == a.sport2 && acknowledges(a.seq2, data, ack)
 }
 
-func acknowledges(seq, ack uint32) bool {
-	return ack == seq+1 || ack <= 1 || seq <= 1 && ack == seq
+func acknowledges(seq, data, ack uint32) bool {
+	return ack-(seq+1) <= data || ack <= 1 || seq <= 1 && ack == seq
 }
 
 // attempts holds the attempts of the last lateAfter in the order they began, a

@@ -20,7 +20,7 @@ func (d *Detector) try(p *packet.Packet) {
 	d.prefetch(&d.inside, h, c.kh, mix(c.kh, c.hd))
 	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil {
 		if !a.has(shadow) {
-			a.repeat(p.Src.Port, p.Seq)
+			a.repeat(p.Src.Port, p.Seq, p.PayloadLen > 0)
 			if d.early.recent(p.Time) {
 				d.answerEarly(a, h, p)
 			}
@@ -55,6 +55,9 @@ func (d *Detector) try(p *packet.Packet) {
 	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port, p.Seq, p.Src.Port, p.Seq
 	if c.swept {
 		marks |= swept
+	}
+	if p.PayloadLen > 0 {
+		marks |= withData
 	}
 	a.marks = marks
 	d.judgeContact(a, &c)
