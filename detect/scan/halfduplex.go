@@ -139,6 +139,7 @@ func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint
 // and the tap is one that shows the servers' half only.
 func (d *Detector) judgeUnasked(a *attempt, s *source) {
 	if s == nil {
+		d.settleNewcomer(a, a.key())
 		return
 	}
 	s.resolve()

@@ -205,9 +205,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 	kh := k.hash(k.addr.Hash())
 	s := pop.find(kh, k)
 	if s == nil {
-		if n := pop.newcomers.find(kh, k); n != nil && n.dst == a.dst {
-			n.state, n.weight = a.state, a.weight
-		}
+		d.settleNewcomer(a, k)
 		return
 	}
 	if s.life != 0 {
@@ -228,6 +226,13 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 		if v := d.exceeded(s, t); v != nil {
 			d.alarm(s, a, v.name, now)
 		}
+	}
+}
+
+// settleNewcomer notes what the only attempt of a newcomer came to.
+func (d *Detector) settleNewcomer(a *attempt, k sourceKey) {
+	if n := d.population(a).newcomers.find(k.hash(k.addr.Hash()), k); n != nil && n.dst == a.dst {
+		n.state, n.weight = a.state, a.weight
 	}
 }
 
@@ -279,8 +284,10 @@ func (d *Detector) correct(a *attempt, o outcome) {
 	if !a.has(first) {
 		return
 	}
-	s := d.source(a, a.key())
+	k := a.key()
+	s := d.source(a, k)
 	if s == nil {
+		d.settleNewcomer(a, k)
 		return
 	}
 	s.silent -= min(s.silent, 1)
