@@ -21,10 +21,11 @@ const (
 type outcome uint8
 
 const (
-	open     outcome = iota // no answer yet
-	answered                // SYN-ACK
-	refused                 // RST, or ICMP unreachable
-	silent                  // nothing in time
+	open      outcome = iota // no answer yet
+	answered                 // SYN-ACK
+	refused                  // RST, or ICMP unreachable from the destination itself
+	silent                   // nothing in time
+	unreached                // refused by somebody before the destination, which may not exist
 )
 
 // An attempt is one connection that was tried: a SYN and its repeats. It

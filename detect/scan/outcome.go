@@ -73,7 +73,11 @@ func (d *Detector) unreachable(p *packet.Packet) {
 		d.stats.mismatched++
 		return
 	}
-	d.answer(a, refused, p.Time)
+	if p.Src.Addr == dst {
+		d.answer(a, refused, p.Time)
+	} else {
+		d.answer(a, unreached, p.Time)
+	}
 }
 
 // answer ends an attempt that waits for an answer, or corrects what was made
@@ -132,9 +136,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	if counts {
 		d.judgeNet(a, hd, now)
 	}
-	if o != silent {
-		d.enliven(o, hd, hp)
-	}
+	d.enliven(o, hd, hp)
 	if !a.has(swept) {
 		d.judgePair(a, hd, now)
 	}
@@ -173,12 +175,16 @@ func (d *Detector) tally(s *source, a *attempt) {
 	d.lives.get(s.life).outcome(d, a)
 }
 
-// enliven notes that a destination gave an answer, by its hash and the one of
+// enliven notes a destination that gave an answer, by its hash and the one of
 // its port.
 func (d *Detector) enliven(o outcome, hd, hp uint64) {
-	d.alive.see(hd)
-	if o == answered {
+	switch o {
+	case answered:
+		d.alive.see(hd)
 		d.alive.see(hp)
+	case refused:
+		d.alive.see(hd)
+	case open, silent, unreached:
 	}
 }
 

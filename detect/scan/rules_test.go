@@ -380,7 +380,9 @@ func TestOutcomes(t *testing.T) {
 			b.send(port(dst, 445), port(src, 40000), packet.RST|packet.ACK, 0, isn+9)
 			b.wait(6 * time.Second)
 		}, silent},
-		{"unreachable", func(b *bed) { b.unreachable(ad("10.0.0.1"), src, dst, 445, 1) }, refused},
+		{"unreachable", func(b *bed) { b.unreachable(ad("10.0.0.1"), src, dst, 445, 1) }, unreached},
+		{"unreachable at 10 s", func(b *bed) { b.wait(10 * time.Second); b.unreachable(ad("10.0.0.1"), src, dst, 445, 1) }, unreached},
+		{"unreachable, says the host itself", func(b *bed) { b.unreachable(dst, src, dst, 445, 3) }, refused},
 		{"unreachable, too big", func(b *bed) {
 			b.unreachable(ad("10.0.0.1"), src, dst, 445, 4)
 			b.wait(6 * time.Second)

@@ -144,7 +144,7 @@ func (l *life) outcome(d *Detector, a *attempt) {
 	switch a.state {
 	case answered:
 		l.answered++
-	case refused:
+	case refused, unreached:
 		l.refused++
 	default:
 		l.silent++

@@ -221,7 +221,7 @@ func (s *source) settle(dst ip.Addr, o outcome) {
 	switch o {
 	case answered:
 		s.answered++
-	case refused:
+	case refused, unreached:
 		s.refused++
 	case open, silent:
 		s.silent++
@@ -233,14 +233,27 @@ func (s *source) settle(dst ip.Addr, o outcome) {
 func (s *source) recall(dst ip.Addr, o outcome) {
 	for i := range min(s.tried, keepTargets) {
 		if s.targets[i] == dst {
-			s.came.set(i, o)
+			s.came.set(i, o.counted())
 		}
 	}
-	if o == answered || o == refused {
-		n := (s.answered + s.refused - 1) % keepKnown
-		s.known[n] = dst
-		s.knownAs.set(n, o)
+	switch o {
+	case open, silent:
+		return
+	case unreached: // it takes a place, as it is counted, but there is nothing to tell
+		o = silent
+	case answered, refused:
 	}
+	n := (s.answered + s.refused - 1) % keepKnown
+	s.known[n] = dst
+	s.knownAs.set(n, o)
+}
+
+// counted returns what alerts count an outcome as.
+func (o outcome) counted() outcome {
+	if o == unreached {
+		return refused
+	}
+	return o
 }
 
 // span is the part of what is counted of a source that belongs to its scan.

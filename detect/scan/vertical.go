@@ -193,10 +193,10 @@ func (p *pair) fail(port uint16, o outcome, t tick) bool {
 	p.ports[p.failed%verticalPorts] = port
 	p.times[p.failed%verticalPorts] = t
 	p.failed++
-	if o == refused {
-		p.refused++
-	} else {
+	if o == silent {
 		p.silent++
+	} else {
+		p.refused++
 	}
 	return true
 }
