@@ -89,7 +89,7 @@ func (d *Detector) progress(p *packet.Packet) {
 		d.tap.see(&d.tap.responded)
 		return
 	}
-	if p.Flags&(packet.ACK|packet.RST) == 0 { // a NULL, FIN or Xmas probe is no progress
+	if p.Flags&packet.ACK == 0 { // a NULL, FIN or Xmas probe, or an RST of one who gives up, is no progress
 		return
 	}
 	a.marks |= completed
