@@ -174,7 +174,7 @@ func (d *Detector) control(p *packet.Packet) {
 	d.advance(p.Time)
 	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
 	switch {
-	case p.Flags.IsSYN(), p.Flags&(packet.FIN|packet.ACK|packet.RST|packet.SYN) == packet.FIN:
+	case p.Flags&(packet.ACK|packet.RST) == 0:
 		d.try(p)
 	case p.Flags.IsSYNACK():
 		d.accept(p)

@@ -1,0 +1,30 @@
+package scan
+
+import (
+	"testing"
+	"time"
+
+	"wormscope/capture/packet"
+)
+
+// TestSYNFIN shows that probes with SYN and FIN in one are attempts: refusals
+// of them count, whatever they acknowledge, and silence does not.
+func TestSYNFIN(t *testing.T) {
+	for _, s := range []scenario{
+		{name: "refused", run: func(b *bed) {
+			for i := range 6 {
+				dst := nth("10.9.0.1", i)
+				b.send(port(ad(worm), 40000), port(dst, 445), packet.SYN|packet.FIN, isn, 0)
+				b.send(port(dst, 445), port(ad(worm), 40000), packet.RST|packet.ACK, 0, isn+2)
+			}
+		}, want: []string{"sequential 10.1.0.66 445"}},
+		{name: "silent", run: func(b *bed) {
+			for i := range 6 {
+				b.send(port(ad(worm), 40000), port(nth("10.9.0.1", i), 445), packet.SYN|packet.FIN, isn, 0)
+			}
+			b.wait(time.Minute)
+		}},
+	} {
+		s.test(t)
+	}
+}
