@@ -169,7 +169,7 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	} else {
 		c.source = s
 	}
-	s.begin(c.now, c.at)
+	s.begin(c.now)
 	if s.life != 0 {
 		// A scanner's destinations would fill the memory of the honest: its
 		// alert remembers them.

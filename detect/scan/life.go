@@ -146,7 +146,7 @@ func (d *Detector) close(place int32, now int64) {
 		if s := l.pop.find(k.hash(k.addr.Hash()), k); s != nil && s.life == place {
 			s.life, s.llr = 0, 0
 			s.learn()
-			s.restart(d.tick(now), now)
+			s.restart()
 		}
 	}
 	switch l.kind {

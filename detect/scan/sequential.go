@@ -91,7 +91,7 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 
 // begin notes that a new destination is about to be counted: a new go, when
 // the last was long ago, and new counts, when it was very long ago.
-func (s *source) begin(now tick, at int64) {
+func (s *source) begin(now tick) {
 	gap := now.since(s.last)
 	if gap <= burstGap {
 		return
@@ -99,7 +99,7 @@ func (s *source) begin(now tick, at int64) {
 	s.learn()
 	s.burst, s.burstFailed, s.pending = 0, 0, 0
 	if gap > forgetAfter && s.life == 0 {
-		s.restart(now, at)
+		s.restart()
 	}
 }
 
@@ -113,8 +113,7 @@ func (s *source) learn() {
 
 // restart sets the counts back, after so long a time that no rule looks back
 // beyond it, or after an alert was closed.
-func (s *source) restart(now tick, at int64) {
-	s.first, s.firstAt = now, at
+func (s *source) restart() {
 	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
 	s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0
 }

@@ -74,9 +74,8 @@ type sourceHead struct {
 
 	llr     float64 // log-likelihood ratio of the sequential test
 	llrAt   tick    // when it was so
-	first   tick    // first new destination counted
-	firstAt int64   // the same, Unix nanoseconds
-	// Of the new destinations since first, while no alert is open:
+	firstAt int64   // first new destination counted, Unix nanoseconds
+	// Of the new destinations since then, while no alert is open:
 	tried, answered, refused, silent, failed, dead uint32
 
 	came    outcomes // what the attempts at targets came to
@@ -143,7 +142,7 @@ func (p *population) promote(h uint64, n *newcomer, now tick) *source {
 	}
 	s := p.at(slot)
 	s.sourceHead = sourceHead{
-		key: n.key(), hash: hash32(h), first: n.time, firstAt: n.at, lastAt: n.at, last: n.time, llrAt: n.time,
+		key: n.key(), hash: hash32(h), lastAt: n.at, last: n.time, llrAt: n.time,
 	}
 	if !p.index.add(s.hash, uint32(slot)) { //nolint:gosec // G115: tables are far smaller.
 		s.sourceHead = sourceHead{}
@@ -200,6 +199,9 @@ func (s *source) count(dst ip.Addr, now tick, at int64, f frame) {
 	if s.life != 0 {
 		s.last, s.lastAt = now, at
 		return
+	}
+	if s.tried == 0 {
+		s.firstAt = at
 	}
 	if now.since(s.last) > minute && s.llr <= 0 { // what went before was something else
 		s.nframes = 0
