@@ -207,7 +207,7 @@ func (d *Detector) settleFirst(s *source, n *newcomer) {
 		return
 	}
 	s.resolve()
-	d.weigh(s, n.dst, n.state, n.weight, n.time)
+	d.weigh(s, n.dst, n.state, n.weight, n.time, sight{n.at, n.frame()})
 }
 
 // judgeContact applies the rules that need no outcome to the source of an

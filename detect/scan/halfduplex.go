@@ -143,7 +143,7 @@ func (d *Detector) judgeUnasked(a *attempt, s *source) {
 		return
 	}
 	s.resolve()
-	s.settle(a.dst, answered)
+	s.settle(a.dst, answered, d.sight())
 	if s.life != 0 {
 		d.lives.get(s.life).outcome(d, a)
 		return

@@ -220,7 +220,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 	}
 	s.resolve()
 	t := d.tick(now)
-	d.weigh(s, a.dst, a.state, a.weight, t)
+	d.weigh(s, a.dst, a.state, a.weight, t, d.sight())
 	if a.state == answered && a.has(inside) {
 		d.alive.see(a.src.Hash())
 	}
@@ -251,8 +251,8 @@ func (d *Detector) share(s *source) float64 {
 }
 
 // weigh adds an outcome to the counts and the test of a source.
-func (d *Detector) weigh(s *source, dst ip.Addr, o outcome, weight uint8, now tick) {
-	s.settle(dst, o)
+func (d *Detector) weigh(s *source, dst ip.Addr, o outcome, weight uint8, now tick, by sight) {
+	s.settle(dst, o, by)
 	if o != answered {
 		s.fail(weight, now)
 	}
@@ -297,7 +297,7 @@ func (d *Detector) correct(a *attempt, o outcome) {
 		return
 	}
 	s.silent -= min(s.silent, 1)
-	s.settle(a.dst, o)
+	s.settle(a.dst, o, d.sight())
 	if o == answered {
 		d.exonerate(s, a)
 	}

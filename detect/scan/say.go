@@ -27,7 +27,7 @@ func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
 	if s.key.kind == allPorts {
 		l.port = 0
 	}
-	d.start(l, s, now)
+	d.start(l, s, run.firstAt, now)
 }
 
 // joinSeveral lets a further port of a scanner join the alert that the ports
@@ -39,14 +39,14 @@ func (d *Detector) joinSeveral(sc *scanner, s *source, a *attempt, name string, 
 		l.adopt(s, &run)
 		l.port = 0
 		l.atAlarm = uint64(run.tried)
-		d.start(l, s, now)
+		d.start(l, s, run.firstAt, now)
 		return
 	}
 	l := d.lives.get(sc.several)
 	l.adopt(s, &run)
 	l.addPort(s.key.port)
 	s.life = sc.several
-	d.tellTargets(l, s)
+	d.tellTargets(l, s, run.firstAt)
 }
 
 // adopt takes the counts of a source's run of attempts over.
@@ -66,8 +66,8 @@ func (l *life) adopt(s *source, run *span) {
 }
 
 // start says the first word of an alert about a source, and the facts that are
-// known by then.
-func (d *Detector) start(l *life, s *source, now int64) {
+// known by then of its run since begin.
+func (d *Detector) start(l *life, s *source, begin, now int64) {
 	place := d.lives.open(l)
 	if place == 0 {
 		d.stats.unsaid++
@@ -81,7 +81,7 @@ func (d *Detector) start(l *life, s *source, now int64) {
 		l.frames = append(l.frames, s.frames[i].ref())
 	}
 	d.say(l, alert.PhaseStart, now)
-	d.tellTargets(l, s)
+	d.tellTargets(l, s, begin)
 }
 
 // newLife makes an alert that a decision about an attempt opens.
@@ -150,7 +150,7 @@ func (l *life) outcome(d *Detector, a *attempt) {
 		l.silent++
 		return
 	}
-	d.tellTarget(a.src, a.dst, a.port, a.state, d.frame)
+	d.tellTarget(a.src, a.dst, a.port, a.state, d.sight())
 }
 
 // corrected takes back that an attempt was silent.
@@ -160,22 +160,24 @@ func (l *life) corrected(d *Detector, a *attempt) {
 }
 
 // tellTargets says which of the destinations of a new scanner are known to be
-// there.
-func (d *Detector) tellTargets(l *life, s *source) {
+// there, but for those that it used before it began to scan.
+func (d *Detector) tellTargets(l *life, s *source, begin int64) {
 	port := s.key.port
 	if s.key.kind == allPorts {
 		port = l.ports[0]
 	}
 	n := s.answered + s.refused
 	for i := n - min(n, keepKnown); i < n; i++ {
-		k := i % keepKnown
-		d.tellTarget(l.host, s.known[k], port, s.knownAs.at(k), frame{})
+		slot := i % keepKnown
+		if k := &s.known[slot]; k.at >= begin {
+			d.tellTarget(l.host, k.host, port, s.knownAs.at(slot), k.sight)
+		}
 	}
 }
 
 // tellTarget says, once, that a destination inside answered or refused a
 // scanner.
-func (d *Detector) tellTarget(src, dst ip.Addr, port uint16, o outcome, f frame) {
+func (d *Detector) tellTarget(src, dst ip.Addr, port uint16, o outcome, by sight) {
 	hd := dst.Hash()
 	if o != answered && o != refused || d.roles.of(dst) == isOutside {
 		return
@@ -185,7 +187,7 @@ func (d *Detector) tellTarget(src, dst ip.Addr, port uint16, o outcome, f frame)
 	}
 	d.emit.Fact(alert.Fact{
 		Kind: alert.FactTargeted, Host: dst.Netip(), Peer: src.Netip(), Port: port,
-		Time: time.Unix(0, d.now).UTC(), Frame: f.ref(),
+		Time: time.Unix(0, by.at).UTC(), Frame: by.frame.ref(),
 	})
 }
 

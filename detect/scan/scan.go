@@ -30,7 +30,7 @@ type Config struct {
 	// hosts, address translators and proxies, which speak for many.
 	Allow []netip.Prefix
 	// MaxSources bounds the sources inside that tried several destinations at
-	// a port, 1.4 kB each; a quarter as many outside. Default 32768.
+	// a port, 1.9 kB each; a quarter as many outside. Default 32768.
 	MaxSources int
 	// MaxNewcomers bounds the sources that tried only one, 64 bytes each, for
 	// the inside and for the outside. A power of two; default 65536.
@@ -184,6 +184,9 @@ func (d *Detector) control(p *packet.Packet) {
 		d.progress(p)
 	}
 }
+
+// sight is the present packet.
+func (d *Detector) sight() sight { return sight{d.now, d.frame} }
 
 // prefetch reads what an attempt is about to be looked up by. Nearly all of the
 // cost of an attempt is waiting for memory; read one after the other as they

@@ -43,7 +43,7 @@ const (
 	keepFrames  = 4
 )
 
-// A source is one that tried two destinations or more. It is about 1.4 kB and
+// A source is one that tried two destinations or more. It is about 1.9 kB and
 // holds no pointer. What every attempt of it touches comes first, a cache line
 // of 64 bytes each: what a scanner's does that an alert is open about, then
 // what is counted of others, then samples.
@@ -52,9 +52,20 @@ type source struct {
 	times   [keepTried]tick // ring, by tried
 	deaths  [keepDead]tick  // ring, by dead
 	targets [keepTargets]ip.Addr
-	known   [keepKnown]ip.Addr // ring, by answered + refused
+	known   [keepKnown]known // ring, by answered + refused
 	frames  [keepFrames]frame
-	_       [32]byte // up to a whole number of cache lines
+}
+
+// known is a destination that answered or refused, and what tells so.
+type known struct {
+	host ip.Addr
+	sight
+}
+
+// sight is when and in which frame something was seen.
+type sight struct {
+	at    int64 // Unix nanoseconds
+	frame frame // the zero value where none is known
 }
 
 // sourceHead is what begins anew with a source. The samples count as far as it
@@ -219,7 +230,7 @@ func (s *source) count(dst ip.Addr, now tick, at int64, f frame) {
 }
 
 // settle counts what the attempt at a destination came to.
-func (s *source) settle(dst ip.Addr, o outcome) {
+func (s *source) settle(dst ip.Addr, o outcome, by sight) {
 	switch o {
 	case answered:
 		s.answered++
@@ -228,11 +239,11 @@ func (s *source) settle(dst ip.Addr, o outcome) {
 	case open, silent:
 		s.silent++
 	}
-	s.recall(dst, o)
+	s.recall(dst, o, by)
 }
 
 // recall notes it in the sample and among the destinations known to be there.
-func (s *source) recall(dst ip.Addr, o outcome) {
+func (s *source) recall(dst ip.Addr, o outcome, by sight) {
 	for i := range min(s.tried, keepTargets) {
 		if s.targets[i] == dst {
 			s.came.set(i, o.counted())
@@ -246,7 +257,7 @@ func (s *source) recall(dst ip.Addr, o outcome) {
 	case answered, refused:
 	}
 	n := (s.answered + s.refused - 1) % keepKnown
-	s.known[n] = dst
+	s.known[n] = known{dst, by}
 	s.knownAs.set(n, o)
 }
 

@@ -144,9 +144,9 @@ func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
 	}
 	d.say(l, alert.PhaseStart, now)
 	if p.answered > 0 {
-		d.tellTarget(a.src, a.dst, a.port, answered, frame{})
+		d.tellTarget(a.src, a.dst, a.port, answered, sight{at: d.now})
 	} else {
-		d.tellTarget(a.src, a.dst, a.port, a.state, d.frame)
+		d.tellTarget(a.src, a.dst, a.port, a.state, d.sight())
 	}
 }
 
