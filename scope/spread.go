@@ -149,13 +149,30 @@ func (h *host) wormAct(f *fact) bool {
 	}
 }
 
+// activeSince returns since when the host acts as a worm, neverHappening when it
+// does not: of a scan since it began, for what answered before the alarm was
+// reached by it, too.
+func (h *host) activeSince() int64 {
+	since := int64(neverHappening)
+	for f := range h.all() {
+		switch {
+		case !h.wormAct(f):
+		case f.kind == kindScanning:
+			since = min(since, f.first)
+		default:
+			since = min(since, f.acted)
+		}
+	}
+	return since
+}
+
 // spread finds out who may have infected the infected and suspected hosts.
 func (l *Ledger) spread(hosts []judged) map[netip.Addr][]cause {
 	causes := map[netip.Addr][]cause{}
 	active := map[netip.Addr]int64{} // since when infected and suspected hosts act
 	for _, h := range hosts {
 		if h.verdict.state >= Suspected {
-			active[h.addr] = h.firstAct(math.MinInt64)
+			active[h.addr] = h.activeSince()
 		}
 	}
 	for _, h := range hosts {
