@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"wormscope/detect/alert"
 )
 
 // TestBeginsAgain shows that a second scan begins when it does, and not when the
@@ -26,5 +28,72 @@ func TestBeginsAgain(t *testing.T) {
 	end := b.rec.alerts[len(b.rec.alerts)-1]
 	if rate := end.Evidence.Scan.Rate; math.Abs(rate-1) > .01 {
 		t.Errorf("the second scan goes at %v a second, want 1", rate)
+	}
+}
+
+// last returns the last word of the only alert.
+func (b *bed) last() (alert.Alert, *alert.Scan) {
+	b.t.Helper()
+	b.engine.Close()
+	b.one()
+	end := b.rec.alerts[len(b.rec.alerts)-1]
+	return end, end.Evidence.Scan
+}
+
+// TestRepeatsAfterAlarm shows that only first contacts count after the alarm,
+// too: not what a host's TCP repeats for a minute, nor a server that the host
+// then uses all day.
+func TestRepeatsAfterAlarm(t *testing.T) {
+	for _, src := range []string{worm, "198.51.100.7"} {
+		t.Run(src, func(t *testing.T) {
+			b := newBed(t, Config{})
+			b.whole()
+			for range 3 { // Linux repeats a SYN at 31 and 63 s, among others
+				b.sweep(src, "10.9.0.1", 60, 445, 100*time.Millisecond, always(silent))
+				b.try(ad(src), ad("10.9.1.1"), 445, answered)
+				b.wait(25 * time.Second)
+			}
+			began := b.now
+			b.wait(6 * time.Minute)
+			for range 100 {
+				b.try(ad(src), ad("10.9.1.1"), 445, answered)
+				b.wait(5 * time.Minute)
+			}
+			end, s := b.last()
+			if s.Targets != 61 || s.Answered != 1 || s.Silent != 60 || end.Count != 61 {
+				t.Errorf("%d attempts, %s", end.Count, summary(&end))
+			}
+			if !end.Last.Before(begin.Add(began)) || end.Time.Sub(end.Last) != time.Duration(quietAfter) {
+				t.Errorf("the last attempt was at %v, and the end at %v", end.Last, end.Time)
+			}
+		})
+	}
+}
+
+// TestPoller shows that a host that polls the same dead ones is no new scanner
+// each time.
+func TestPoller(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for range 12 {
+		b.sweep("10.1.0.9", "10.9.0.1", 100, 445, 10*time.Millisecond, always(silent))
+		b.wait(15 * time.Minute)
+	}
+	if _, s := b.last(); s.Targets != 100 || s.Silent != 100 {
+		t.Errorf("%d targets, %d silent, want 100", s.Targets, s.Silent)
+	}
+}
+
+// TestScanShare shows that a scan does not fill the memory of contacts.
+func TestScanShare(t *testing.T) {
+	const most = 1 << 10
+	b := newBed(t, Config{MaxContacts: most * scanShare})
+	b.whole()
+	b.sweep(worm, "10.9.0.1", 2*most, 445, 10*time.Millisecond, always(refused))
+	if _, s := b.last(); s.Targets < 2*most*9/10 {
+		t.Errorf("%d targets", s.Targets)
+	}
+	if n := b.d.inside.contacts.used; n > most+most/10 {
+		t.Errorf("%d contacts are remembered, want %d", n, most)
 	}
 }

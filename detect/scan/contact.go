@@ -171,10 +171,11 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	}
 	s.begin(c.now)
 	if s.life != 0 {
-		// A scanner's destinations would fill the memory of the honest: its
-		// alert remembers them.
 		l := d.lives.get(s.life)
 		c.swept = s.key.kind == perPort && l.kind == sweep
+		if pop.remembers(l) {
+			pop.contacts.see(ch)
+		}
 		l.target(d, c.dst, c.hd, c.port)
 	} else {
 		pop.contacts.see(ch)

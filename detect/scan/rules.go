@@ -127,6 +127,9 @@ const (
 	quietMost  = int64(24 * time.Hour)
 	// burstGap ends one go of new destinations.
 	burstGap = 10 * minute
+	// scanShare is one in how many places of the memory of contacts an alert
+	// may fill: 8192 of those inside, 2048 outside.
+	scanShare = 512
 	// forgetAfter starts the counts of a source anew.
 	forgetAfter = day
 )

@@ -130,6 +130,12 @@ func newPopulation(sources, newcomers, contacts int) population {
 	}
 }
 
+// remembers reports whether the contacts of an alert are still to be remembered:
+// only so many, for those of a scanner would fill the memory of the honest.
+func (p *population) remembers(l *life) bool {
+	return l.attempts < uint64(p.contacts.limit*bucketSize/scanShare) //nolint:gosec // G115: never negative.
+}
+
 // find returns the source with this key, nil when there is none.
 func (p *population) find(h uint64, k sourceKey) *source {
 	for h32, pos := hash32(h), hash32(h); ; {
