@@ -21,7 +21,7 @@ type life struct {
 	quiet                     int64 // how long after last it ends
 	attempts                  uint64
 	answered, refused, silent uint64
-	known                     uint64 // distinct destinations at the alarm; of a flood, sources
+	known                     uint64 // distinct destinations at the alarm, of several ports the most; of a flood, sources
 
 	pace    alert.Pace
 	targets sketch // distinct destinations since the alarm

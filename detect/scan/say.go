@@ -49,10 +49,15 @@ func (d *Detector) joinSeveral(sc *scanner, s *source, a *attempt, name string, 
 	d.tellTargets(l, s, run.firstAt)
 }
 
-// adopt takes the counts of a source's run of attempts over.
+// adopt takes the counts of a source's run of attempts over. Several ports may
+// have been tried at the same destinations.
 func (l *life) adopt(s *source, run *span) {
 	l.keys = append(l.keys, s.key)
-	l.known += uint64(run.tried)
+	if l.kind == several {
+		l.known = max(l.known, uint64(run.tried))
+	} else {
+		l.known += uint64(run.tried)
+	}
 	l.attempts += uint64(run.tried)
 	l.answered += uint64(run.answered)
 	l.refused += uint64(run.refused)
@@ -60,8 +65,13 @@ func (l *life) adopt(s *source, run *span) {
 	l.last = max(l.last, s.lastAt)
 	gap := (s.lastAt - run.firstAt) / int64(max(run.tried, 2)-1)
 	l.quiet = max(l.quiet, min(quietGaps*gap, quietMost))
-	for n := min(run.tried, keepTargets); n > 0 && !l.sampled; n-- {
-		l.remember(s.targets[(s.tried-n)%keepTargets])
+	for n := min(run.tried, keepTargets); n > 0; n-- {
+		dst := s.targets[(s.tried-n)%keepTargets]
+		if l.kind == several {
+			l.meet(dst, dst.Hash())
+		} else {
+			l.remember(dst)
+		}
 	}
 }
 
@@ -107,19 +117,24 @@ func (l *life) target(d *Detector, dst ip.Addr, hash uint64, port uint16) {
 	l.attempts++
 	l.last = d.now
 	l.addPort(port)
-	if l.kind == several {
-		hash = portHash(hash, port)
-	}
 	if l.sampled && l.pace.Quiet(l.known+l.targets.most()+1, d.now) && l.targets.later(hash) {
 		return // whether it is new makes no difference yet
 	}
-	if !l.targets.add(hash) {
+	if !l.meet(dst, hash) && l.kind != several { // of which a port is news, too
 		return
 	}
-	l.remember(dst)
 	if l.pace.Due(l.count(), d.now) {
 		d.say(l, alert.PhaseUpdate, d.now)
 	}
+}
+
+// meet adds a destination, and reports whether it was new.
+func (l *life) meet(dst ip.Addr, hash uint64) bool {
+	isNew := l.targets.add(hash)
+	if isNew {
+		l.remember(dst)
+	}
+	return isNew
 }
 
 // remember takes a destination into the sample, as long as that is not full.
@@ -197,6 +212,15 @@ func (l *life) count() uint64 {
 	if l.kind == network {
 		return l.sources
 	}
+	return l.destinations()
+}
+
+// destinations is how many distinct ones there are. Of several ports together
+// it is at least as many as one of them was tried at.
+func (l *life) destinations() uint64 {
+	if l.kind == several {
+		return max(l.known, l.targets.count())
+	}
 	return l.known + l.targets.count()
 }
 
@@ -226,7 +250,7 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 
 func (l *life) scan() *alert.Scan {
 	s := &alert.Scan{
-		Port: l.port, Targets: min(l.known+l.targets.count(), max(l.attempts, 1)), Estimated: l.targets.estimated(),
+		Port: l.port, Targets: min(l.destinations(), max(l.attempts, 1)), Estimated: l.targets.estimated(),
 		Answered: l.answered, Refused: l.refused, Silent: l.silent,
 		Attempts: l.atAlarm, LLR: l.llr, Sources: l.sources, Sample: slices.Clone(l.sample),
 	}

@@ -158,13 +158,6 @@ func (l *life) addPair(p *pair) {
 	l.attempts += uint64(p.answered) + uint64(p.failed)
 }
 
-// meet adds a destination.
-func (l *life) meet(dst ip.Addr, hash uint64) {
-	if l.targets.add(hash) {
-		l.remember(dst)
-	}
-}
-
 // extendVertical adds a port of a destination that is known to be scanned.
 func (d *Detector) extendVertical(p *pair, a *attempt, now int64) {
 	sc := d.lives.of(a.src)
