@@ -17,7 +17,7 @@ func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
 		d.joinSeveral(sc, s, a, name, now)
 		return
 	}
-	run := s.recent(d.tick(d.now), d.now-(d.now-d.base)%nanosPerTick)
+	run := s.recent(d)
 	l := d.newLife(a, sweep, name, a.src, run.firstAt)
 	l.adopt(s, &run)
 	l.atAlarm, l.llr = uint64(run.tried), s.llr
@@ -33,7 +33,7 @@ func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
 // joinSeveral lets a further port of a scanner join the alert that the ports
 // beyond the first few share.
 func (d *Detector) joinSeveral(sc *scanner, s *source, a *attempt, name string, now int64) {
-	run := s.recent(d.tick(d.now), d.now-(d.now-d.base)%nanosPerTick)
+	run := s.recent(d)
 	if sc.several == 0 {
 		l := d.newLife(a, several, name, a.src, run.firstAt)
 		l.adopt(s, &run)

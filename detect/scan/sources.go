@@ -283,9 +283,9 @@ type span struct {
 
 // recent returns the run of attempts that the latest belongs to: back to a gap
 // that is much longer than those after it. A client of three file servers that
-// is infected in the afternoon does not scan since the morning. nowAt is when
-// the tick now began; the run's beginning is known to a tick, rounded down.
-func (s *source) recent(now tick, nowAt int64) span {
+// is infected in the afternoon does not scan since the morning. The run's beginning
+// is known to a tick, rounded down.
+func (s *source) recent(d *Detector) span {
 	all := span{s.tried, s.answered, s.refused, s.silent, s.firstAt}
 	limit := min(s.tried, keepTried)
 	at := func(back uint32) tick { return s.times[(s.tried-1-back)%keepTried] }
@@ -299,7 +299,7 @@ func (s *source) recent(now tick, nowAt int64) span {
 	if n == limit { // no such gap, as far as is remembered
 		return all
 	}
-	run := span{tried: n, firstAt: nowAt - int64(now.since(at(n-1)))*nanosPerTick}
+	run := span{tried: n, firstAt: d.timeOf(at(n - 1))}
 	if n > keepTargets {
 		run.answered = all.answered - min(all.answered, all.tried-n)
 		run.refused, run.silent = all.refused, all.silent

@@ -1,6 +1,10 @@
 package scan
 
 import (
+	"iter"
+	"math/bits"
+	"slices"
+
 	"wormscope/detect/alert"
 	"wormscope/internal/ip"
 )
@@ -8,23 +12,28 @@ import (
 // A pair is a source and a destination some of whose ports failed.
 type pair struct {
 	pairHead
-	frame frame
-	ports [verticalPorts]uint16 // that failed, the latest
-	times [verticalPorts]tick
-	_     [56]byte // up to a whole number of cache lines
+	frame    frame                 // as first
+	ports    [verticalPorts]uint16 // that failed, the latest
+	times    [verticalPorts]tick   // when
+	served   [keepServed]uint16    // that answered, the latest
+	servedAt [keepServed]tick      // when
+	_        [8]byte               // up to a whole number of cache lines
 }
+
+// keepServed is how many ports that answered are remembered: among twenty that
+// failed in a minute there are hardly ever more.
+const keepServed = 8
 
 // pairHead is what tells a pair from the others of its set and which of them
 // goes: a cache line.
 type pairHead struct {
 	src, dst ip.Addr
-	first    int64  // Unix nanoseconds
+	first    int64  // failure since a minute without any, Unix nanoseconds
 	failed   uint32 // distinct failed ports, as far as ports tells
-	answered uint32
-	refused  uint32
-	silent   uint32
-	told     bool // that the source scans it
-	_        [7]byte
+	answered uint32 // distinct ones that answered, as far as served tells
+	refused  uint32 // of ports, a bit for each
+	told     bool   // that the source scans it
+	_        [11]byte
 }
 
 // pairs holds pairs in a table of fixed size. Of the ways of a full set the
@@ -72,8 +81,8 @@ func (t *pairs) add(h uint64, src, dst ip.Addr) *pair {
 	return &set[way]
 }
 
-// judgePair counts a failed port of a destination, and alarms when a source
-// failed at too many.
+// judgePair counts a port of a destination, and alarms when a source failed at
+// too many.
 func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
 	if a.has(shadow | exempt) {
 		return
@@ -85,19 +94,31 @@ func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
 			return
 		}
 		p = d.pairs.add(h, a.src, a.dst)
-		p.first, p.frame = a.time, d.frame
 	}
+	if p.told {
+		if l := d.verticalOf(a.src); l != nil {
+			d.extendVertical(l, a, hd, now)
+			return
+		}
+		p.told, p.failed, p.answered = false, 0, 0 // that alert was closed
+	}
+	t := d.tick(a.time)
 	if a.state == answered {
-		p.answered++
-	} else if !p.fail(a.port, a.state, d.tick(a.time)) {
+		p.serve(a.port, t)
 		return
 	}
-	switch {
-	case p.told:
-		d.extendVertical(p, a, now)
-	case p.within() <= verticalWithin:
+	if p.fail(a, t, d.frame) && p.within() <= verticalWithin {
 		d.alarmVertical(p, a, now)
 	}
+}
+
+// verticalOf returns the open alert about the ports that a source scans, nil
+// when there is none.
+func (d *Detector) verticalOf(src ip.Addr) *life {
+	if sc := d.lives.of(src); sc != nil && sc.vertical != 0 {
+		return d.lives.get(sc.vertical)
+	}
+	return nil
 }
 
 // within returns in what time the latest verticalPorts ports failed; more than
@@ -106,29 +127,30 @@ func (p *pair) within() tick {
 	if p.failed < verticalPorts {
 		return 1<<31 - 1
 	}
-	oldest, newest := p.times[0], p.times[0]
+	oldest, newest := p.oldest(), p.times[0]
 	for _, t := range p.times[1:] {
-		oldest, newest = min(oldest, t), max(newest, t)
+		newest = max(newest, t)
 	}
 	return newest.since(oldest)
 }
+
+// oldest returns when the first of the latest verticalPorts ports failed.
+func (p *pair) oldest() tick { return slices.Min(p.times[:]) }
 
 // alarmVertical opens the alert of a source that scans the ports of a
 // destination, or lets the destination join the one that is open.
 func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
 	p.told = true
-	hd := a.dst.Hash()
-	if sc := d.lives.of(a.src); sc != nil && sc.vertical != 0 {
-		l := d.lives.get(sc.vertical)
+	if l := d.verticalOf(a.src); l != nil {
 		l.addPair(p)
 		l.last = max(l.last, a.time)
-		l.meet(a.dst, hd)
 		if l.pace.Due(l.count(), now) {
 			d.say(l, alert.PhaseUpdate, now)
 		}
+		d.tellPair(p, a)
 		return
 	}
-	l := d.newLife(a, vertical, nameVertical, a.src, p.first)
+	l := d.newLife(a, vertical, nameVertical, a.src, max(p.first, d.timeOf(p.oldest())))
 	l.port = 0
 	l.addPair(p)
 	l.atAlarm = l.attempts
@@ -136,37 +158,70 @@ func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
 	for i := range samplePart {
 		l.addPort(p.ports[(p.failed+uint32(i))%verticalPorts])
 	}
-	l.meet(a.dst, hd)
 	l.frames = append(l.frames, p.frame.ref())
 	if d.lives.open(l) == 0 {
 		d.stats.unsaid++
 		return
 	}
 	d.say(l, alert.PhaseStart, now)
-	if p.answered > 0 {
-		d.tellTarget(a.src, a.dst, a.port, answered, sight{at: d.now})
-	} else {
-		d.tellTarget(a.src, a.dst, a.port, a.state, d.sight())
+	d.tellPair(p, a)
+}
+
+// addPair takes a destination over, and what came of its ports in the time in
+// which too many failed. They are remembered, so as to count once.
+func (l *life) addPair(p *pair) {
+	refused := uint64(bits.OnesCount32(p.refused)) //nolint:gosec // G115: at most 32.
+	l.refused += refused
+	l.silent += verticalPorts - refused
+	l.attempts += verticalPorts
+	hd := p.dst.Hash()
+	for _, port := range p.ports {
+		l.pop.contacts.see(l.contact(hd, port))
+	}
+	for i := range p.recentlyServed() {
+		l.answered++
+		l.attempts++
+		l.pop.contacts.see(l.contact(hd, p.served[i]))
+	}
+	l.meet(p.dst, hd)
+}
+
+// contact is the hash that a port is remembered by as counted for this alert.
+func (l *life) contact(dst uint64, port uint16) uint64 {
+	return pairHash(l.host.Hash()^uint64(l.first), dst, port) //nolint:gosec // G115: any bits will do.
+}
+
+// recentlyServed returns which of the ports that are remembered to have answered
+// did so since the first of those failed that are too many.
+func (p *pair) recentlyServed() iter.Seq[uint32] {
+	oldest := p.oldest()
+	return func(yield func(uint32) bool) {
+		for i := range min(p.answered, keepServed) {
+			if p.servedAt[i] >= oldest && !yield(i) {
+				return
+			}
+		}
 	}
 }
 
-// addPair takes the counts of a destination over.
-func (l *life) addPair(p *pair) {
-	l.answered += uint64(p.answered)
-	l.refused += uint64(p.refused)
-	l.silent += uint64(p.silent)
-	l.attempts += uint64(p.answered) + uint64(p.failed)
+// tellPair says that a destination whose ports are scanned is there: it answered,
+// or refused the attempt that decided.
+func (d *Detector) tellPair(p *pair, a *attempt) {
+	for i := range p.recentlyServed() {
+		d.tellTarget(p.src, p.dst, p.served[i], answered, sight{at: d.timeOf(p.servedAt[i])})
+	}
+	d.tellTarget(a.src, a.dst, a.port, a.state, d.sight())
 }
 
-// extendVertical adds a port of a destination that is known to be scanned.
-func (d *Detector) extendVertical(p *pair, a *attempt, now int64) {
-	sc := d.lives.of(a.src)
-	if sc == nil || sc.vertical == 0 { // that alert was closed
-		p.told = false
-		p.failed, p.answered, p.refused, p.silent = 0, 0, 0, 0
+// extendVertical adds a port of a destination that is known to be scanned, once.
+func (d *Detector) extendVertical(l *life, a *attempt, hd uint64, now int64) {
+	h := l.contact(hd, a.port)
+	if l.pop.contacts.renew(h) {
 		return
 	}
-	l := d.lives.get(sc.vertical)
+	if l.pop.remembers(l) {
+		l.pop.contacts.see(h)
+	}
 	l.attempts++
 	l.last = max(l.last, a.time)
 	l.outcome(d, a)
@@ -176,20 +231,35 @@ func (d *Detector) extendVertical(p *pair, a *attempt, now int64) {
 }
 
 // fail notes a failed port, and reports false where it is known to have failed.
-func (p *pair) fail(port uint16, o outcome, t tick) bool {
+func (p *pair) fail(a *attempt, t tick, f frame) bool {
 	for i := range min(p.failed, verticalPorts) {
-		if p.ports[i] == port {
+		if p.ports[i] == a.port {
 			p.times[i] = max(p.times[i], t)
 			return false
 		}
 	}
-	p.ports[p.failed%verticalPorts] = port
-	p.times[p.failed%verticalPorts] = t
-	p.failed++
-	if o == silent {
-		p.silent++
-	} else {
-		p.refused++
+	if p.failed == 0 || t.since(p.times[(p.failed-1)%verticalPorts]) > verticalWithin {
+		p.first, p.frame = a.time, f
 	}
+	slot := p.failed % verticalPorts
+	p.ports[slot], p.times[slot] = a.port, t
+	p.refused &^= 1 << slot
+	if a.state != silent {
+		p.refused |= 1 << slot
+	}
+	p.failed++
 	return true
+}
+
+// serve notes a port that answered.
+func (p *pair) serve(port uint16, t tick) {
+	for i := range min(p.answered, keepServed) {
+		if p.served[i] == port {
+			p.servedAt[i] = max(p.servedAt[i], t)
+			return
+		}
+	}
+	slot := p.answered % keepServed
+	p.served[slot], p.servedAt[slot] = port, t
+	p.answered++
 }

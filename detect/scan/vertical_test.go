@@ -1,0 +1,108 @@
+package scan
+
+import (
+	"math"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// TestVerticalBegins shows that a scan of a host's ports begins when it does, and
+// counts no normal use of the host before, meanwhile or after.
+func TestVerticalBegins(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	host := ad("10.9.0.1")
+	use := func(hours int) {
+		for range 60 * hours {
+			b.try(ad(worm), host, 445, answered)
+			b.wait(time.Minute)
+		}
+	}
+	b.try(ad(worm), host, 9100, refused)
+	use(8)
+	start, frame := begin.Add(b.now), b.number+2 // the answer
+	for i := range 40 {
+		b.try(ad(worm), host, uint16(1000+i), []outcome{refused, refused, refused, answered}[i%4])
+		b.wait(time.Second)
+	}
+	use(2)
+	end, s := b.last()
+	if early := start.Sub(end.First); early < 0 || early > time.Second/ticksPerSecond {
+		t.Errorf("the scan began at %v, the alert says %v", start, end.First)
+	}
+	if s.Answered != 10+1 || s.Refused != 30 || s.Silent != 0 || end.Count != 41 {
+		t.Errorf("%d attempts, %s", end.Count, summary(&end))
+	}
+	if took := end.Last.Sub(start); took > 2*time.Minute {
+		t.Errorf("the scan took %v", took)
+	}
+	if len(end.Frames) != 1 || end.Frames[0].Number != frame {
+		t.Errorf("frames %v, want %d", end.Frames, frame)
+	}
+}
+
+// TestVerticalTargeted shows that a host whose ports are scanned is called
+// targeted when, and where, it answered.
+func TestVerticalTargeted(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	var answeredAt time.Time
+	for i := range 20 {
+		b.try(ad(worm), ad("10.9.0.1"), uint16(1000+i), silent)
+		b.wait(time.Second)
+		if i == 8 { // when the first was found silent
+			answeredAt = begin.Add(b.now)
+			b.try(ad(worm), ad("10.9.0.1"), 7777, answered)
+		}
+	}
+	b.wait(time.Minute)
+	b.last()
+	if len(b.rec.facts) != 1 {
+		t.Fatalf("facts %+v, want one", b.rec.facts)
+	}
+	f := b.rec.facts[0]
+	if early := answeredAt.Sub(f.Time); f.Port != 7777 || early < 0 || early > time.Second/ticksPerSecond || f.Frame.Number != 0 {
+		t.Errorf("fact %+v, want port 7777 at %v, in no frame", f, answeredAt)
+	}
+}
+
+// TestVerticalRepeats shows that each port counts once, however often its SYN is
+// repeated, in each of two scans.
+func TestVerticalRepeats(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for range 2 {
+		for range 3 { // Linux repeats a SYN at 31 and 63 s, among others
+			for i := range 100 {
+				b.try(ad(worm), ad("10.9.0.1"), uint16(1000+i), silent)
+				b.wait(200 * time.Millisecond)
+			}
+			b.wait(11 * time.Second)
+		}
+		b.wait(time.Hour)
+	}
+	b.engine.Close()
+	for _, a := range b.rec.starts() {
+		end := math.MaxInt
+		for i := range b.rec.alerts {
+			if b.rec.alerts[i].ID == a.ID {
+				end = i
+			}
+		}
+		if e := b.rec.alerts[end]; e.Count != 100 || e.Evidence.Scan.Silent != 100 {
+			t.Errorf("%d attempts, %s", e.Count, summary(&e))
+		}
+	}
+	if n := len(b.rec.starts()); n != 2 {
+		t.Errorf("%d alerts, want one for each scan", n)
+	}
+}
+
+// TestPairLines: a look-up of a pair reads one cache line of it.
+func TestPairLines(t *testing.T) {
+	const line = 64
+	if head, all := unsafe.Sizeof(pairHead{}), unsafe.Sizeof(pair{}); head != line || all%line != 0 {
+		t.Errorf("%d and %d bytes, want one cache line and several", head, all)
+	}
+}
