@@ -22,11 +22,25 @@ type netCell struct {
 	usual    uint32 // sources an hour, of the hours before; 0 when there was none
 	hours    uint32 // how many those were
 	port     uint16
-	_        [8]byte
+	untold   counts          // what no alert was told of yet
 	sources  [netBits]uint64 // linear counting: a bit for a source
 	dests    [4]uint64       // a bit for an address, by its last byte
 	firstDst ip.Addr
 	_        [16]byte // up to a whole number of cache lines
+}
+
+// counts are of attempts, by what they came to.
+type counts struct{ answered, refused, silent uint32 }
+
+func (n *counts) add(o outcome) {
+	switch o {
+	case answered:
+		n.answered++
+	case refused:
+		n.refused++
+	case open, silent:
+		n.silent++
+	}
 }
 
 const (
@@ -122,6 +136,7 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 	if t.since(c.start) >= hour {
 		c.turn(t, now)
 	}
+	c.untold.add(a.state)
 	if a.state == answered {
 		c.answers++
 		return
@@ -165,6 +180,9 @@ func (c *netCell) turn(now tick, at int64) {
 	c.usual = (c.usual*(c.hours-1) + n) / c.hours
 	c.start, c.startAt, c.fails, c.answers = now, at, 0, 0
 	c.sources, c.dests = [netBits]uint64{}, [4]uint64{}
+	if c.life == 0 {
+		c.untold = counts{}
+	}
 }
 
 // alarmNet opens the alert for a network. Its Host is the first address of the
@@ -173,8 +191,8 @@ func (d *Detector) alarmNet(c *netCell, a *attempt, n uint32, now int64) {
 	l := d.newLife(a, network, nameDistributed, c.firstDst, c.startAt)
 	l.sources = uint64(n)
 	l.known = uint64(c.spread())
-	l.attempts, l.atAlarm = uint64(c.fails), uint64(c.fails)
-	l.silent = uint64(c.fails)
+	l.take(&c.untold)
+	l.atAlarm = l.attempts
 	l.quiet = int64(time.Hour)
 	if c.life = d.lives.open(l); c.life == 0 {
 		d.stats.unsaid++
@@ -188,10 +206,28 @@ func (l *life) spreadOn(d *Detector, c *netCell, n uint32, now int64) {
 	l.last = now
 	l.sources = max(l.sources, uint64(n))
 	l.known = max(l.known, uint64(c.spread()))
-	l.attempts += spreadStep
-	l.silent = l.attempts
+	l.take(&c.untold)
 	if l.pace.Due(l.sources, now) {
 		d.say(l, alert.PhaseUpdate, now)
+	}
+}
+
+// take adds what attempts came to, once.
+func (l *life) take(n *counts) {
+	l.answered += uint64(n.answered)
+	l.refused += uint64(n.refused)
+	l.silent += uint64(n.silent)
+	l.attempts += uint64(n.answered) + uint64(n.refused) + uint64(n.silent)
+	*n = counts{}
+}
+
+// leaveNet lets the cell of a network go whose alert is about to be closed, with
+// what it was not told of yet.
+func (d *Detector) leaveNet(l *life, place int32) {
+	net := subnet(l.host)
+	if c := d.nets.find(netHash(net, l.port), net, l.port); c != nil && c.life == place {
+		l.take(&c.untold)
+		c.life = 0
 	}
 }
 

@@ -140,6 +140,9 @@ func (d *Detector) closeAll(now int64) {
 // close says the totals of an alert and lets its sources begin anew.
 func (d *Detector) close(place int32, now int64) {
 	l := d.lives.get(place)
+	if l.kind == network {
+		d.leaveNet(l, place)
+	}
 	d.say(l, alert.PhaseEnd, now)
 	d.lives.close(place)
 	for _, k := range l.keys {
@@ -149,17 +152,10 @@ func (d *Detector) close(place int32, now int64) {
 			s.restart()
 		}
 	}
-	switch l.kind {
-	case flood:
+	if l.kind == flood {
 		if c := d.targets.find(l.host, l.host.Hash()); c != nil && c.life == place {
 			c.life = 0
 			d.targets.restart(c, d.tick(now), now, l.port)
 		}
-	case network:
-		net := subnet(l.host)
-		if c := d.nets.find(netHash(net, l.port), net, l.port); c != nil && c.life == place {
-			c.life = 0
-		}
-	case sweep, several, vertical:
 	}
 }
