@@ -36,7 +36,7 @@ func (n *counts) add(o outcome) {
 	switch o {
 	case answered:
 		n.answered++
-	case refused:
+	case refused, unreached:
 		n.refused++
 	case open, silent:
 		n.silent++
