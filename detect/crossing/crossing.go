@@ -151,7 +151,7 @@ func (d *Detector) segment(p *packet.Packet, k pair, fromResponder bool) {
 		if fromResponder {
 			d.refused(k, p)
 		}
-	case p.Flags.Has(packet.FIN) && !fromResponder:
+	case p.Flags.Has(packet.FIN|packet.ACK) && !fromResponder: // without ACK it is a probe
 		if e := d.pairs.Get(k); e != nil && e.Value.waiting {
 			d.accepted(k, p)
 		}
