@@ -120,6 +120,8 @@ func (d *Detector) Packet(p *packet.Packet) {
 func (d *Detector) fromLateral(p *packet.Packet) {
 	switch {
 	case p.Flags.IsSYNACK():
+	case p.Flags&(packet.SYN|packet.RST) != 0: // data may come with these, too, and nobody listens
+		return
 	case p.PayloadLen > 0 && smb(p.Src.Port) && p.Dst.Port >= firstEphemeral:
 		if d.lookedAt(p) {
 			return
