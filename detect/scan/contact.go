@@ -93,8 +93,7 @@ func (d *Detector) meet(pop *population, c *contact, fromOutside bool) mark {
 	}
 	m := d.note(pop, c, k, c.kh, first)
 	if m&newSource != 0 && m&absorbed == 0 && !c.src.Is4() && d.ports.class[c.port] == lateral {
-		k = sourceKey{addr: net64(c.src), port: c.port, kind: perNet}
-		m |= d.note(pop, c, k, k.hash(k.addr.Hash()), firstNet) & firstNet
+		m |= d.meetNet(pop, c, m)
 	}
 	return m
 }
@@ -234,13 +233,10 @@ func (d *Detector) judgeVolumes(a *attempt, s *source) {
 // exceeded returns the volume that a source went beyond, nil when there is
 // none.
 func (d *Detector) exceeded(s *source, now tick) *volume {
-	if s.tried < fewestTried {
+	if s.tried < fewestTried || s.manyHosts() {
 		return nil
 	}
-	factor := uint32(1)
-	if s.key.kind == perNet { // a whole network's worth
-		factor = 2
-	}
+	factor := s.factor()
 	for i := range fanOut {
 		if v := &fanOut[i]; s.exceeds(v, now, factor) {
 			return v

@@ -39,7 +39,8 @@ type newcomer struct {
 	kind      kind
 	state     outcome
 	weight    uint8 // of a failure, in tenths
-	_         [3]byte
+	pooled    bool  // it counts for the /64, too
+	_         [2]byte
 }
 
 // key returns what the newcomer is tested under.

@@ -238,7 +238,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 // settleNewcomer notes what the only attempt of a newcomer came to.
 func (d *Detector) settleNewcomer(a *attempt, k sourceKey) {
 	if n := d.population(a).newcomers.find(k.hash(k.addr.Hash()), k); n != nil && n.dst == a.dst {
-		n.state, n.weight = a.state, a.weight
+		n.state, n.weight, n.pooled = a.state, a.weight, a.has(firstNet)
 	}
 }
 
@@ -268,7 +268,7 @@ func (d *Detector) suspicious(s *source) bool {
 	if s.key.kind == allPorts {
 		return s.llr >= trwAlarm-1e-9
 	}
-	if s.llr < llrAlarm {
+	if s.llr < llrAlarm*float64(s.factor()) {
 		return false
 	}
 	return d.share(s) == 1 || s.dead >= watchedDead
@@ -287,19 +287,25 @@ func (d *Detector) correct(a *attempt, o outcome) {
 	a.state = o
 	hd := a.dst.Hash()
 	d.enliven(o, hd, portHash(hd, a.port))
-	if !a.has(first) {
-		return
+	if a.has(first) {
+		d.amend(a, a.key())
 	}
-	k := a.key()
+	if a.has(firstNet) {
+		d.amend(a, a.netKey())
+	}
+}
+
+// amend lets the late answer to an attempt count for a source.
+func (d *Detector) amend(a *attempt, k sourceKey) {
 	s := d.source(a, k)
 	if s == nil {
 		d.settleNewcomer(a, k)
 		return
 	}
 	s.silent -= min(s.silent, 1)
-	s.settle(a.dst, o, d.sight())
-	if o == answered {
-		d.exonerate(s, a)
+	s.settle(a.dst, a.state, d.sight())
+	if a.state == answered {
+		d.exonerate(s, a.weight)
 	}
 	if s.life != 0 {
 		d.lives.get(s.life).corrected(d, a)
@@ -307,15 +313,15 @@ func (d *Detector) correct(a *attempt, o outcome) {
 }
 
 // exonerate takes a failure back that was none.
-func (d *Detector) exonerate(s *source, a *attempt) {
+func (d *Detector) exonerate(s *source, weight uint8) {
 	s.failed -= min(s.failed, 1)
 	s.burstFailed -= min(s.burstFailed, 1)
-	if a.weight == weightDead {
+	if weight == weightDead {
 		s.dead -= min(s.dead, 1)
 	}
 	if s.key.kind == allPorts {
 		s.llr -= 2 * trwStep
 	} else {
-		s.unstep(d.share(s), a.weight)
+		s.unstep(d.share(s), weight)
 	}
 }

@@ -68,7 +68,8 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 	n := min(v.tried*factor,
 		// the ring remembers no more
 		keepTried)
-	if s.tried < n || s.dead < v.dead {
+	dead := min(v.dead*factor, keepDead)
+	if s.tried < n || s.dead < dead {
 		return false
 	}
 	// Many dead among very many is what a management server meets, too.
@@ -79,7 +80,7 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 	if now.since(oldest) > v.within {
 		return false
 	}
-	if v.dead > 0 && now.since(s.deaths[(s.dead-v.dead)%keepDead]) > v.within {
+	if dead > 0 && now.since(s.deaths[(s.dead-dead)%keepDead]) > v.within {
 		return false
 	}
 	if v.spread > 0 {
