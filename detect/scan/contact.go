@@ -144,7 +144,7 @@ func (d *Detector) note(pop *population, c *contact, k sourceKey, kh uint64, m m
 // arrive takes in a source that was not seen before, unless it is one of the
 // many of a flood.
 func (d *Detector) arrive(pop *population, c *contact, k sourceKey, kh uint64, m mark) mark {
-	if k.kind != perNet && d.flooded(c) {
+	if k.kind != perNet && k.kind != unasked && d.flooded(c) {
 		return absorbed
 	}
 	n := pop.newcomers.add(kh, k)
