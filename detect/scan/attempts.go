@@ -64,6 +64,7 @@ const (
 	swept                      // its source has an alert open for a sweep of this port
 	exempt                     // its source may scan
 	withData                   // one of its SYNs carried data
+	aborted                    // its handshake was not completed: an RST followed the answer, or the answer again
 )
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }

@@ -14,7 +14,8 @@ import (
 // A targetCell counts the sources never seen before that try one destination.
 type targetCell struct {
 	targetHead
-	seen [floodBits]uint64 // a bit for a source, once few is full
+	seen   [floodBits]uint64   // a bit for a source, once few is full
+	sample [floodSample]uint32 // attempts, see spoofed
 }
 
 // targetHead is a cache line, and all that is touched of most cells.
@@ -22,7 +23,7 @@ type targetHead struct {
 	dst     ip.Addr
 	startAt int64           // of the present count, Unix nanoseconds
 	start   tick            // the same
-	sources uint32          // new sources since start, by their bits: a little fewer than there were
+	sources uint32          // bits of new sources since start: fewer than these were, see count
 	done    uint32          // handshakes completed since the cell became suspect
 	life    int32           // the open flood's place plus 1
 	mixed   uint16          // sources that tried another port
@@ -33,7 +34,7 @@ type targetHead struct {
 }
 
 // floodBits are words of bits for sources: with floodSources of them, one in
-// eight or so falls on a bit that is taken.
+// eight or so falls on a bit that is taken, which count allows for.
 const (
 	floodBits = 16
 	fewBits   = 8
@@ -69,11 +70,18 @@ func (c *targetCell) add(hash uint64) bool {
 // few handshakes, that they must be spoofed. Unless they are very many, the
 // handshakes are given time.
 func (c *targetCell) flooded(now tick) bool {
-	if c.sources < floodSources || c.done*floodShare >= c.sources-floodSuspect {
+	if c.sources < floodSuspect {
 		return false
 	}
-	return c.sources >= floodMany || now.since(c.start) >= second
+	n := c.count()
+	if n < floodSources || c.done*floodShare >= n-floodSuspect {
+		return false
+	}
+	return n >= floodMany || now.since(c.start) >= floodPatience
 }
+
+// count returns how many new sources there were since start.
+func (c *targetCell) count() uint32 { return linearCount(floodBits*64, int(c.sources)) }
 
 // targets holds the cells in a table of fixed size. Of the ways of a full set
 // the cell with the fewest new sources goes.
@@ -209,9 +217,10 @@ func (d *Detector) flooded(c *contact) bool {
 	if c.now.since(cell.start) > floodWithin {
 		d.targets.restart(cell, c.now, c.at, c.port)
 	}
-	isNew := cell.add(c.hs)
+	isNew := cell.add(spread(c.hs))
 	if isNew {
 		d.targets.digest(cell)
+		cell.take(d.attempts.tail)
 		if cell.port != c.port {
 			cell.mixed++
 		}
@@ -226,8 +235,12 @@ func (d *Detector) flooded(c *contact) bool {
 		d.targets.watch(cell, true)
 		d.wonder()
 	}
-	if cell.flooded(c.now) {
+	switch {
+	case !cell.flooded(c.now):
+	case d.spoofed(cell, c.now):
 		d.alarmFlood(c, cell)
+	default:
+		d.targets.restart(cell, c.now, c.at, c.port)
 	}
 	return false
 }
@@ -239,11 +252,11 @@ func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 	if uint32(cell.mixed)*floodShare > cell.sources {
 		port = 0
 	}
-	host := c.dst.Netip()
+	host, n := c.dst.Netip(), uint64(cell.count())
 	l := &life{
 		rule: alert.RuleFlood, kind: flood, host: c.dst, port: port,
 		first: cell.startAt, last: d.now, quiet: quietAfter,
-		packets: uint64(cell.sources), known: uint64(cell.sources),
+		packets: n, known: n,
 		orig: netip.AddrPortFrom(c.src.Netip(), 0), resp: netip.AddrPortFrom(host, port),
 		frames: []alert.FrameRef{d.frame.ref()},
 		id:     alert.Identify(alert.RuleFlood, host, time.Unix(0, cell.startAt).UTC()),

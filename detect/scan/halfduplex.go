@@ -15,6 +15,7 @@ type tap struct {
 	missing   uint32 // attempts that went on without a SYN-ACK
 	lone      uint32 // SYN-ACKs without an attempt
 	responded uint32 // of these, the client was then seen to send something
+	segments  bool   // any were seen that neither open nor end a connection
 }
 
 const (
@@ -93,6 +94,9 @@ func (d *Detector) progress(p *packet.Packet) {
 		return
 	}
 	a.marks |= completed
+	if p.Flags&packet.RST != 0 {
+		a.marks |= aborted
+	}
 	if a.has(arrived) && p.Flags&packet.RST == 0 { // the true owners of spoofed sources send RST
 		d.targets.complete(a.dst)
 	}

@@ -23,6 +23,8 @@ func (d *Detector) accept(p *packet.Packet) {
 	case a.waits():
 		d.matched()
 		d.answer(a, answered, p.Time)
+	case !a.has(completed) && p.Time-a.time > answerAgain:
+		a.marks |= aborted
 	}
 }
 
@@ -137,6 +139,9 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 		d.judgeNet(a, hd, now)
 	}
 	d.enliven(o, hd, hp)
+	if o == answered && a.has(inside) && a.has(first|arrived) {
+		d.alive.see(clientHash(a.src.Hash()))
+	}
 	if !a.has(swept) {
 		d.judgePair(a, hd, now)
 	}

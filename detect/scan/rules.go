@@ -106,7 +106,10 @@ const (
 	floodSources = 256
 	floodMany    = 768
 	floodWithin  = 30 * second
-	floodShare   = 10 // one in so many may complete
+	// floodPatience is the time that fewer than floodMany are given to complete
+	// their handshakes. A server repeats a SYN-ACK after one second.
+	floodPatience = 3 * second
+	floodShare    = 10 // one in so many may complete
 )
 
 // Distributed scans: so many sources, at so many destinations of a network,

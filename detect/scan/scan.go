@@ -165,6 +165,7 @@ func (d *Detector) Packet(p *packet.Packet) {
 	case p.Flags&(packet.SYN|packet.RST|packet.FIN) != 0:
 		d.control(p)
 	case d.curious:
+		d.tap.segments = true
 		d.progress(p)
 	}
 }
