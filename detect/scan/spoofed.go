@@ -28,7 +28,7 @@ func (c *targetCell) take(number uint64) {
 func (d *Detector) spoofed(c *targetCell, now tick) bool {
 	blind := !d.tap.segments && now.since(c.start) >= floodPatience
 	in := d.attempts.window()
-	looked, real, broken := 0, 0, 0
+	looked, there, broken := 0, 0, 0
 	for _, number := range c.sample[:min(c.sources/sampleStep, floodSample)] {
 		a := d.attempts.at(uint64(number))
 		if !in.has(number) || a.dst != c.dst {
@@ -39,10 +39,10 @@ func (d *Detector) spoofed(c *targetCell, now tick) bool {
 		case a.has(aborted):
 			broken++
 		case a.state == answered && blind, a.state != answered && d.wasAnswered(a):
-			real++
+			there++
 		}
 	}
-	return real*2 <= looked || broken*sampleAborted > looked
+	return there*2 <= looked || broken*sampleAborted > looked
 }
 
 // wasAnswered reports whether the source of an attempt is a host inside that
