@@ -58,8 +58,11 @@ type nets struct {
 func newNets() nets { return nets{make([]tags, netSets), make([][ways]netCell, netSets)} }
 
 func (t *nets) clear() {
-	clear(t.tags)
-	clear(t.sets)
+	for n := range t.tags {
+		if t.tags[n] != (tags{}) {
+			t.tags[n], t.sets[n] = tags{}, [ways]netCell{}
+		}
+	}
 }
 
 func netHash(net ip.Addr, port uint16) uint64 { return pairHash(net.Hash(), 0, port) }

@@ -112,8 +112,11 @@ func newTargets() targets {
 
 func (t *targets) clear() {
 	*t = targets{digests: t.digests, sets: t.sets}
-	clear(t.digests)
-	clear(t.sets)
+	for n := range t.digests {
+		if t.digests[n] != (digest{}) { // few are in use, and the sets are large
+			t.digests[n], t.sets[n] = digest{}, [ways]targetCell{}
+		}
+	}
 }
 
 // watch has handshakes with the target of a cell counted, or no longer.

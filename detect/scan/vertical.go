@@ -50,8 +50,11 @@ func newPairs() pairs {
 }
 
 func (t *pairs) clear() {
-	clear(t.tags)
-	clear(t.sets)
+	for n := range t.tags {
+		if t.tags[n] != (tags{}) {
+			t.tags[n], t.sets[n] = tags{}, [ways]pair{}
+		}
+	}
 }
 
 // find returns the pair, nil when it is not there.
