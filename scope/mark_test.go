@@ -146,8 +146,10 @@ func TestCleanedAndInfectedAgain(t *testing.T) {
 	}{
 		{"by another", all, 207, 207, "10.1.0.16 99 exploit-completed@205 implanted@207 payload-delivered@208"},
 		{"unseen", append(slices.Clone(all[:4]), all[7:]...), 220, 220, ""},
-		{"by the same", append(slices.Clone(all), smbFact(alert.FactExploitCompleted, host, "10.1.0.15", blue, 203)), 207, 207,
-			"10.1.0.16 69 exploit-completed@205 implanted@207 payload-delivered@208|10.1.0.15 30 exploit-completed@203"},
+		{
+			"by both", append(slices.Clone(all), smbFact(alert.FactExploitCompleted, host, "10.1.0.15", blue, 203)), 207, 207,
+			"10.1.0.16 69 exploit-completed@205 implanted@207 payload-delivered@208|10.1.0.15 30 exploit-completed@203",
+		},
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, tt := range tests {

@@ -70,12 +70,13 @@ func TestVerdict(t *testing.T) {
 // what it says of more hosts.
 func verdictOf(d *scope.Document) string {
 	first, also, _ := strings.Cut(strings.TrimSuffix(d.Verdict(), "."), ". Also: ")
-	for _, s := range strings.Split(also, ", ") {
+	told := []string{first}
+	for s := range strings.SplitSeq(also, ", ") {
 		if strings.Contains(s, " more w") {
-			first += ", " + s
+			told = append(told, s)
 		}
 	}
-	return first
+	return strings.Join(told, ", ")
 }
 
 // TestExploitedComeFirst: of hosts that show no sign of infection, exploited
