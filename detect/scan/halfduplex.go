@@ -90,8 +90,8 @@ func (d *Detector) progress(p *packet.Packet) {
 		d.tap.see(&d.tap.responded)
 		return
 	}
-	if p.Flags&packet.ACK == 0 { // a NULL, FIN or Xmas probe, or an RST of one who gives up, is no progress
-		return
+	if p.Flags&packet.ACK == 0 && (p.Flags&packet.RST == 0 || a.waits()) {
+		return // a NULL, FIN or Xmas probe, or an RST of one who gives up, is no progress
 	}
 	a.marks |= completed
 	if p.Flags&packet.RST != 0 {
