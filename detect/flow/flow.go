@@ -16,7 +16,8 @@
 //     the stream goes on behind it.
 //   - Time: a segment is given up after 100 ms of packet time without progress
 //     when the receiver has acknowledged it (then the capture lost it), after
-//     5 s in any case.
+//     5 s in any case. A connection that is over is kept for a minute, and of
+//     those 65,536, for what comes late, and in case that it goes on.
 //
 // Where segments overlap with different bytes the first captured wins.
 package flow
@@ -108,7 +109,7 @@ type Stats struct {
 	Expired    uint64 // connections ended because they were idle
 	Repeated   uint64 // segments that held nothing new
 	OutOfOrder uint64 // segments that had to wait
-	Late       uint64 // segments of a connection that was over
+	Revived    uint64 // times that a connection went on after its end
 	Gaps       uint64 // times that a stream went on behind lost bytes
 	GapBytes   uint64 // bytes lost, as far as is known
 	OverLimit  uint64 // of Gaps, those because of MaxWait or MaxWaitAll
@@ -124,7 +125,7 @@ type Table struct {
 	secret  [2]uint64 // seeds of the hash of keys
 	flows   *lru.Table[key, flow]
 	openers openings
-	over    *lru.Table[key, int64] // connections that are over, and since when
+	over    *lru.Table[key, int64] // connections that are marked as over, and since when
 	waiting []*lru.Entry[key, flow]
 	stats   Stats
 }
@@ -137,6 +138,7 @@ type flow struct {
 	acked   [2]uint32 // what the other end has acknowledged, valid when hasAck
 	has     [2]mark
 	orig    side
+	over    bool  // in Table.over
 	waitAt  int32 // index in Table.waiting, plus one; 0 when nothing waits
 
 	halves   [2]half
@@ -146,8 +148,6 @@ type flow struct {
 
 const (
 	touchEvery = int64(time.Second) // how exactly idle time is known
-	overWait   = int64(time.Minute) // how long late copies of segments are expected
-	overLimit  = 65536
 	clockBack  = detect.ClockBack
 )
 
@@ -183,6 +183,9 @@ func (t *Table) Packet(p *packet.Packet) {
 			return
 		}
 		e = find(t.flows, &k, h) // it may have been ended
+	}
+	if e != nil && e.Value.over && p.PayloadLen > 0 {
+		e = t.afterEnd(e, &k, h, from, p)
 	}
 	if e == nil {
 		if p.PayloadLen == 0 || p.Flags.Has(packet.RST) {
@@ -221,24 +224,15 @@ func (t *Table) opens(e *lru.Entry[key, flow], k *key, h uint64, from side, p *p
 	}
 	if answer {
 		t.openers.accept(k, h, from, p)
-	} else if t.openers.ask(k, h, from, p) {
-		if over := find(t.over, k, h); over != nil {
-			t.over.Remove(over)
-		}
+	} else {
+		t.openers.ask(k, h, from, p)
 	}
 	return done
 }
 
-// begin makes the flow of a connection's first data, or returns nil when the
-// connection is over or nobody wants it.
+// begin makes the flow of a connection's first data, or returns nil when nobody
+// wants it.
 func (t *Table) begin(k *key, h uint64, from side, p *packet.Packet) *lru.Entry[key, flow] {
-	if over := find(t.over, k, h); over != nil {
-		if by := p.Time - over.Value; by < overWait && by > -clockBack {
-			t.stats.Late++
-			return nil
-		}
-		t.over.Remove(over)
-	}
 	f := flow{touched: p.Time}
 	guessed := true
 	if how, ok := t.openers.take(k, h, p.Time); ok {
@@ -256,8 +250,7 @@ func (t *Table) begin(k *key, h uint64, from side, p *packet.Packet) *lru.Entry[
 		return nil
 	}
 	if t.flows.Full() {
-		t.stats.Evicted++
-		t.end(t.flows.Oldest())
+		t.makeRoom()
 	}
 	t.stats.Flows++
 	if guessed {
@@ -295,9 +288,7 @@ func (t *Table) Tick(now int64) {
 		t.stats.Expired++
 		t.end(e)
 	}
-	for e := t.over.Oldest(); e != nil && now-e.Value > overWait; e = t.over.Oldest() {
-		t.over.Remove(e)
-	}
+	t.endOver(now)
 }
 
 // Close ends every connection, the one idle longest first.
@@ -315,19 +306,21 @@ func (t *Table) end(e *lru.Entry[key, flow]) {
 		}
 	}
 	e.Value.consumer.Close()
+	if e.Value.over {
+		t.over.Remove(t.over.Get(e.Key))
+	}
 	t.flows.Remove(e)
 }
 
-// finish ends a connection that is over, and remembers that for late copies.
-func (t *Table) finish(e *lru.Entry[key, flow], now int64) {
-	k := e.Key
-	t.end(e)
-	o := t.over.Get(k)
-	if o == nil {
-		o = t.over.Add(k)
+// makeRoom ends the connection that is over for longest, or else the one that
+// is idle for longest.
+func (t *Table) makeRoom() {
+	if o := t.over.Oldest(); o != nil {
+		t.end(t.flows.Get(o.Key))
+		return
 	}
-	o.Value = now
-	t.over.Touch(o)
+	t.stats.Evicted++
+	t.end(t.flows.Oldest())
 }
 
 // Open returns how many connections the table holds, and how many it can.

@@ -164,6 +164,8 @@ func TestTranscripts(t *testing.T) {
 			b.send(true, fin, 500, 102, "z")
 			b.send(false, ack, 100, 500, "a")
 			b.send(true, ack, 500, 102, "z")
+			b.now += 61 * second
+			b.Tick(b.now)
 		}},
 		{"FIN before the last bytes", "0:a@4 1:z@6 0:b@7 close", func(b *bench) {
 			open(b)
@@ -171,12 +173,70 @@ func TestTranscripts(t *testing.T) {
 			b.send(true, fin, 501, 101, "")
 			b.send(true, ack, 500, 101, "z")
 			b.send(false, fin, 101, 502, "b")
+			b.now += 61 * second
+			b.Tick(b.now)
 		}},
-		{"reset", "0:a@4 close", func(b *bench) {
+		{"reset, and late copies", "0:a@4 close", func(b *bench) {
 			open(b)
 			b.send(false, ack, 100, 500, "a")
 			b.send(true, rst, 500, 101, "")
+			b.now += 30 * second
+			b.send(false, ack, 100, 500, "a")
+			b.now += 31 * second
+			b.Tick(b.now)
+		}},
+		{"reset, captured before the last bytes", "0:a@4 1:z@6", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(false, rst, 101, 500, "")
+			b.send(true, ack, 500, 101, "z")
+		}},
+		{"reset that does not reach its receiver", "0:a@4 0:b@6 1:z@7", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(false, rst, 101, 500, "")
 			b.send(false, ack, 101, 500, "b")
+			b.now += 61 * second
+			b.Tick(b.now)
+			b.send(true, ack, 500, 102, "z")
+		}},
+		{"reset ahead in the window", "0:a@4 0:b@6", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(false, rst, 601, 500, "")
+			b.now += 61 * second
+			b.Tick(b.now)
+			b.send(false, ack, 101, 500, "b")
+		}},
+		{"reset behind lost bytes that are acknowledged", "0:a@4 close", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(true, ack, 500, 601, "")
+			b.send(false, rst, 601, 500, "")
+			b.now += 61 * second
+			b.Tick(b.now)
+		}},
+		{"reset behind bytes that wait", "0:a@4 0:gap 2 0:d@5 close", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(false, ack, 103, 500, "d")
+			b.send(false, rst, 104, 500, "")
+			b.now += 61 * second
+			b.Tick(b.now)
+		}},
+		{"reset with bytes, which are no part of the stream", "0:a@4 0:b@6", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(false, rst, 101, 500, "x")
+			b.send(false, ack, 101, 500, "b")
+		}},
+		{"bytes behind what a FIN said is the end", "0:a@4 1:z@5 0:b@6", func(b *bench) {
+			open(b)
+			b.send(false, fin, 100, 500, "a")
+			b.send(true, fin, 500, 102, "z")
+			b.send(false, ack, 101, 500, "b")
+			b.now += 61 * second
+			b.Tick(b.now)
 		}},
 		{"reset from nowhere", "0:a@4 0:b@6", func(b *bench) {
 			open(b)
@@ -465,7 +525,7 @@ func (c *counter) Gap(Dir, int)              {}
 func (c *counter) Close()                    { *c.open-- }
 
 // TestClockSetBack sets the clock back by an hour behind a connection, and sends
-// data of another one on the same ports: they are no late copies of the first.
+// data of another one on the same ports: they are no more of the first.
 func TestClockSetBack(t *testing.T) {
 	for _, back := range []int64{0, 2 * second, 3600 * second} {
 		b := newBench(Config{})
@@ -473,14 +533,50 @@ func TestClockSetBack(t *testing.T) {
 		b.send(false, packet.ACK, 1, 1, "first")
 		b.send(false, packet.RST, 6, 1, "")
 		b.now -= back
-		b.send(false, packet.ACK, 500, 1, "second")
-		want, late := "0:first@1 close | 0:second@3", uint64(0)
+		b.Tick(b.now)
+		b.send(false, packet.ACK, 6, 1, "second")
+		want, revived := "0:first@1 close | 0:second@3", uint64(0)
 		if back < 60*second {
-			want, late = "0:first@1 close", 1
+			want, revived = "0:first@1 0:second@3", 1
 		}
-		if got := b.transcript(); got != want || b.Stats().Late != late {
-			t.Errorf("back by %d s: %s, %d late", back/second, got, b.Stats().Late)
+		if got := b.transcript(); got != want || b.Stats().Revived != revived {
+			t.Errorf("back by %d s: %s, %d revived", back/second, got, b.Stats().Revived)
 		}
+	}
+}
+
+// TestOverMakesRoom: connections that are over go before those that are in use,
+// and there are no more of them than may be.
+func TestOverMakesRoom(t *testing.T) {
+	open := 0
+	table := New(Config{MaxFlows: overLimit + 100}, func(Info) Consumer { open++; return &counter{open: &open} })
+	p := packet.Packet{Dst: ip.FromPort(server)}
+	connect := func(i uint32, over bool) {
+		p.Time += ms / 100
+		p.Src = ip.AddrPort{Addr: ip.From(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})), Port: 1000}
+		p.Flags, p.Seq, p.Payload, p.PayloadLen = packet.ACK, 1, []byte("x"), 1
+		table.Packet(&p)
+		if over {
+			p.Flags, p.Seq, p.Payload, p.PayloadLen = packet.RST, 2, nil, 0
+			table.Packet(&p)
+		}
+	}
+	connect(0, false)
+	for i := range uint32(overLimit + 50) {
+		connect(1+i, true)
+	}
+	if table.Len() != 1+overLimit || open != table.Len() {
+		t.Errorf("%d connections, %d of them open, want %d that are over and one that is not", table.Len(), open, overLimit)
+	}
+	for i := range uint32(200) {
+		connect(1<<20+i, false)
+	}
+	if s := table.Stats(); table.Len() != overLimit+100 || open != table.Len() || s.Evicted != 0 {
+		t.Errorf("%d connections, %d of them open, %d that were in use made room", table.Len(), open, s.Evicted)
+	}
+	table.Close()
+	if open != 0 || table.over.Len() != 0 {
+		t.Errorf("after Close %d are open, %d over", open, table.over.Len())
 	}
 }
 

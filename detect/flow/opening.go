@@ -52,13 +52,16 @@ func (a *asked) is(mark uint32, now int64) bool {
 	return a.mark == mark && a.when != 0 && now-a.when <= openWait
 }
 
-// ask notes a SYN. It reports whether it asks for a connection that was not
-// asked for already.
-func (t *openings) ask(k *key, secret uint64, from side, p *packet.Packet) bool {
+// ask notes a SYN.
+func (t *openings) ask(k *key, secret uint64, from side, p *packet.Packet) {
 	a, mark := t.place(k.hash(seedA, seedB), secret)
-	again := a.is(mark, p.Time) && a.isn == p.Seq && a.from() == from
 	*a = asked{mark, p.Seq, p.Time&^1 | int64(from)}
-	return !again
+}
+
+// follows reports whether a segment is the first behind a SYN.
+func (t *openings) follows(k *key, secret uint64, from side, p *packet.Packet) bool {
+	a, mark := t.place(k.hash(seedA, seedB), secret)
+	return a.is(mark, p.Time) && a.from() == from && a.isn+1 == p.Seq
 }
 
 // asks reports whether a SYN asked for a connection that a SYN-ACK accepts.

@@ -64,8 +64,8 @@ func (f *flow) done() bool {
 }
 
 // done reports whether all bytes of the direction were given out, of which the
-// end is known.
-func (h *half) done() bool { return ahead(h.next, h.fin) >= 0 }
+// end is known. Behind a FIN are none: one that others follow was not believed.
+func (h *half) done() bool { return h.next == h.fin }
 
 // segment takes a segment of a connection that is in the table.
 func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
@@ -73,13 +73,14 @@ func (t *Table) segment(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 	if p.Flags.Has(packet.ACK) {
 		f.acknowledge(1-from, p.Ack)
 	}
-	if p.PayloadLen > 0 || p.Flags&(packet.SYN|packet.FIN) != 0 {
+	reset := p.Flags.Has(packet.RST)
+	if !reset && (p.PayloadLen > 0 || p.Flags&(packet.SYN|packet.FIN) != 0) {
 		t.bytes(e, from, p)
 	}
 	if f.waitAt != 0 {
 		t.giveUp(e, p.Time)
 	}
-	if p.Flags.Has(packet.RST) && f.accepts(from, p) || f.done() {
+	if reset && f.accepts(from, p.Seq) || f.done() {
 		t.finish(e, p.Time)
 	}
 }
@@ -107,14 +108,6 @@ func (t *Table) bytes(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 		f.halves[from&1].fin = seq + n
 		f.has[from&1] |= hasFin
 	}
-}
-
-// accepts reports whether a RST is where the stream is. Anyone can send one,
-// and one that the receiver ignores must not end the connection here (RFC 5961).
-func (f *flow) accepts(from side, rst *packet.Packet) bool {
-	const window = 1 << 20
-	by := ahead(rst.Seq, f.halves[from&1].next)
-	return !f.has[from&1].any(started) || by >= -1 && by < window
 }
 
 // segmentOf says where a packet's bytes come from.
