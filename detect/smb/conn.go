@@ -19,7 +19,6 @@ type conn struct {
 	marked  marks
 	at      [2]flow.Segment // where the last bytes of a direction came from, while its framer has part of a message
 	session *session        // what SMB1 has going on, nil for nothing of interest
-	lossy   bool            // bytes of the client were lost
 
 	// The server's last interim reply to an NT_TRANS.
 	interim    bool
@@ -61,7 +60,6 @@ func bored(c flow.Consumer, dir flow.Dir) bool {
 // Gap takes note of lost bytes. A message whose head they cut is read as far
 // as it goes.
 func (c *conn) Gap(dir flow.Dir, n int) {
-	c.lossy = c.lossy || c.fromClient(dir)
 	if m, ok := c.framers[dir].Gap(n); ok {
 		c.message(dir, m, c.at[dir])
 	}

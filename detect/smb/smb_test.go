@@ -159,6 +159,7 @@ func TestConversations(t *testing.T) {
 			"EternalRomance", func(t *talk) { t.ask(trans(0x25, 0x4000, 0, 5000, 100)); t.ask(write(0x4000, 0x4000)) },
 			[]string{"exploit-attempted " + serverIP + " EternalRomance", "exploit-sent " + clientIP + " EternalRomance", "smb-exploit EternalRomance attempted"},
 		},
+		{"write to another file during a transaction", func(t *talk) { t.ask(ntTrans(64, 3, 9000, 900)); t.ask(write(65, 0x4007)) }, nil},
 		{"write after the transaction", func(t *talk) {
 			t.ask(trans(0x25, 7, 0, 5000, 100))
 			t.tell(fail(0x25, 7, 0))
