@@ -19,6 +19,7 @@ type conn struct {
 	marked  marks
 	at      [2]flow.Segment // where the last bytes of a direction came from, while its framer has part of a message
 	session *session        // what SMB1 has going on, nil for nothing of interest
+	trans2s midRing         // Trans2 requests that are not for the implant
 
 	// The server's last interim reply to an NT_TRANS.
 	interim    bool

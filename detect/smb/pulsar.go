@@ -94,6 +94,7 @@ func (c *conn) trans2(h *smb1.Header, b []byte, at flow.Segment) {
 	}
 	op := operationOf(t.Timeout)
 	if t.SetupCount == 0 || t.Setup[0] != setupPulsar || op.String() == "" {
+		c.trans2s.add(h.MID)
 		c.opened(h, &t, at)
 		return
 	}
@@ -133,6 +134,7 @@ func resultOf(r *request, p *reply) (result, bool) {
 // trans2Reply reads a server's reply to a Trans2 request.
 func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
 	c.completed(h, at)
+	own := !interim(h) && c.trans2s.take(h.MID)
 	if c.session != nil {
 		c.session.finish(h)
 	}
@@ -146,7 +148,7 @@ func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
 			return
 		}
 	}
-	if !p.nt || p.status != smb1.StatusNotImplemented {
+	if own || !p.nt || p.status != smb1.StatusNotImplemented {
 		return
 	}
 	if c.session != nil && c.session.pulsar.here {

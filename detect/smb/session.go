@@ -70,6 +70,41 @@ func newReply(h *smb1.Header, at flow.Segment) reply {
 	}
 }
 
+// midRing holds the MIDs of the latest requests of a sort that were not answered.
+type midRing struct {
+	mids [4]uint16
+	used uint8 // which of mids hold one, a bit each
+	next uint8 // place in mids that is used next
+}
+
+// index returns the place of a request, -1 for none.
+func (r *midRing) index(mid uint16) int {
+	for i, m := range r.mids {
+		if m == mid && r.used&(1<<i) != 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// add notes a request.
+func (r *midRing) add(mid uint16) {
+	if r.index(mid) < 0 {
+		r.mids[r.next] = mid
+		r.used |= 1 << r.next
+		r.next = (r.next + 1) % uint8(len(r.mids))
+	}
+}
+
+// take forgets a request, and reports whether there was one.
+func (r *midRing) take(mid uint16) bool {
+	i := r.index(mid)
+	if i >= 0 {
+		r.used &^= 1 << i
+	}
+	return i >= 0
+}
+
 // session is what goes on in a connection that does something of interest.
 type session struct {
 	requests [6]request
