@@ -21,7 +21,7 @@ type conn struct {
 	session *session        // what SMB1 has going on, nil for nothing of interest
 	trans2s midRing         // Trans2 requests that are not for the implant
 
-	// The server's last interim reply to an NT_TRANS.
+	// The server's last interim reply to an NT_TRANS that it has not answered.
 	interim    bool
 	interimMID uint16
 	interimAt  flow.Segment

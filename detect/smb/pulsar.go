@@ -112,7 +112,7 @@ func (c *conn) trans2(h *smb1.Header, b []byte, at flow.Segment) {
 	r.op, r.timeout, r.asked = op, t.Timeout, 1
 	if p, held := c.session.takeEarly(func(p *reply) bool {
 		_, fits := resultOf(r, p)
-		return p.command == smb1.CommandTrans2 && fits
+		return p.command == smb1.CommandTrans2 && !p.overflowed() && fits
 	}); held {
 		c.answered(r, p)
 	}
@@ -133,7 +133,10 @@ func resultOf(r *request, p *reply) (result, bool) {
 
 // trans2Reply reads a server's reply to a Trans2 request.
 func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
-	c.completed(h, at)
+	p := newReply(h, at)
+	if p.overflowed() {
+		c.completed(p)
+	}
 	own := !interim(h) && c.trans2s.take(h.MID)
 	if c.session != nil {
 		c.session.finish(h)
@@ -141,7 +144,6 @@ func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
 	if h.WordCount != 0 {
 		return // the answer to an ordinary request
 	}
-	p := newReply(h, at)
 	if c.session != nil {
 		if r := c.session.matching(&p); r != nil {
 			c.answered(r, p)
@@ -229,7 +231,7 @@ func (c *conn) catchUp() {
 	s := c.session
 	for {
 		p, ok := s.takeEarly(func(p *reply) bool {
-			return p.command == smb1.CommandTrans2 && p.mid != s.pulsar.pingMID
+			return p.command == smb1.CommandTrans2 && !p.overflowed() && p.mid != s.pulsar.pingMID
 		})
 		if !ok {
 			return

@@ -250,6 +250,10 @@ func (c *conn) resolveEarly(p reply) {
 	case smb1.CommandTrans:
 		c.checkOneWay(p)
 	case smb1.CommandTrans2:
+		if p.overflowed() {
+			c.completedOneWay(p)
+			return
+		}
 		c.pulsarOneWay(p)
 	default:
 	}

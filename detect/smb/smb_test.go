@@ -170,6 +170,48 @@ func TestConversations(t *testing.T) {
 			"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
 			"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted", "smb-exploit EternalBlue completed",
 		}},
+		{"EternalBlue, completed behind a reset", func(t *talk) {
+			t.ask(ntTrans(64, 0, 65558, 900))
+			t.ask(secondary(0x33, 64, 4000))
+			t.send(0, packet.RST, nil)
+			t.tell(fail(0x32, 64, 0xC000000D))
+		}, []string{
+			"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
+			"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted", "smb-exploit EternalBlue completed",
+		}},
+		{"EternalBlue, its requests not in the capture", func(t *talk) {
+			t.ask(trans(0x32, 3, 0, 0, 0, 5))
+			t.tell(fail(0xA0, 64, 0))
+			t.tell(fail(0x32, 64, 0xC000000D))
+		}, []string{
+			"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
+			"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted one-way", "smb-exploit EternalBlue completed one-way",
+		}},
+		{"the MID of an NT_TRANS used again", func(t *talk) {
+			t.ask(ntTrans(64, 3, 20_000, 900))
+			t.tell(fail(0xA0, 64, 0))
+			t.ask(secondary(0xA1, 64, 19_100))
+			t.tell(message{command: 0xA0, mid: 64, reply: true, words: make([]byte, 36)}.encode())
+			t.ask(trans(0x32, 64, 0, 0, 0, 5))
+			t.tell(fail(0x32, 64, 0xC000000D))
+		}, nil},
+		{"the MID of a large NT_TRANS used again", func(t *talk) {
+			t.ask(ntTrans(64, 2, 70_000, 900))
+			t.tell(fail(0xA0, 64, 0))
+			t.ask(secondary(0xA1, 64, 60_000))
+			t.tell(message{command: 0xA0, mid: 64, reply: true, words: make([]byte, 36)}.encode())
+			t.ask(trans(0x32, 64, 0, 0, 0, 5))
+			t.tell(fail(0x32, 64, 0xC000000D))
+		}, nil},
+		{"EternalBlue behind the answer to its NT_TRANS", func(t *talk) {
+			t.ask(ntTrans(64, 2, 70_000, 900))
+			t.tell(fail(0xA0, 64, 0xC0000022))
+			t.ask(secondary(0x33, 64, 4000))
+			t.tell(fail(0x32, 64, 0xC000000D))
+		}, []string{
+			"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
+			"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted", "smb-exploit EternalBlue completed",
+		}},
 		{"NT_TRANS that is no larger", func(t *talk) { t.ask(ntTrans(64, 0, 65535, 900)); t.ask(secondary(0x33, 64, 4000)) }, nil},
 		{"large NT_TRANS alone", func(t *talk) { t.ask(ntTrans(64, 0, 65558, 900)); t.ask(secondary(0xA1, 64, 4000)) }, nil},
 		{"an ordinary error of Trans2", func(t *talk) { t.ask(trans(0x32, 3, 0, 0, 0, 5)); t.tell(fail(0x32, 3, 0xC000000D)) }, nil},
@@ -258,6 +300,26 @@ func TestOneWay(t *testing.T) {
 		if have := found(k.packets); !slices.Equal(have, c.want) {
 			t.Errorf("only %d: have %q\nwant %q", c.only, have, c.want)
 		}
+	}
+}
+
+// TestAnswerBeforeLoss: where a lost segment holds the client's messages back
+// until after the server's answer, one attack is told, and of both directions.
+func TestAnswerBeforeLoss(t *testing.T) {
+	k := newTalk(2000).open()
+	k.ask(pipe(7, 0x26, 0x4000))
+	k.ask(pipe(8, 0x26, 0x4000))
+	k.packets = k.packets[:len(k.packets)-1]
+	k.ask(ntTrans(64, 0, 65558, 900))
+	k.tell(fail(0xA0, 64, 0))
+	k.ask(secondary(0x33, 64, 4000))
+	k.tell(fail(0x32, 64, 0xC000000D))
+	want := []string{
+		"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
+		"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted", "smb-exploit EternalBlue completed",
+	}
+	if have := found(k.packets); !slices.Equal(have, want) {
+		t.Errorf("have %q\nwant %q", have, want)
 	}
 }
 
