@@ -79,6 +79,10 @@ func compare(t *testing.T, p *Parser, r *Record, want dns.RR) {
 		target = w.Target
 	case *dns.DNAME:
 		target = w.Target
+	case *dns.SVCB:
+		target = w.Target
+	case *dns.HTTPS:
+		target = w.Target
 	case *dns.A:
 		if a, ok := r.Addr(); r.Class == ClassIN && w.A != nil && (!ok || a.String() != w.A.String()) {
 			t.Fatalf("address %v, want %v", a, w.A)

@@ -40,7 +40,10 @@ func (p *Parser) Glance() (name Tail, ok bool) {
 func (p *Parser) onlyPlainAnswers(off int) bool {
 	for range p.Records[Answer] {
 		fixed, end, fault := recordAt(p.msg, off)
-		if fault != OK || Type(binary.BigEndian.Uint16(p.msg[fixed:])).alias() {
+		if fault != OK {
+			return false
+		}
+		if _, alias := target(Type(binary.BigEndian.Uint16(p.msg[fixed:])), p.msg, fixed+recordLen, end); alias {
 			return false
 		}
 		off = end

@@ -44,7 +44,7 @@ func checkGlance(t *testing.T, msg []byte) bool {
 	}
 	var r Record
 	for p.Response() && p.Record(&r) && r.Section == Answer {
-		if r.Type == TypeCNAME || r.Type == TypeDNAME {
+		if p.Target(&r, new(Name)) {
 			t.Fatalf("%x: an alias", msg)
 		}
 	}
@@ -69,6 +69,8 @@ func TestGlance(t *testing.T) {
 	long := strings.Repeat(strings.Repeat("a", 49)+".", 5) // 250 bytes
 	address := []string{"www.example.com. 60 IN A 192.0.2.1", "www.example.com. 60 IN AAAA 2001:db8::1"}
 	alias := []string{"www.example.com. 60 IN CNAME a.example.com.", "a.example.com. 60 IN A 192.0.2.1"}
+	service := []string{"www.example.com. 60 IN HTTPS 1 . alpn=h2"}
+	elsewhere := []string{"www.example.com. 60 IN HTTPS 0 a.example.com."}
 	soa := []string{"example.com. 60 IN SOA a. b. 1 2 3 4 5"}
 	for _, c := range []struct {
 		what string
@@ -87,6 +89,8 @@ func TestGlance(t *testing.T) {
 		{"an answer", message("www.example.com.", true, address, nil), true},
 		{"no such name", message("www.example.com.", true, nil, soa), true},
 		{"an answer and more", message("www.example.com.", true, address, soa), true},
+		{"a service of the name itself", message("www.example.com.", true, service, nil), true},
+		{"a service elsewhere", message("www.example.com.", true, elsewhere, nil), false},
 		{"an alias", message("www.example.com.", true, alias, nil), false},
 		{"an alias at the end", message("www.example.com.", true, append(address, alias...), nil), false},
 	} {

@@ -27,6 +27,7 @@ const (
 	headerLen   = 12
 	questionLen = 4  // without the name
 	recordLen   = 10 // without the name and the data
+	priorityLen = 2  // of an SVCB record
 )
 
 // Response reports whether the message is an answer and not a query.
@@ -34,6 +35,10 @@ func (h *Header) Response() bool { return h.Bits&0x8000 != 0 }
 
 // Opcode returns the kind of query, 0 to 15; 0 is an ordinary lookup.
 func (h *Header) Opcode() uint8 { return uint8(h.Bits >> 11 & 0xf) }
+
+// Truncated reports whether the answer did not fit, and is to be asked for over
+// TCP.
+func (h *Header) Truncated() bool { return h.Bits&0x0200 != 0 }
 
 // RecursionDesired reports whether the asker wants the whole answer, as a stub
 // or a forwarder does; a resolver that asks authoritative servers does not.
@@ -206,14 +211,16 @@ func (p *Parser) Owner(r *Record, n *Name) bool {
 	return fault == OK
 }
 
-// Target reads the name that a CNAME or DNAME record of this message leads to
-// into n. It returns false for another type of record, and when the name is
-// broken or longer than the record.
+// Target reads the name that a record of this message leads to into n: that of
+// a CNAME or DNAME, or of an SVCB or HTTPS record which names another host. It
+// returns false for another type of record, and when the name is broken or
+// longer than the record.
 func (p *Parser) Target(r *Record, n *Name) bool {
-	if !r.Type.alias() {
+	at, ok := target(r.Type, p.msg, r.data, r.data+len(r.Data))
+	if !ok {
 		return false
 	}
-	next, fault := p.name(n, r.data)
+	next, fault := p.name(n, at)
 	if fault == OK && next > r.data+len(r.Data) {
 		fault = BadName
 	}
@@ -221,6 +228,21 @@ func (p *Parser) Target(r *Record, n *Name) bool {
 		p.fault = fault
 	}
 	return fault == OK
+}
+
+// target returns where in a record's data, msg[data:end], the name stands that
+// it leads to. An SVCB record has its priority before it (RFC 9460, chapter
+// 2.2), and the root stands for its own name.
+func target(t Type, msg []byte, data, end int) (at int, ok bool) {
+	switch t {
+	case TypeCNAME, TypeDNAME:
+		return data, true
+	case TypeSVCB, TypeHTTPS:
+		at = data + priorityLen
+		return at, at < end && msg[at] != 0
+	default:
+		return 0, false
+	}
 }
 
 // Addr returns the address of an A or AAAA record of class IN, an IPv4-mapped

@@ -16,10 +16,9 @@ const (
 	TypeAAAA  Type = 28
 	TypeDNAME Type = 39
 	TypeOPT   Type = 41
+	TypeSVCB  Type = 64
+	TypeHTTPS Type = 65
 )
-
-// alias reports whether a record of this type leads to another name.
-func (t Type) alias() bool { return t == TypeCNAME || t == TypeDNAME }
 
 // String returns the mnemonic of the types in common use, and TYPE and the
 // number for the others (RFC 3597, chapter 5).
@@ -27,7 +26,7 @@ func (t Type) String() string {
 	names := [...]string{
 		TypeA: "A", 2: "NS", TypeCNAME: "CNAME", 6: "SOA", 10: "NULL", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT",
 		TypeAAAA: "AAAA", 33: "SRV", 35: "NAPTR", TypeDNAME: "DNAME", TypeOPT: "OPT", 43: "DS", 48: "DNSKEY",
-		64: "SVCB", 65: "HTTPS", 252: "AXFR", 255: "ANY",
+		TypeSVCB: "SVCB", TypeHTTPS: "HTTPS", 252: "AXFR", 255: "ANY",
 	}
 	if int(t) < len(names) && names[t] != "" {
 		return names[t]
