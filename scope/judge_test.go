@@ -104,6 +104,8 @@ func TestResolver(t *testing.T) {
 	web := alertOf(contact(host, badAddr, 443, alert.Contact{State: "established", Initiator: "host"}, 4, 4))
 	behalf := lookup(host, killSwitch, "NXDOMAIN", 1, 1)
 	behalf.Evidence.DNS.OnBehalf = true
+	revised := behalf
+	revised.Seq = 1
 	tests := []struct {
 		name string
 		said []said
@@ -113,6 +115,7 @@ func TestResolver(t *testing.T) {
 		{"learned after", []said{asks, upstream, learned}, scope.Seen},
 		{"never learned", []said{asks}, scope.Infected},
 		{"on behalf, never learned", []said{alertOf(behalf)}, scope.Seen},
+		{"on behalf, as it turned out", []said{asks, alertOf(revised)}, scope.Seen},
 		{"calls on another port", []said{learned, asks, web}, scope.Suspected},
 		{"scans", []said{learned, asks, alertOf(scan(host, "sequential", alert.Scan{Port: 445, Targets: 10}, 5, 5))}, scope.Suspected},
 		{"exposed", []said{learned, asks, alertOf(exposed(host, 445, "10.1.0.1", 1, false, 1, 9))}, scope.Exposed},
@@ -140,6 +143,14 @@ func TestKillSwitchOutcome(t *testing.T) {
 		a.Evidence.DNS.Type = t
 		return a
 	}
+	lastly := func(a alert.Alert, code string, resolved ...string) alert.Alert {
+		l := alert.Lookup{Time: a.Last, Type: "A", ResponseCode: code}
+		for _, r := range resolved {
+			l.Resolved = append(l.Resolved, addr(r))
+		}
+		a.Evidence.DNS.Last = l
+		return a
+	}
 	const host = "10.1.0.14"
 	other := &ioc.Indicator{Type: ioc.Domain, Value: "ifferfsodp9ifjaposdfjhgosurijfaewrwergwea.com", Class: ioc.KillSwitch}
 	tests := []struct {
@@ -160,6 +171,9 @@ func TestKillSwitchOutcome(t *testing.T) {
 		{"the worse of two at once", []alert.Alert{
 			lookup(host, killSwitch, "NXDOMAIN", 1, 1), lookup(host, other, "NOERROR", 1, 2, "104.16.173.80"),
 		}, "not reached"},
+		{"the last of one alert decides", []alert.Alert{lastly(lookup(host, killSwitch, "NOERROR", 1, 1, "104.16.173.80"), "NXDOMAIN")}, "not reached"},
+		{"the last has no answer", []alert.Alert{lastly(lookup(host, killSwitch, "NXDOMAIN", 1, 1), "")}, "unknown"},
+		{"the last is found", []alert.Alert{lastly(lookup(host, killSwitch, "NXDOMAIN", 1, 1), "NOERROR", "104.16.173.80")}, "reached"},
 		{"another name", []alert.Alert{lookup(host, badName, "NXDOMAIN", 1, 1)}, ""},
 	}
 	for _, tt := range tests {
@@ -173,5 +187,33 @@ func TestKillSwitchOutcome(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestUnasked: an answer that nobody asked for makes suspicious at most, tells
+// nothing of the worm, and is told as what it is.
+func TestUnasked(t *testing.T) {
+	const host = "10.1.0.14"
+	a := lookup(host, killSwitch, "NXDOMAIN", 1, 1)
+	a.Evidence.DNS.Unasked = true
+	l, _ := ledgerOf(t, []said{alertOf(a)})
+	h := find(l.Document(capture()), host)
+	if h.State != scope.Suspected || math.Abs(h.Confidence-.45) > 1e-9 || h.KillSwitch != "" {
+		t.Errorf("%s with %v, kill switch %q", h.State, h.Confidence, h.KillSwitch)
+	}
+	want := "was sent an answer about the kill-switch name " + killSwitch.Value + ": NXDOMAIN; no query was seen (WannaCry kill switch, feed builtin)"
+	if got := scope.Predicate(&a); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestLastLookupIsTold: where the last lookup came to something else than the
+// best, both are told.
+func TestLastLookupIsTold(t *testing.T) {
+	a := lookup("10.1.0.14", killSwitch, "NOERROR", 1, 1, "104.16.173.80")
+	a.Evidence.DNS.Last = alert.Lookup{Time: a.Last, Type: "A", ResponseCode: "NXDOMAIN"}
+	want := "asked for the kill-switch name " + killSwitch.Value + ": resolved to 104.16.173.80, the last time NXDOMAIN; the worm goes on"
+	if got := scope.Predicate(&a); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

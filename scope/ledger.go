@@ -160,8 +160,11 @@ func alerted(a *alert.Alert, k kind, confidence float64) fact {
 // on behalf of a client says nothing of the host.
 func (l *Ledger) domain(a *alert.Alert) {
 	f := alerted(a, kindBeaconing, rateIndicator(a.Indicator))
-	if a.Evidence.DNS.OnBehalf {
+	switch {
+	case a.Evidence.DNS.OnBehalf:
 		f.confidence = 0
+	case a.Evidence.DNS.Unasked:
+		f.confidence *= weightUnknown
 	}
 	f.peer = a.Evidence.DNS.Resolver
 	f.viaDNS = true

@@ -3,6 +3,7 @@ package scope
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,10 +28,15 @@ func (k killSwitch) String() string {
 }
 
 // asksKillSwitch reports whether the fact is the host's own lookup of a
-// kill-switch name.
+// kill-switch name, and more than an answer that anyone can send.
 func (f *fact) asksKillSwitch() bool {
-	return f.alert != nil && f.alert.Rule == alert.RuleDomain &&
+	return f.alert != nil && f.alert.Rule == alert.RuleDomain && !f.alert.Evidence.DNS.Unasked &&
 		f.alert.Indicator != nil && f.alert.Indicator.Class == ioc.KillSwitch
+}
+
+// asksOnBehalf reports whether the fact is a lookup for a client.
+func asksOnBehalf(f fact) bool {
+	return f.alert != nil && f.alert.Evidence.DNS != nil && f.alert.Evidence.DNS.OnBehalf
 }
 
 // killSwitch returns what became of the last lookup; of two at one time, the
@@ -42,7 +48,7 @@ func (h *host) killSwitch() killSwitch {
 		if !f.asksKillSwitch() || h.weight(f) == 0 {
 			continue
 		}
-		o := lookupOutcome(f.alert.Evidence.DNS)
+		o := lastLookup(f.alert.Evidence.DNS).outcome()
 		if outcome == notAsked || f.last > at || f.last == at && o > outcome {
 			outcome, at = o, f.last
 		}
@@ -50,29 +56,63 @@ func (h *host) killSwitch() killSwitch {
 	return outcome
 }
 
-// lookupOutcome tells from the answer whether a web server could be reached.
-func lookupOutcome(d *alert.DNS) killSwitch {
+// lastLookup returns what became of the last lookup, or the most that any
+// brought, where an earlier version has kept no more.
+func lastLookup(d *alert.DNS) lookup {
+	if !d.Last.Time.IsZero() {
+		return lookup(d.Last)
+	}
+	return allLookups(d)
+}
+
+// allLookups returns the most that any lookup brought.
+func allLookups(d *alert.DNS) lookup {
+	return lookup{Type: d.Type, ResponseCode: d.ResponseCode, Resolved: d.Resolved}
+}
+
+// lookup is what became of a lookup.
+type lookup alert.Lookup
+
+// outcome tells from the answer whether a web server could be reached.
+func (l lookup) outcome() killSwitch {
 	switch {
-	case d.ResponseCode == "":
+	case l.ResponseCode == "":
 		return unknown
-	case d.ResponseCode != "NOERROR":
+	case l.ResponseCode != "NOERROR":
 		return notReached
 	}
-	for _, a := range d.Resolved {
+	for _, a := range l.Resolved {
 		if !a.IsUnspecified() && !a.IsLoopback() { // what filters answer
 			return reached
 		}
 	}
-	if len(d.Resolved) == 0 && d.Type != "A" { // the worm asks for A
+	if len(l.Resolved) == 0 && l.Type != "A" { // the worm asks for A
 		return unknown
 	}
 	return notReached
+}
+
+// words tells the answer.
+func (l lookup) words() string {
+	switch {
+	case l.ResponseCode == "":
+		return "no answer seen"
+	case len(l.Resolved) > 0:
+		return "resolved to " + addresses(l.Resolved, 2)
+	case l.ResponseCode == "NOERROR":
+		return "no address"
+	default:
+		return printable(l.ResponseCode)
+	}
 }
 
 // why says in words what led to a verdict.
 func (h *host) why(from State, v verdict) string {
 	if v.state < from && h.resolver {
 		return "it is a DNS resolver and asks for its clients"
+	}
+	if v.state < from && slices.ContainsFunc(h.facts, asksOnBehalf) {
+		return "it asked on behalf of a client"
 	}
 	if v.state < from && len(h.marks) > 0 {
 		return "an analyst marked it " + h.marks[len(h.marks)-1].Kind.words()
@@ -180,21 +220,38 @@ func lookupWords(a *alert.Alert) string {
 	if a.Indicator != nil && a.Indicator.Class == ioc.KillSwitch {
 		what = "kill-switch name "
 	}
-	s := "asked for the " + what + printable(d.Question)
+	s := "asked for the "
+	if d.Unasked {
+		s = "was sent an answer about the "
+	}
+	s += what + printable(d.Question)
 	if d.Matched != "" && d.Matched != d.Question {
 		s += ", which leads to " + printable(d.Matched)
 	}
 	if a.Count > 1 {
 		s += " " + grouped(a.Count) + " times"
 	}
-	s += ": " + answerWords(d)
+	s += ": " + allLookups(d).words()
 	switch {
 	case d.OnBehalf:
 		return s + "; on behalf of a client"
+	case d.Unasked:
+		return s + "; no query was seen" + source(a.Indicator)
 	case a.Indicator == nil || a.Indicator.Class != ioc.KillSwitch:
 		return s + source(a.Indicator)
+	default:
+		return s + killSwitchWords(d)
 	}
-	switch lookupOutcome(d) {
+}
+
+// killSwitchWords tells how the last lookup of a kill-switch name differs from
+// the most that any brought, and what it means.
+func killSwitchWords(d *alert.DNS) (s string) {
+	last := lastLookup(d)
+	if last.outcome() != allLookups(d).outcome() {
+		s = ", the last time " + last.words()
+	}
+	switch last.outcome() {
 	case reached:
 		return s + "; the worm may be dormant"
 	case notReached:
@@ -202,19 +259,6 @@ func lookupWords(a *alert.Alert) string {
 	case notAsked, unknown:
 	}
 	return s
-}
-
-func answerWords(d *alert.DNS) string {
-	switch {
-	case d.ResponseCode == "":
-		return "no answer seen"
-	case len(d.Resolved) > 0:
-		return "resolved to " + addresses(d.Resolved, 2)
-	case d.ResponseCode == "NOERROR":
-		return "no address"
-	default:
-		return printable(d.ResponseCode)
-	}
 }
 
 func contactWords(a *alert.Alert) string {

@@ -137,6 +137,21 @@ type DNS struct {
 	Resolver     netip.Addr   // who was asked
 	Client       netip.Prefix // EDNS Client Subnet (RFC 7871), invalid when there is none
 	OnBehalf     bool         // the host asked as a resolver, for a client that is not known
+	// Unasked says that answers came and no query was seen, on a tap that shows
+	// queries: anyone may have sent them.
+	Unasked bool
+	// Last is what became of the latest lookup. The fields above keep the most
+	// that any of them brought.
+	Last Lookup
+}
+
+// Lookup is what became of one lookup: a question, what a stub asks with it
+// (the other type of address, search suffixes), and the answers.
+type Lookup struct {
+	Time         time.Time // of the first query, zero where nothing is known
+	Type         string    // query type of what was answered, or asked first
+	ResponseCode string    // empty while no answer was seen that tells anything
+	Resolved     []netip.Addr
 }
 
 // Contact is the evidence of traffic with an indicator address.
