@@ -125,7 +125,7 @@ func run(t *testing.T, file string, set *ioc.Set, copies int) []alert.Alert {
 	d := New(&r, &zone.Map{}, set, Config{MaxPerHost: 1 << 20, MaxFindings: 1 << 20})
 	e := detect.NewEngine(d)
 	each(t, file, func(p *packet.Packet) {
-		d.asked = lru.New[askedKey, int64](1) // every asker counts here
+		d.asked = lru.New[askedKey, asking](1) // every asker counts here
 		for i := range copies {
 			p.TTL -= uint8(i)
 			e.Packet(p)

@@ -11,21 +11,34 @@
 // A resolver asks for its clients, and must not be taken for one of them. A
 // query is on behalf of another when
 //
-//   - a query for the same indicator reached the asker in the last ten
-//     seconds: then the alert about the client says it all, and there is none
-//     about the asker;
+//   - a query for the same indicator reached the asker from inside in the last
+//     five minutes. When the asker was seen to answer as a resolver does, and
+//     that query or what it asked since is no more than ten seconds old, the
+//     alert about the client says it all, and there is none about the asker;
 //   - it does not desire recursion, as iterative resolvers do;
 //   - it carries an EDNS Client Subnet (RFC 7871). When that is a whole address
 //     inside, the alert is about that host;
 //   - the asker is known to resolve: it answered three different hosts with
-//     RA set.
+//     RA set. For an alias that led to the indicator one host is enough: the
+//     query that brought it was no sign yet that anyone should remember.
 //
-// Otherwise than in the first case there is one alert of low severity with
-// OnBehalf set. A forwarder whose clients are on the far side of the tap and
+// Else there is one alert of low severity with OnBehalf set. An alert that began
+// without it gets it when the client's query comes a moment later, as it can
+// where two sensors' clocks differ, or when the host passes the answer on.
+//
+// A forwarder whose clients are on the far side of the tap and
 // that adds nothing to its queries can't be told from a client; when it is
 // learned later, the fact (alert.FactResolver) says so. A resolver that is
 // itself infected is seen by other rules, or by a lookup that none of this
-// explains.
+// explains. One that is asked over IPv4 and asks over IPv6 looks like two hosts.
+//
+// # Answers
+//
+// An answer comes from port 53 and belongs to the query with its port, ID and
+// question of the last two minutes. One for an indicator without such a query
+// makes a weaker alert, with Unasked set, until the capture has shown that the
+// tap does not see queries: anyone can send it. Where an alias led to the
+// indicator, its query was not noted, and nothing is held against the answer.
 //
 // Multicast DNS and LLMNR are not read: nobody resolves there for anyone.
 package dns
@@ -75,7 +88,8 @@ type Stats struct {
 	CutShort           uint64                   // messages of which the capture holds the beginning only
 	Matches            uint64                   // messages with an indicator name
 	Expired            uint64                   // of Matches, those whose indicator no longer holds
-	Repeated           uint64                   // of Matches, copies and repetitions
+	Misdirected        uint64                   // of Matches, queries not to and answers not from port 53
+	Repeated           uint64                   // of Matches, copies and repetitions, and answers to what was counted
 	Forwarded          uint64                   // of Matches, those explained by a client's query
 	Evicted            uint64                   // alerts ended early to make room
 	OverLimit          uint64                   // lookups counted under ManyIndicators
@@ -97,22 +111,14 @@ type Detector struct {
 	buffered  int // bytes that framers hold
 	findings  *lru.Table[findingKey, finding]
 	perHost   perHost
-	asked     *lru.Table[askedKey, int64]
+	asked     *lru.Table[askedKey, asking]
+	lookups   *lru.Table[dup.Hash, lookup]
 	resolvers resolvers
-	repeats   *dup.Filter
 
 	parser  dnsmsg.Parser
 	record  dnsmsg.Record
 	reading reading
 }
-
-const (
-	maxAsked = 65536
-	// repeatWindow is how long the same query, by port and ID, is taken for a
-	// repetition or a copy: stubs try again after 5 s, and once more.
-	repeatWindow = 15 * time.Second
-	repeatSize   = 1 << 15
-)
 
 // New makes a detector that looks names up in set and tells emit.
 func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detector {
@@ -135,9 +141,9 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 		emit: emit, zones: zones, set: set, tails: set.Tails(), cfg: cfg,
 		findings:  lru.New[findingKey, finding](cfg.MaxFindings),
 		perHost:   perHost{},
-		asked:     lru.New[askedKey, int64](maxAsked),
+		asked:     lru.New[askedKey, asking](maxAsked),
+		lookups:   lru.New[dup.Hash, lookup](maxLookups),
 		resolvers: newResolvers(),
-		repeats:   dup.New(repeatSize, repeatWindow),
 	}
 	d.flows = flow.New(cfg.Flows, d.openStream)
 	return d

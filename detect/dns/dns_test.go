@@ -42,6 +42,9 @@ func line(a alert.Alert) string {
 	if d.OnBehalf {
 		s += " behalf"
 	}
+	if d.Unasked {
+		s += " unasked"
+	}
 	return s
 }
 
@@ -192,8 +195,8 @@ func TestLookups(t *testing.T) {
 			b.udp(resolver, client, reply(b.t, q, dns.RcodeNameError))
 			b.udp(resolver, client, reply(b.t, q, dns.RcodeNameError))
 		}, `
-			start 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN
-			end 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN`},
+			start 10.0.0.9 bad.example n=1 sev=50 bad.example/A NXDOMAIN unasked
+			end 10.0.0.9 bad.example n=1 sev=50 bad.example/A NXDOMAIN unasked`},
 		{"an alias leads there", func(b *bench) {
 			q := query(1, "good.example", dns.TypeA)
 			b.udp(client, resolver, q)
@@ -201,13 +204,20 @@ func TestLookups(t *testing.T) {
 		}, `
 			start 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5
 			end 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5`},
+		{"a service is there", func(b *bench) {
+			q := query(1, "good.example", dns.TypeHTTPS)
+			b.udp(client, resolver, q)
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeSuccess, "good.example. 60 HTTPS 0 x.bad.example."))
+		}, `
+			start 10.0.0.9 bad.example n=1 sev=75 good.example/HTTPS NOERROR
+			end 10.0.0.9 bad.example n=1 sev=75 good.example/HTTPS NOERROR`},
 		{"answer without a question", func(b *bench) {
 			m := reply(b.t, query(1, "x.example", dns.TypeA), dns.RcodeSuccess, "bad.example. 60 A 203.0.113.5")
 			m.Question = nil
 			b.udp(resolver, client, m)
 		}, `
-			start 10.0.0.9 bad.example n=1 sev=75 bad.example/ NOERROR 203.0.113.5
-			end 10.0.0.9 bad.example n=1 sev=75 bad.example/ NOERROR 203.0.113.5`},
+			start 10.0.0.9 bad.example n=1 sev=50 bad.example/ NOERROR 203.0.113.5 unasked
+			end 10.0.0.9 bad.example n=1 sev=50 bad.example/ NOERROR 203.0.113.5 unasked`},
 		{"copies and repetitions are one lookup", func(b *bench) {
 			for range 2 {
 				for range 2 {
@@ -238,6 +248,7 @@ func TestLookups(t *testing.T) {
 			end 198.51.100.7 bad.example n=1 sev=25 bad.example/A unanswered`},
 		{"forwarder", func(b *bench) {
 			q, f := query(1, "bad.example", dns.TypeA), query(77, "bad.example", dns.TypeA)
+			b.serves(resolver)
 			b.udp(client, resolver, q)
 			b.udp(fromRes, upstream, f)
 			b.udp(upstream, fromRes, reply(b.t, f, dns.RcodeNameError))
@@ -486,9 +497,9 @@ func TestFragments(t *testing.T) {
 	p.Reassembled = true
 	b.Packet(p)
 	b.expect(`
-		start 10.0.0.9 bad.example n=1 sev=75 bad.example/A NOERROR
-		update 10.0.0.9 bad.example n=1 sev=75 bad.example/A NOERROR 203.0.113.5
-		end 10.0.0.9 bad.example n=1 sev=75 bad.example/A NOERROR 203.0.113.5`)
+		start 10.0.0.9 bad.example n=1 sev=50 bad.example/A NOERROR unasked
+		update 10.0.0.9 bad.example n=1 sev=50 bad.example/A NOERROR 203.0.113.5 unasked
+		end 10.0.0.9 bad.example n=1 sev=50 bad.example/A NOERROR 203.0.113.5 unasked`)
 	if s := b.Stats(); s.CutShort != 1 || s.Undecoded != [len(s.Undecoded)]uint64{} {
 		t.Errorf("%+v", s)
 	}

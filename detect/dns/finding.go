@@ -9,7 +9,6 @@ import (
 	"wormscope/detect/dnsmsg"
 	"wormscope/detect/dup"
 	"wormscope/detect/lru"
-	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
 
@@ -23,97 +22,105 @@ type findingKey struct {
 
 // finding is an open alert.
 type finding struct {
-	alert   alert.Alert // as last said; evidence and frames stay here
-	dns     alert.DNS
-	pace    alert.Pace
-	active  int64 // packet time of the last message about it
-	answers int   // updates because of an answer
+	alert    alert.Alert // as last said; evidence and frames stay here
+	dns      alert.DNS
+	pace     alert.Pace
+	active   int64        // packet time of the last message about it
+	answers  int          // updates because of an answer, see maxAnswerUpdates
+	began    int64        // packet time at which the latest lookup began
+	question dup.Hash     // what that one asked first
+	said     alert.Lookup // dns.Last as last said
 }
 
 const (
-	maxFrames        = 8
+	maxFrames = 8
+	// maxAnswerUpdates is how many answers are worth an update of their own.
+	// Each update that the count brings allows one more.
 	maxAnswerUpdates = 8
-	// behalfWindow is how long after a client's query a resolver's own for the
-	// same indicator is on its behalf.
-	behalfWindow = int64(10 * time.Second)
 )
-
-// askedKey is who was asked for what.
-type askedKey struct {
-	host  netip.Addr
-	match ioc.Match
-}
 
 // perHost counts the findings of each host.
 type perHost map[netip.Addr]int
 
 // match takes an indicator name in a message.
 func (d *Detector) match(m *message, f found) {
-	asker, server := m.src.Netip(), m.dst.Netip()
-	if d.parser.Response() {
-		asker, server = server, asker
-	}
-	if !d.set.Active(f.match, m.time) {
-		d.stats.Expired++
+	asker, server, ok := d.ends(m, f)
+	if !ok {
 		return
 	}
-	if a := asker.Addr(); a.IsMulticast() || a.IsUnspecified() {
-		return
+	response := d.parser.Response()
+	question := d.asks(f)
+	l, fresh := d.lookup(m, asker, question)
+	switch {
+	case !response:
+		d.noteAsked(asker.Addr(), server.Addr(), f.match, m.time)
+	case !l.asked:
+		d.revise(server.Addr(), f.match, m.time, passOn)
 	}
-	if !d.parser.Response() {
-		d.noteAsked(server.Addr(), f.match, m.time)
-	}
-	if d.forwarded(asker.Addr(), f.match, m.time) {
+	key, ok := d.whose(l, f, asker.Addr(), m.time)
+	if !ok {
 		d.stats.Forwarded++
 		return
 	}
-	key := d.attribute(asker.Addr(), f.match)
 	e, isNew := d.finding(key, m.time)
 	v := &e.Value
 	v.active = m.time
 	d.findings.Touch(e)
+	l.key = e.Key
 	if isNew {
-		d.begin(e, m, f, asker, server)
+		d.begin(e, m, l, f, asker, server)
 	}
-	fresh := d.fresh(m, f, asker)
-	if fresh {
+	if fresh = fresh || isNew; fresh {
 		v.count(m)
+		v.look(question, d.qtype(f), m.time)
+		l.began = v.began
 	}
-	answered := d.parser.Response() && d.answer(v, f, server)
+	substantiated := d.substantiate(e, l, f)
+	answered := response && d.answer(v, l, f, server.Addr())
+	due := fresh && v.pace.Due(v.alert.Count, m.time)
 	switch {
 	case isNew:
-		v.pace.Due(v.alert.Count, m.time)
 		d.say(v, alert.PhaseStart, m.time)
-	case fresh && v.pace.Due(v.alert.Count, m.time), answered:
+	case due:
+		v.answers = min(v.answers, maxAnswerUpdates-1)
+		fallthrough
+	case substantiated, answered:
 		d.say(v, alert.PhaseUpdate, m.time)
 	}
 }
 
-// forwarded reports whether someone asked this host for the same a moment ago.
-func (d *Detector) forwarded(host netip.Addr, match ioc.Match, now int64) bool {
-	e := d.asked.Get(askedKey{host, match})
-	return e != nil && now-e.Value <= behalfWindow
+// ends returns who asks and who is asked, and whether that is a lookup of an
+// indicator that holds.
+func (d *Detector) ends(m *message, f found) (asker, server netip.AddrPort, ok bool) {
+	asker, server = m.src.Netip(), m.dst.Netip()
+	if d.parser.Response() {
+		asker, server = server, asker
+	}
+	switch a := asker.Addr(); {
+	case server.Port() != port:
+		d.stats.Misdirected++
+	case !d.set.Active(f.match, m.time):
+		d.stats.Expired++
+	default:
+		ok = !a.IsMulticast() && !a.IsUnspecified()
+	}
+	return asker, server, ok
 }
 
-// noteAsked notes that someone was asked for an indicator.
-func (d *Detector) noteAsked(host netip.Addr, match ioc.Match, now int64) {
-	k := askedKey{host, match}
-	e := d.asked.Get(k)
-	if e == nil {
-		e = d.asked.Add(k)
+// whose says whose lookup a message is part of, or that it is plainly that of a
+// client, which has an alert of its own.
+func (d *Detector) whose(l *lookup, f found, asker netip.Addr, now int64) (key findingKey, ok bool) {
+	if l.forwarded && d.parser.Response() {
+		return key, false
 	}
-	e.Value = now
-	d.asked.Touch(e)
-}
-
-// attribute says who a lookup is of: the asker, or the client that it names.
-func (d *Detector) attribute(asker netip.Addr, match ioc.Match) findingKey {
-	client := d.reading.client
-	if client.IsValid() && client.IsSingleIP() && (client.Addr() == asker || d.zones.Inside(client.Addr())) {
-		return findingKey{host: client.Addr(), match: match}
+	if d.findings.Get(l.key) != nil {
+		return l.key, true
 	}
-	behalf := client.IsValid() || !d.parser.RecursionDesired() || d.Resolver(asker)
-	return findingKey{host: asker, match: match, onBehalf: behalf}
+	behalf, forwarded := d.explained(asker, f.match, now)
+	if l.forwarded = forwarded; forwarded {
+		return key, false
+	}
+	return d.attribute(asker, f, behalf), true
 }
 
 // finding returns the open alert for a key, or makes room for a new one.
@@ -137,15 +144,15 @@ func (d *Detector) finding(key findingKey, now int64) (e *lru.Entry[findingKey, 
 }
 
 // begin fills in what an alert begins with.
-func (d *Detector) begin(e *lru.Entry[findingKey, finding], m *message, f found, asker, server netip.AddrPort) {
-	v, r := &e.Value, &d.reading
+func (d *Detector) begin(e *lru.Entry[findingKey, finding], m *message, l *lookup, f found, asker, server netip.AddrPort) {
+	v := &e.Value
 	indicator := d.set.Indicator(f.match)
 	at := time.Unix(0, m.time).UTC()
-	v.dns = alert.DNS{Resolver: server.Addr(), Client: r.client, OnBehalf: e.Key.onBehalf}
-	v.asked(r, f)
+	v.dns = alert.DNS{Resolver: server.Addr(), Client: d.reading.client, OnBehalf: e.Key.onBehalf, Unasked: d.unasked(l, f)}
+	d.noteQuestion(v, f)
 	v.alert = alert.Alert{
 		Rule: alert.RuleDomain, Host: e.Key.host, Orig: asker, Resp: server, Proto: uint8(m.proto), VLAN: m.vlan,
-		First: at, Last: at, Indicator: &indicator, Severity: d.severity(e.Key, &indicator, server.Addr()),
+		First: at, Last: at, Indicator: &indicator, Severity: d.severity(e.Key, &indicator, server.Addr(), v.dns.Unasked),
 	}
 	what := []string{indicator.Value}
 	if e.Key.onBehalf {
@@ -159,11 +166,13 @@ func (d *Detector) begin(e *lru.Entry[findingKey, finding], m *message, f found,
 }
 
 // severity says how much a lookup matters.
-func (d *Detector) severity(key findingKey, i *ioc.Indicator, server netip.Addr) alert.Severity {
+func (d *Detector) severity(key findingKey, i *ioc.Indicator, server netip.Addr, unasked bool) alert.Severity {
 	fromOutside := !d.zones.Inside(key.host) && d.zones.Inside(server)
 	switch {
 	case key.onBehalf, fromOutside, i.Class == ioc.Anonymizer:
 		return alert.Low
+	case unasked:
+		return alert.Medium
 	case i.Class == ioc.KillSwitch:
 		return alert.Critical
 	case i.Class == ioc.Sinkhole, i.Confidence == ioc.HighConfidence:
@@ -173,27 +182,42 @@ func (d *Detector) severity(key findingKey, i *ioc.Indicator, server netip.Addr)
 	}
 }
 
-// fresh reports whether a message is about a lookup that was not counted yet:
-// a query, or an answer whose query was not captured.
-func (d *Detector) fresh(m *message, f found, asker netip.AddrPort) bool {
-	r := &d.reading
-	h := dup.NewHash().AddrPort(ip.FromPort(asker)).Uint64(uint64(d.parser.ID)<<16 | uint64(r.question.Type))
-	if r.asked {
-		h = h.Bytes(r.question.Name.Bytes())
-	}
-	if d.repeats.Seen(h.Bytes([]byte(f.name)), m.time) {
-		d.stats.Repeated++
+// substantiate notes that a finding no longer rests on answers to nothing, and
+// reports whether that is news.
+func (d *Detector) substantiate(e *lru.Entry[findingKey, finding], l *lookup, f found) bool {
+	v := &e.Value
+	if !v.dns.Unasked || d.unasked(l, f) {
 		return false
 	}
+	d.trust(e)
 	return true
 }
 
-// asked notes what was asked for.
-func (v *finding) asked(r *reading, f found) {
+// trust takes a finding for a lookup of the host's.
+func (d *Detector) trust(e *lru.Entry[findingKey, finding]) {
+	v := &e.Value
+	v.dns.Unasked = false
+	v.alert.Severity = d.severity(e.Key, v.alert.Indicator, v.alert.Resp.Addr(), false)
+}
+
+// noteQuestion notes what was asked for.
+func (d *Detector) noteQuestion(v *finding, f found) {
 	v.dns.Matched = f.name
-	v.dns.Question, v.dns.Type = f.name, ""
-	if r.asked {
-		v.dns.Question, v.dns.Type = r.question.Name.String(), r.question.Type.String()
+	v.dns.Question, v.dns.Type = f.name, d.qtype(f)
+	if d.alias(f) {
+		v.dns.Question = d.reading.question.Name.String()
+	}
+}
+
+// qtype names the type of the question that led to what was found.
+func (d *Detector) qtype(f found) string {
+	switch {
+	case f.asked:
+		return f.qtype.String()
+	case d.reading.asked:
+		return d.reading.question.Type.String()
+	default:
+		return ""
 	}
 }
 
@@ -208,20 +232,35 @@ func (v *finding) count(m *message) {
 	}
 }
 
-// answer takes what a response says, when it says more than those before it:
-// addresses before none, none before NXDOMAIN, that before an error. It reports
-// whether that is worth an update.
-func (d *Detector) answer(v *finding, f found, server netip.AddrPort) bool {
+// answer takes what a response says, and reports whether that is worth an
+// update.
+func (d *Detector) answer(v *finding, l *lookup, f found, server netip.Addr) bool {
 	r := &d.reading
-	code := d.parser.RCode()
-	was, is := rank(v.dns.ResponseCode, len(v.dns.Resolved)), rank(code.String(), len(r.addrs))
+	if len(r.addrs) == 0 && !rcodeTells(&d.parser.Header) {
+		return false
+	}
+	merged := d.merge(v, f, server)
+	latest := l.began == v.began && v.latest(d.parser.RCode(), d.qtype(f), r)
+	if !merged && !latest || v.answers >= maxAnswerUpdates {
+		return false
+	}
+	v.answers++
+	return true
+}
+
+// merge takes what a response says, when it says more than those before it:
+// addresses before none, none before NXDOMAIN, that before an error. It reports
+// whether it does.
+func (d *Detector) merge(v *finding, f found, server netip.Addr) bool {
+	r, code := &d.reading, d.parser.RCode().String()
+	was, is := rank(v.dns.ResponseCode, len(v.dns.Resolved)), rank(code, len(r.addrs))
 	if is < was {
 		return false
 	}
 	changed := is > was
 	if changed {
-		v.asked(r, f)
-		v.dns.ResponseCode, v.dns.Resolver = code.String(), server.Addr()
+		d.noteQuestion(v, f)
+		v.dns.ResponseCode, v.dns.Resolver = code, server
 	}
 	for _, a := range r.addrs {
 		if len(v.dns.Resolved) >= maxAddrs || slices.Contains(v.dns.Resolved, a) {
@@ -233,11 +272,7 @@ func (d *Detector) answer(v *finding, f found, server netip.AddrPort) bool {
 		}
 		changed = true
 	}
-	if !changed || v.answers >= maxAnswerUpdates {
-		return false
-	}
-	v.answers++
-	return true
+	return changed
 }
 
 // rank orders answers by what they tell.
@@ -262,6 +297,8 @@ func (d *Detector) say(v *finding, phase alert.Phase, now int64) {
 	a.Phase, a.Time = phase, time.Unix(0, now).UTC()
 	evidence := v.dns
 	evidence.Resolved, evidence.Listed = slices.Clone(v.dns.Resolved), slices.Clone(v.dns.Listed)
+	evidence.Last.Resolved = slices.Clone(v.dns.Last.Resolved)
+	v.said = evidence.Last
 	a.Evidence.DNS = &evidence
 	a.Frames = slices.Clone(v.alert.Frames)
 	d.emit.Alert(a)
@@ -270,6 +307,9 @@ func (d *Detector) say(v *finding, phase alert.Phase, now int64) {
 
 // end says a last time what an alert counted, and forgets it.
 func (d *Detector) end(e *lru.Entry[findingKey, finding], now int64) {
+	if e.Value.dns.Unasked && d.answersOnly() { // which was not known before
+		d.trust(e)
+	}
 	d.say(&e.Value, alert.PhaseEnd, now)
 	if d.perHost[e.Key.host]--; d.perHost[e.Key.host] == 0 {
 		delete(d.perHost, e.Key.host)

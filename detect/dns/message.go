@@ -54,7 +54,9 @@ func (r *reading) reset() {
 // found is an indicator name in a message.
 type found struct {
 	match ioc.Match
-	name  string // as in the message
+	name  string      // as in the message
+	asked bool        // it is a question, and no alias led there
+	qtype dnsmsg.Type // of that question
 }
 
 // message looks at one DNS message.
@@ -115,9 +117,9 @@ func (d *Detector) readQuestions() {
 	if r.asked = d.parser.Question(&r.question); !r.asked {
 		return
 	}
-	d.look(&r.question.Name)
+	d.lookAsked(&r.question)
 	for n := min(d.parser.Questions, maxQuestions); n > 1 && d.parser.Question(&r.next); n-- {
-		d.look(&r.next.Name)
+		d.lookAsked(&r.next)
 	}
 }
 
@@ -160,6 +162,16 @@ func (d *Detector) readNames() {
 	}
 }
 
+// lookAsked looks the name of a question up.
+func (d *Detector) lookAsked(q *dnsmsg.Question) {
+	n := len(d.reading.found)
+	d.look(&q.Name)
+	for i := range d.reading.found[n:] {
+		f := &d.reading.found[n+i]
+		f.asked, f.qtype = true, q.Type
+	}
+}
+
 // look looks one name up and notes when it is an indicator.
 func (d *Detector) look(name *dnsmsg.Name) {
 	if d.set.Clean(name.Wire()) {
@@ -175,5 +187,5 @@ func (d *Detector) look(name *dnsmsg.Name) {
 			return
 		}
 	}
-	r.found = append(r.found, found{match, name.String()})
+	r.found = append(r.found, found{match: match, name: name.String()})
 }

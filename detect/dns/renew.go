@@ -23,10 +23,18 @@ func (d *Detector) SetIndicators(set *ioc.Set, now int64) {
 		k.match, ok = remap(k.match)
 		return k, ok
 	})
-	d.asked.Rekey(func(e *lru.Entry[askedKey, int64]) (k askedKey, ok bool) {
+	d.asked.Rekey(func(e *lru.Entry[askedKey, asking]) (k askedKey, ok bool) {
 		k = e.Key
 		k.match, ok = remap(k.match)
 		return k, ok
 	})
+	for e := d.lookups.Oldest(); e != nil; e = d.lookups.Newer(e) {
+		k := &e.Value.key
+		if next, ok := remap(k.match); ok {
+			k.match = next
+		} else {
+			*k = findingKey{}
+		}
+	}
 	d.set, d.tails = set, set.Tails()
 }

@@ -15,6 +15,7 @@ import (
 // own query is still its client's.
 func TestRenewKeepsWhatIsOpen(t *testing.T) {
 	b := newBench(t, Config{}, ioc.Indicator{Type: ioc.Domain, Value: "gone.example"}, ioc.Indicator{Type: ioc.Domain, Value: "stale.example"})
+	b.serves(resolver)
 	b.udp(client, resolver, query(1, "www.bad.example", dns.TypeA))
 	b.udp(client, resolver, query(2, "gone.example", dns.TypeA))
 	b.udp(client, resolver, query(3, "stale.example", dns.TypeA))

@@ -45,6 +45,11 @@ func newResolvers() resolvers {
 // Resolver reports whether a host is known to resolve for others.
 func (d *Detector) Resolver(a netip.Addr) bool { return d.resolvers.known.Get(ip.From(a)) != nil }
 
+// serves reports whether a host was seen to answer anyone as a resolver does.
+func (d *Detector) serves(a netip.Addr) bool {
+	return d.resolvers.candidates.Get(ip.From(a)) != nil || d.Resolver(a)
+}
+
 // learn notes an answer of someone who may be a resolver.
 func (d *Detector) learn(m *message) {
 	r := &d.resolvers

@@ -1,0 +1,125 @@
+package dns
+
+import (
+	"net/netip"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/detect/dnsmsg"
+	"wormscope/ioc"
+)
+
+const (
+	maxAsked = 65536
+	// behalfWindow is how long after someone asked a host for an indicator its
+	// own lookup may be on his behalf: an upstream that is dead is asked again
+	// for minutes.
+	behalfWindow = int64(5 * time.Minute)
+	// forwardWindow is how long after a client's query, or the last query for
+	// it, a resolver's own is plainly one more of these.
+	forwardWindow = int64(10 * time.Second)
+	// skew is how much earlier than the client's query a resolver's own may
+	// seem, where two sensors saw them.
+	skew = int64(100 * time.Millisecond)
+	// passOn is how long a resolver may take to pass an answer on.
+	passOn = int64(time.Second)
+)
+
+// askedKey is who was asked for what.
+type askedKey struct {
+	host  netip.Addr
+	match ioc.Match
+}
+
+// asking is when a host was asked for an indicator.
+type asking struct {
+	client int64 // when anyone asked it last
+	last   int64 // the same, or when it asked itself on his behalf
+}
+
+// noteAsked notes that a server was asked for an indicator. From outside anyone
+// can ask any host for anything; that explains what resolvers do, and no more.
+func (d *Detector) noteAsked(asker, server netip.Addr, match ioc.Match, now int64) {
+	if !d.zones.Inside(asker) && !d.serves(server) {
+		return
+	}
+	k := askedKey{server, match}
+	e := d.asked.Get(k)
+	if e == nil {
+		e = d.asked.Add(k)
+	}
+	e.Value = asking{client: now, last: now}
+	d.asked.Touch(e)
+	d.revise(server, match, now, skew)
+}
+
+// explained reports whether a host's lookup may be for someone who asked it for
+// the same, and whether that is plain enough to say nothing about the host.
+func (d *Detector) explained(host netip.Addr, match ioc.Match, now int64) (behalf, forwarded bool) {
+	e := d.asked.Get(askedKey{host, match})
+	if e == nil || now-e.Value.client > behalfWindow {
+		return false, false
+	}
+	recent := now-e.Value.last <= forwardWindow
+	if recent {
+		e.Value.last = max(e.Value.last, now)
+	}
+	return true, recent && d.serves(host)
+}
+
+// attribute says who a lookup is of: the asker, or the client that it names.
+func (d *Detector) attribute(asker netip.Addr, f found, behalf bool) findingKey {
+	client := d.reading.client
+	if client.IsValid() && client.IsSingleIP() && (client.Addr() == asker || d.zones.Inside(client.Addr())) {
+		return findingKey{host: client.Addr(), match: f.match}
+	}
+	behalf = behalf || client.IsValid() || !d.parser.RecursionDesired() || d.Resolver(asker) ||
+		d.alias(f) && d.serves(asker)
+	return findingKey{host: asker, match: f.match, onBehalf: behalf}
+}
+
+// alias reports whether the message asks for another name, which led there.
+func (d *Detector) alias(f found) bool { return d.reading.asked && !f.asked }
+
+// revise turns a host's alert that has just begun into one on behalf of
+// another, who asked the host or was answered by it.
+func (d *Detector) revise(host netip.Addr, match ioc.Match, now, within int64) {
+	k := findingKey{host: host, match: match}
+	e := d.findings.Get(k)
+	if e == nil || now-e.Value.alert.First.UnixNano() > within {
+		return
+	}
+	v := &e.Value
+	v.dns.OnBehalf, v.alert.Severity = true, alert.Low
+	k.onBehalf = true
+	if d.findings.Get(k) != nil {
+		d.end(e, now)
+		return
+	}
+	d.say(v, alert.PhaseUpdate, now)
+	moved := *v
+	d.findings.Remove(e)
+	d.findings.Add(k).Value = moved
+}
+
+const (
+	// enoughAnswers is how many there must be to know a tap by them.
+	enoughAnswers = 20
+	// answersFor is how many of them there are for one query where hardly any
+	// query is seen.
+	answersFor = 20
+)
+
+// answersOnly reports whether the tap shows answers and next to no queries.
+func (d *Detector) answersOnly() bool {
+	return d.stats.Responses >= enoughAnswers && d.stats.Queries*answersFor < d.stats.Responses
+}
+
+// unasked reports whether a message is an answer to nothing.
+func (d *Detector) unasked(l *lookup, f found) bool {
+	return d.parser.Response() && !l.asked && !d.alias(f) && !d.answersOnly()
+}
+
+// rcodeTells reports whether an answer without addresses tells anything: one
+// that did not fit does not.
+func rcodeTells(h *dnsmsg.Header) bool { return !h.Truncated() || h.RCode() != dnsmsg.NoError }
