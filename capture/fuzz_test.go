@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"testing"
 
 	"wormscope/capture"
@@ -24,6 +26,7 @@ func FuzzOpen(f *testing.F) {
 	w := newPcapWriter(binary.BigEndian, 0xa1b2cd34, 1, 2)
 	w.record(1, 2, []byte("abc"), 3)
 	f.Add(w.Bytes())
+	f.Add(slices.Concat(p.data, w.Bytes(), p.data))
 	f.Add(plainPcapng(3, 60))
 	f.Add(mixedPcapng())
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -36,7 +39,8 @@ func FuzzOpen(f *testing.F) {
 		if len(got) < 10_000 {
 			wantSameInRuns(t, []string{"-"}, bytes.NewReader(data), got, r.Stats())
 		}
-		if recognisedAsPcap(data) {
+		joined := func(text string) bool { return strings.Contains(text, "as cat joins them") } // not by gopacket
+		if recognisedAsPcap(data) && !slices.ContainsFunc(texts(r.Stats()), joined) {
 			wantForeign(t, data, got)
 		}
 	})

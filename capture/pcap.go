@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"slices"
 )
 
 // Sizes of the headers of a pcap file, in bytes.
@@ -44,8 +43,17 @@ func newPcap(s *stream) (*pcap, error) {
 	if !s.in.have(pcapFileHeader) {
 		return nil, shortHeader(s, "pcap", pcapFileHeader)
 	}
-	h := s.in.rest()[:pcapFileHeader]
-	p := &pcap{stream: s, header: pcapRecordHeader, unit: 1000, fraction: 1_000_000}
+	p := &pcap{stream: s}
+	if err := p.describe(s.in.rest()[:pcapFileHeader]); err != nil {
+		return nil, err
+	}
+	s.in.pos += pcapFileHeader
+	return p, nil
+}
+
+// describe takes from a file header what the records after it are like.
+func (p *pcap) describe(h []byte) error {
+	p.header, p.unit, p.fraction, p.lengths = pcapRecordHeader, 1000, 1_000_000, capturedFirst
 	p.swapped = !pcapMagic(binary.LittleEndian.Uint32(h))
 	switch p.u32(h) {
 	case magicNano:
@@ -56,7 +64,7 @@ func newPcap(s *stream) (*pcap, error) {
 	major, minor := p.version(h[4:])
 	switch {
 	case major != 2:
-		return nil, fmt.Errorf("is a pcap file of version %d.%d, which is not known", major, minor)
+		return fmt.Errorf("is a pcap file of version %d.%d, which is not known", major, minor)
 	case minor < 3:
 		p.lengths = wireFirst
 	case minor == 3:
@@ -64,8 +72,30 @@ func newPcap(s *stream) (*pcap, error) {
 	}
 	// The upper half tells of frame check sequences, which no decoder minds.
 	p.link = LinkType(p.u32(h[20:]) & 0xffff)
-	s.in.pos += pcapFileHeader
-	return p, nil
+	return nil
+}
+
+// joins reports whether b begins as a file header does, where a record is due:
+// as one it would have no bytes.
+func joins(b []byte) bool {
+	magic := binary.LittleEndian.Uint32(b)
+	return (pcapMagic(magic) || pcapMagic(bits.ReverseBytes32(magic))) && binary.LittleEndian.Uint64(b[8:]) == 0
+}
+
+// join goes on with a file that was appended to the one before, as cat does and
+// as packed files allow.
+func (p *pcap) join() error {
+	from := p.in.offset()
+	if !p.in.have(pcapFileHeader) {
+		return p.ended("file header", from)
+	}
+	if err := p.describe(p.in.rest()[:pcapFileHeader]); err != nil {
+		p.warn(from, "what is appended %v; the rest of the file is not read", err)
+		return io.EOF
+	}
+	p.warn(from, "several pcap files in one, as cat joins them; all are read")
+	p.in.pos += pcapFileHeader
+	return nil
 }
 
 // shortHeader is the error for a stream that ends within its file header.
@@ -102,6 +132,12 @@ func (p *pcap) next(f *Frame) error {
 		}
 		h := p.in.rest()
 		captured, wire := p.sizes(h)
+		if captured == 0 && joins(h) {
+			if err := p.join(); err != nil {
+				return err
+			}
+			continue
+		}
 		if captured > maxFrame {
 			p.damaged(captured)
 			continue
@@ -130,10 +166,12 @@ func (p *pcap) more(r *Run, most int, before int64) {
 }
 
 // whole takes the records from a place on, up to one that is not whole, damaged
-// or too late, and returns where that is.
+// or too late, or without bytes, as a further file header is, and returns where
+// that is.
 func (p *pcap) whole(r *Run, at, most int, before int64) int {
 	order, unit := binary.LittleEndian, p.unit
-	b := slices.Clip(r.Block) // a capacity that is the length takes no register
+	reach := min(len(r.Block), at+maxFrame) // so that no larger record is whole
+	b := r.Block[:reach:reach]              // a capacity that is the length takes no register
 	heads, n := r.Heads[:min(most, MaxRun)], 0
 	for n < len(heads) && at <= len(b)-pcapRecordHeader {
 		h := (*[pcapRecordHeader]byte)(b[at : at+pcapRecordHeader : at+pcapRecordHeader])
@@ -141,7 +179,7 @@ func (p *pcap) whole(r *Run, at, most int, before int64) int {
 		time := int64(sec)*nsPerSecond + int64(order.Uint32(h[4:]))*unit
 		data := at + pcapRecordHeader
 		end := data + int(captured)
-		if captured > maxFrame || end > len(b) || time >= before {
+		if captured == 0 || end > len(b) || time >= before {
 			break
 		}
 		p.last, at = sec, end
@@ -164,20 +202,24 @@ func (p *pcap) sizes(h []byte) (captured, wire uint32) {
 // damaged goes on after a record that can't be one.
 func (p *pcap) damaged(captured uint32) {
 	from := p.in.offset()
-	skipped, found := p.resync(p.header, p.last, p.plausible)
+	skipped, found := p.resync(p.header, int64(p.last), p.plausible)
 	p.warnDamage(from, fmt.Sprintf("a record of %d bytes", captured), skipped, found)
 }
 
 // plausible is the test for a record after damage. Random bytes pass with a
-// probability of about 2^-54.
-func (p *pcap) plausible(b []byte, prev uint32) (size int, at uint32) {
-	const day = 86_400
-	at = p.u32(b)
+// probability of about 2^-54, and of 2^-40 where no time is known: at least
+// three more such records follow it then, or it ends with the file.
+func (p *pcap) plausible(b []byte, prev int64) (size int, at int64) {
+	const day, year1980 = 86_400, 315_532_800
+	at = int64(p.u32(b))
 	captured, wire := p.sizes(b)
 	switch {
+	case joins(b):
+		return pcapFileHeader, prev
 	case captured == 0, captured > maxFrame, captured > wire, wire > maxFrame,
 		p.u32(b[4:]) >= p.fraction,
-		prev != 0 && (at+day < prev || at > prev+day):
+		prev == noTime && at < year1980, // or small numbers in a row would be records
+		prev != noTime && (at < prev-day || at > prev+day):
 		return 0, 0
 	}
 	return p.header + int(captured), at

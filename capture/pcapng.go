@@ -203,21 +203,21 @@ func longest(kind uint32) uint32 {
 // damaged goes on after a block that can't be one.
 func (p *pcapng) damaged(what string) {
 	from := p.in.offset()
-	skipped, found := p.resync(minBlock, 0, p.plausible)
+	skipped, found := p.resync(minBlock, noTime, p.plausible)
 	p.warnDamage(from, what, skipped, found)
 }
 
 // plausible is the test for a block after damage: its type is known, and it
 // ends with its length. It has no use for times.
-func (p *pcapng) plausible(b []byte, _ uint32) (size int, at uint32) {
+func (p *pcapng) plausible(b []byte, _ int64) (size int, at int64) {
 	kind, n := p.u32(b), p.u32(b[4:])
 	switch {
 	case n < minBlock, n%4 != 0, n > maxRead, !registered(kind),
 		kind == blockSection && p.u32(b[8:]) != byteOrderMark,
 		int(n) <= len(b) && p.u32(b[n-4:]) != n:
-		return 0, 0
+		return 0, noTime
 	}
-	return int(n), 0
+	return int(n), noTime
 }
 
 // Block types that are not read, and are known by more than their length.

@@ -7,25 +7,30 @@ const (
 	// resyncWindow is how far to follow a chain of large records, in bytes. At
 	// least four of the largest fit.
 	resyncWindow = 4 * (maxFrame + 64)
+	// noTime stands for the time of the record before where none is known.
+	noTime = -1
 )
 
 // A recordTest reports how many bytes the record at the beginning of b has,
-// 0 when none begins there. Prev is the time of the record before, or 0, and
-// at the record's own time, in units of the test's own. B has headerSize bytes
-// at least.
-type recordTest func(b []byte, prev uint32) (size int, at uint32)
+// 0 when none begins there. Prev is the time of the record before, or noTime,
+// and at the record's own time, in units of the test's own. B has headerSize
+// bytes at least.
+type recordTest func(b []byte, prev int64) (size int, at int64)
 
 // resync looks for the next record after a damaged one, which begins at the
 // stream's unused bytes, and drops what is before it. It returns how many bytes
 // that is; without a further record it is all of them. Prev is the last good
-// record's time.
-func (s *stream) resync(headerSize int, prev uint32, test recordTest) (skipped int64, found bool) {
+// record's time; records far from it count where none is near, since it may be
+// the damaged one, and captures have gaps.
+func (s *stream) resync(headerSize int, prev int64, test recordTest) (skipped int64, found bool) {
 	from := s.in.offset()
 	s.in.pos++ // the damaged record is no candidate
 	for whole := false; !whole && !found; {
 		whole = !s.in.have(2 * resyncWindow) // the rest of the stream is in memory
 		var i int
-		i, found = firstRecord(s.in.rest(), headerSize, prev, whole, test)
+		if i, found = firstRecord(s.in.rest(), headerSize, prev, whole, test); !found && prev != noTime {
+			i, found = firstRecord(s.in.rest(), headerSize, noTime, whole, test)
+		}
 		s.in.pos += i
 	}
 	skipped = s.in.offset() - from
@@ -36,7 +41,7 @@ func (s *stream) resync(headerSize int, prev uint32, test recordTest) (skipped i
 // firstRecord returns where in b the first record begins, or how much of b has
 // none. Where b is not the whole rest of the stream, the end of b is left for
 // the next time.
-func firstRecord(b []byte, headerSize int, prev uint32, whole bool, test recordTest) (int, bool) {
+func firstRecord(b []byte, headerSize int, prev int64, whole bool, test recordTest) (int, bool) {
 	last := len(b)
 	if !whole {
 		last = resyncWindow
@@ -55,7 +60,7 @@ func firstRecord(b []byte, headerSize int, prev uint32, whole bool, test recordT
 // chained reports whether records follow each other from the beginning of b
 // on: a sure number of them, as many as b holds, or all to the stream's exact
 // end when b is the whole rest.
-func chained(b []byte, headerSize int, prev uint32, whole bool, test recordTest) bool {
+func chained(b []byte, headerSize int, prev int64, whole bool, test recordTest) bool {
 	for range resyncChain {
 		if len(b) < headerSize {
 			return !whole || len(b) == 0
