@@ -197,14 +197,26 @@ func calledWords(a *alert.Alert, peer netip.AddrPort) string {
 		s += " " + grouped(a.Count) + " times"
 	}
 	switch c := a.Evidence.Contact; {
-	case c.State == stateEstablished:
-		s += ": sent " + size(c.BytesResp) + ", received " + size(c.BytesOrig)
+	case c.State == stateEstablished, c.BytesResp > 0:
+		s += transferred(a)
+	case c.Answered:
+		s += " and answered"
 	case c.Refused:
 		s += " and refused"
 	default:
 		s += " and did not answer"
 	}
 	return s + source(a.Indicator)
+}
+
+// transferred tells a contact's bytes as the host's own.
+func transferred(a *alert.Alert) string {
+	c := a.Evidence.Contact
+	sent, received := c.BytesOrig, c.BytesResp
+	if a.Orig.Addr() != a.Host {
+		sent, received = received, sent
+	}
+	return ": sent " + size(sent) + ", received " + size(received)
 }
 
 func onPort(p uint16) string {
@@ -284,8 +296,8 @@ func contactWords(a *alert.Alert) string {
 		s += " " + grouped(a.Count) + " times"
 	}
 	switch {
-	case c.State == stateEstablished:
-		s += ": sent " + size(c.BytesOrig) + ", received " + size(c.BytesResp)
+	case c.State == stateEstablished, c.Initiator == initiatorUnknown && c.BytesOrig+c.BytesResp > 0:
+		s += transferred(a)
 	case c.Refused:
 		s += ": refused"
 	default:

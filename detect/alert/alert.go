@@ -161,7 +161,8 @@ type Contact struct {
 	BytesOrig      uint64 // payload bytes from the originator
 	BytesResp      uint64 // payload bytes from the responder
 	Packets        uint64 // packets both ways
-	Refused        bool   // the peer answered RST or unreachable
+	Refused        bool   // the responder answered RST or unreachable
+	Answered       bool   // the host sent something else to a peer that began
 	TransportGuess bool   // originator and responder were guessed by port
 	OnBehalf       bool   // a resolver asked the address, as a name server, for a client
 	Hosts          uint64 // hosts that the address tried, when the alert is about the address itself, else 0

@@ -39,6 +39,7 @@ type conn struct {
 	streams     [2]stream
 	began       began
 	known       bool // began was decided
+	called      bool // the peer is known to call upon this port of the host
 	orig        end  // who began, be it a guess
 	opened      bool // a SYN or SYN-ACK was seen
 	established bool
@@ -67,6 +68,10 @@ func (c *conn) says() began {
 func (c *conn) passive() bool {
 	return !c.established && (c.began <= peerBegan || !c.sent[host])
 }
+
+// answered reports whether the host sent anything but refusals to a peer that
+// began.
+func (c *conn) answered() bool { return c.orig == peer && c.sent[host] }
 
 // stream counts the bytes of one direction of a TCP connection.
 type stream struct {
@@ -122,14 +127,14 @@ func (c *conn) segment(p *packet.Packet, from end) (ch change) {
 		c.guess(p, from)
 	}
 	if p.Flags.Has(packet.RST) {
-		ch.refused = from == peer && !c.established
+		ch.refused = from != c.orig && !c.established
 		return ch
 	}
 	c.sent[from] = true
 	if p.Flags.Has(packet.SYN) {
 		return ch // bytes with a SYN come again, or are acknowledged
 	}
-	ch.bytes = s.add(p.Seq, p.PayloadLen)
+	ch.bytes = s.add(p.Seq, p.PayloadLen, p.Flags.Has(packet.FIN))
 	if ch.bytes > 0 && from == peer && c.segments < enoughSegments {
 		c.segments++
 	}
@@ -186,8 +191,11 @@ func (c *conn) guess(p *packet.Packet, from end) {
 		fallthrough
 	case p.Proto != packet.ProtoTCP:
 		c.decide(from, false)
-		if served { // an answer, or what pretends to be one
+		switch { // an answer, or what pretends to be one
+		case served && (from == peer || c.called):
 			c.decide(1-from, true)
+		case served:
+			c.began = unknown // the question may be lost, or there was none
 		}
 	case served:
 		c.decide(1-from, true)
@@ -216,16 +224,23 @@ func (s *stream) start(seq uint32) {
 }
 
 // add returns how many bytes a segment goes beyond those before it: copies and
-// retransmissions add nothing, and what the capture lost counts as sent.
-func (s *stream) add(seq uint32, n int) uint64 {
+// retransmissions add nothing, and what the capture lost counts as sent. A FIN
+// has a sequence number and is no byte.
+func (s *stream) add(seq uint32, n int, fin bool) uint64 {
 	const farthest = 1 << 24 // beyond, a sequence number is forged or of another connection
 	s.start(seq)
 	end := seq + uint32(n) //nolint:gosec // a payload is shorter than 4 GiB
+	if fin {
+		end++
+	}
 	ahead := int32(end - s.next)
 	if ahead <= 0 {
 		return 0
 	}
 	s.next = end
+	if fin {
+		ahead--
+	}
 	if int(ahead) > n+farthest {
 		return uint64(n) //nolint:gosec // never negative
 	}

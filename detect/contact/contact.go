@@ -16,7 +16,13 @@
 // packet of other protocols. Where that is not captured the ports tell, if one
 // of them is below 1024: then TransportGuess is set. While nothing of the host
 // is seen, a SYN-ACK or a datagram from such a port may be an answer, a
-// reflection or backscatter: who began is unknown.
+// reflection or backscatter: who began is unknown. It is, too, when a datagram
+// of the host from such a port comes first: an answer to what the capture lost,
+// as from a port that the peer called upon before, or a call from an odd port.
+//
+// What a resolver asks of name servers is on behalf of its clients (OnBehalf):
+// a contact on port 53 of a host known as one, or of which all messages are
+// queries that desire no recursion.
 //
 // An address that tries many hosts, which is what indicator addresses do all
 // day, is one alert and not thousands: after SweepAfter hosts that it tried and
@@ -207,6 +213,7 @@ func (d *Detector) packet(p *packet.Packet, m ioc.Match, from end) {
 		return
 	}
 	c, isNew := d.conn(k, p, from)
+	c.called = isNew && d.called(k, m)
 	d.report(k, m, p, c, isNew, c.take(p, from))
 }
 
@@ -245,6 +252,13 @@ func (d *Detector) conn(k connKey, p *packet.Packet, from end) (c *conn, isNew b
 	}
 	d.conns.Touch(e)
 	return &e.Value, isNew
+}
+
+// called reports whether the last that was said of the peer is that it called
+// upon this port of the host.
+func (d *Detector) called(k connKey, m ioc.Match) bool {
+	e := d.findings.Get(findingKey{k.host.Addr.Netip(), m})
+	return e != nil && e.Value.began <= peerBegan && e.Value.alert.Resp == k.host.Netip()
 }
 
 // unreachable notes that an attempt was refused, by whoever says so.

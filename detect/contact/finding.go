@@ -32,6 +32,7 @@ type finding struct {
 	began   began
 	bytes   [2]uint64
 	names   bool // only port 53 of the peer was spoken to
+	asks    asks
 }
 
 const (
@@ -59,7 +60,11 @@ func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isN
 		v.contact.Packets-- // its beginning was counted
 	}
 	v.contact.Refused = v.contact.Refused || ch.refused
+	v.contact.Answered = v.contact.Answered || c.answered()
 	v.names = v.names && k.peer.Port == domainPort
+	if p.Src == k.host {
+		v.asks |= asksOf(p)
+	}
 	v.addBytes(p, k, ch.bytes)
 	if at := time.Unix(0, p.Time).UTC(); at.After(v.alert.Last) {
 		v.alert.Last = at
@@ -145,7 +150,7 @@ func (d *Detector) say(v *finding, phase alert.Phase, now int64) {
 	}
 	evidence.Initiator = [...]string{"peer", "peer", "unknown", "host", "host"}[v.began]
 	evidence.TransportGuess = v.began != peerBegan && v.began != hostBegan
-	evidence.OnBehalf = v.names && d.resolver(v.alert.Host)
+	evidence.OnBehalf = v.names && (v.asks == iteratively || d.resolver(v.alert.Host))
 	a := v.alert
 	a.Phase, a.Time = phase, time.Unix(0, now).UTC()
 	a.Severity = d.severity(&a, &evidence)

@@ -1,0 +1,39 @@
+package scope_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"wormscope/detect/alert"
+	"wormscope/scope"
+)
+
+// TestContactWords has contacts of which not both directions were seen, and
+// those that the peer began.
+func TestContactWords(t *testing.T) {
+	host, peer := netip.MustParseAddrPort("10.0.0.9:123"), netip.MustParseAddrPort("203.0.113.9:5000")
+	called := "was called by the indicator address 203.0.113.9 on port 123"
+	for _, c := range []struct {
+		contact alert.Contact
+		by      netip.AddrPort
+		want    string
+	}{
+		{alert.Contact{State: "attempted", Initiator: "peer"}, peer, called + " and did not answer"},
+		{alert.Contact{State: "attempted", Initiator: "peer", Refused: true}, peer, called + " and refused"},
+		{alert.Contact{State: "attempted", Initiator: "peer", Refused: true, Answered: true}, peer, called + " and answered"},
+		{alert.Contact{State: "attempted", Initiator: "peer", Answered: true, BytesResp: 48}, peer, called + ": sent 48 bytes, received 0 bytes"},
+		{alert.Contact{State: "established", Initiator: "peer", BytesOrig: 7, BytesResp: 48}, peer, called + ": sent 48 bytes, received 7 bytes"},
+		{alert.Contact{State: "attempted", Initiator: "unknown", BytesOrig: 48}, host, "had traffic with 203.0.113.9:5000: sent 48 bytes, received 0 bytes"},
+		{alert.Contact{State: "established", Initiator: "unknown", BytesOrig: 7, BytesResp: 48}, peer, "had traffic with 203.0.113.9:5000: sent 48 bytes, received 7 bytes"},
+		{alert.Contact{State: "attempted", Initiator: "unknown"}, host, "had traffic with 203.0.113.9:5000: no answer"},
+		{alert.Contact{State: "established", Initiator: "host", BytesOrig: 7, BytesResp: 48}, host, "connected to 203.0.113.9:5000: sent 7 bytes, received 48 bytes"},
+	} {
+		a := alert.Alert{Host: host.Addr(), Orig: host, Resp: peer, Count: 1, Evidence: alert.Evidence{Contact: &c.contact}}
+		if c.by == peer {
+			a.Orig, a.Resp = peer, host
+		}
+		if got := scope.Predicate(&a); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.contact, got, c.want)
+		}
+	}
+}
