@@ -118,3 +118,19 @@ func TestResyncOnNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutTime has packets of a kind of block that has no time.
+func TestWithoutTime(t *testing.T) {
+	w := &ngWriter{}
+	w.section()
+	w.iface(1, 0, nil)
+	at := w.Len()
+	w.simple([]byte("one"), 3)
+	w.simple([]byte("two"), 3)
+	w.enhanced(0, 1e15, []byte("three"), 5, nil)
+	w.simple([]byte("four"), 4)
+	got, stats := readBytes(t, w.Bytes())
+	if len(got) != 4 || got[1].time != 0 || got[3].time != got[2].time || len(stats.Warnings) != 1 || stats.Warnings[0].Offset != int64(at) || stats.Warnings[0].Times != 2 {
+		t.Errorf("%d frames, %+v", len(got), stats.Warnings)
+	}
+}

@@ -166,6 +166,9 @@ func (p *pcapng) simple(b []byte, f *Frame) bool {
 		p.spoiled(b, "a frame of %d bytes in a block of %d; skipped", captured, len(b))
 		return false
 	}
+	if p.last == 0 {
+		p.warn(p.in.offset()-int64(len(b)), "a packet without a time, and none before it has one: taken as of 1970")
+	}
 	end := fixed + captured
 	*f = Frame{Time: p.last, Data: b[fixed:end:end], Len: wire, Link: nif.link}
 	return true
