@@ -144,12 +144,16 @@ func startSet(s *settings) (*ioc.Builder, error) {
 	return b, nil
 }
 
-// warnFeed says in one line that not all of a feed is used.
+// warnFeed says in a line each that not all of a feed is used, or not as it
+// says.
 func warnFeed(std streams, f *feed.FileReport) {
 	switch n := f.SkippedTotal(); {
 	case f.Err != nil:
 		std.report("warning: feed %s: %v", f.Path, f.Err)
 	case n > 0:
 		std.report("warning: feed %s: %d entries are not used (see wormscope feeds check)", f.Path, n)
+	}
+	if n := f.Undated.Count; n > 0 {
+		std.report("warning: feed %s: %d entries are used for ever, since when they expire is not understood (see wormscope feeds check)", f.Path, n)
 	}
 }

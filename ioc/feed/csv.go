@@ -164,7 +164,7 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 	said.Description = t.get(fields, roleDescription)
 	said.Reference = t.get(fields, roleReference)
 	said.FirstSeen = parseTime(t.get(fields, roleFirstSeen))
-	said.Expires = parseTime(t.get(fields, roleExpires))
+	said.Expires = c.expiry(t.get(fields, roleExpires), l)
 	if confidence := parseConfidence(t.get(fields, roleConfidence)); confidence != ioc.NotSpecified {
 		said.Confidence = confidence
 	}
@@ -190,6 +190,16 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 		c.skip(reasonEmpty, l)
 	}
 	return nil
+}
+
+// expiry reads when an entry expires, and notes where that is not understood:
+// the entry is used for ever then.
+func (c *collector) expiry(text string, l line) time.Time {
+	at := parseTime(text)
+	if at.IsZero() && text != "" && text != "0" && !strings.EqualFold(text, "never") {
+		c.file.Undated.add(l.number, l.text)
+	}
+	return at
 }
 
 // unpipe takes apart the values of MISP's composite types: of "address|port"
@@ -224,10 +234,13 @@ func isUnwatchedType(kind string) bool {
 }
 
 // parseConfidence reads a number from 0 to 100, on the scale of STIX 2.1
-// (appendix A), or a word.
+// (appendix A), a share from 0.0 to 1.0, which has a point, or a word.
 func parseConfidence(text string) ioc.Confidence {
 	const low, medium, high = 1, 30, 70
 	if n, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64); err == nil && !math.IsNaN(n) {
+		if n <= 1 && strings.Contains(text, ".") && !strings.HasSuffix(text, "%") {
+			n *= 100
+		}
 		switch {
 		case n >= high:
 			return ioc.HighConfidence
@@ -247,7 +260,8 @@ func parseConfidence(text string) ioc.Confidence {
 }
 
 // parseTime reads a time in one of the forms that feeds have; without a zone
-// it is UTC. What is none, or from before 1990, is the zero time.
+// it is UTC. What is none, or from before 1990, or has day and month in an
+// order that nobody can tell, is the zero time.
 func parseTime(text string) time.Time {
 	const oldest, newest = 631152000, 253402300799 // 1990, 9999
 	text = strings.TrimSuffix(text, " UTC")
@@ -255,12 +269,18 @@ func parseTime(text string) time.Time {
 		return time.Time{}
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if n > newest {
+			n /= 1000 // milliseconds
+		}
 		if n < oldest || n > newest {
 			return time.Time{}
 		}
 		return time.Unix(n, 0).UTC()
 	}
-	for _, form := range []string{time.DateTime, time.RFC3339, "2006-01-02T15:04:05", time.DateOnly, "2006-01-02 15:04"} {
+	for _, form := range []string{
+		time.DateTime, time.RFC3339, "2006-01-02T15:04:05", time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", "2006/01/02",
+		"2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z0700",
+	} {
 		if t, err := time.Parse(form, text); err == nil && t.Unix() >= oldest {
 			return t.UTC().Truncate(time.Second)
 		}

@@ -150,10 +150,28 @@ func (c *collector) readEntry(entry string, said *ioc.Indicator, l line) error {
 		c.skip(reasonEmpty, l)
 		return nil
 	}
+	if rest = strings.Trim(rest, " \t,;\"'"); c.beginsWithEntry(rest) {
+		c.skip(reasonSecond, l)
+	}
 	if said.Description == "" {
-		said.Description = strings.Trim(rest, " \t,;\"'")
+		said.Description = rest
 	}
 	return c.add(first, said, 0, l)
+}
+
+// beginsWithEntry reports whether a description begins with what could be an
+// entry itself. It may as well tell of the one before it, so that it is not
+// taken. URLs are references, and capitals are in the names of malware.
+func (c *collector) beginsWithEntry(text string) bool {
+	word := text
+	if end := indexDelimiter(text); end >= 0 {
+		word = text[:end]
+	}
+	if !strings.ContainsAny(word, ".:") || strings.Contains(word, "://") || strings.ToLower(word) != word {
+		return false
+	}
+	_, reason := c.parse(word)
+	return reason == ""
 }
 
 // cutEntry parts an entry, quoted or not, from the text behind it.

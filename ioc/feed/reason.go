@@ -23,6 +23,7 @@ const (
 	reasonException    Reason = "an exception rule"
 	reasonUndetected   Reason = "marked as not for detection"
 	reasonColumns      Reason = "fewer columns than the header"
+	reasonSecond       Reason = "a second entry in the line: write one a line"
 	reasonQuote        Reason = "a quote that is not closed"
 	reasonPort         Reason = "not a port from 1 to 65535"
 	reasonAddress      Reason = "not a valid address"

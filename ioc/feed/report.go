@@ -26,6 +26,7 @@ type FileReport struct {
 	Networks   int
 	Duplicates int // of the entries, those that the file itself or another feed had before
 	Skipped    []Skip
+	Undated    Skip  // entries used for ever, since when they expire was not understood
 	Err        error // why the feed could not be used, without the path; nil when it was
 
 	remarks int // lines with comments or headers, and entries of kinds that are not watched
@@ -108,10 +109,15 @@ func (f *FileReport) skip(reason Reason, line int, text string) {
 		f.Skipped = append(f.Skipped, Skip{Reason: reason})
 		s = &f.Skipped[len(f.Skipped)-1]
 	}
-	s.Count++
+	s.add(line, text)
 	if reason.unwatched() {
 		f.remarks++
 	}
+}
+
+// add counts a line.
+func (s *Skip) add(line int, text string) {
+	s.Count++
 	if len(s.Samples) < maxSamples {
 		s.Samples = append(s.Samples, Sample{line, printable(text)})
 	}
@@ -178,12 +184,22 @@ func (f *FileReport) appendText(text []byte) []byte {
 	for i := range f.Skipped {
 		s := &f.Skipped[i]
 		text = fmt.Appendf(text, "  skipped  %d: %s\n", s.Count, s.Reason)
-		for _, sample := range s.Samples {
-			text = fmt.Appendf(text, "           line %d: %s\n", sample.Line, sample.Text)
-		}
-		if more := s.Count - len(s.Samples); more > 0 {
-			text = fmt.Appendf(text, "           and %d more\n", more)
-		}
+		text = s.appendSamples(text)
+	}
+	if f.Undated.Count > 0 {
+		text = fmt.Appendf(text, "  undated  %d: an expiry that is not understood; used for ever\n", f.Undated.Count)
+		text = f.Undated.appendSamples(text)
+	}
+	return text
+}
+
+// appendSamples appends the first lines.
+func (s *Skip) appendSamples(text []byte) []byte {
+	for _, sample := range s.Samples {
+		text = fmt.Appendf(text, "           line %d: %s\n", sample.Line, sample.Text)
+	}
+	if more := s.Count - len(s.Samples); more > 0 {
+		text = fmt.Appendf(text, "           and %d more\n", more)
 	}
 	return text
 }

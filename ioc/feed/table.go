@@ -198,8 +198,9 @@ func (t *table) assign(fields []string, by Columns) error {
 	return nil
 }
 
-// fits reports whether the next row has as many columns as the header, or,
-// where the user named columns, several. There may be none within sight.
+// fits reports whether the next row has as many columns as the header, and
+// perhaps a delimiter at its end, or, where the user named columns, several.
+// There may be none within sight.
 func (t *table) fits(rest string, named bool) bool {
 	for rest != "" {
 		var row string
@@ -208,6 +209,9 @@ func (t *table) fits(rest string, named bool) bool {
 			continue
 		}
 		fields, state := splitFields(row, t.delimiter, nil)
+		if n := len(fields); n == t.width+1 && fields[n-1] == "" {
+			fields = fields[:n-1]
+		}
 		return len(fields) == t.width || state == rowOpen || named && len(fields) > 1
 	}
 	return true

@@ -1,0 +1,100 @@
+package feed
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"wormscope/ioc"
+)
+
+func TestExpiryForms(t *testing.T) {
+	at := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	minute, day := at.Truncate(time.Minute), at.Truncate(24*time.Hour)
+	for text, want := range map[string]time.Time{
+		"2020-01-02 03:04:05":             at,
+		"2020-01-02 03:04:05 UTC":         at,
+		"2020-01-02T03:04:05.123456Z":     at,
+		"2020-01-02 04:04:05+01:00":       at,
+		"2020-01-02 03:04:05.250000+0000": at,
+		"2020-01-02T05:04:05+0200":        at,
+		"2020-01-02 05:04:05 +0200":       at,
+		"1577934245":                      at,
+		"1577934245000":                   at,
+		"2020-01-02T03:04":                minute,
+		"2020-01-02":                      day,
+		"2020/01/02":                      day,
+		"01/02/2020":                      {},
+		"soon":                            {},
+		"1970-01-01":                      {},
+	} {
+		if got := parseTime(text); !got.Equal(want) {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// TestUndated has entries whose expiry is not understood: they are used, and
+// counted with their lines.
+func TestUndated(t *testing.T) {
+	s, file := load(t, "domain,expires\na.example,01/02/2020\nb.example,2020-01-02\nc.example,never\nd.example,0\ne.example,\nf.example,soon\n", Options{})
+	if file.Names != 6 || len(file.Skipped) != 0 {
+		t.Errorf("%+v", file)
+	}
+	if u := file.Undated; u.Count != 2 || u.Samples[0] != (Sample{2, "a.example,01/02/2020"}) || u.Samples[1].Line != 7 {
+		t.Errorf("undated: %+v", u)
+	}
+	if i, ok := find(s, "a.example"); !ok || !i.Expires.IsZero() {
+		t.Errorf("a.example: %+v", i)
+	}
+	r := Report{Files: []FileReport{file}}
+	var text strings.Builder
+	want := "  undated  2: an expiry that is not understood; used for ever\n           line 2: a.example,01/02/2020\n           line 7: f.example,soon\n"
+	if err := r.WriteText(&text); err != nil || !strings.HasSuffix(text.String(), want) {
+		t.Errorf("%s", text.String())
+	}
+}
+
+func TestConfidenceScales(t *testing.T) {
+	for text, want := range map[string]ioc.Confidence{
+		"95": ioc.HighConfidence, "0.95": ioc.HighConfidence, "1.0": ioc.HighConfidence, "0.30": ioc.MediumConfidence,
+		".1": ioc.LowConfidence, "1": ioc.LowConfidence, "1.5": ioc.LowConfidence, "0": ioc.None, "0.0": ioc.None,
+		"0.5%": ioc.None, "80%": ioc.HighConfidence, "High": ioc.HighConfidence, "": ioc.NotSpecified, "?": ioc.NotSpecified,
+	} {
+		if got := parseConfidence(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// TestDelimiterAtTheEnd has rows with one more, empty field than the header.
+func TestDelimiterAtTheEnd(t *testing.T) {
+	s, file := load(t, "ip,port,desc\n203.0.113.9,4444,x,\n203.0.113.10,80,y,\n", Options{})
+	if i, ok := find(s, "203.0.113.9:4444"); !ok || i.Port != 4444 || file.Format != CSV || file.Addresses != 2 {
+		t.Errorf("%+v, %+v", i, file)
+	}
+}
+
+// TestSecondEntry has lines of a plain list with more than one entry: the
+// first is used, and the others are not dropped in silence.
+func TestSecondEntry(t *testing.T) {
+	for text, counted := range map[string]bool{
+		"evil1.example evil2.example":             true,
+		"evil1.example, evil2.example":            true,
+		"evil1.example\t\"203.0.113.6\"":          true,
+		"203.0.113.5 evil.example":                true,
+		"203.0.113.5 203.0.113.0/24 and more":     true,
+		"evil1.example seen in May, by x.example": false,
+		"evil1.example Win32.Emotet":              false,
+		"evil1.example https://report.example/1":  false,
+		"evil1.example 10.0.0.1":                  false,
+		"evil1.example # evil2.example":           false,
+		"203.0.113.5 443":                         false,
+		"0.0.0.0 evil1.example":                   false,
+	} {
+		_, file := load(t, "# a list\n"+text+"\n", Options{Format: Plain})
+		if got := file.SkippedTotal() == 1 && file.Skipped[0].Reason == reasonSecond && file.Skipped[0].Samples[0].Line == 2; got != counted || file.Total() != 1 {
+			t.Errorf("%q: %+v", text, file)
+		}
+	}
+}
