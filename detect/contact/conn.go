@@ -233,7 +233,7 @@ func (s *stream) add(seq uint32, n int, fin bool) uint64 {
 	if fin {
 		end++
 	}
-	ahead := int32(end - s.next)
+	ahead := int32(end - s.next) //nolint:gosec // sequence numbers wrap
 	if ahead <= 0 {
 		return 0
 	}
