@@ -104,7 +104,7 @@ func (d *Detector) revise(host netip.Addr, match ioc.Match, now, within int64) {
 
 const (
 	// enoughAnswers is how many there must be to know a tap by them.
-	enoughAnswers = 20
+	enoughAnswers = 10
 	// answersFor is how many of them there are for one query where hardly any
 	// query is seen.
 	answersFor = 20
@@ -115,9 +115,10 @@ func (d *Detector) answersOnly() bool {
 	return d.stats.Responses >= enoughAnswers && d.stats.Queries*answersFor < d.stats.Responses
 }
 
-// unasked reports whether a message is an answer to nothing.
-func (d *Detector) unasked(l *lookup, f found) bool {
-	return d.parser.Response() && !l.asked && !d.alias(f) && !d.answersOnly()
+// unasked reports whether a message is an answer to nothing. One of a known
+// resolver is believed: its clients' queries may take another way.
+func (d *Detector) unasked(l *lookup, f found, server netip.Addr) bool {
+	return d.parser.Response() && !l.asked && !d.alias(f) && !d.Resolver(server) && !d.answersOnly()
 }
 
 // rcodeTells reports whether an answer without addresses tells anything: one

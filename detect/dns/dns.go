@@ -37,7 +37,7 @@
 // An answer comes from port 53 and belongs to the query with its port, ID and
 // question of the last two minutes. One for an indicator without such a query
 // makes a weaker alert, with Unasked set, until the capture has shown that the
-// tap does not see queries: anyone can send it. Where an alias led to the
+// tap does not see queries: anyone can send it. A known resolver is believed. Where an alias led to the
 // indicator, its query was not noted, and nothing is held against the answer.
 //
 // Multicast DNS and LLMNR are not read: nobody resolves there for anyone.
