@@ -135,15 +135,16 @@ func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint
 	a.sport, a.sport2, a.state = p.Dst.Port, p.Dst.Port, answered
 	d.attempts.close(a)
 	if m&first != 0 {
-		d.judgeUnasked(a, c.source)
+		d.judgeUnasked(pop, a, c.source)
 	}
 }
 
 // judgeUnasked alarms if a client inside was accepted by too many servers,
 // and the tap is one that shows the servers' half only.
-func (d *Detector) judgeUnasked(a *attempt, s *source) {
+func (d *Detector) judgeUnasked(pop *population, a *attempt, s *source) {
 	if s == nil {
-		d.settleNewcomer(a, a.key())
+		k := a.key()
+		pop.newcomers.settle(k.hash(k.addr.Hash()), k, a)
 		return
 	}
 	s.resolve()

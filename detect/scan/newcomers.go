@@ -89,6 +89,13 @@ func (c *newcomers) find(h uint64, k sourceKey) *newcomer {
 	return nil
 }
 
+// settle notes what the only attempt of a newcomer came to.
+func (c *newcomers) settle(h uint64, k sourceKey, a *attempt) {
+	if n := c.find(h, k); n != nil && n.dst == a.dst {
+		n.state, n.weight, n.pooled = a.state, a.weight, a.has(firstNet)
+	}
+}
+
 // add makes room for a newcomer and returns it, empty but for its key.
 func (c *newcomers) add(h uint64, k sourceKey) *newcomer {
 	set := c.set(h)

@@ -216,7 +216,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 	kh := k.hash(k.addr.Hash())
 	s := pop.find(kh, k)
 	if s == nil {
-		d.settleNewcomer(a, k)
+		pop.newcomers.settle(kh, k, a)
 		return
 	}
 	if s.life != 0 {
@@ -237,13 +237,6 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 		if v := d.exceeded(s, t); v != nil {
 			d.alarm(s, a, v.name, now)
 		}
-	}
-}
-
-// settleNewcomer notes what the only attempt of a newcomer came to.
-func (d *Detector) settleNewcomer(a *attempt, k sourceKey) {
-	if n := d.population(a).newcomers.find(k.hash(k.addr.Hash()), k); n != nil && n.dst == a.dst {
-		n.state, n.weight, n.pooled = a.state, a.weight, a.has(firstNet)
 	}
 }
 
@@ -302,9 +295,11 @@ func (d *Detector) correct(a *attempt, o outcome) {
 
 // amend lets the late answer to an attempt count for a source.
 func (d *Detector) amend(a *attempt, k sourceKey) {
-	s := d.source(a, k)
+	pop := d.population(a)
+	kh := k.hash(k.addr.Hash())
+	s := pop.find(kh, k)
 	if s == nil {
-		d.settleNewcomer(a, k)
+		pop.newcomers.settle(kh, k, a)
 		return
 	}
 	s.silent -= min(s.silent, 1)
