@@ -76,11 +76,9 @@ func (a *attempt) waits() bool { return a.state == open || a.state == silent }
 // in the order.
 func (a *attempt) forget() { *a = attempt{time: a.time, number: a.number} }
 
-// repeat notes another SYN of the same attempt.
-func (a *attempt) repeat(sport uint16, seq uint32, data bool) {
-	if data {
-		a.marks |= withData
-	}
+// repeat notes another SYN of the same attempt, and marks that it gives it.
+func (a *attempt) repeat(sport uint16, seq uint32, marks mark) {
+	a.marks |= marks
 	if sport != a.sport || seq != a.seq {
 		a.sport2, a.seq2 = sport, seq
 	}

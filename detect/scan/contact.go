@@ -20,20 +20,15 @@ func (d *Detector) try(p *packet.Packet) {
 	d.prefetch(&d.inside, h, c.kh, mix(c.kh, c.hd))
 	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil {
 		if !a.has(shadow) {
-			a.repeat(p.Src.Port, p.Seq, p.PayloadLen > 0)
-			if d.early.recent(p.Time) {
-				d.answerEarly(a, h, p)
-			}
+			d.retry(a, h, p)
 			return
 		}
 		a.forget() // now the SYN is here, too
 	}
 	c.now, c.at, c.packet = d.tick(p.Time), p.Time, p
 	d.stats.attempts++
-	marks := mark(0)
-	if !p.Flags.IsSYN() {
-		marks |= stealth
-	} else {
+	marks := marksOf(p)
+	if marks&stealth == 0 {
 		d.tap.syns++
 	}
 	switch d.roles.of(c.src) {
@@ -56,11 +51,27 @@ func (d *Detector) try(p *packet.Packet) {
 	if c.swept {
 		marks |= swept
 	}
-	if p.PayloadLen > 0 {
-		marks |= withData
-	}
 	a.marks = marks
 	d.judgeContact(a, &c)
+	if d.early.recent(p.Time) {
+		d.answerEarly(a, h, p)
+	}
+}
+
+// marksOf returns the marks that the segment that begins an attempt gives it.
+func marksOf(p *packet.Packet) (m mark) {
+	if !p.Flags.IsSYN() {
+		m |= stealth
+	}
+	if p.PayloadLen > 0 {
+		m |= withData
+	}
+	return m
+}
+
+// retry looks at a further SYN of an attempt.
+func (d *Detector) retry(a *attempt, h uint64, p *packet.Packet) {
+	a.repeat(p.Src.Port, p.Seq, marksOf(p)&withData)
 	if d.early.recent(p.Time) {
 		d.answerEarly(a, h, p)
 	}

@@ -140,7 +140,7 @@ func (b *bed) try(src, dst netip.Addr, p uint16, o outcome) {
 		b.ack(src, dst, p)
 	case refused:
 		b.rst(src, dst, p)
-	case open, silent:
+	case open, silent, unreached:
 	}
 }
 

@@ -61,7 +61,7 @@ func (s *simulation) attempt(src, dst netip.Addr, p uint16, o outcome) {
 		s.send(dst, src, p, 40000, packet.SYN|packet.ACK, 1, isn+1)
 	case refused:
 		s.send(dst, src, p, 40000, packet.RST|packet.ACK, 0, isn+1)
-	case open, silent:
+	case open, silent, unreached:
 	}
 }
 

@@ -313,7 +313,7 @@ func (s *source) recent(d *Detector) span {
 			run.refused++
 		case silent:
 			run.silent++
-		case open:
+		case open, unreached: // the latter is kept as refused
 		}
 	}
 	return run
