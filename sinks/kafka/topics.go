@@ -15,7 +15,7 @@ func (s *Sink) partitions(ctx context.Context, topic string) (int, error) {
 	code, _ := errors.AsType[kafkago.Error](err)
 	if code == kafkago.UnknownTopicOrPartition && s.config.Create {
 		if err = s.create(ctx, topic); err == nil {
-			n, err = s.link.partitions(ctx, topic)
+			n, err = s.link.await(ctx, topic)
 		}
 	}
 	if err != nil {
@@ -43,8 +43,27 @@ func (l *link) partitions(ctx context.Context, topic string) (int, error) {
 	return 0, kafkago.UnknownTopicOrPartition
 }
 
-// createTimeout is how long making a topic may take, until all brokers know it.
-const createTimeout = 10 * time.Second
+const (
+	// createTimeout is how long making a topic may take, and then until a broker
+	// knows of it.
+	createTimeout = 10 * time.Second
+	// createPoll is how often brokers are asked meanwhile.
+	createPoll = 100 * time.Millisecond
+)
+
+// await returns how many partitions a topic has that was just made: a broker may
+// hear of it later than the one that made it.
+func (l *link) await(ctx context.Context, topic string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	for {
+		n, err := l.partitions(ctx, topic)
+		if !errors.Is(err, kafkago.UnknownTopicOrPartition) || ctx.Err() != nil {
+			return n, err
+		}
+		pause(ctx, createPoll)
+	}
+}
 
 // create makes a topic. That it is there already is as good.
 func (s *Sink) create(ctx context.Context, topic string) error {
