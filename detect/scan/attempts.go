@@ -28,6 +28,21 @@ const (
 	unreached                // refused by somebody before the destination, which may not exist
 )
 
+// counts are of attempts, by what they came to.
+type counts struct{ answered, refused, silent uint32 }
+
+// tally counts an attempt.
+func (n *counts) tally(o outcome) {
+	switch o {
+	case answered:
+		n.answered++
+	case refused, unreached:
+		n.refused++
+	case open, silent:
+		n.silent++
+	}
+}
+
 // An attempt is one connection that was tried: a SYN and its repeats. It
 // stays for lateAfter, answered or not, so that a packet that was captured
 // twice finds it and is not counted again.
@@ -69,7 +84,7 @@ const (
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }
 
-// waits reports whether an answer would still count.
+// waits reports whether an answer would still count. A shadow began with one.
 func (a *attempt) waits() bool { return a.state == open || a.state == silent }
 
 // forget lets nobody find an attempt any more. Its time still holds its place

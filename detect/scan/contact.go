@@ -53,9 +53,7 @@ func (d *Detector) try(p *packet.Packet) {
 	}
 	a.marks = marks
 	d.judgeContact(a, &c)
-	if d.early.recent(p.Time) {
-		d.answerEarly(a, h, p)
-	}
+	d.answerEarly(a, h, p)
 }
 
 // marksOf returns the marks that the segment that begins an attempt gives it.
@@ -72,9 +70,7 @@ func marksOf(p *packet.Packet) (m mark) {
 // retry looks at a further SYN of an attempt.
 func (d *Detector) retry(a *attempt, h uint64, p *packet.Packet) {
 	a.repeat(p.Src.Port, p.Seq, marksOf(p)&withData)
-	if d.early.recent(p.Time) {
-		d.answerEarly(a, h, p)
-	}
+	d.answerEarly(a, h, p)
 }
 
 // contact is one attempt on its way through the tables.

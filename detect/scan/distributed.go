@@ -29,20 +29,6 @@ type netCell struct {
 	_        [16]byte // up to a whole number of cache lines
 }
 
-// counts are of attempts, by what they came to.
-type counts struct{ answered, refused, silent uint32 }
-
-func (n *counts) add(o outcome) {
-	switch o {
-	case answered:
-		n.answered++
-	case refused, unreached:
-		n.refused++
-	case open, silent:
-		n.silent++
-	}
-}
-
 const (
 	netBits = 16 // words of sources: 1024 bits count up to some 4000 to within 5 %
 	netSets = 256
@@ -139,7 +125,7 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 	if t.since(c.start) >= hour {
 		c.turn(t, now)
 	}
-	c.untold.add(a.state)
+	c.untold.tally(a.state)
 	if a.state == answered {
 		c.answers++
 		return

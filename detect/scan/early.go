@@ -58,6 +58,9 @@ func (e *early) find(h uint64, p *packet.Packet) outcome {
 // answerEarly settles an attempt where the answer to its latest SYN was
 // captured before it.
 func (d *Detector) answerEarly(a *attempt, h uint64, p *packet.Packet) {
+	if !d.early.recent(p.Time) {
+		return
+	}
 	o := d.early.find(h, p)
 	if o == open || !a.waits() {
 		return

@@ -11,14 +11,15 @@ func (d *Detector) accept(p *packet.Packet) {
 	hc, hs := client.Hash(), server.Hash()
 	h := pairHash(hc, hs, port)
 	a := d.attempts.find(h, client, server, port)
+	asked := a != nil && !a.has(shadow) && a.accepts(p.Dst.Port, p.Ack)
+	if !asked {
+		d.early.keep(h, p, answered)
+	}
 	switch {
 	case a == nil:
-		d.early.keep(h, p, answered)
 		d.unasked(p, client, server, hc, hs)
 	case a.has(shadow): // the same again, or one of another connection
-		d.early.keep(h, p, answered)
-	case !a.accepts(p.Dst.Port, p.Ack):
-		d.early.keep(h, p, answered)
+	case !asked:
 		d.stats.mismatched++
 	case a.waits():
 		d.matched()
@@ -43,7 +44,7 @@ func (d *Detector) reset(p *packet.Packet) {
 		}
 		return
 	}
-	if a.has(shadow) || !a.waits() {
+	if !a.waits() {
 		return
 	}
 	if p.Flags.Has(packet.ACK) && !a.accepts(p.Dst.Port, p.Ack) && !a.has(stealth) {
@@ -68,7 +69,7 @@ func (d *Detector) unreachable(p *packet.Packet) {
 	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
 	src, dst, port := in.InnerSrc.Addr, in.InnerDst.Addr, in.InnerDst.Port
 	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
-	if a == nil || a.has(shadow) || !a.waits() {
+	if a == nil || !a.waits() {
 		return
 	}
 	if in.InnerSeq != 0 && in.InnerSeq != a.seq && in.InnerSeq != a.seq2 {

@@ -240,6 +240,7 @@ func (d *Detector) rewind(now int64) {
 	d.behind = true
 	d.now, d.tidy, d.wake, d.base = now, now, now, now-int64(day)*nanosPerTick
 	d.attempts.clear()
+	d.early = newEarly()
 	d.inside.clear()
 	d.outside.clear()
 	d.pairs.clear()

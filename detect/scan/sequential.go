@@ -115,6 +115,6 @@ func (s *source) learn() {
 // restart sets the counts back, after so long a time that no rule looks back
 // beyond it, or after an alert was closed.
 func (s *source) restart() {
-	s.tried, s.answered, s.refused, s.silent, s.failed, s.dead = 0, 0, 0, 0, 0, 0
+	s.tried, s.counts, s.failed, s.dead = 0, counts{}, 0, 0
 	s.nframes, s.burst, s.burstFailed, s.pending = 0, 0, 0, 0
 }

@@ -87,7 +87,9 @@ type sourceHead struct {
 	llrAt   tick    // when it was so
 	firstAt int64   // first new destination counted, Unix nanoseconds
 	// Of the new destinations since then, while no alert is open:
-	tried, answered, refused, silent, failed, dead uint32
+	tried uint32
+	counts
+	failed, dead uint32
 
 	came    outcomes // what the attempts at targets came to
 	nframes uint32   // how many frames there are
@@ -237,14 +239,7 @@ func (s *source) count(dst ip.Addr, now tick, at int64, f frame) {
 
 // settle counts what the attempt at a destination came to.
 func (s *source) settle(dst ip.Addr, o outcome, by sight) {
-	switch o {
-	case answered:
-		s.answered++
-	case refused, unreached:
-		s.refused++
-	case open, silent:
-		s.silent++
-	}
+	s.tally(o)
 	s.recall(dst, o, by)
 }
 
