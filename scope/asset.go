@@ -64,13 +64,10 @@ func (a *asset) system(from *alert.Asset, later bool) {
 	if from.OS.Value == "" && from.LAN.Value == "" && from.Build.Value == "" && from.Product.Value == "" {
 		return // not told yet
 	}
-	if a.Samba != from.Samba {
-		if !later && a.Product.Value != "" {
-			return
-		}
-		a.Product, a.OS, a.LAN, a.Build = alert.Attribute{}, alert.Attribute{}, alert.Attribute{}, alert.Attribute{}
-		a.Samba, a.OutOfSupport, a.Affected = from.Samba, false, false
+	if a.Samba != from.Samba && !later && a.Product.Value != "" {
+		return
 	}
+	a.Become(from.Samba)
 	if replaceAttribute(&a.Product, from.Product, later) {
 		a.OutOfSupport, a.Affected = from.OutOfSupport, from.Affected
 	}

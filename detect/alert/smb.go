@@ -156,6 +156,17 @@ type Asset struct {
 	Unpatched bool
 }
 
+// Become notes whether the server is Samba. An address can go to another
+// machine: what a server of the other sort said of its system is of no use then,
+// and dropped.
+func (a *Asset) Become(samba bool) {
+	if a.Samba == samba {
+		return
+	}
+	a.Samba, a.OutOfSupport, a.Affected = samba, false, false
+	a.OS, a.LAN, a.Build, a.Product = Attribute{}, Attribute{}, Attribute{}, Attribute{}
+}
+
 // Identity tells what is known of what a host is from anything else that might
 // be; it is empty for nothing.
 func (a *Asset) Identity() string {

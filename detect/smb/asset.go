@@ -133,7 +133,7 @@ func (c *conn) setUp(h *smb1.Header, b []byte, at flow.Segment) {
 			said[i] = smb1.Text(raw, h.Unicode())
 		}
 		if lan := strings.ToLower(said[1]); lan != "" {
-			become(a, strings.HasPrefix(lan, "samba"))
+			a.Become(strings.HasPrefix(lan, "samba"))
 		}
 		for i, field := range []*alert.Attribute{&a.OS, &a.LAN, &a.Domain} {
 			if said[i] != "" {
@@ -144,16 +144,6 @@ func (c *conn) setUp(h *smb1.Header, b []byte, at flow.Segment) {
 			setAttribute(&a.Build, build, 0.9, sourceNativeOS)
 		}
 	})
-}
-
-// become notes whether the server is Samba. An address can go to another
-// machine: what a server of the other sort said of its system is of no use then.
-func become(a *alert.Asset, samba bool) {
-	if a.Samba == samba {
-		return
-	}
-	a.Samba = samba
-	a.OS, a.LAN, a.Build, a.Product = alert.Attribute{}, alert.Attribute{}, alert.Attribute{}, alert.Attribute{}
 }
 
 // challenge reads what a server says in an NTLM challenge.
@@ -169,10 +159,10 @@ func (c *conn) challenge(blob []byte, at flow.Segment) {
 		case !n.HasVersion || n.Major == 0:
 		case n.Build == 0: // Samba says that it is 6.1, but no build
 			if n.Major == 6 && n.Minor == 1 {
-				become(a, true)
+				a.Become(true)
 			}
 		default:
-			become(a, false)
+			a.Become(false)
 			// The build of NTLM's library, which can lag behind the system's.
 			setAttribute(&a.Build, fmt.Sprintf("%d.%d.%d", n.Major, n.Minor, n.Build), 0.7, sourceNTLM)
 		}
