@@ -64,7 +64,7 @@ func advice(doc *scope.Document) []step {
 		steps = append(steps, step{
 			Title: "Examine the " + counted(n.Exploited, "exploited host"),
 			Why:   "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
-			Lists: []addressList{listOf("Exploited", exploited(doc))},
+			Lists: []addressList{listOf("Exploited", hostsThat(doc, (*scope.HostEntry).Exploited))},
 		})
 	}
 	if n.Infected+n.Suspected+n.Targeted+n.SMBExposed > 0 {
@@ -167,21 +167,17 @@ func answersSMB(h *scope.HostEntry) (smb, fromOutside bool) {
 	return smb, fromOutside
 }
 
+// inState lists the hosts in a state.
 func inState(doc *scope.Document, s scope.State) []string {
-	var list []string
-	for i := range doc.Hosts {
-		if doc.Hosts[i].State == s {
-			list = append(list, doc.Hosts[i].IP)
-		}
-	}
-	return list
+	return hostsThat(doc, func(h *scope.HostEntry) bool { return h.State == s })
 }
 
-func exploited(doc *scope.Document) []string {
+// hostsThat lists the hosts of which something is so.
+func hostsThat(doc *scope.Document, are func(*scope.HostEntry) bool) []string {
 	var list []string
 	for i := range doc.Hosts {
-		if doc.Hosts[i].Exploited() {
-			list = append(list, doc.Hosts[i].IP)
+		if h := &doc.Hosts[i]; are(h) {
+			list = append(list, h.IP)
 		}
 	}
 	return list
