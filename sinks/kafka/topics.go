@@ -11,11 +11,24 @@ import (
 // partitions returns how many partitions a topic has. It makes the topic where
 // that is allowed and it is missing.
 func (s *Sink) partitions(ctx context.Context, topic string) (int, error) {
-	n, err := s.link.partitions(ctx, topic)
-	code, _ := errors.AsType[kafkago.Error](err)
-	if code == kafkago.UnknownTopicOrPartition && s.config.Create {
-		if err = s.create(ctx, topic); err == nil {
-			n, err = s.link.await(ctx, topic)
+	return s.link.topic(ctx, topic, s.config.Create, creation{s.config.Partitions, s.config.Replicas, topic == s.config.StateTopic})
+}
+
+// creation is how a topic is made: with so many partitions and replicas, 0 of
+// which are the cluster's default, and compacted or not.
+type creation struct {
+	partitions, replicas int
+	compacted            bool
+}
+
+// topic returns how many partitions a topic has, and makes it where that is
+// allowed and it is missing. A broker may hear of it later than the one that made
+// it.
+func (l *link) topic(ctx context.Context, topic string, mayCreate bool, how creation) (int, error) {
+	n, err := l.partitions(ctx, topic)
+	if mayCreate && errors.Is(err, kafkago.UnknownTopicOrPartition) {
+		if err = l.create(ctx, topic, how); err == nil {
+			n, err = l.await(ctx, topic)
 		}
 	}
 	if err != nil {
@@ -51,8 +64,7 @@ const (
 	createPoll = 100 * time.Millisecond
 )
 
-// await returns how many partitions a topic has that was just made: a broker may
-// hear of it later than the one that made it.
+// await returns how many partitions a topic has that was just made.
 func (l *link) await(ctx context.Context, topic string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
@@ -66,17 +78,12 @@ func (l *link) await(ctx context.Context, topic string) (int, error) {
 }
 
 // create makes a topic. That it is there already is as good.
-func (s *Sink) create(ctx context.Context, topic string) error {
-	return s.link.create(ctx, topic, s.config.Partitions, s.config.Replicas, topic == s.config.StateTopic)
-}
-
-// create makes a topic, compacted or not; 0 replicas are the cluster's default.
-func (l *link) create(ctx context.Context, topic string, partitions, replicas int, compacted bool) error {
-	wanted := kafkago.TopicConfig{Topic: topic, NumPartitions: partitions, ReplicationFactor: replicas}
-	if replicas == 0 {
+func (l *link) create(ctx context.Context, topic string, how creation) error {
+	wanted := kafkago.TopicConfig{Topic: topic, NumPartitions: how.partitions, ReplicationFactor: how.replicas}
+	if how.replicas == 0 {
 		wanted.ReplicationFactor = -1 // the cluster's default (KIP-464)
 	}
-	if compacted {
+	if how.compacted {
 		wanted.ConfigEntries = []kafkago.ConfigEntry{{ConfigName: "cleanup.policy", ConfigValue: "compact"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)

@@ -87,16 +87,7 @@ func (w *Worker) topics(ctx context.Context) error {
 
 // topic returns how many partitions a topic has, and makes it if it may.
 func (w *Worker) topic(ctx context.Context, name string, partitions int, compacted bool) (int, error) {
-	n, err := w.link.partitions(ctx, name)
-	for tries := 0; errors.Is(err, kafkago.UnknownTopicOrPartition) && w.config.Create && tries < 20; tries++ {
-		if err = w.link.create(ctx, name, partitions, w.config.Replicas, compacted); err != nil {
-			break
-		}
-		if n, err = w.link.partitions(ctx, name); err != nil {
-			pause(ctx, metadataTTL/2) // not all brokers know it yet
-		}
-	}
-	return n, explain(name, err)
+	return w.link.topic(ctx, name, w.config.Create, creation{partitions, w.config.Replicas, compacted})
 }
 
 // pause waits, or less if ctx ends.
