@@ -25,10 +25,17 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		words = append(words, factOf(targeted("10.1.0.31", "10.1.0.14", 300, uint64(5000+i))))
 		words = append(words, factOf(targeted("10.1.0.31", fmt.Sprintf("10.9.0.%d", i+1), 300, uint64(6000+i))))
 	}
+	sameInAnyOrder(t, words, 50)
+}
+
+// sameInAnyOrder tells words in so many orders, of which each must come to the
+// same document.
+func sameInAnyOrder(t *testing.T, words []said, orders int) {
+	t.Helper()
 	l, _ := ledgerOf(t, words)
 	want := jsonOf(t, l.Document(capture()))
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 50 {
+	for range orders {
 		random.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
 		l, _ := ledgerOf(t, words)
 		if diff := cmp.Diff(want, jsonOf(t, l.Document(capture()))); diff != "" {

@@ -88,18 +88,25 @@ func TestLiveFindsTheInterfaceAgain(t *testing.T) {
 	}
 }
 
+// failing starts a run whose events can't be written, sends, and sends again once
+// that is said, and tells the run to stop.
+func (x *tap) failing(t *testing.T, events, scope, said string) *testnet.Process {
+	t.Helper()
+	p := x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--ring-mb", "1",
+		"--alerts", events, "--scope", scope)
+	x.send(t)
+	logs(t, &sensor{Process: p, t: t}, 1, said)
+	x.send(t)
+	time.Sleep(500 * time.Millisecond)
+	p.Signal(syscall.SIGTERM)
+	return p
+}
+
 // TestLiveGoesOnWithAFullDisk writes events to a device that has no room.
 func TestLiveGoesOnWithAFullDisk(t *testing.T) {
 	x := newTap(t)
 	dir := openDir(t)
-	p := x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--ring-mb", "1",
-		"--alerts", "/dev/full", "--scope", filepath.Join(dir, "scope.json"))
-	s := &sensor{Process: p, t: t}
-	x.send(t)
-	logs(t, s, 1, "no space left on device")
-	x.send(t)
-	time.Sleep(500 * time.Millisecond)
-	p.Signal(syscall.SIGTERM)
+	p := x.failing(t, "/dev/full", filepath.Join(dir, "scope.json"), "no space left on device")
 	if status := p.Wait(20 * time.Second); status != exitFail {
 		t.Errorf("exit status %d though events are lost: %s", status, p.Output())
 	}
@@ -118,14 +125,7 @@ func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
 	dir := openDir(t)
 	path, scope := filepath.Join(dir, "events"), filepath.Join(dir, "scope.json")
 	pipe := fullPipe(t, path)
-	p := x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--ring-mb", "1",
-		"--alerts", path, "--scope", scope)
-	s := &sensor{Process: p, t: t}
-	x.send(t)
-	logs(t, s, 1, "a write has not come back for")
-	x.send(t)
-	time.Sleep(500 * time.Millisecond)
-	p.Signal(syscall.SIGTERM)
+	p := x.failing(t, path, scope, "a write has not come back for")
 	var doc document
 	for end := time.Now().Add(20 * time.Second); doc.Capture.Packets == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {

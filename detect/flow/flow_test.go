@@ -72,6 +72,12 @@ func (b *bench) send(fromServer bool, flags packet.Flags, seq, ack uint32, data 
 	b.Packet(&p)
 }
 
+// wait lets time pass.
+func (b *bench) wait(d int64) {
+	b.now += d
+	b.Tick(b.now)
+}
+
 func (b *bench) transcript() string {
 	var all []string
 	for _, c := range b.opened {
@@ -136,13 +142,11 @@ func TestTranscripts(t *testing.T) {
 		{"lost, not acknowledged", "0:gap 2 0:cd@4", func(b *bench) {
 			open(b)
 			b.send(false, ack, 102, 500, "cd")
-			b.now += second
-			b.Tick(b.now)
+			b.wait(second)
 			if n := len(b.opened[0].lines); n != 0 {
 				b.opened[0].lines = append(b.opened[0].lines, "too early")
 			}
-			b.now += 5 * second
-			b.Tick(b.now)
+			b.wait(5 * second)
 		}},
 		{"in the middle", "0:cd@1 1:x@2", func(b *bench) {
 			b.send(false, ack, 7000, 500, "cd")
@@ -164,8 +168,7 @@ func TestTranscripts(t *testing.T) {
 			b.send(true, fin, 500, 102, "z")
 			b.send(false, ack, 100, 500, "a")
 			b.send(true, ack, 500, 102, "z")
-			b.now += 61 * second
-			b.Tick(b.now)
+			b.wait(61 * second)
 		}},
 		{"FIN before the last bytes", "0:a@4 1:z@6 0:b@7 close", func(b *bench) {
 			open(b)
@@ -173,8 +176,7 @@ func TestTranscripts(t *testing.T) {
 			b.send(true, fin, 501, 101, "")
 			b.send(true, ack, 500, 101, "z")
 			b.send(false, fin, 101, 502, "b")
-			b.now += 61 * second
-			b.Tick(b.now)
+			b.wait(61 * second)
 		}},
 		{"reset, and late copies", "0:a@4 close", func(b *bench) {
 			open(b)
@@ -182,8 +184,7 @@ func TestTranscripts(t *testing.T) {
 			b.send(true, rst, 500, 101, "")
 			b.now += 30 * second
 			b.send(false, ack, 100, 500, "a")
-			b.now += 31 * second
-			b.Tick(b.now)
+			b.wait(31 * second)
 		}},
 		{"reset, captured before the last bytes", "0:a@4 1:z@6", func(b *bench) {
 			open(b)
@@ -196,16 +197,14 @@ func TestTranscripts(t *testing.T) {
 			b.send(false, ack, 100, 500, "a")
 			b.send(false, rst, 101, 500, "")
 			b.send(false, ack, 101, 500, "b")
-			b.now += 61 * second
-			b.Tick(b.now)
+			b.wait(61 * second)
 			b.send(true, ack, 500, 102, "z")
 		}},
 		{"reset ahead in the window", "0:a@4 0:b@6", func(b *bench) {
 			open(b)
 			b.send(false, ack, 100, 500, "a")
 			b.send(false, rst, 601, 500, "")
-			b.now += 61 * second
-			b.Tick(b.now)
+			b.wait(61 * second)
 			b.send(false, ack, 101, 500, "b")
 		}},
 		{"reset behind lost bytes that are acknowledged", "0:a@4 close", func(b *bench) {
@@ -213,16 +212,14 @@ func TestTranscripts(t *testing.T) {
 			b.send(false, ack, 100, 500, "a")
 			b.send(true, ack, 500, 601, "")
 			b.send(false, rst, 601, 500, "")
-			b.now += 61 * second
-			b.Tick(b.now)
+			b.wait(61 * second)
 		}},
 		{"reset behind bytes that wait", "0:a@4 0:gap 2 0:d@5 close", func(b *bench) {
 			open(b)
 			b.send(false, ack, 100, 500, "a")
 			b.send(false, ack, 103, 500, "d")
 			b.send(false, rst, 104, 500, "")
-			b.now += 61 * second
-			b.Tick(b.now)
+			b.wait(61 * second)
 		}},
 		{"reset with bytes, which are no part of the stream", "0:a@4 0:b@6", func(b *bench) {
 			open(b)
@@ -235,8 +232,7 @@ func TestTranscripts(t *testing.T) {
 			b.send(false, fin, 100, 500, "a")
 			b.send(true, fin, 500, 102, "z")
 			b.send(false, ack, 101, 500, "b")
-			b.now += 61 * second
-			b.Tick(b.now)
+			b.wait(61 * second)
 		}},
 		{"reset from nowhere", "0:a@4 0:b@6", func(b *bench) {
 			open(b)
