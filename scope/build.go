@@ -36,6 +36,7 @@ func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document
 		Capture:  c.summary(),
 		Hosts:    make([]HostEntry, 0, len(list)),
 		External: l.scanners(),
+		Internal: l.scannersInside(),
 		Attacks:  l.attackList(),
 	}
 	spread := l.spread(list)

@@ -15,8 +15,11 @@ type Document struct {
 	Zones    []ZoneSummary  `json:"zones"`
 	Hosts    []HostEntry    `json:"hosts"`    // inside, worst first
 	External []Scanner      `json:"external"` // outside scanners: what to block
-	Attacks  []Attack       `json:"attacks"`  // floods and distributed scans
-	Matrix   []ZoneAttack   `json:"matrix"`   // who attacked whom, by zone
+	// Internal are inside hosts that scan, and are not suspected for it: nearly all
+	// answered them, as when a server pushes to its clients. Absent when nobody does.
+	Internal []Scanner    `json:"internal,omitempty"`
+	Attacks  []Attack     `json:"attacks"` // floods and distributed scans
+	Matrix   []ZoneAttack `json:"matrix"`  // who attacked whom, by zone
 	// Borders is what was seen of borders that policy closes; absent when nothing.
 	Borders []Border `json:"borders,omitempty"`
 	// Marks is what analysts said of hosts, listed or not; absent when nothing.
@@ -150,7 +153,7 @@ type FactItem struct {
 	Outside  bool     `json:"from_outside,omitempty"`   // exposed: reached from outside
 }
 
-// Scanner is an outside host that scans the institution.
+// Scanner is a host that scans the institution, from outside or inside.
 type Scanner struct {
 	IP       string    `json:"ip"`
 	Ports    []uint16  `json:"ports"`

@@ -16,15 +16,58 @@ func (l *Ledger) scanners() []Scanner {
 	for h := range l.external.all() {
 		list = append(list, h.scanner())
 	}
-	slices.SortFunc(list, func(a, b Scanner) int {
-		return cmp.Or(
-			cmp.Compare(b.Answered, a.Answered),
-			cmp.Compare(b.Targets, a.Targets),
-			a.First.Compare(b.First),
-			netip.MustParseAddr(a.IP).Compare(netip.MustParseAddr(b.IP)),
-		)
-	})
+	slices.SortFunc(list, compareScanners)
 	return list
+}
+
+func compareScanners(a, b Scanner) int {
+	return cmp.Or(
+		cmp.Compare(b.Answered, a.Answered),
+		cmp.Compare(b.Targets, a.Targets),
+		a.First.Compare(b.First),
+		netip.MustParseAddr(a.IP).Compare(netip.MustParseAddr(b.IP)),
+	)
+}
+
+// scannersInside lists the inside hosts that scan, and are not suspected.
+func (l *Ledger) scannersInside() (list []Scanner) {
+	for h := range l.hosts.all() {
+		if h.state >= Suspected {
+			continue
+		}
+		if s := h.scansInside(); s.Targets > 0 {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, compareScanners)
+	return list
+}
+
+// scansInside writes down the scans of an inside host that no analyst has
+// explained; without targets if there is none.
+func (h *host) scansInside() Scanner {
+	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
+	for i := range h.facts {
+		f := &h.facts[i]
+		if f.kind != kindScanning || f.alert == nil || h.weight(f) == 0 {
+			continue
+		}
+		first, last := time.Unix(0, f.first).UTC(), time.Unix(0, f.last).UTC()
+		if s.Targets == 0 || first.Before(s.First) {
+			s.First = first
+		}
+		if last.After(s.Last) {
+			s.Last = last
+		}
+		s.add(f.alert)
+		s.Alerts = append(s.Alerts, f.id)
+		numbers, _ := frameList(f.evidence(), nil)
+		s.Frames = append(s.Frames, numbers...)
+	}
+	slices.Sort(s.Ports)
+	s.Ports = slices.Compact(s.Ports)
+	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
+	return s
 }
 
 // scanner writes one outside scanner down.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,7 +32,8 @@ func WriteText(w io.Writer, d *Document) error {
 	t.hosts(Suspected, "SUSPECTED")
 	t.tree()
 	t.marks()
-	t.scanners()
+	t.scanners("SCAN FROM INSIDE, nearly all answered: not suspected", t.doc.Internal)
+	t.scanners("OUTSIDE SCANNERS", t.doc.External)
 	t.attacks()
 	t.targeted()
 	t.exposed()
@@ -221,6 +223,9 @@ func (t *text) also() (also []string) {
 	if n.FromInternet > 0 {
 		also = append(also, grouped(n.FromInternet)+" of these to the internet")
 	}
+	if n := uint64(len(t.doc.Internal)); n > 0 {
+		also = append(also, counted(n, "other inside host")+verb(n, " scans", " scan"))
+	}
 	if n.External > 0 {
 		also = append(also, counted(n.External, "outside scanner"))
 	}
@@ -287,8 +292,12 @@ func (t *text) more(n uint64, shown uint64) {
 func (t *text) host(h *HostEntry) {
 	t.printf("  %-15s  %-12s  since %s  %2d %% sure\n",
 		h.IP, printable(h.Zone), clock(*h.Since), min(99, int(math.Round(h.Confidence*100))))
+	about := slices.Clone(h.Role)
 	if s := h.system(); s != "" {
-		t.wrapped("      ", s)
+		about = append(about, s)
+	}
+	if len(about) > 0 {
+		t.wrapped("      ", strings.Join(about, "; "))
 	}
 	lines, shown := h.lines(), 0
 	for _, pass := range []bool{true, false} {
@@ -316,18 +325,17 @@ func (t *text) frames(f *FactItem) string {
 	return s + "]"
 }
 
-// scanners writes the outside scanners.
-func (t *text) scanners() {
-	list := t.doc.External
+// scanners writes a list of scanners.
+func (t *text) scanners(title string, list []Scanner) {
 	if len(list) == 0 {
 		return
 	}
-	t.heading(fmt.Sprintf("OUTSIDE SCANNERS (%s)", grouped(uint64(len(list)))))
+	t.heading(fmt.Sprintf("%s (%s)", title, grouped(uint64(len(list)))))
 	for i := range list[:min(len(list), textLines)] {
 		s := &list[i]
 		where := "many ports"
 		if len(s.Ports) > 0 {
-			where = "port " + ports(s.Ports, 4)
+			where = verb(uint64(len(s.Ports)), "port ", "ports ") + ports(s.Ports, 4)
 		}
 		known := ""
 		if s.Indicator != "" {

@@ -228,67 +228,17 @@ func share(n, all uint64) string {
 	return " (" + strconv.FormatFloat(float64(n)*100/float64(all), 'f', 1, 64) + " %)"
 }
 
-// advice says what to do now, in the order of urgency.
+// advice says what to do now.
 func (t *text) advice() {
-	n := &t.doc.Totals
-	var steps []string
-	if n := t.doc.Contradicted(Isolated); n > 0 {
-		steps = append(steps, "Find "+counted(n, "host")+" that should be isolated and "+verb(n, "is", "are")+" still active.")
-	}
-	if n.Infected > 0 {
-		steps = append(steps, "Isolate the "+counted(n.Infected, "infected host")+" now: pull the cable or shut the switch port; do not reboot them.")
-	}
-	if n.Suspected > 0 {
-		steps = append(steps, "Isolate or examine the "+counted(n.Suspected, "suspected host")+".")
-	}
-	if n.Exploited > 0 {
-		steps = append(steps, "Examine the "+counted(n.Exploited, "exploited host")+": an exploit got through, and what it did may not show.")
-	}
-	if n.FromInternet > 0 {
-		steps = append(steps, "Take "+counted(n.FromInternet, "host")+" off the internet at once: the SMB port answers from outside.")
-	}
-	if n.Infected+n.Suspected+n.Targeted+n.SMBExposed > 0 {
-		steps = append(steps, "Close TCP 445 and 139 between zones, and to and from the internet.")
-	}
-	if n := t.doc.openBorders(); n > 0 {
-		steps = append(steps, "Close the "+counted(n, "border")+" between zones that "+verb(n, "does", "do")+" not hold.")
-	}
-	if n.External > 0 {
-		steps = append(steps, "Block the "+counted(n.External, "outside scanner")+" at the border.")
-	}
-	if n.SMBExposed > n.Patched {
-		steps = append(steps, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+n.patchFirst()+".")
-	}
-	if t.killSwitchAsked() || n.Infected > 0 {
-		steps = append(steps, "Never block the kill-switch names: where they lead to a web server, the worm stops.")
-	}
+	steps := t.doc.Actions()
 	if len(steps) == 0 {
 		return
 	}
 	t.heading("WHAT TO DO NOW")
 	for i, s := range steps {
-		t.wrapped(fmt.Sprintf("  %d. ", i+1), s)
+		if s.How != "" {
+			s.Do += ": " + s.How
+		}
+		t.wrapped(fmt.Sprintf("  %d. ", i+1), s.Do+".")
 	}
-}
-
-// killSwitchAsked reports whether any host asked for a kill-switch name.
-func (t *text) killSwitchAsked() bool {
-	return slices.ContainsFunc(t.doc.Hosts, func(h HostEntry) bool {
-		return strings.TrimSpace(h.KillSwitch) != ""
-	})
-}
-
-// patchFirst says where to begin with the patch.
-func (t *Totals) patchFirst() string {
-	var first []string
-	if t.FromInternet > 0 {
-		first = append(first, "where the internet reaches it")
-	}
-	if t.Vulnerable > 0 {
-		first = append(first, "on "+grouped(t.Vulnerable)+" that "+verb(t.Vulnerable, "is", "are")+" known not to be patched")
-	}
-	if len(first) == 0 {
-		return ""
-	}
-	return ", first " + strings.Join(first, " and ")
 }

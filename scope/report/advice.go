@@ -42,134 +42,159 @@ func listOf(label string, items []string) addressList {
 	return l
 }
 
-// advice says what to do, the most urgent first.
+// advice says what to do now, the most urgent first, with the lists that each
+// step is to be done to.
 func advice(doc *scope.Document) []step {
-	var steps []step
-	n := &doc.Totals
-	if n.Infected > 0 {
-		steps = append(steps, step{
-			Title: "Isolate the " + counted(n.Infected, "infected host"),
-			Why:   "Pull the cable or shut the switch port. Do not reboot or switch off: the memory is evidence, and a restart may run the worm again.",
-			Lists: []addressList{listOf("Infected", inState(doc, scope.Infected))},
-		})
-	}
-	if n.Suspected > 0 {
-		steps = append(steps, step{
-			Title: "Examine the " + counted(n.Suspected, "suspected host"),
-			Why:   "Isolate those that can be spared until they are examined: their own acts look like a worm's, the proof is missing.",
-			Lists: []addressList{listOf("Suspected", inState(doc, scope.Suspected))},
-		})
-	}
-	if n.Exploited > 0 {
-		steps = append(steps, step{
-			Title: "Examine the " + counted(n.Exploited, "exploited host"),
-			Why:   "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
-			Lists: []addressList{listOf("Exploited", hostsThat(doc, (*scope.HostEntry).Exploited))},
-		})
-	}
-	if n.Infected+n.Suspected+n.Targeted+n.SMBExposed > 0 {
-		steps = append(steps, closePorts(doc))
-	}
-	if len(doc.External) > 0 {
-		steps = append(steps, step{
-			Title: "Block the " + counted(len(doc.External), "outside scanner") + " at the border",
-			Why:   "Those that got answers come first.",
-			Lists: []addressList{listOf("Outside scanners", scannerList(doc))},
-		})
-	}
-	if s, ok := patch(doc); ok {
-		steps = append(steps, s)
-	}
-	if names := killSwitches(doc); n.Infected > 0 || len(names) > 0 {
-		s := step{
-			Title: "Keep the kill-switch names reachable",
-			Why:   "Never block them: where such a name leads to a web server the worm stops. Let them resolve, if need be to a web server of your own that answers on port 80.",
+	actions := doc.Actions()
+	steps := make([]step, 0, len(actions))
+	for _, a := range actions {
+		s := step{Title: a.Do, Why: sentence(a.How)}
+		if more := reasons[a.Kind]; more != "" {
+			s.Why = more
 		}
-		if len(names) > 0 {
-			l := listOf("Asked for here; never block", names)
-			l.Warn = true
-			s.Lists = append(s.Lists, l)
+		for _, l := range lists(doc, a.Kind) {
+			if l.Total > 0 {
+				s.Lists = append(s.Lists, l)
+			}
 		}
 		steps = append(steps, s)
 	}
 	return steps
 }
 
-// closePorts is the step that takes the worm its way, first where it went.
-func closePorts(doc *scope.Document) step {
-	s := step{
-		Title: "Close TCP 445 and 139 between zones, and to and from the internet",
-		Why:   "This stops the spread also to hosts that are not patched yet.",
+// sentence makes a sentence of words.
+func sentence(words string) string {
+	if words == "" {
+		return ""
 	}
-	var crossed []scope.ZoneAttack
-	for _, a := range doc.Matrix {
-		if a.From != a.To {
-			crossed = append(crossed, a)
-		}
-	}
-	slices.SortStableFunc(crossed, func(a, b scope.ZoneAttack) int { return cmp.Compare(b.Targets, a.Targets) })
-	paths := make([]string, 0, len(crossed))
-	for _, a := range crossed {
-		paths = append(paths, fmt.Sprintf("%s → %s (%s)", a.From, a.To, counted(a.Targets, "host")))
-	}
-	if len(paths) > 0 {
-		s.Lists = append(s.Lists, listOf("Attacks crossed here, most targets first", paths))
-	}
-	return s
+	return strings.ToUpper(words[:1]) + words[1:] + "."
 }
 
-// patch is the step that takes the worm its hosts: known to be vulnerable,
-// open to the internet, all others.
-func patch(doc *scope.Document) (step, bool) {
+// reasons are why a step is to be done, where there is more to say than in a
+// text of a few lines.
+var reasons = map[scope.ActionKind]string{ //nolint:gochecknoglobals // a table
+	scope.FindActive:       "They act, or others reach them: the switch port, or the address, is not theirs.",
+	scope.Isolate:          "Pull the cable or shut the switch port. Do not reboot or switch off: the memory is evidence, and a restart may run the worm again.",
+	scope.ExamineSuspected: "Isolate those that can be spared until they are examined: their own acts look like a worm's, the proof is missing.",
+	scope.ExamineExploited: "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
+	scope.ClosePorts:       "This stops the spread also to hosts that are not patched yet.",
+	scope.BlockScanners:    "Those that got answers come first.",
+	scope.ExamineScanners:  "Nearly all answered them, so that they are not suspected: a server that pushes to its clients does this, and a worm that knows its targets.",
+	scope.InstallPatch:     "Those that the internet reaches come off the net until it is done.",
+	scope.KeepKillSwitch:   "Where such a name leads to a web server the worm stops. Let them resolve, if need be to a web server of your own that answers on port 80.",
+}
+
+// lists returns what an action is to be done to.
+func lists(doc *scope.Document, k scope.ActionKind) []addressList {
+	switch k {
+	case scope.FindActive:
+		return []addressList{listOf("Still active", stillActive(doc))}
+	case scope.Isolate:
+		return []addressList{listOf("Infected", atLarge(doc, scope.Infected))}
+	case scope.MoveService:
+		return []addressList{listOf("Serve others", serving(doc))}
+	case scope.ExamineSuspected:
+		return []addressList{listOf("Suspected", atLarge(doc, scope.Suspected))}
+	case scope.ExamineExploited:
+		return []addressList{listOf("Exploited", hostsThat(doc, (*scope.HostEntry).Exploited))}
+	case scope.TakeOffInternet:
+		return []addressList{listOf("Answer the internet on the SMB port", hostsThat(doc, func(h *scope.HostEntry) bool { return h.FromInternet }))}
+	case scope.ClosePorts:
+		return []addressList{listOf("Attacks crossed here, most targets first", crossed(doc))}
+	case scope.CloseBorders:
+		return []addressList{listOf("Closed by policy, and open", openBorders(doc))}
+	case scope.BlockScanners:
+		return []addressList{listOf("Outside scanners", scannerList(doc.External))}
+	case scope.ExamineScanners:
+		return []addressList{listOf("Scan from inside", scannerList(doc.Internal))}
+	case scope.InstallPatch:
+		return unpatched(doc)
+	case scope.KeepKillSwitch:
+		l := listOf("Asked for here; never block", killSwitches(doc))
+		l.Warn = true
+		return []addressList{l}
+	default:
+		return nil
+	}
+}
+
+// crossed lists the zones between which hosts were attacked.
+func crossed(doc *scope.Document) []string {
+	var between []scope.ZoneAttack
+	for _, a := range doc.Matrix {
+		if a.From != a.To {
+			between = append(between, a)
+		}
+	}
+	slices.SortStableFunc(between, func(a, b scope.ZoneAttack) int { return cmp.Compare(b.Targets, a.Targets) })
+	paths := make([]string, 0, len(between))
+	for _, a := range between {
+		paths = append(paths, fmt.Sprintf("%s → %s (%s)", a.From, a.To, counted(a.Targets, "host")))
+	}
+	return paths
+}
+
+// openBorders lists the borders that policy closes, and that do not hold.
+func openBorders(doc *scope.Document) (list []string) {
+	for i := range doc.Borders {
+		if b := &doc.Borders[i]; !b.Holds {
+			list = append(list, fmt.Sprintf("%s → %s, port %d (%s)", b.From, b.To, b.Port, counted(b.Connections, "connection")))
+		}
+	}
+	return list
+}
+
+// stillActive lists the hosts that act although they are marked as isolated.
+func stillActive(doc *scope.Document) (list []string) {
+	for i := range doc.Marks {
+		if m := &doc.Marks[i]; m.Mark == scope.Isolated && m.Warning != "" {
+			list = append(list, m.IP)
+		}
+	}
+	return list
+}
+
+// unpatched lists the hosts to patch: known to be vulnerable, open to the
+// internet, all others.
+func unpatched(doc *scope.Document) []addressList {
 	var vulnerable, outside, unknown []string
 	for i := range doc.Hosts {
 		h := &doc.Hosts[i]
-		smb, fromOutside := answersSMB(h)
-		switch {
+		switch smb := answersSMB(h); {
 		case h.Patch == "vulnerable":
 			vulnerable = append(vulnerable, h.IP)
 		case h.Patch == "patched" || !smb:
-		case fromOutside:
+		case h.FromInternet:
 			outside = append(outside, h.IP)
 		default:
 			unknown = append(unknown, h.IP)
 		}
 	}
-	total := len(vulnerable) + len(outside) + len(unknown)
-	if total == 0 {
-		return step{}, false
-	}
-	s := step{
-		Title: "Install MS17-010 and switch SMBv1 off on " + counted(total, "host"),
-		Why:   "Take off the net what the internet reaches until it is done.",
-	}
-	for _, l := range []addressList{
+	return []addressList{
 		listOf("Vulnerable", vulnerable),
 		listOf("Answer the internet on the SMB port, patch state unknown", outside),
 		listOf("Answer on the SMB port, patch state unknown", unknown),
-	} {
-		if l.Total > 0 {
-			s.Lists = append(s.Lists, l)
-		}
 	}
-	return s, true
 }
 
-// answersSMB reports whether a host answers on port 445 or 139, and whether
-// to outside.
-func answersSMB(h *scope.HostEntry) (smb, fromOutside bool) {
-	for i := range h.Facts {
-		if f := &h.Facts[i]; f.Fact == "exposed" && (f.Port == 445 || f.Port == 139) {
-			smb = true
-			fromOutside = fromOutside || f.Outside
-		}
-	}
-	return smb, fromOutside
+// answersSMB reports whether a host answers on port 445 or 139.
+func answersSMB(h *scope.HostEntry) bool {
+	return slices.ContainsFunc(h.Facts, func(f scope.FactItem) bool {
+		return f.Fact == "exposed" && (f.Port == 445 || f.Port == 139)
+	})
 }
 
-// inState lists the hosts in a state.
-func inState(doc *scope.Document, s scope.State) []string {
-	return hostsThat(doc, func(h *scope.HostEntry) bool { return h.State == s })
+// atLarge lists the hosts in a state that are not isolated.
+func atLarge(doc *scope.Document, s scope.State) []string {
+	return hostsThat(doc, func(h *scope.HostEntry) bool { return h.AtLarge(s) })
+}
+
+// serving lists the hosts to isolate that others need, and for what.
+func serving(doc *scope.Document) (list []string) {
+	for _, h := range doc.Serving() {
+		list = append(list, h.IP+" ("+strings.Join(h.Role, ", ")+")")
+	}
+	return list
 }
 
 // hostsThat lists the hosts of which something is so.
@@ -183,10 +208,10 @@ func hostsThat(doc *scope.Document, are func(*scope.HostEntry) bool) []string {
 	return list
 }
 
-func scannerList(doc *scope.Document) []string {
-	list := make([]string, 0, len(doc.External))
-	for i := range doc.External {
-		list = append(list, doc.External[i].IP)
+func scannerList(scanners []scope.Scanner) []string {
+	list := make([]string, 0, len(scanners))
+	for i := range scanners {
+		list = append(list, scanners[i].IP)
 	}
 	return list
 }

@@ -40,11 +40,29 @@ type page struct {
 	AnySource bool              // the source of one of these is known
 	Data      *hostData
 
-	External     []scope.Scanner // the first rows
-	ExternalMore int
-	Attacks      []scope.Attack
-	AttacksMore  int
-	Blind        []string
+	Scanners    []scannerTable
+	Marks       []scope.MarkItem
+	Borders     []scope.Border
+	Attacks     []scope.Attack
+	AttacksMore int
+	Blind       []string
+}
+
+// A scannerTable lists scanners of one kind, the first rows of it.
+type scannerTable struct {
+	Title, Note string
+	Rows        []scope.Scanner
+	More        int
+	Page        *page
+}
+
+// scanners adds a table of scanners, if there are any.
+func (p *page) scanners(title, note string, list []scope.Scanner) {
+	if len(list) == 0 {
+		return
+	}
+	rows := list[:min(len(list), staticRows)]
+	p.Scanners = append(p.Scanners, scannerTable{title, note, rows, len(list) - len(rows), p})
 }
 
 // A tile is one number that sums up.
@@ -74,9 +92,11 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 		Tiles: tiles(&doc.Totals), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
 		Matrix: newMatrix(doc), Blind: doc.BlindSpots(),
 		HostCount: len(doc.Hosts), InTable: min(len(doc.Hosts), maxHosts),
-		External: doc.External[:min(len(doc.External), staticRows)], ExternalMore: max(0, len(doc.External)-staticRows),
+		Marks: doc.Marks[:min(len(doc.Marks), staticRows)], Borders: doc.Borders[:min(len(doc.Borders), staticRows)],
 		Attacks: doc.Attacks[:min(len(doc.Attacks), staticRows)], AttacksMore: max(0, len(doc.Attacks)-staticRows),
 	}
+	p.scanners("Outside scanners", "Those that got answers first.", doc.External)
+	p.scanners("Scan from inside", "Nearly all answered, so that they are not suspected.", doc.Internal)
 	p.Verdict, p.Also, _ = strings.Cut(doc.Verdict(), " Also: ")
 	if p.Also != "" {
 		p.Also = "Also: " + p.Also

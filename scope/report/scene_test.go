@@ -195,6 +195,7 @@ func (o *outbreak) add(h scope.HostEntry) {
 			if f.Outside {
 				z.FromInternet++
 				o.doc.Totals.FromInternet++
+				h.FromInternet = true
 			}
 		}
 	}

@@ -1,0 +1,117 @@
+package scope
+
+import (
+	"slices"
+	"strings"
+)
+
+// An Action is one thing to do now.
+type Action struct {
+	Kind ActionKind
+	Do   string // a sentence without its full stop
+	How  string // what else it takes, or why; may be empty
+}
+
+// ActionKind is a kind of action.
+type ActionKind uint8
+
+// The kinds of actions, in the order of urgency.
+const (
+	FindActive       ActionKind = iota // hosts that should be isolated, and act
+	Isolate                            // infected hosts
+	MoveService                        // off hosts that others need and that are to be isolated
+	ExamineSuspected                   // hosts
+	ExamineExploited                   // hosts
+	TakeOffInternet                    // hosts that answer it on the SMB port
+	ClosePorts                         // that the worm goes by
+	CloseBorders                       // that policy closes, and that do not hold
+	BlockScanners                      // outside
+	ExamineScanners                    // inside, that nearly all answer
+	InstallPatch
+	KeepKillSwitch
+)
+
+// Actions says what to do now, the most urgent first.
+func (d *Document) Actions() []Action {
+	var list []Action
+	add := func(k ActionKind, n uint64, do, how string) {
+		if n > 0 {
+			list = append(list, Action{k, do, how})
+		}
+	}
+	n, way := &d.Totals, d.Way()
+	found := d.Contradicted(Isolated)
+	add(FindActive, found, "Find "+counted(found, "host")+" that should be isolated and "+verb(found, "is", "are")+" still active", "")
+	infected := d.atLarge(Infected)
+	add(Isolate, infected, "Isolate the "+counted(infected, "infected host")+" now", "pull the cable or shut the switch port; do not reboot them")
+	serving := uint64(len(d.Serving()))
+	add(MoveService, serving, counted(serving, "host")+" of these "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
+	suspected := d.atLarge(Suspected)
+	add(ExamineSuspected, suspected, "Isolate or examine the "+counted(suspected, "suspected host"), "")
+	add(ExamineExploited, n.Exploited, "Examine the "+counted(n.Exploited, "exploited host"), "an exploit got through, and what it did may not show")
+	add(TakeOffInternet, n.FromInternet, "Take "+counted(n.FromInternet, "host")+" off the internet at once", "the SMB port answers from outside")
+	if way.Any() {
+		add(ClosePorts, 1, "Close TCP "+way.Ports()+" between zones, and to and from the internet", "")
+	}
+	open := d.openBorders()
+	add(CloseBorders, open, "Close the "+counted(open, "border")+" between zones that "+verb(open, "does", "do")+" not hold", "")
+	add(BlockScanners, n.External, "Block the "+counted(n.External, "outside scanner")+" at the border", "")
+	inside := uint64(len(d.Internal))
+	add(ExamineScanners, inside, "Examine the "+counted(inside, "inside scanner")+", or name in allow.scanners what is yours", "")
+	if n.SMBExposed > n.Patched && !way.Unlike {
+		add(InstallPatch, 1, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+n.patchFirst(), "")
+	}
+	if d.killSwitchAsked() || n.Infected > 0 && way.Exploits {
+		add(KeepKillSwitch, 1, "Never block the kill-switch names", "where they lead to a web server, the worm stops")
+	}
+	return list
+}
+
+// AtLarge reports whether a host is in a state and nobody says that it is
+// isolated: one that is, and acts, is to be found first.
+func (h *HostEntry) AtLarge(s State) bool {
+	return h.State == s && !slices.Contains(h.Marks, Isolated)
+}
+
+// atLarge counts the hosts that are in a state and not isolated.
+func (d *Document) atLarge(s State) (n uint64) {
+	for i := range d.Hosts {
+		if d.Hosts[i].AtLarge(s) {
+			n++
+		}
+	}
+	return n
+}
+
+// Serving lists the infected and suspected hosts that others need: resolvers
+// and file servers.
+func (d *Document) Serving() (list []*HostEntry) {
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; len(h.Role) > 0 && (h.AtLarge(Infected) || h.AtLarge(Suspected)) {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// killSwitchAsked reports whether any host asked for a kill-switch name.
+func (d *Document) killSwitchAsked() bool {
+	return slices.ContainsFunc(d.Hosts, func(h HostEntry) bool {
+		return strings.TrimSpace(h.KillSwitch) != ""
+	})
+}
+
+// patchFirst says where to begin with the patch.
+func (t *Totals) patchFirst() string {
+	var first []string
+	if t.FromInternet > 0 {
+		first = append(first, "where the internet reaches it")
+	}
+	if t.Vulnerable > 0 {
+		first = append(first, "on "+grouped(t.Vulnerable)+" that "+verb(t.Vulnerable, "is", "are")+" known not to be patched")
+	}
+	if len(first) == 0 {
+		return ""
+	}
+	return ", first " + strings.Join(first, " and ")
+}

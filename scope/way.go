@@ -1,0 +1,108 @@
+package scope
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Way is how a worm gets from host to host, as far as it shows: what to close.
+type Way struct {
+	// SMB says that it goes by SMB, or may: hosts answer there, or nothing tells.
+	SMB bool
+	// Other are the ports besides those of SMB, ascending.
+	Other []uint16
+	// Unlike says that it was seen to go by other ports alone, so that patches of
+	// SMB stop nothing.
+	Unlike bool
+	// Exploits says that attacks on SMB itself were seen.
+	Exploits bool
+}
+
+// Way returns how the worm of the document goes. Ports count that suspected
+// hosts scan, and those on which scanners from outside were answered; what
+// everybody serves, the web and names, is nothing to close.
+func (d *Document) Way() Way {
+	w := Way{Exploits: d.Totals.Attacked+d.Totals.Exploited > 0}
+	for i := range d.Hosts {
+		for j := range d.Hosts[i].Facts {
+			if f := &d.Hosts[i].Facts[j]; f.Counts && d.Hosts[i].State >= Suspected {
+				w.act(f)
+			}
+		}
+	}
+	for i := range d.External {
+		s := &d.External[i]
+		for _, p := range s.Ports {
+			w.SMB = w.SMB || smbPort(p)
+			if s.Answered > 0 {
+				w.port(p)
+			}
+		}
+	}
+	for i := range d.Attacks {
+		w.SMB = w.SMB || smbPort(d.Attacks[i].Port)
+	}
+	slices.Sort(w.Other)
+	w.Other = slices.Compact(w.Other)
+	w.SMB = w.SMB || w.Exploits
+	shown := w.SMB || len(w.Other) > 0
+	w.Unlike = shown && !w.SMB
+	w.SMB = w.SMB || d.Totals.SMBExposed > 0 || !shown && d.Totals.Infected+d.Totals.Suspected > 0
+	return w
+}
+
+// act takes account of what a suspected host did.
+func (w *Way) act(f *FactItem) {
+	switch f.Fact {
+	case kindScanning.String():
+		if f.Confidence >= suspectedFrom {
+			w.port(f.Port)
+		}
+	case kindBeaconing.String():
+	default: // all others are of SMB
+		w.Exploits = true
+	}
+}
+
+func (w *Way) port(p uint16) {
+	switch {
+	case smbPort(p):
+		w.SMB = true
+	case p != 0 && !publicPort(p):
+		w.Other = append(w.Other, p)
+	}
+}
+
+// publicPort reports whether nearly all networks offer a service to everybody
+// on a port.
+func publicPort(p uint16) bool { return p == 53 || p == 80 || p == 443 }
+
+// Any reports whether there is anything to close.
+func (w *Way) Any() bool { return w.SMB || len(w.Other) > 0 }
+
+// Ports writes the ports to close, "445 and 139" for instance, first those that
+// it was seen to go by.
+func (w *Way) Ports() string {
+	const most = 8
+	var list, smb []string
+	if w.SMB {
+		smb = []string{"445", "139"}
+	}
+	for _, p := range w.Other[:min(len(w.Other), most)] {
+		list = append(list, strconv.Itoa(int(p)))
+	}
+	if more := len(w.Other) - most; more > 0 {
+		list = append(list, strconv.Itoa(more)+" more")
+	}
+	if w.Unlike {
+		list = append(list, smb...)
+	} else {
+		list = append(smb, list...)
+	}
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " and " + list[last]
+}
