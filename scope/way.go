@@ -25,10 +25,8 @@ type Way struct {
 func (d *Document) Way() Way {
 	w := Way{Exploits: d.Totals.Attacked+d.Totals.Exploited > 0}
 	for i := range d.Hosts {
-		for j := range d.Hosts[i].Facts {
-			if f := &d.Hosts[i].Facts[j]; f.Counts && d.Hosts[i].State >= Suspected {
-				w.act(f)
-			}
+		if h := &d.Hosts[i]; h.State >= Suspected {
+			w.acts(h)
 		}
 	}
 	for i := range d.External {
@@ -52,16 +50,16 @@ func (d *Document) Way() Way {
 	return w
 }
 
-// act takes account of what a suspected host did.
-func (w *Way) act(f *FactItem) {
-	switch f.Fact {
-	case kindScanning.String():
-		if f.Confidence >= suspectedFrom {
+// acts takes account of what a suspected host did.
+func (w *Way) acts(h *HostEntry) {
+	for i := range h.Facts {
+		switch f := &h.Facts[i]; {
+		case !f.Counts || f.Fact == kindBeaconing.String():
+		case f.Fact != kindScanning.String(): // all others are of SMB
+			w.Exploits = true
+		case f.Confidence >= suspectedFrom:
 			w.port(f.Port)
 		}
-	case kindBeaconing.String():
-	default: // all others are of SMB
-		w.Exploits = true
 	}
 }
 
