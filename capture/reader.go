@@ -3,6 +3,7 @@ package capture
 import (
 	"container/heap"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -32,6 +33,8 @@ type Reader struct {
 	free     [][]byte  // memory of files that are done with
 	consumed atomic.Int64
 	size     int64
+	failed   int   // files that could not be opened or read to their end,
+	failure  error // and why that was of the first
 	err      error // what Next returns from now on
 }
 
@@ -84,7 +87,8 @@ func (r *Reader) lookInto(found *search, stdin io.Reader) error {
 
 // Next reads the next frame into f. It returns io.EOF at the end of the last
 // file. Any other error is that a file could not be opened or read, with its
-// name and the offset; it is returned again by each further call.
+// name and the offset: it comes when all that can be read has been, and is
+// returned again by each further call.
 func (r *Reader) Next(f *Frame) error {
 	if c := r.current; c != nil {
 		err := c.next(f)
@@ -123,7 +127,27 @@ func (r *Reader) park(f *Frame, err error) {
 	case errors.Is(err, io.EOF):
 		r.finish(c)
 	default:
-		r.err = err
+		r.finish(c)
+		r.fail(err)
+	}
+}
+
+// fail notes that a file could not be opened or read.
+func (r *Reader) fail(err error) {
+	if r.failed++; r.failed == 1 {
+		r.failure = err
+	}
+}
+
+// end returns what Next returns behind the last frame.
+func (r *Reader) end() error {
+	switch r.failed {
+	case 0:
+		return io.EOF
+	case 1:
+		return r.failure
+	default:
+		return fmt.Errorf("%w; and %d more could not be read", r.failure, r.failed-1)
 	}
 }
 
@@ -132,7 +156,9 @@ func (r *Reader) turn(f *Frame) error {
 	for r.err == nil && len(r.waiting) > 0 {
 		next := heap.Pop(&r.waiting).(*file) //nolint:errcheck,forcetypeassert // a queue holds files only
 		if next.format == nil {
-			r.err = r.wake(next)
+			if err := r.wake(next); err != nil {
+				r.fail(err)
+			}
 			continue
 		}
 		r.current = next
@@ -144,7 +170,7 @@ func (r *Reader) turn(f *Frame) error {
 		return nil
 	}
 	if r.err == nil {
-		r.err = io.EOF
+		r.err = r.end()
 	}
 	return r.err
 }

@@ -271,30 +271,67 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-type stuckReader struct{}
-
-func (stuckReader) Read([]byte) (int, error) { return 0, nil }
-
-// TestVanished has a file that goes away before its turn.
-func TestVanished(t *testing.T) {
-	dir := write(t, map[string][]byte{"1": plainPcap(10, 60, 1e6, 1), "2": plainPcap(10, 60, 2e6, 1)})
-	r, err := capture.Open([]string{dir}, nil)
+// TestReadErrorOfOne reads on in the other files.
+func TestReadErrorOfOne(t *testing.T) {
+	path := filepath.Join(write(t, map[string][]byte{"x": plainPcap(20, 60, 1e6+50, 100)}), "x")
+	broken := &fs.PathError{Op: "read", Path: "x", Err: errors.New("input/output error")}
+	r, err := capture.Open([]string{"-", path}, &brokenReader{bytes.NewReader(plainPcap(5, 60, 1e6, 100)), broken})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	second := filepath.Join(dir, "2")
-	if err := os.Remove(second); err != nil {
-		t.Fatal(err)
-	}
 	var f capture.Frame
-	for range 10 {
+	for range 25 {
 		if err := r.Next(&f); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.Next(&f); err == nil || err.Error() != "open "+second+": no such file or directory" {
+	if err := r.Next(&f); err == nil || err.Error() != "standard input: offset 404: input/output error" {
 		t.Errorf("error is %v", err)
+	}
+}
+
+type stuckReader struct{}
+
+func (stuckReader) Read([]byte) (int, error) { return 0, nil }
+
+// TestVanished has files that go away before their turn: the others are read, and
+// the end says what was not.
+func TestVanished(t *testing.T) {
+	for name, tt := range map[string]struct {
+		gone   []string
+		frames int
+		more   string
+	}{
+		"last":  {[]string{"3"}, 20, ""},
+		"first": {[]string{"2"}, 20, ""},
+		"two":   {[]string{"2", "3"}, 10, "; and 1 more could not be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, map[string][]byte{"1": plainPcap(10, 60, 1e6, 1), "2": plainPcap(10, 60, 2e6, 1), "3": plainPcap(10, 60, 3e6, 1)})
+			r, err := capture.Open([]string{dir}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			for _, gone := range tt.gone {
+				if err := os.Remove(filepath.Join(dir, gone)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var f capture.Frame
+			for range tt.frames {
+				if err := r.Next(&f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				want := "open " + filepath.Join(dir, tt.gone[0]) + ": no such file or directory" + tt.more
+				if err := r.Next(&f); err == nil || err.Error() != want {
+					t.Errorf("error is %v, want %s", err, want)
+				}
+			}
+		})
 	}
 }
 

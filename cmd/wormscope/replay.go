@@ -93,12 +93,9 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if err != nil {
 		return err
 	}
-	stopped := p.watch(ctx, source, std)
-	if stopped != nil && !errors.Is(stopped, errStopped) {
-		return stopped
-	}
-	if err = p.finish(); err != nil {
-		return err
+	stopped := p.watch(ctx, source, std) // by a signal or a fault: what was found by then is told
+	if err = p.finish(); stopped == nil {
+		stopped = err
 	}
 	seen := sightOf(source)
 	err = errors.Join(p.conclude(s, &seen, stopped, std), stopped)
