@@ -139,6 +139,8 @@ func pack(t testing.TB, data []byte) map[string][]byte {
 		packed[name] = b.Bytes()
 	}
 	packed["two gzip members"] = append(pack1(data[:len(data)/3]), pack1(data[len(data)/3:])...)
+	packed["lz4 after a skippable frame"] = append([]byte{0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3}, packed["lz4"]...)
+	packed["zstd after two skippable frames"] = append([]byte{0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3, 0x51, 0x2a, 0x4d, 0x18, 0, 0, 0, 0}, packed["zstd"]...)
 	packed["zstd after a skippable frame"] = append([]byte{0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3}, packed["zstd"]...)
 	return packed
 }

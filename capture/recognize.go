@@ -70,13 +70,29 @@ func recognize(head []byte) kind {
 		return kindPcapng
 	case magic>>8 == magicGzip:
 		return kindGzip
-	case magic == magicZstd, magic>>28 == 5 && magic&0xffffff == magicSkip:
+	case magic>>28 == 5 && magic&0xffffff == magicSkip:
+		return behindSkipped(head)
+	case magic == magicZstd:
 		return kindZstd
 	case magic == magicLZ4, magic == magicOldLZ4:
 		return kindLZ4
 	default:
 		return kindOther
 	}
+}
+
+// behindSkipped tells from what follows a frame that zstd and lz4 skip, which of
+// the two it is; zstd where that is out of sight.
+func behindSkipped(head []byte) kind {
+	if len(head) < 8 {
+		return kindZstd
+	}
+	if next := 8 + uint64(binary.LittleEndian.Uint32(head[4:])); next < uint64(len(head)) {
+		if k := recognize(head[next:]); k.packed() {
+			return k
+		}
+	}
+	return kindZstd
 }
 
 func pcapMagic(n uint32) bool {

@@ -9,12 +9,13 @@ import (
 // Engine gives every packet to every detector that wants it, and lets time
 // pass. It is not safe for use by several goroutines.
 type Engine struct {
-	all   []Detector
-	now   int64 // latest packet time seen
-	tick  int64 // when to call Tick next
-	back  uint64
-	reset int64         // the first of the packet times that say so, while the clock may have been set back; else 0
-	sieve *packet.Sieve // who wants what; a taker's bit is a detector's place in all
+	all    []Detector
+	now    int64 // latest packet time seen
+	tick   int64 // when to call Tick next
+	back   uint64
+	behind bool          // the latest packet was more than a second older than one before it
+	reset  int64         // the first of the packet times that say so, while the clock may have been set back; else 0
+	sieve  *packet.Sieve // who wants what; a taker's bit is a detector's place in all
 }
 
 // tickEvery is the packet time between two calls of Tick, in nanoseconds.
@@ -102,14 +103,14 @@ func (e *Engine) Packet(p *packet.Packet) { e.PacketFor(p, e.sieve.Who(p)) }
 func (e *Engine) PacketFor(p *packet.Packet, who packet.Takers) {
 	switch at := p.Time; {
 	case at > e.now:
-		e.now, e.reset = at, 0
+		e.now, e.reset, e.behind = at, 0, false
 		if at >= e.tick {
 			e.advance()
 		}
 	case at < e.now-backTolerance:
 		e.late(at)
 	default:
-		e.reset = 0
+		e.reset, e.behind = 0, false
 	}
 	for ; who != 0; who &= who - 1 { // without the lowest bit
 		e.all[bits.TrailingZeros8(uint8(who))].Packet(p)
@@ -118,14 +119,17 @@ func (e *Engine) PacketFor(p *packet.Packet, who packet.Takers) {
 
 // late takes note of a packet that is late, and of a clock that was set back.
 func (e *Engine) late(at int64) {
-	e.back++
+	if !e.behind {
+		e.behind = true
+		e.back++
+	}
 	switch {
 	case at > e.now-ClockBack:
 		e.reset = 0
 	case e.reset == 0 || at < e.reset:
 		e.reset = at
 	case at-e.reset >= resetAfter:
-		e.now, e.reset = at, 0
+		e.now, e.reset, e.behind = at, 0, false
 		e.advance()
 	}
 }
@@ -164,8 +168,8 @@ func (e *Engine) Close() {
 	}
 }
 
-// TimeWentBack returns how many packets were more than a second older than
-// one before them: captures that were joined in the wrong order, or a clock
+// TimeWentBack returns in how many places packets were more than a second older
+// than one before them: captures that were joined in the wrong order, or a clock
 // that was set.
 func (e *Engine) TimeWentBack() uint64 { return e.back }
 

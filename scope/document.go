@@ -55,6 +55,15 @@ type CaptureSummary struct {
 	Sensors []string `json:"sensors,omitempty"`
 }
 
+// nothing reports whether no packet could be examined.
+func (c *CaptureSummary) nothing() bool {
+	var undecoded uint64
+	for _, n := range c.Undecoded {
+		undecoded += n
+	}
+	return undecoded >= c.Packets
+}
+
 // StateCounts counts hosts by state: each host once, in its worst state.
 type StateCounts struct {
 	Infected  uint64 `json:"infected"`

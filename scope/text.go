@@ -162,6 +162,9 @@ func (d *Document) Verdict() string { return (&text{doc: d}).answer() }
 func (t *text) answer() string {
 	s := t.worst()
 	if s == "" {
+		if n := t.doc.Capture.Packets; n > 0 {
+			return "Nothing to judge: of " + counted(n, "packet") + " none could be decoded."
+		}
 		return "Nothing to judge: the capture holds no packet that could be read."
 	}
 	also := t.also()
@@ -188,7 +191,7 @@ func (t *text) worst() string {
 		return hostsWere(n.Attacked) + " ATTACKED, none is known to be exploited"
 	case len(t.doc.Capture.Sensors) > 0:
 		return "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
-	case t.doc.Capture.Packets == 0:
+	case t.doc.Capture.nothing():
 		return ""
 	default:
 		return "No sign of a worm in " + counted(t.doc.Capture.Packets, "packet")

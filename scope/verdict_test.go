@@ -93,3 +93,23 @@ func TestExploitedComeFirst(t *testing.T) {
 		t.Errorf("totals %+v", d.Totals)
 	}
 }
+
+// TestNothingToJudge: where nothing could be examined, that there is no sign of a
+// worm means nothing.
+func TestNothingToJudge(t *testing.T) {
+	l, _ := ledgerOf(t, nil)
+	for _, tt := range []struct {
+		packets, undecoded uint64
+		want               string
+	}{
+		{0, 0, "Nothing to judge: the capture holds no packet that could be read."},
+		{1, 1, "Nothing to judge: of 1 packet none could be decoded."},
+		{9, 9, "Nothing to judge: of 9 packets none could be decoded."},
+		{9, 8, "No sign of a worm in 9 packets."},
+	} {
+		d := l.Document(scope.Capture{Packets: tt.packets, Undecoded: map[string]uint64{"unsupported link type USER0": tt.undecoded}})
+		if got := d.Verdict(); got != tt.want {
+			t.Errorf("%d of %d: %s", tt.undecoded, tt.packets, got)
+		}
+	}
+}

@@ -108,6 +108,8 @@ network:
 	p.PayloadLen, p.Truncated = end-start, end > len(b)
 	if uint(end) < uint(len(b)) {
 		b = b[:end]
+	} else if end > len(b) && f.Len <= len(f.Data) {
+		d.stats.Sliced++
 	}
 	if uint(start) > uint(len(b)) {
 		return d.stages(p, f)
@@ -132,6 +134,9 @@ func (d *Decoder) stages(p *Packet, f *capture.Frame) (o Outcome) {
 		o = d.ethernet(p, b, wire)
 	}
 	d.stats.Outcomes[o]++
+	if o == OK && p.Truncated && f.Len <= len(f.Data) {
+		d.stats.Sliced++
+	}
 	return o
 }
 

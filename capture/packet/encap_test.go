@@ -187,6 +187,8 @@ func encapsulations() []encapsulated {
 		{"L2TP with all fields", eth, overUDP(1701, unhex("4a02 0060 0001 0001 0000 0000 0002 0000 0057"), question6()), w(packet.L2TP), 0, true},
 		{"MPLS over UDP", eth, overUDP(6635, unhex("00010140"), question4()), w(packet.MPLSoverUDP, packet.MPLS), 0, false},
 		{"GRE over UDP", eth, overUDP(4754, unhex("0000 0800"), question4()), w(packet.GREoverUDP), 0, false},
+		{"TZSP", eth, overUDP(37008, unhex("0100 0001 01"), frame4()), w(packet.TZSP), 0, false},
+		{"TZSP with fields", eth, overUDP(37008, unhex("0100 0001 00 0a01c5 28020102 00 01"), typed(0x8100, unhex("0064 0800"), question4())), w(packet.TZSP, packet.VLAN), 100, false},
 		{"VXLAN in GRE in 4in6", eth, stack(ether(0x86dd), ip6(remote, inner6, 4), gopacket.Payload(over4(47, unhex("0000 0800"), overUDP(4789, unhex("0800000000002a00"), frame4())[14:])[14:])), w(packet.IPInIP, packet.GRE, packet.VXLAN), 0, false},
 		{"AH", eth, over4(51, unhex("1104 0000 00000001 00000001 000000000000000000000000"), question4()[20:]), nil, 0, false},
 

@@ -86,6 +86,9 @@ func (d *Decoder) first(p *Packet, g *datagram, next Proto, v6 bool, b []byte, w
 		return Held
 	}
 	p.Fragment = true
+	if len(b) == wire { // what a tunnel's packet says of its length, it has only as a whole
+		p.PayloadLen, p.Truncated = len(p.Payload), false
+	}
 	if g != nil {
 		g.given = flowOf(p)
 	}

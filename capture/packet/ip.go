@@ -15,7 +15,7 @@ func (d *Decoder) ipv4(p *Packet, b []byte, wire int) Outcome {
 	if total == 0 {
 		total = wire // a large segment, captured before the card cut it up
 	}
-	if b[0]>>4 != 4 || header < 20 || total < header || total > wire && d.mustFit() {
+	if b[0]>>4 != 4 || header < 20 || total < header || total > wire && d.mustFit() && !goodChecksum(b) {
 		return BadIPv4
 	}
 	if len(b) < header {
@@ -50,7 +50,7 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 	if size == 0 && next != protoNoNext {
 		size = jumboLength(next, b[40:], wire-40)
 	}
-	if b[0]>>4 != 6 || size+40 > wire && d.mustFit() {
+	if b[0]>>4 != 6 || size+40 > wire && d.mustFit() && !common(next) {
 		return BadIPv6
 	}
 	if d.deeper() {
@@ -91,8 +91,16 @@ func (p *Packet) readIPv6(h *[40]byte) Proto {
 	return Proto(h[6])
 }
 
+// common reports whether it is likely that an IPv6 header says so of what follows
+// it: behind a tunnel's header and that of Ethernet this tells a packet that was
+// cut before it went into the tunnel from something else.
+func common(next Proto) bool {
+	return next == ProtoTCP || next == ProtoUDP || next == ProtoICMPv6
+}
+
 // mustFit reports whether a length beyond its surroundings is a contradiction,
-// and not the work of a card that segments or of a fragment.
+// and not the work of a card that segments, of a fragment, or of who cuts packets
+// and then puts them into a tunnel. That of IPv4 has a checksum to show.
 func (d *Decoder) mustFit() bool { return d.frame.strict && !d.frame.partial }
 
 // jumboLength is the length of the payload of an IPv6 packet that says zero:

@@ -215,7 +215,7 @@ func TestTunnelPortsHideNothing(t *testing.T) {
 		{"inner ARP", fake(typed(0x0806, make([]byte, 46))), 17, packet.NotIP},
 		{"inner total length beyond the datagram", fake(with(frame4(), 16, "0400")), 17, packet.BadIPv4},
 		{"inner UDP length beyond its packet", fake(with(frame4(), 38, "0400")), 17, packet.BadUDP},
-		{"inner IPv6 length beyond the datagram", fake(with(typed(0x86dd, question6()), 18, "0400")), 17, packet.BadIPv6},
+		{"inner IPv6 length beyond the datagram", fake(with(typed(0x86dd, question6()), 18, "0400 84")), 17, packet.BadIPv6},
 		{"inner TCP offset", fake(with(typed(0x0800, segment(false, "")), 46, "f0")), 17, packet.BadTCP},
 		{"Geneve of another version", overUDP(6081, unhex("4000 6558 00000000"), frame4()), 17, packet.OK},
 		{"Geneve control", overUDP(6081, unhex("0080 6558 00000000"), frame4()), 17, packet.OK},
@@ -224,6 +224,10 @@ func TestTunnelPortsHideNothing(t *testing.T) {
 		{"GTP-U extension of length 0", overUDP(2152, unhex("34ff 0048 00000001 000000 85 00"), question4()), 17, packet.OK},
 		{"L2TP control", overUDP(1701, unhex("c802 0014 0000 0000 0000 0000 8008 0000 0000 0001")), 17, packet.OK},
 		{"Teredo between strangers", overUDP(3544, question6()), 17, packet.OK},
+		{"TZSP of another version", overUDP(37008, unhex("0200 0001 01"), frame4()), 17, packet.OK},
+		{"TZSP, 802.11", overUDP(37008, unhex("0100 0012 01"), frame4()), 17, packet.OK},
+		{"TZSP, keepalive", overUDP(37008, unhex("0104 0000 01"), frame4()), 17, packet.OK},
+		{"TZSP without an end", overUDP(37008, unhex("0100 0001 00 0a05c5")), 17, packet.OK},
 		{"GRE, keepalive", over4(47, unhex("0000 0000")), 47, packet.NotIP},
 		{"GRE, routed", over4(47, unhex("4000 0800 00000000 00000000"), question4()), 47, packet.OK},
 		{"GRE, encrypted", over4(47, unhex("0000 0800"), make([]byte, 60)), 47, packet.BadIPv4},
@@ -246,6 +250,44 @@ func TestTunnelPortsHideNothing(t *testing.T) {
 				t.Errorf("opaque %v, not %v", stats.Opaque, opaque)
 			}
 		})
+	}
+}
+
+// TestCutBeforeTheTunnel: what was cut and then put into a tunnel is read as far as
+// it goes, and counts as cut, as what was cut on its way to a plain mirror does.
+func TestCutBeforeTheTunnel(t *testing.T) {
+	vxlan := unhex("0800000000002a00")
+	for name, c := range map[string]struct {
+		data []byte
+		cut  int // bytes of the payload
+	}{
+		"mirror":                   {frame4()[:60], len(frame4()) - 60},
+		"mirror, IPv6":             {typed(0x86dd, question6())[:70], len(typed(0x86dd, question6())) - 70},
+		"VXLAN":                    {overUDP(4789, vxlan, frame4()[:60]), len(frame4()) - 60},
+		"VXLAN, IPv6":              {overUDP(4789, vxlan, typed(0x86dd, question6())[:70]), len(typed(0x86dd, question6())) - 70},
+		"GRE":                      {over4(47, unhex("0000 6558"), frame4()[:60]), len(frame4()) - 60},
+		"TZSP":                     {overUDP(37008, unhex("0100 0001 01"), frame4()[:60]), len(frame4()) - 60},
+		"nothing cut, in a tunnel": {overUDP(4789, vxlan, frame4()), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, o, stats := decode(c.data, len(c.data))
+			if o != packet.OK || p.Dst.Port != 53 || p.Truncated != (c.cut > 0) || p.PayloadLen != len(lookup) || len(p.Payload) != len(lookup)-c.cut {
+				t.Errorf("%v %+v", o, p)
+			}
+			if want := min(c.cut, 1); stats.Sliced != uint64(want) {
+				t.Errorf("%d were cut, want %d", stats.Sliced, want)
+			}
+			if p, o, stats = decode(c.data[:len(c.data)-1], len(c.data)); o != packet.OK || !p.Truncated || stats.Sliced != 0 {
+				t.Errorf("cut by the snapshot length: %v %+v, %d", o, p, stats.Sliced)
+			}
+		})
+	}
+}
+
+// TestESPCounts: what is encrypted is counted.
+func TestESPCounts(t *testing.T) {
+	if _, o, stats := decode(over4(50, make([]byte, 60)), 94); o != packet.OK || stats.Encrypted != 1 {
+		t.Errorf("%v, %d encrypted", o, stats.Encrypted)
 	}
 }
 

@@ -78,6 +78,7 @@ const (
 	protoRouting     Proto = 43
 	protoFragment    Proto = 44
 	protoGRE         Proto = 47
+	protoESP         Proto = 50
 	protoAH          Proto = 51
 	protoNoNext      Proto = 59
 	protoDestination Proto = 60

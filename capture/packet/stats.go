@@ -30,6 +30,7 @@ const (
 	Teredo                   // Teredo (RFC 4380)
 	MPLSoverUDP              // MPLS in UDP (RFC 7510)
 	GREoverUDP               // GRE in UDP (RFC 8086)
+	TZSP                     // TaZmen Sniffer Protocol
 
 	NumEncaps int = iota // how many there are
 )
@@ -39,7 +40,7 @@ func (e Encap) String() string {
 	names := [...]string{
 		VLAN: "VLAN", LLC: "LLC", MPLS: "MPLS", PPPoE: "PPPoE", Shim: "other tag", MACInMAC: "MAC-in-MAC",
 		IPInIP: "IP-in-IP", GRE: "GRE", ERSPAN: "ERSPAN", EtherIP: "EtherIP", VXLAN: "VXLAN", Geneve: "Geneve",
-		GTPU: "GTP-U", L2TP: "L2TP", Teredo: "Teredo", MPLSoverUDP: "MPLS over UDP", GREoverUDP: "GRE over UDP",
+		GTPU: "GTP-U", L2TP: "L2TP", Teredo: "Teredo", MPLSoverUDP: "MPLS over UDP", GREoverUDP: "GRE over UDP", TZSP: "TZSP",
 	}
 	if int(e) < len(names) {
 		return names[e]
@@ -57,6 +58,8 @@ type Stats struct {
 	// what they carry is no IP packet that can be read, by the reason for it.
 	// Encrypted tunnels and snapshot lengths too short for tunnels show here.
 	Opaque    [NumOutcomes]uint64
+	Encrypted uint64                      // packets of ESP (RFC 4303), which can't be looked into
+	Sliced    uint64                      // packets that were cut before they were captured: their frames are whole
 	Links     map[capture.LinkType]uint64 // frames refused, by their link type
 	Fragments FragmentStats
 }
@@ -82,6 +85,8 @@ func (s *Stats) Add(other Stats) {
 	for i := range s.Encaps {
 		s.Encaps[i] += other.Encaps[i]
 	}
+	s.Encrypted += other.Encrypted
+	s.Sliced += other.Sliced
 	if s.Links == nil && len(other.Links) > 0 {
 		s.Links = make(map[capture.LinkType]uint64, len(other.Links))
 	}

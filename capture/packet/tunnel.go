@@ -35,6 +35,8 @@ func (d *Decoder) tunnel(p *Packet, proto Proto, b []byte, wire int) Outcome {
 		}
 	case protoAH:
 		return d.authenticated(p, b, wire)
+	case protoESP:
+		d.stats.Encrypted++
 	default:
 	}
 	return OK

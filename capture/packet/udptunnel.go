@@ -10,6 +10,7 @@ const (
 	portVXLANGPE   = 4790
 	portGeneve     = 6081
 	portMPLS       = 6635
+	portTZSP       = 37008
 	portLinuxVXLAN = 8472 // Linux's before there was an assignment, still Flannel's and Cilium's
 )
 
@@ -17,7 +18,7 @@ const (
 // decoder looks into. Of Teredo's, those from the port count as well.
 func TunnelPorts() []uint16 {
 	return []uint16{
-		portL2TP, portGTPU, portTeredo, portGRE, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portLinuxVXLAN,
+		portL2TP, portGTPU, portTeredo, portGRE, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portLinuxVXLAN, portTZSP,
 	}
 }
 
@@ -41,6 +42,8 @@ func tunnelAt(from, to uint16) func(*Decoder, *Packet, []byte, int) Outcome {
 		return (*Decoder).mplsOverUDP
 	case portGRE:
 		return (*Decoder).greOverUDP
+	case portTZSP:
+		return (*Decoder).tzsp
 	}
 	if from == portTeredo {
 		return (*Decoder).teredo
@@ -187,4 +190,27 @@ func (d *Decoder) mplsOverUDP(p *Packet, b []byte, wire int) Outcome {
 // greOverUDP looks into GRE in UDP (RFC 8086 chapter 3).
 func (d *Decoder) greOverUDP(p *Packet, b []byte, wire int) Outcome {
 	return d.gre(p, GREoverUDP, b, wire)
+}
+
+// tzsp looks into the TaZmen Sniffer Protocol, in which MikroTik routers and
+// wireless sensors send what they mirror (as Wireshark's packet-tzsp.c has it): a
+// header, tagged fields, and a frame.
+func (d *Decoder) tzsp(p *Packet, b []byte, wire int) Outcome {
+	const version, lastType, ethernet, padding, end = 1, 1, 1, 0, 1
+	if len(b) < 5 || b[0] != version || b[1] > lastType || u16(b[2:]) != ethernet {
+		return OK
+	}
+	for at := 4; at < len(b); {
+		switch {
+		case b[at] == end:
+			return d.inside(p, TZSP, typeBridging, b[at+1:], wire-at-1)
+		case b[at] == padding:
+			at++
+		case at+1 < len(b):
+			at += 2 + int(b[at+1])
+		default:
+			return OK
+		}
+	}
+	return OK
 }

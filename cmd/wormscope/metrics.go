@@ -93,7 +93,7 @@ func trafficMetrics() []metric {
 			},
 		},
 		{
-			"wormscope_time_reversals_total", prometheus.CounterValue, "Packets more than a second older than one before them", nil,
+			"wormscope_time_reversals_total", prometheus.CounterValue, "Times that packets became more than a second older than one before them", nil,
 			one(func(s *snapshot) float64 { return float64(s.WentBack) }),
 		},
 		{

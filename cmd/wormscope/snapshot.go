@@ -23,7 +23,7 @@ type snapshot struct {
 	Last       int64  // packet time of the latest
 	Undecoded  map[string]uint64
 	Panics     uint64 // frames that a detector failed on
-	WentBack   uint64 // frames more than a second older than one before them
+	WentBack   uint64 // times that frames became more than a second older than one before them
 	Interfaces []interfaceSnapshot
 
 	Alerts map[alert.Rule]uint64 // alerts raised; updates and ends are not counted

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wormscope/capture"
+	"wormscope/capture/packet"
 	"wormscope/scope"
 )
 
@@ -62,6 +63,7 @@ func (p *pipeline) summary(seen *sight) scope.Capture {
 	c.Warnings = append(c.Warnings, seen.warnings...)
 	c.Warnings = append(c.Warnings, p.leftOut()...)
 	c.Warnings = append(c.Warnings, p.sightWarnings(&seen.Stats, &c)...)
+	c.Warnings = append(c.Warnings, unseen(&decoded, seen.Frames)...)
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
 	c.Warnings = append(c.Warnings, shares.Warnings()...)
 	c.Warnings = append(c.Warnings, p.events.sinks.warnings()...)
@@ -116,10 +118,39 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, c *scope.Capture) []strin
 		warn("%.0f%% of the packets could not be decoded", percent(undecoded))
 	}
 	if n := p.engine.TimeWentBack(); n > 0 {
-		warn("time goes back in %d places by more than a second: captures joined in the wrong order, or a clock that was set", n)
+		warn("time goes back in %s by more than a second: captures joined in the wrong order, or a clock that was set", numbered(n, "place"))
 	}
 	if p.traffic.panics > 0 {
 		warn("%d packets could not be examined because of a mistake in wormscope, please report it: %s", p.traffic.panics, p.traffic.panicAt)
 	}
 	return out
+}
+
+// unseen says what can't be looked into, of so many frames.
+func unseen(decoded *packet.Stats, frames uint64) []string {
+	var out []string
+	warn := func(n, few uint64, words string) {
+		if n > 0 && n*few >= frames {
+			out = append(out, numbered(n, "packet")+" "+words)
+		}
+	}
+	var opaque uint64
+	for o, n := range decoded.Opaque {
+		if packet.Outcome(o).Failure() {
+			opaque += n
+		}
+	}
+	warn(decoded.Sliced, 1000, "cut short before they were captured (by a broker, a mirror or a tunnel): names and contents may be missing")
+	warn(opaque, 100, "of tunnels that can't be looked into, encrypted or cut: what they carry was not examined")
+	warn(decoded.Encrypted, 100, "encrypted (IPsec ESP): what they carry can't be seen")
+	warn(decoded.Outcomes[packet.NotIP], 2, "without IP: there is nothing in them to examine")
+	return out
+}
+
+// numbered writes a number with its noun.
+func numbered(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"wormscope/capture/packet"
+)
+
+// TestUnseenIsTold: what could not be looked into is said from a share on that
+// matters.
+func TestUnseenIsTold(t *testing.T) {
+	var d packet.Stats
+	d.Sliced, d.Encrypted = 1, 10
+	d.Opaque[packet.BadIPv4], d.Opaque[packet.Truncated] = 4, 6
+	d.Opaque[packet.NotIP] = 500 // ARP in VXLAN, for instance
+	d.Outcomes[packet.NotIP] = 500
+	want := []string{
+		"1 packet cut short before they were captured (by a broker, a mirror or a tunnel): names and contents may be missing",
+		"10 packets of tunnels that can't be looked into, encrypted or cut: what they carry was not examined",
+		"10 packets encrypted (IPsec ESP): what they carry can't be seen",
+		"500 packets without IP: there is nothing in them to examine",
+	}
+	if got := unseen(&d, 1000); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := unseen(&d, 1001); len(got) != 0 {
+		t.Errorf("of one more packet %q", got)
+	}
+}
