@@ -4,6 +4,9 @@ package ring
 
 import "golang.org/x/sys/unix"
 
+// Spares is how often an interface can be made anew under several rings.
+const Spares = spares
+
 // Bound reports whether all sockets get frames from an interface that is there.
 func Bound(s *Source) bool {
 	for _, r := range s.rings {

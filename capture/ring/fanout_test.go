@@ -6,8 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"wormscope/capture"
 	"wormscope/capture/packet"
@@ -107,6 +111,46 @@ func TestFanoutKeepsFlowsTogether(t *testing.T) {
 	if i := source.Stats().Total(); i.Received != 4*n || i.Dropped != 0 {
 		t.Errorf("got %+v", i)
 	}
+}
+
+// An interface that is made anew more often than there are sockets for ends a
+// capture that may make no more: who goes on blind should not look healthy.
+func TestMadeAnewTooOften(t *testing.T) {
+	p := testnet.NewPair(t)
+	o := livetest.Small(testnet.Right)
+	o.Fanout = 2
+	source := open(t, p, o)
+	ends := make(chan error, o.Fanout)
+	for _, r := range source.Rings() {
+		go func() {
+			runtime.LockOSThread() // and never unlocked: the thread ends with its lack of rights
+			if err := dropRights(); err != nil {
+				ends <- err
+				return
+			}
+			_, err := flows(r.Next)
+			ends <- err
+		}()
+	}
+	for round := uint64(1); round <= ring.Spares; round++ {
+		p.IP("link", "del", testnet.Right)
+		livetest.Eventually(t, "gone", func() bool { return source.Stats().Total().Losses == round })
+		p.Connect()
+		livetest.Eventually(t, "back", func() bool { return source.Stats().Total().Returns == round && ring.Bound(source) })
+	}
+	p.IP("link", "del", testnet.Right)
+	livetest.Eventually(t, "gone", func() bool { return source.Stats().Total().Losses == ring.Spares+1 })
+	p.Connect()
+	for range o.Fanout {
+		if err := <-ends; err == nil || !strings.Contains(err.Error(), "right: the interface was made anew 9 times") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// dropRights takes all capabilities from the calling thread.
+func dropRights() error {
+	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &make([]unix.CapUserData, 2)[0])
 }
 
 // One reader can read all rings.

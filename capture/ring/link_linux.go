@@ -17,6 +17,7 @@ func (r *ring) failed() {
 	if !r.lead {
 		return
 	}
+	r.unlinked = false
 	r.iface.up.Store(false)
 	r.iface.losses.Add(1)
 	text := "the interface went down: waiting for it"
@@ -35,11 +36,10 @@ func (r *ring) find() {
 	}
 	if d.index != r.device.index {
 		if err := r.move(d); err != nil {
-			if r.lead && !errors.Is(err, errBusy) && !errors.Is(err, unix.ENODEV) {
-				r.options.Warn(r.iface.name, fmt.Sprintf("can't capture from the interface that came back: %v", err))
-			}
+			r.unmoved(err)
 			return
 		}
+		r.said = ""
 	}
 	if !d.up {
 		return
@@ -52,8 +52,48 @@ func (r *ring) find() {
 	}
 }
 
-// errBusy says that a ring can't move yet.
-var errBusy = errors.New("frames are left in the ring")
+// unmoved sees to why a ring could not go on with the interface that came back.
+func (r *ring) unmoved(err error) {
+	switch {
+	case errors.Is(err, errBusy), errors.Is(err, unix.ENODEV):
+	case errors.Is(err, errNoSpare):
+		r.lost = fmt.Errorf("%s: %w", r.iface.name, err)
+	case r.lead && err.Error() != r.said: // it is tried again and again
+		r.said = err.Error()
+		r.options.Warn(r.iface.name, "can't capture from the interface that came back: "+r.said)
+	}
+}
+
+// checkLink looks whether the interface has a link: without one, as when its
+// cable is pulled or the mirror port is shut, nothing comes, and the socket knows
+// of no fault. Frames that come show that there is one, whatever the driver says.
+func (r *ring) checkLink() {
+	d, err := lookUp(r.fd, r.iface.name)
+	if err != nil || d.index != r.device.index || !d.up {
+		return // the socket will say so
+	}
+	seen := r.received.Load()
+	quiet := seen == r.seen
+	r.seen = seen
+	if r.unlinked == (quiet && !d.linked) {
+		return
+	}
+	r.unlinked = !r.unlinked
+	r.iface.up.Store(!r.unlinked)
+	if r.unlinked {
+		r.iface.losses.Add(1)
+		r.options.Warn(r.iface.name, "the interface has no link: its cable, or the port at the other end, is down")
+		return
+	}
+	r.iface.gains.Add(1)
+	r.options.Warn(r.iface.name, "the interface has a link again")
+}
+
+// errBusy says that a ring can't move yet, errNoSpare that it never can again.
+var (
+	errBusy    = errors.New("frames are left in the ring")
+	errNoSpare = fmt.Errorf("the interface was made anew %d times, and more often several rings can't follow it without CAP_NET_RAW: start again", spares+1)
+)
 
 // move goes on with another device. The socket is bound to it, which needs no
 // capability, and keeps its ring and its counts; but one of a fanout group
@@ -110,6 +150,9 @@ func (r *ring) spare(d device) (int, error) {
 		return fd, nil
 	}
 	fd, err := newSocket(r.kind)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return -1, errNoSpare
+	}
 	if err != nil {
 		return -1, err
 	}

@@ -13,6 +13,8 @@ import (
 const (
 	// lookEvery is how often an interface that is down is looked for.
 	lookEvery = 100 * time.Millisecond
+	// linkEvery is how often it is looked whether those that are up have a link.
+	linkEvery = time.Second
 	// slack is what the kernel may be late with a block that is due.
 	slack = 5 * time.Millisecond
 	// drainSlack is the same after Stop, when nothing is lost by waiting.
@@ -36,6 +38,7 @@ type Reader struct {
 	pause   *time.Timer   // for that, nil for not at all
 	turns   int           // since the sockets were looked at
 	looked  time.Duration // when those that are down were
+	linked  time.Duration // when the links of the others were
 	silent  bool          // the rings let nothing in any more
 	until   time.Duration // when draining ends whatever is left
 	err     error         // what Next returns from now on
@@ -113,7 +116,7 @@ func (r *Reader) turn() error {
 	if r.turns++; r.turns >= pollEvery {
 		r.poll(0)
 	}
-	for idle := r.source.options.IdleAfter; ; {
+	for idle := r.source.options.IdleAfter; r.err == nil; {
 		wait := r.choose()
 		if wait == 0 {
 			r.busy = r.pause != nil
@@ -142,6 +145,7 @@ func (r *Reader) turn() error {
 		r.poll(min(idle, wait))
 		idle -= max(now()-begin, time.Microsecond)
 	}
+	return r.err
 }
 
 // gather lets frames gather, and returns for how long. It waits for a timer of
@@ -293,23 +297,26 @@ func (r *Reader) poll(wait time.Duration) {
 	r.look()
 }
 
-// look looks for the interfaces that are down, once in a while.
+// look looks for the interfaces that are down, and at the links of the others,
+// once in a while.
 func (r *Reader) look() {
-	due := false
-	for _, ring := range r.rings {
-		due = due || ring.down
-	}
-	if !due {
-		return
-	}
 	t := now()
-	if t-r.looked < lookEvery {
-		return
+	find, link := t-r.looked >= lookEvery, t-r.linked >= linkEvery
+	if find {
+		r.looked = t
 	}
-	r.looked = t
+	if link {
+		r.linked = t
+	}
 	for _, ring := range r.rings {
-		if ring.down && !r.silent {
-			ring.find()
+		switch {
+		case r.silent:
+		case ring.down && find:
+			if ring.find(); ring.lost != nil {
+				r.err = ring.lost
+			}
+		case ring.lead && !ring.down && link:
+			ring.checkLink()
 		}
 	}
 }

@@ -171,6 +171,25 @@ func TestGather(t *testing.T) {
 	}
 }
 
+// The other end of the cable goes down, and comes back.
+func TestLink(t *testing.T) {
+	p := testnet.NewPair(t)
+	tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, livetest.Small(testnet.Right))
+	tap.Next(&capture.Frame{}) //nolint:errcheck // so that it looks once while there is a link
+	p.IP("link", "set", testnet.Left, "down")
+	tap.Warned("right: the interface has no link")
+	if i := tap.Stats().Total(); i.Up || i.Losses != 1 || i.Returns != 0 {
+		t.Errorf("without a link: %+v", i)
+	}
+	p.IP("link", "set", testnet.Left, "up")
+	tap.Warned("right: the interface has a link again")
+	p.Sender(testnet.Left).Send(livetest.Frame(0, 60))
+	tap.Frames(1)
+	if i := tap.Stats().Total(); !i.Up || i.Losses != 1 || i.Returns != 1 {
+		t.Errorf("with a link: %+v", i)
+	}
+}
+
 // No descriptor and no memory is left when a source is closed, or could not be
 // opened.
 func TestNothingIsLeft(t *testing.T) {

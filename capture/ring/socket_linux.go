@@ -37,6 +37,7 @@ type device struct {
 	index    int32
 	hardware uint16 // ARPHRD_*, include/uapi/linux/if_arp.h
 	up       bool
+	linked   bool // it is up and has a link: a cable, or another end that is up
 }
 
 // lookUp asks for an interface by its name, in the network namespace of the
@@ -59,6 +60,7 @@ func lookUp(fd int, name string) (device, error) {
 		return d, err
 	}
 	d.up = ifr.Uint16()&unix.IFF_UP != 0
+	d.linked = d.up && ifr.Uint16()&unix.IFF_RUNNING != 0
 	return d, nil
 }
 
