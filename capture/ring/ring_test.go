@@ -175,7 +175,7 @@ func TestGather(t *testing.T) {
 func TestLink(t *testing.T) {
 	p := testnet.NewPair(t)
 	tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, livetest.Small(testnet.Right))
-	tap.Next(&capture.Frame{}) //nolint:errcheck // so that it looks once while there is a link
+	tap.Next(&capture.Frame{}) // so that it looks once while there is a link
 	p.IP("link", "set", testnet.Left, "down")
 	tap.Warned("right: the interface has no link")
 	if i := tap.Stats().Total(); i.Up || i.Losses != 1 || i.Returns != 0 {

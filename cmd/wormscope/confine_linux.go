@@ -152,8 +152,7 @@ func restrictFiles(s *settings) error {
 	if err != nil {
 		return err
 	}
-	// What is asked of a resolver, and what servers are trusted, is read later.
-	read := append(s.readFolders(), "/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/proc/self", "/sys/class/net", "/sys/devices")
+	read := append(s.readFolders(), systemFolders()...)
 	rules := []landlock.Rule{
 		landlock.RODirs(read...).IgnoreIfMissing(),
 		landlock.RWDirs(write...).WithRefer(),
@@ -171,20 +170,60 @@ func restrictFiles(s *settings) error {
 	return nil
 }
 
+// systemFolders returns the folders of what the system is asked for later: how
+// names are looked up, what servers are trusted, which interfaces there are. How
+// names are looked up often is a link out of /etc.
+func systemFolders() []string {
+	return slices.Concat([]string{
+		"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/proc/self", "/sys/class/net", "/sys/devices",
+		"/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/netconfig", "/run/connman",
+	}, behind("/etc/resolv.conf"), behind("/etc/hosts"), behind("/etc/nsswitch.conf"))
+}
+
 // readFolders returns the folders of the configuration and of the feeds.
 func (s *settings) readFolders() []string {
 	all := append(s.HTTP.folders(), s.sinkFolders()...)
 	if s.configFile != "" {
 		all = append(all, filepath.Dir(s.configFile))
+		all = append(all, behind(s.configFile)...)
 	}
 	for i := range s.Feeds {
-		_, folder, err := feed.Files(s.Feeds[i].Path)
+		path := s.Feeds[i].Path
+		files, folder, err := feed.Files(path)
 		if folder && err == nil {
-			all = append(all, s.Feeds[i].Path)
+			all = append(all, path)
+			for _, file := range files {
+				all = append(all, behind(file)...)
+			}
 		}
-		all = append(all, filepath.Dir(s.Feeds[i].Path))
+		all = append(all, filepath.Dir(path))
+		all = append(all, behind(path)...)
 	}
 	return all
+}
+
+// behind returns the folders in which there is what links on the way to a path
+// lead to. An update that lets a link lead elsewhere in its folder stays in sight.
+func behind(path string) (folders []string) {
+	at, err := filepath.Abs(path)
+	if err != nil {
+		return nil // as if there were no links: reading it will fail
+	}
+	for ; at != "/" && at != "."; at = filepath.Dir(at) {
+		if info, err := os.Lstat(at); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			continue
+		}
+		target, err := filepath.EvalSymlinks(at)
+		if err != nil {
+			continue
+		}
+		if folder := filepath.Dir(target); folder != "/" {
+			folders = append(folders, folder)
+		} else {
+			folders = append(folders, target)
+		}
+	}
+	return folders
 }
 
 // writtenFolders returns the folders of what is written, and makes the one of

@@ -198,7 +198,7 @@ func shrunk(was, is int) error {
 // refuse notes that what was read is not used.
 func (r *rereading) refuse(path string, why error) {
 	r.refused++
-	r.log.Warn("feed refused", zap.String("feed", path), zap.Error(why))
+	r.log.Warn("feed refused", zap.String("feed", path), zap.Error(outOfReach(why)))
 }
 
 // keep leaves a file as it was last of use.

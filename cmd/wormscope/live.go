@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -177,6 +179,7 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 	defer runtime.UnlockOSThread()
 	askForHugePages()
 	l := newLiveRun(s, std)
+	signal.Notify(l.hangups, syscall.SIGHUP) // from here to the end, so that none ends the program
 	if err = l.open(); err != nil {
 		return err
 	}

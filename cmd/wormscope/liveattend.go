@@ -29,7 +29,7 @@ func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sy
 	var all sync.WaitGroup
 	renew := make(chan renewal, 1)
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	all.Go(func() {
 		l.obey(ctx, signals, renew)
 		signal.Stop(signals)
@@ -49,7 +49,7 @@ func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sy
 }
 
 // obey heeds signals and the end of the time.
-func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan<- renewal) {
+func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan renewal) {
 	var over <-chan time.Time
 	if d := l.s.Live.Duration; d > 0 {
 		timer := time.NewTimer(d)
@@ -66,21 +66,40 @@ func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan
 			l.source.Stop()
 			return
 		case sig := <-signals:
-			if sig != syscall.SIGHUP {
-				l.log.Info("stopping", zap.String("signal", sig.String()))
-				l.source.Stop()
-				return // another one ends the program at once
-			}
+			l.log.Info("stopping", zap.String("signal", sig.String()))
+			l.source.Stop()
+			return // another one ends the program at once
+		case <-l.hangups:
+			l.reopen()
 			ask(renew, renewal{asked: true})
 		}
 	}
 }
 
-// ask asks for feeds to be read anew, unless that is about to happen.
-func ask(renew chan<- renewal, r renewal) {
-	select {
-	case renew <- r:
-	default:
+// reopen lets go of an event file that was renamed. It does not wait for feeds
+// that are being read.
+func (l *liveRun) reopen() {
+	if err := l.p.events.reopen(); err != nil {
+		l.log.Error("the event file can't be reopened; events wait", zap.Error(err))
+	}
+}
+
+// ask asks for feeds to be read anew, unless that is about to happen. What a
+// hang-up asks for is more than what folders do, and takes its place.
+func ask(renew chan renewal, r renewal) {
+	for {
+		select {
+		case renew <- r:
+			return
+		default:
+		}
+		if !r.asked {
+			return
+		}
+		select {
+		case <-renew:
+		default:
+		}
 	}
 }
 

@@ -52,12 +52,13 @@ type liveRun struct {
 	noted    time.Time // when the state folder was last told what was looked at
 	faults   faults
 	memory   residentMemory
+	hangups  chan os.Signal
 }
 
 func newLiveRun(s *settings, std streams) *liveRun {
 	return &liveRun{
 		s: s, std: std, log: newLogger(std.err), swaps: make(chan *feedSwap), started: time.Now(),
-		memory: openResidentMemory(),
+		memory: openResidentMemory(), hangups: make(chan os.Signal, 1),
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"reflect"
 	"runtime/debug"
@@ -28,7 +30,7 @@ const (
 
 // A renewal asks for feeds to be read anew.
 type renewal struct {
-	asked bool // by hang-up: configuration and event file are, too
+	asked bool // by hang-up: the configuration is, too
 }
 
 // renewFeeds reads feeds anew whenever it is asked to.
@@ -47,12 +49,9 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 				continue
 			}
 			l.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
-			if err := l.p.events.reopen(); err != nil {
-				l.log.Error("the event file can't be reopened; events wait", zap.Error(err))
-			}
 			s, err := read()
 			if err != nil {
-				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(err))
+				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(outOfReach(err)))
 				s = given
 			}
 			l.tellFixed(&given, &s)
@@ -60,6 +59,14 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 			l.notify(daemon.SdNotifyReady)
 		}
 	}
+}
+
+// outOfReach explains an error that the sandbox may be the reason of.
+func outOfReach(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w (in the sandbox only the folders that were named at the start can be read: start again, or with --no-sandbox)", err)
 }
 
 // renewOnce reads the feeds anew and hands them to the capture loop.
@@ -115,7 +122,7 @@ func (l *liveRun) tellFixed(was, is *settings) {
 
 // watchFolders asks for feeds to be read anew when something changed in their
 // folders. The folder is watched and not the file, which most programs replace.
-func (k *feedKeeper) watchFolders(ctx context.Context, log *zap.Logger, renew chan<- renewal) {
+func (k *feedKeeper) watchFolders(ctx context.Context, log *zap.Logger, renew chan renewal) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		log.Warn("feeds are not watched: they are read anew on hang-up only", zap.Error(err))

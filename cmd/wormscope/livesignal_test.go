@@ -1,0 +1,96 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestHangUpIsNotLost: what a hang-up asks for takes the place of what folders
+// asked for, and is not dropped for it.
+func TestHangUpIsNotLost(t *testing.T) {
+	renew := make(chan renewal, 1)
+	for _, asked := range []bool{false, true, false, true} {
+		ask(renew, renewal{asked})
+	}
+	if r := <-renew; !r.asked {
+		t.Error("the hang-up is lost")
+	}
+	if len(renew) > 0 {
+		t.Error("more than one waits")
+	}
+}
+
+// TestLiveOutlivesHangUps: a hang-up while the last events are delivered, to a
+// sink that can't be reached, ends nothing.
+func TestLiveOutlivesHangUps(t *testing.T) {
+	x := newTap(t)
+	dir := openDir(t)
+	config := filepath.Join(dir, "wormscope.yaml")
+	if err := os.WriteFile(config, []byte("sinks:\n  - {name: away, type: syslog, protocol: tcp, address: \"127.0.0.1:9\"}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	scope := filepath.Join(dir, "scope.json")
+	s := startSensor(t, x.host, "--config", config, "--scope", scope)
+	s.Signal(syscall.SIGHUP)
+	x.send(t)
+	s.await("the look-up", `"action":"ioc-domain"`)
+	s.Signal(syscall.SIGTERM)
+	logs(t, s, 1, "stopping")
+	for range 5 {
+		s.Signal(syscall.SIGHUP)
+		time.Sleep(50 * time.Millisecond)
+	}
+	if status := s.Wait(30 * time.Second); status < 0 {
+		t.Errorf("a signal ended it: %s", s.Output())
+	}
+	s.unfollow()
+	var doc document
+	unmarshal(t, slurp(scope), &doc)
+	if doc.Totals.Infected+doc.Totals.Suspected != 1 {
+		t.Errorf("the scope has %+v", doc.Totals)
+	}
+}
+
+// TestBehindLinks: what links lead to is in sight of the sandbox, and so is what
+// they may lead to in the same folder next.
+func TestBehindLinks(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(path string) string { return filepath.Join(dir, path) }
+	err = errors.Join(
+		os.MkdirAll(in("releases/v1/feeds"), 0o755), os.MkdirAll(in("etc"), 0o755), os.MkdirAll(in("run"), 0o755),
+		os.WriteFile(in("releases/v1/feeds/list.txt"), nil, 0o644), os.WriteFile(in("run/resolv.conf"), nil, 0o644),
+		os.Symlink("v1", in("releases/current")), os.Symlink("../run/resolv.conf", in("etc/resolv.conf")),
+		os.Symlink(in("releases/current/feeds/list.txt"), in("etc/list.txt")), os.Symlink("nowhere", in("etc/broken")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string][]string{
+		"run/resolv.conf":                 nil,
+		"etc/resolv.conf":                 {"run"},
+		"releases/current/feeds/list.txt": {"releases"},
+		"releases/current":                {"releases"},
+		"etc/list.txt":                    {"releases/v1/feeds"},
+		"etc/broken":                      nil,
+		"etc/nothing":                     nil,
+	} {
+		got := behind(in(path))
+		for i := range got {
+			got[i] = strings.TrimPrefix(got[i], dir+"/")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
