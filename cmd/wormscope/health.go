@@ -43,6 +43,9 @@ func (b *board) unready(now time.Time) []string {
 	if now.Sub(s.EventsFailed) < stuckAfter {
 		wrong = append(wrong, "the event file can't be written: see the log")
 	}
+	if now.Sub(s.StateFailed) < stuckAfter {
+		wrong = append(wrong, "the state folder can't be written: see the log")
+	}
 	return append(wrong, s.sinkTrouble()...)
 }
 

@@ -232,6 +232,10 @@ func TestHTTPHealth(t *testing.T) {
 	b.latest.Store(&wrong)
 	check("/readyz", 503, "the event file can't be written: see the log")
 	wrong = *s
+	wrong.StateFailed = now
+	b.latest.Store(&wrong)
+	check("/readyz", 503, "the state folder can't be written: see the log")
+	wrong = *s
 	wrong.Outbox = &outboxSnapshot{Error: "disk full", Sinks: []sinkSnapshot{{Name: "kafka", Waiting: 3, Error: "no broker", Since: time.Unix(1_700_000_000, 0)}}}
 	b.latest.Store(&wrong)
 	check("/readyz", 503, "events can't be kept for sinks: disk full\nsink kafka, since 2023-11-14T22:13:20Z, 3 events wait: no broker")

@@ -53,6 +53,9 @@ type liveRun struct {
 	faults   faults
 	memory   residentMemory
 	hangups  chan os.Signal
+
+	stateFailed time.Time // when the state folder was last seen to fail,
+	stateErrors uint64    // and how often
 }
 
 func newLiveRun(s *settings, std streams) *liveRun {
@@ -141,6 +144,8 @@ func (l *liveRun) heed(now time.Time) {
 	}
 	if err := l.p.state.flush(); err != nil {
 		l.faults.note("state", err)
+		l.stateFailed = now
+		l.stateErrors++
 	}
 	l.faults.say(l.log, now)
 }
@@ -149,6 +154,7 @@ func (l *liveRun) heed(now time.Time) {
 func (l *liveRun) publish(now time.Time) {
 	s := l.p.snapshot()
 	s.At, s.Started = now, l.started
+	s.StateFailed, s.StateErrors = l.stateFailed, l.stateErrors
 	for _, f := range l.source.Stats().Interfaces {
 		s.Interfaces = append(s.Interfaces, interfaceSnapshot{
 			Name: f.Name, Received: f.Received, Dropped: f.Dropped, Freezes: f.Freezes, Bytes: f.Bytes,

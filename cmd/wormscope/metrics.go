@@ -272,6 +272,10 @@ func eventMetrics() []metric {
 			one(func(s *snapshot) float64 { return float64(s.Events.Errors) }),
 		},
 		{
+			"wormscope_state_errors_total", prometheus.CounterValue, "Seconds in which the state folder could not be written", nil,
+			one(func(s *snapshot) float64 { return float64(s.StateErrors) }),
+		},
+		{
 			"wormscope_event_file_rotations_total", prometheus.CounterValue, "Rotations of the event file", nil,
 			one(func(s *snapshot) float64 { return float64(s.Events.Rotations) }),
 		},

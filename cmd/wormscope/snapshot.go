@@ -30,6 +30,8 @@ type snapshot struct {
 	Events sinks.FileStats       // of the event file
 	// EventsFailed is when a write of the event file was last seen to fail.
 	EventsFailed time.Time
+	StateFailed  time.Time       // when a write of the state folder was last seen to fail
+	StateErrors  uint64          // seconds in which it failed
 	Failed       uint64          // events that could not be written when they came; they may have been since
 	Hosts        map[string]int  // inside hosts by the word of their state
 	Outbox       *outboxSnapshot // what waits for sinks, nil where there are none

@@ -180,16 +180,31 @@ func (s *Store) check() error {
 
 // Result codes of SQLite (https://sqlite.org/rescode.html).
 const (
-	codeIOError = 10
-	codeCorrupt = 11
-	codeFull    = 13
-	codeNotADB  = 26
+	codeBusy     = 5
+	codeLocked   = 6
+	codeNoMemory = 7
+	codeReadOnly = 8
+	codeIOError  = 10
+	codeCorrupt  = 11
+	codeFull     = 13
+	codeCantOpen = 14
+	codeProtocol = 15 // of locks
+	codeNotADB   = 26
 )
 
-// noRoom reports whether a failure is the disk's, and may pass.
-func noRoom(err error) bool {
+// mayPass reports whether a failure is the disk's, the machine's, or that of
+// another program that has the database locked, and may pass.
+func mayPass(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (e.Code()&0xff == codeFull || e.Code()&0xff == codeIOError)
+	if !ok {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case codeBusy, codeLocked, codeNoMemory, codeReadOnly, codeIOError, codeFull, codeCantOpen, codeProtocol:
+		return true
+	default:
+		return false
+	}
 }
 
 // judged makes an ErrDamaged of what SQLite says of a broken file.

@@ -461,3 +461,42 @@ func TestWhatMustBeSafeFirst(t *testing.T) {
 		t.Errorf("%d alerts, %v", n, err)
 	}
 }
+
+// TestLockedByAnother: what can't be written while another program has the
+// database locked is written when it has not.
+func TestLockedByAnother(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	if _, err := s.db.ExecContext(t.Context(), "PRAGMA busy_timeout = 1"); err != nil {
+		t.Fatal(err)
+	}
+	other, err := sql.Open("sqlite", filepath.Join(dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	if _, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	tell := func(host string) {
+		s.Fact(alert.Fact{Kind: alert.FactResolver, Host: addr(host), Time: now})
+	}
+	tell("10.0.0.5")
+	for range 2 {
+		if err := s.Flush(); err == nil {
+			t.Fatal("written though it is locked")
+		}
+	}
+	tell("10.0.0.6")
+	if _, err := other.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := load(t, s).facts; len(got) != 2 {
+		t.Errorf("%d facts, want both: %+v", len(got), got)
+	}
+	shut(t, s)
+}

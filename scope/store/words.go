@@ -67,8 +67,9 @@ func (s *Store) Took(position uint64) { s.position = position }
 func (s *Store) Missed() uint64 { return s.missed }
 
 // Flush writes what waits, in one transaction: all of it or nothing. Where the
-// disk has no room, or what was to be done before failed, everything waits on,
-// up to 65,536 words and facts, and the next Flush tries again. After any other
+// disk has no room, another program has the database locked, or what was to be
+// done before failed, everything waits on, up to 65,536 words and facts, and the
+// next Flush tries again. After any other
 // failure nothing more is taken, and the failure is returned each time.
 func (s *Store) Flush() error {
 	if s.err != nil || len(s.words)+len(s.facts)+len(s.changes) == 0 {
@@ -82,7 +83,7 @@ func (s *Store) Flush() error {
 		}
 	}
 	err := s.update(s.write)
-	if s.failing = noRoom(err); s.failing {
+	if s.failing = mayPass(err); s.failing {
 		clear(s.files) // the transaction gave them their ids
 		return err
 	}
