@@ -44,6 +44,16 @@ func steps() []step {
 		// Version 2. changes is how many changes of the host's state were said,
 		// state what the last of them said.
 		`CREATE TABLE host (ip TEXT PRIMARY KEY, changes INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;`,
+		// Version 3. A row of more than about 1 kB takes whole pages where there is
+		// no rowid, and alerts are as long as that.
+		`CREATE TABLE alert3 (
+			id TEXT NOT NULL, latest INTEGER NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL,
+			last INTEGER NOT NULL, time INTEGER NOT NULL, body TEXT NOT NULL, frames TEXT NOT NULL,
+			PRIMARY KEY (id, latest)
+		);
+		INSERT INTO alert3 SELECT id, latest, seq, count, last, time, body, frames FROM alert;
+		DROP TABLE alert;
+		ALTER TABLE alert3 RENAME TO alert;`,
 	}
 }
 
