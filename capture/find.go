@@ -6,7 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"wormscope/internal/tree"
 )
 
 // standardInput is what stands for it among the paths.
@@ -69,23 +70,18 @@ func find(paths []string) (*search, error) {
 func (s *search) walk(root string) error {
 	in := &folder{path: root}
 	s.folders = append(s.folders, in)
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			if path == root {
-				return fmt.Errorf("open %s: %w", path, bare(err))
-			}
-			s.warn("%s: %v; left out", path, bare(err))
-			return nil
-		}
-		if entry.IsDir() {
-			return nil
-		}
-		info, err := os.Stat(path) // follows a link, but into no folder
+	return tree.Walk(root, func(path string, info fs.FileInfo, err error) error {
 		switch {
+		case errors.Is(err, tree.ErrAgain):
+			s.warn("%s: %v; read once", path, err)
+		case err != nil && path == root:
+			return fmt.Errorf("open %s: %w", path, bare(err))
 		case err != nil:
 			s.warn("%s: %v; left out", path, bare(err))
 		case info.Mode().IsRegular():
 			s.take(place{path: path, info: info, folder: in})
+		case !info.IsDir():
+			s.warn("%s: not a regular file; left out", path)
 		}
 		return nil
 	})

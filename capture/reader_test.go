@@ -152,6 +152,33 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// TestLinkedFolders has a folder that is named by a link and has links to
+// another folder, to itself, and to a device.
+func TestLinkedFolders(t *testing.T) {
+	dir := write(t, map[string][]byte{"real/b.pcap": plainPcap(1, 60, 1e6, 1), "other/a.pcap": plainPcap(1, 61, 1e6, 1)})
+	for link, to := range map[string]string{"root": "real", "real/linked": "../other", "real/self": ".", "real/null": os.DevNull} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := capture.Open([]string{filepath.Join(dir, "root")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var names []string
+	for _, f := range drain(t, r) {
+		names = append(names, strings.TrimPrefix(r.Name(f.file), dir+"/"))
+	}
+	if want := []string{"root/b.pcap", "root/linked/a.pcap"}; !slices.Equal(names, want) {
+		t.Errorf("frames of %q, want %q", names, want)
+	}
+	warnings := strings.ReplaceAll(strings.Join(texts(r.Stats()), "\n"), dir, "DIR")
+	if want := "DIR/root/null: not a regular file; left out\nDIR/root/self: the same folder as another one; read once"; warnings != want {
+		t.Errorf("warnings are\n%s", warnings)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	p := plainPcap(1, 60, 1e6, 1)
 	dir := write(t, map[string][]byte{

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wormscope/internal/tree"
 	"wormscope/ioc"
 )
 
@@ -92,7 +93,8 @@ func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report,
 }
 
 // Files returns the files that Load would read, in its order, and whether path
-// is a folder of them.
+// is a folder of them. Links are followed, to folders too; each folder is read
+// once.
 func Files(path string) (files []string, folder bool, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -101,23 +103,26 @@ func Files(path string) (files []string, folder bool, err error) {
 	if !info.IsDir() {
 		return []string{path}, false, nil
 	}
-	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+	err = tree.Walk(path, func(file string, info fs.FileInfo, err error) error {
+		name := filepath.Base(file)
 		switch {
+		case file != path && strings.HasPrefix(name, "."):
+			return fs.SkipDir
+		case errors.Is(err, tree.ErrAgain):
+			return nil // its files are feeds already
+		case info == nil: // said when the file is read
 		case err != nil:
-			return err
-		case file != path && strings.HasPrefix(d.Name(), "."):
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case d.IsDir() || isAboutFolder(d.Name()):
+			return &Error{file, withoutPath(err)}
+		case info.IsDir():
 			return nil
 		}
-		files = append(files, file)
+		if !isAboutFolder(name) {
+			files = append(files, file)
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, true, &Error{path, withoutPath(err)}
+		return nil, true, err
 	}
 	return files, true, nil
 }

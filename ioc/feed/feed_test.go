@@ -194,6 +194,38 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// TestLinks has a link to a folder that holds a link to another one and one to
+// itself, and a link that leads nowhere.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	for _, folder := range []string{"real", "other"} {
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, folder, folder+".txt"), []byte(folder+".example\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := func(to, name string) {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("real", "root")
+	link("../other", "real/linked")
+	link(".", "real/self")
+	root := filepath.Join(dir, "root")
+	files, folder, err := Files(root)
+	if want := []string{root + "/linked/other.txt", root + "/real.txt"}; err != nil || !folder || !slices.Equal(files, want) {
+		t.Errorf("files %q, want %q: %v", files, want, err)
+	}
+	link("nowhere", "real/lost.txt")
+	_, err = Load(t.Context(), ioc.NewBuilder(), root, Options{})
+	if want := "feed " + root + "/lost.txt: no such file or directory"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 func TestCompressed(t *testing.T) {
 	text := strings.Repeat("evil.example\n", 1000)
 	var gz, zst bytes.Buffer
