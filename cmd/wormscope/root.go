@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -26,7 +29,23 @@ func (e usageError) Unwrap() error { return e.err }
 // report writes a line about the run to standard error, where an error of
 // writing has nowhere to go.
 func (s streams) report(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.err, "wormscope: "+format+"\n", args...)
+	_, _ = fmt.Fprintf(s.err, "wormscope: %s\n", oneLine(fmt.Sprintf(format, args...)))
+}
+
+// oneLine writes control characters, which names of files may have, as Go does.
+func oneLine(text string) string {
+	if !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // usagef makes a usageError.
@@ -40,6 +59,19 @@ type streams struct {
 	out, err io.Writer
 }
 
+// joined returns the errors that are joined in one: each is a line of its own.
+func joined(err error) []error {
+	parts, ok := err.(interface{ Unwrap() []error })
+	if !ok || errors.Join(parts.Unwrap()...).Error() != err.Error() {
+		return []error{err}
+	}
+	var all []error
+	for _, part := range parts.Unwrap() {
+		all = append(all, joined(part)...)
+	}
+	return all
+}
+
 // run is the whole program: it runs the command that args name and returns
 // the exit status. An error is one line on stderr.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -50,7 +82,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	std.report("%v", err)
+	for _, one := range joined(err) {
+		std.report("%v", one)
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -79,7 +113,25 @@ it never sends a packet into the network it watches.`,
 		return usagef("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.AddCommand(newReplay(std), newLive(std), newDoctor(std), newReport(std), newMark(std), newUnmark(std), newExport(std), newScope(std), newFeeds(std), newConfig(std), newMan())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, own := range root.Commands() { // cobra's own take any argument for a call for help
+		switch own.Name() {
+		case "help":
+			own.Args = knownCommand
+		case "completion":
+			own.Args, own.RunE = noArgs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
+}
+
+// knownCommand refuses help about what is no command.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if about, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+		return usagef("unknown command %q (see %s --help)", strings.Join(rest, " "), about.CommandPath())
+	}
+	return nil
 }
 
 // version returns the version that the binary was built from, as far as the

@@ -132,20 +132,25 @@ func (f *FileReport) find(reason Reason) *Skip {
 	return nil
 }
 
-// printable returns the beginning of a text, with a dot for what a terminal
-// could take for a command.
+// printable returns the beginning of a text, as visible does.
 func printable(text string) string {
 	cut := text
 	if len(cut) > maxSampleText {
 		cut = strings.ToValidUTF8(cut[:maxSampleText], "") + "…"
 	}
 	// Cloned, since the text is a part of a large block that is not to be kept.
-	return strings.Clone(strings.Map(func(r rune) rune {
+	return strings.Clone(visible(cut))
+}
+
+// visible returns a text with a dot for what a terminal could take for a
+// command.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r != ' ' && !strconv.IsPrint(r) {
 			return '.'
 		}
 		return r
-	}, cut))
+	}, text)
 }
 
 // WriteText writes the report for a person.
@@ -171,7 +176,7 @@ func (r *Report) WriteText(w io.Writer) error {
 
 // appendText appends the report of one file.
 func (f *FileReport) appendText(text []byte) []byte {
-	text = fmt.Appendf(text, "%s\n", f.Path)
+	text = fmt.Appendf(text, "%s\n", visible(f.Path))
 	if f.Format != Auto {
 		text = fmt.Appendf(text, "  format   %s, %s\n", f.Format, plural(f.Lines, "line"))
 	}
