@@ -86,7 +86,7 @@ a.example
 		"a.example":     {Value: "a.example", Line: 5, Reference: "https://report.example/1"},
 		"b.example":     {Value: "b.example", Line: 6, Reference: "https://report.example/1", Description: "the bot"},
 		"192.0.2.1:443": {Type: ioc.Address, Value: "192.0.2.1", Port: 443, Line: 9, Reference: "https://report.example/3", Description: "seen in May"},
-		"c.example":     {Value: "c.example", Line: 10, Reference: "https://report.example/3", Description: "panel (c.example/gate.php)"},
+		"c.example":     {Value: "c.example", Line: 10, Exact: true, Reference: "https://report.example/3", Description: "panel (c.example/gate.php)"},
 	} {
 		want.Feed, want.Class, want.Confidence, want.TLP = "test", ioc.Sinkhole, ioc.MediumConfidence, "GREEN"
 		if got, _ := find(s, lookup); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -59,7 +59,7 @@ func TestFormats(t *testing.T) {
 				Confidence: ioc.HighConfidence, Reference: "https://r.example/, x", FirstSeen: seen.Add(27 * time.Second),
 			},
 			"evil.example": {
-				Value: "evil.example", Line: 9, Description: "Two\nlines (http://evil.example/a,b)",
+				Value: "evil.example", Line: 9, Exact: true, Description: "Two\nlines (http://evil.example/a,b)",
 				Confidence: ioc.LowConfidence, FirstSeen: seen.Add(147 * time.Second),
 			},
 		}, "[{not watched: type md5_hash 1}]"},
@@ -69,7 +69,7 @@ func TestFormats(t *testing.T) {
 				Reference: "https://urlhaus.example/url/3695/", FirstSeen: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC),
 			},
 			"bad.example": {
-				Value: "bad.example", Line: 4, Description: "malware_download (https://bad.example/x.exe)",
+				Value: "bad.example", Line: 4, Exact: true, Description: "malware_download (https://bad.example/x.exe)",
 				Reference: "https://urlhaus.example/url/3696/", FirstSeen: time.Date(2026, 11, 20, 10, 0, 1, 0, time.UTC),
 			},
 		}, "[]"},
@@ -83,7 +83,7 @@ func TestFormats(t *testing.T) {
 			"192.0.2.4":    {Type: ioc.Address, Value: "192.0.2.4", Line: 2, Description: "this host is bad", Reference: "https://r.example/"},
 			"198.51.100.9": {Type: ioc.Network, Value: "198.51.100.0/24", Line: 3, Description: "source1"},
 			"bad.example":  {Value: "bad.example", Line: 4, Description: "source1"},
-			"url.example":  {Value: "url.example", Line: 5, Description: "x (url.example/path)"},
+			"url.example":  {Value: "url.example", Line: 5, Exact: true, Description: "x (url.example/path)"},
 		}, "[{not watched: type Intel::FILE_HASH 1} {fewer columns than the header 1}]"},
 		{"two columns of indicators", "domain;ip;valid_until;confidence\na.example;;2030-01-02;low\n;192.0.2.5;;\nb.example;192.0.2.6;;90\n;;;\n", Options{}, CSV, map[string]ioc.Indicator{
 			"a.example": {Value: "a.example", Line: 2, Confidence: ioc.LowConfidence, Expires: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)},

@@ -14,6 +14,7 @@ type guards struct {
 	first4   [256]bool // first bytes of IPv4 addresses that are special
 	idna     *idna.Profile
 	suffixes *suffixFilter
+	shared   map[string]bool // hosts that many share
 }
 
 // A specialNetwork is a block of addresses that are nobody's on the internet.
@@ -50,6 +51,7 @@ func newGuards() guards {
 		// As a browser looks a name up, but with underscores.
 		idna:     idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false)),
 		suffixes: newSuffixFilter(),
+		shared:   newSharedHosts(),
 	}
 	for _, s := range g.special {
 		if a := s.net.Addr(); a.Is4() {

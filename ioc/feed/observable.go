@@ -52,6 +52,9 @@ func (p *parser) takeApart(text string) (observable, Reason) {
 	if text = strings.TrimPrefix(text, "."); text == "" {
 		return observable{}, reasonEmpty
 	}
+	if o, reason, ok := p.parseRange(text); ok {
+		return o, reason
+	}
 	if slash := strings.IndexByte(text, '/'); slash >= 0 {
 		host, tail := text[:slash], text[slash+1:]
 		switch {
@@ -60,7 +63,7 @@ func (p *parser) takeApart(text string) (observable, Reason) {
 		case isNumber(tail) && (strings.IndexByte(host, ':') >= 0 || isDotted(host)):
 			return p.parseNetwork(host, tail)
 		case isSlug(tail) && isDotted(host) && strings.Count(tail, ".") == 3:
-			return observable{}, reasonNetwork // an address and a mask
+			return p.parseMask(host, tail)
 		}
 		return p.parseURL(text, text)
 	}
@@ -89,18 +92,28 @@ func refang(text string) string {
 	).Replace(text)
 }
 
-// unwrapRule takes the name out of a rule for ad blockers, ||name^.
+// unwrapRule takes the name, or the URL, out of a rule for ad blockers:
+// ||name^, ||name^$options, ||name/path.
 func unwrapRule(text string) (string, Reason) {
-	switch {
-	case strings.HasPrefix(text, "@@"):
+	if strings.HasPrefix(text, "@@") {
 		return "", reasonException
-	case strings.HasPrefix(text, "||"):
-		text = text[2:]
-		if end := strings.IndexAny(text, "^$"); end >= 0 {
-			text = text[:end]
+	}
+	rule, ok := strings.CutPrefix(text, "||")
+	if !ok {
+		return text, ""
+	}
+	rule, options, _ := strings.Cut(rule, "$")
+	for option := range strings.SplitSeq(options, ",") {
+		option, _, _ = strings.Cut(option, "=")
+		switch strings.TrimSpace(option) {
+		case "badfilter":
+			return "", reasonException
+		case "cookie", "csp", "elemhide", "generichide", "permissions", "removeparam", "replace", "specifichide", "urltransform":
+			return "", reasonCosmetic
 		}
 	}
-	return text, ""
+	// A ^ in the middle stands for what ends a host.
+	return strings.Replace(strings.TrimRight(rule, "^|"), "^", "/", 1), ""
 }
 
 // isScheme reports whether a text is a URL scheme (RFC 3986, 3.1).
@@ -134,10 +147,13 @@ func isDotted(text string) bool {
 	return text != "" && isSlug(text) && strings.IndexByte(text, '.') >= 0
 }
 
-// parseURL takes the host and port out of what follows a URL's scheme.
+// parseURL takes the host and port out of what follows a URL's scheme. A URL
+// with a path or a query is of one page of its host: it says nothing of the
+// names below that, and nothing at all where many share the host.
 func (p *parser) parseURL(url, rest string) (observable, Reason) {
+	page := ""
 	if end := strings.IndexAny(rest, "/?#\\"); end >= 0 {
-		rest = rest[:end]
+		rest, page = rest[:end], strings.TrimLeft(rest[end:], `/\*`)
 	}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		rest = rest[at+1:]
@@ -147,7 +163,14 @@ func (p *parser) parseURL(url, rest string) (observable, Reason) {
 	}
 	o, reason := p.parseHost(rest)
 	o.url = url
-	return o, reason
+	if reason != "" || o.kind != ioc.Domain || page == "" || page[0] == '#' {
+		return o, reason
+	}
+	if o.exact || p.guards.isShared(o.name) {
+		return observable{}, reasonShared
+	}
+	o.exact = true
+	return o, ""
 }
 
 // parseHost takes apart an address or a name, with a port or without.
@@ -171,9 +194,6 @@ func (p *parser) parseHost(text string) (observable, Reason) {
 		return p.parseAddress(text, port)
 	}
 	name, exact, reason := p.guards.name(text)
-	if reason == reasonNumeric && strings.Count(text, ".") > 3 && strings.IndexByte(text, '-') > 0 {
-		reason = reasonAddressRange
-	}
 	return observable{kind: ioc.Domain, name: name, exact: exact, port: port}, reason
 }
 
@@ -236,11 +256,7 @@ func (p *parser) parseNetwork(host, bits string) (observable, Reason) {
 		}
 		a, n = a.Unmap(), n-mapped
 	}
-	o := observable{kind: ioc.Network, net: netip.PrefixFrom(a, n).Masked()}
-	if o.net.IsSingleIP() {
-		o.kind = ioc.Address
-	}
-	return o, p.special(o.net)
+	return p.network(netip.PrefixFrom(a, n))
 }
 
 // special refuses networks that would match too much, unless forced.

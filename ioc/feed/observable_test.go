@@ -18,14 +18,27 @@ func TestEntries(t *testing.T) {
 		{"evil{.}example", "evil.example", "domain evil.example"},
 		{"evil[dot]example", "evil.example", "domain evil.example"},
 		{"evil[.example", "evil.example", "domain evil.example"},
-		{"hxxp://evil[.]example/x", "evil.example", "domain evil.example"},
-		{"hXXps[:]//evil.example/x", "evil.example", "domain evil.example"},
-		{"https://user:pass@evil.example:8443/x?y#z", "evil.example", "domain evil.example port 8443"},
+		{"hxxp://evil[.]example", "evil.example", "domain evil.example"},
+		{"hxxp://evil[.]example/x", "evil.example", "domain evil.example exact"},
+		{"hXXps[:]//evil.example/x", "evil.example", "domain evil.example exact"},
+		{"https://user:pass@evil.example:8443/x?y#z", "evil.example", "domain evil.example port 8443 exact"},
+		{"https://evil.example?x=y", "evil.example", "domain evil.example exact"},
+		{"https://evil.example/", "www.evil.example", "domain evil.example"},
+		{"https://evil.example/#top", "www.evil.example", "domain evil.example"},
+		{"evil.example/*", "www.evil.example", "domain evil.example"},
+		{"||evil.example/x^$all", "evil.example", "domain evil.example exact"},
+		{"||evil.example^x/y", "evil.example", "domain evil.example exact"},
+		{"||evil.example^$document,domain=a.example|b.example", "www.evil.example", "domain evil.example"},
+		{"||evil.example^|", "www.evil.example", "domain evil.example"},
+		{"||evil.example^ # C2", "www.evil.example", "domain evil.example"},
+		{"https://github.com/", "api.github.com", "domain github.com"},
+		{"raw.githubusercontent.com", "raw.githubusercontent.com", "domain raw.githubusercontent.com"},
+		{"bucket.s3.amazonaws.com/x", "bucket.s3.amazonaws.com", "domain bucket.s3.amazonaws.com exact"},
 		{"http://192.0.2.1/x", "192.0.2.1", "address 192.0.2.1"},
 		{"http://192.0.2.1:8080/x", "192.0.2.1:8080", "address 192.0.2.1 port 8080"},
 		{"http://[2001:db8::1]:8080/x", "[2001:db8::1]:8080", "address 2001:db8::1 port 8080"},
 		{"http://[2001:db8::1]", "2001:db8::1", "address 2001:db8::1"},
-		{"evil.example/path", "evil.example", "domain evil.example"},
+		{"evil.example/path", "evil.example", "domain evil.example exact"},
 		{"evil.example:443", "evil.example", "domain evil.example port 443"},
 		{"192.0.2.1", "192.0.2.1", "address 192.0.2.1"},
 		{"192[.]0[.]2[.]1", "192.0.2.1", "address 192.0.2.1"},
@@ -35,6 +48,20 @@ func TestEntries(t *testing.T) {
 		{"192.0.2.0/24", "192.0.2.77", "network 192.0.2.0/24"},
 		{"192.0.2.99/24", "192.0.2.77", "network 192.0.2.0/24"},
 		{"192.0.2.99/32", "192.0.2.99", "address 192.0.2.99"},
+		{"192.0.2.0/255.255.255.0", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.0 255.255.255.0", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.0, mask 255.255.255.0", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.0\t0.0.0.255 C2", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.1 255.255.255.255", "192.0.2.1", "address 192.0.2.1"},
+		{"192.0.2.0-192.0.2.255", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.0 - 192.0.2.255 C2", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.0 – 192.0.2.255", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.0 to 192.0.2.127", "192.0.2.77", "network 192.0.2.0/25"},
+		{"192.0.2.1-192.0.2.1", "192.0.2.1", "address 192.0.2.1"},
+		{"2001:db8:: - 2001:db8::ffff", "2001:db8::1", "network 2001:db8::/112"},
+		{"::ffff:192.0.2.0-::ffff:192.0.2.255", "192.0.2.77", "network 192.0.2.0/24"},
+		{"192.0.2.1 - C2 of 192.0.2.9", "192.0.2.1", "address 192.0.2.1"},
+		{"192.0.2.1-static.example", "192.0.2.1-static.example", "domain 192.0.2.1-static.example"},
 		{"2001:db8::1", "2001:db8::1", "address 2001:db8::1"},
 		{"[2001:db8::1]", "2001:db8::1", "address 2001:db8::1"},
 		{"[2001:db8::1]:443", "[2001:db8::1]:443", "address 2001:db8::1 port 443"},
@@ -93,6 +120,12 @@ func TestRefused(t *testing.T) {
 		{"C91.196.152.28", "neither a name nor a valid address"},
 		{"evil.example.0x7f", "neither a name nor a valid address"},
 		{"192.0.2.1-192.0.2.9", "a range of addresses: write it as a network"},
+		{"192.0.2.1 - 192.0.2.9", "a range of addresses: write it as a network"},
+		{"192.0.2.9 to 192.0.2.1", "a range of addresses: write it as a network"},
+		{"192.0.2.1-9", "a range of addresses: write it as a network"},
+		{"0.0.0.0-255.255.255.255", "a network wider than /8 (IPv4) or /19 (IPv6)"},
+		{"192.0.2.0 255.0.255.0", "not a valid network"},
+		{"10.0.0.0 255.255.0.0", "private address"},
 		{"1.2.3", "not a valid address"},
 		{"1.2.3.4.5", "not a valid address"},
 		{"01.2.3.4", "not a valid address"},
@@ -106,7 +139,7 @@ func TestRefused(t *testing.T) {
 		{"evil.example:", "not a port from 1 to 65535"},
 		{"[2001:db8::1]x", "not a port from 1 to 65535"},
 		{"192.0.2.0/33", "not a valid network"},
-		{"192.0.2.0/255.255.255.0", "not a valid network"},
+		{"192.0.2.0/255.0.255.0", "not a valid network"},
 		{"2001:db8::/129", "not a valid network"},
 		{"192.0.2.0/024", "not a valid network"},
 		{"::ffff:0.0.0.0/95", "not a valid network"},
@@ -139,6 +172,19 @@ func TestRefused(t *testing.T) {
 		{"d41d8cd98f00b204e9800998ecf8427e", "a file hash"},
 		{"DA39A3EE5E6B4B0D3255BFEF95601890AFD80709", "a file hash"},
 		{"@@||good.example^", "an exception rule"},
+		{"||good.example^$badfilter", "an exception rule"},
+		{"||good.example^$script,removeparam=utm", "a rule that changes pages, and blocks nothing"},
+		{"good.example##a[href*=\"evil.example\"]", "a rule that changes pages, and blocks nothing"},
+		{"good.example,good.test##.result", "a rule that changes pages, and blocks nothing"},
+		{"good.example##+js(set, x, noopFunc)", "a rule that changes pages, and blocks nothing"},
+		{"good.example#@#.ad", "a rule that changes pages, and blocks nothing"},
+		{"good.example#?#.ad:has(a)", "a rule that changes pages, and blocks nothing"},
+		{"good.example#@$?#.ad", "a rule that changes pages, and blocks nothing"},
+		{"good.example#%#//scriptlet('abort')", "a rule that changes pages, and blocks nothing"},
+		{"https://github.com/x/y", "a URL of a host that many share"},
+		{"||GitHub.com/x/y^", "a URL of a host that many share"},
+		{"gist.github.com/x", "a URL of a host that many share"},
+		{"https://s3.amazonaws.com/bucket/x", "a URL of a host that many share"},
 		{"*.", "no indicator in the line"},
 		{`"" evil`, "no indicator in the line"},
 		{", evil", "no indicator in the line"},
@@ -150,6 +196,35 @@ func TestRefused(t *testing.T) {
 		}
 		if got := file.Skipped[0].Samples[0]; got.Line != 1 || got.Text != printable(test.entry) {
 			t.Errorf("%q: sample %+v", test.entry, got)
+		}
+	}
+}
+
+// TestURL has a URL of one page: what is below its host is somebody else's, until
+// the name itself is listed.
+func TestURL(t *testing.T) {
+	s, _ := load(t, "https://evil.example/a\nhttps://bad.example/a\nbad.example\n", Options{})
+	for name, want := range map[string]bool{
+		"evil.example": true, "www.evil.example": false, "bad.example": true, "www.bad.example": true,
+	} {
+		if _, ok := find(s, name); ok != want {
+			t.Errorf("%s: %v, want %v", name, ok, want)
+		}
+	}
+}
+
+// TestSharedHosts sees that the names in the list can match.
+func TestSharedHosts(t *testing.T) {
+	p := parser{guards: newGuards()}
+	for host := range p.guards.shared {
+		if o, reason := p.parse(host + "/x"); reason != reasonShared {
+			t.Errorf("%s/x: %+v %q", host, o, reason)
+		}
+		if _, reason := p.parse("https://www." + host + "/x"); reason != reasonShared {
+			t.Errorf("www.%s/x: %q", host, reason)
+		}
+		if o, reason := p.parse(host); reason != "" || o.name != host {
+			t.Errorf("%s: %+v %q", host, o, reason)
 		}
 	}
 }

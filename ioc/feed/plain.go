@@ -30,6 +30,10 @@ func (c *collector) readPlain(lines *lineReader) error {
 		default:
 			return err
 		}
+		if isCosmetic(l.text) {
+			c.skip(reasonCosmetic, l)
+			continue
+		}
 		entry, comment := splitComment(l.text)
 		if entry == "" {
 			if comment != "" {
@@ -81,6 +85,17 @@ func cutReference(comment string) (string, bool) {
 		return "", false
 	}
 	return strings.TrimSpace(comment[len(word):]), true
+}
+
+// isCosmetic reports whether a line is a rule for ad blockers that hides a part
+// of the pages of the sites before it, or runs a script there: sites##selector,
+// #@#, #?#, #$#, #%# and combinations of them. A comment has a blank before it.
+func isCosmetic(text string) bool {
+	at := strings.IndexByte(text, '#')
+	if at <= 0 || text[at-1] == ' ' || text[at-1] == '\t' || strings.Contains(text[:at], "://") {
+		return false
+	}
+	return strings.HasPrefix(strings.TrimLeft(text[at+1:], "@?$%"), "#")
 }
 
 // splitComment parts a line into what is before a comment, and the comment.
@@ -135,6 +150,9 @@ func indexBehind(text string, before byte, mark string) int {
 // readEntry reads what a line has before its comment.
 func (c *collector) readEntry(entry string, said *ioc.Indicator, l line) error {
 	end := indexDelimiter(entry)
+	if strings.HasPrefix(entry, "||") {
+		end = strings.IndexAny(entry, " \t") // its options have commas between them
+	}
 	if end < 0 {
 		if l.number == 1 && isColumnName(entry) {
 			c.file.remarks++
@@ -145,11 +163,12 @@ func (c *collector) readEntry(entry string, said *ioc.Indicator, l line) error {
 	if first := entry[:end]; isHostsAddress(first) && (entry[end] == ' ' || entry[end] == '\t') {
 		return c.readHosts(strings.Fields(entry[end:]), said, l)
 	}
-	first, rest := cutEntry(entry)
+	first, rest := cutEntry(entry, end)
 	if first == "" {
 		c.skip(reasonEmpty, l)
 		return nil
 	}
+	first, rest = joinSpan(first, rest)
 	if rest = strings.Trim(rest, " \t,;\"'"); c.beginsWithEntry(rest) {
 		c.skip(reasonSecond, l)
 	}
@@ -174,14 +193,13 @@ func (c *collector) beginsWithEntry(text string) bool {
 	return reason == ""
 }
 
-// cutEntry parts an entry, quoted or not, from the text behind it.
-func cutEntry(text string) (first, rest string) {
+// cutEntry parts an entry, quoted or up to end, from the text behind it.
+func cutEntry(text string, end int) (first, rest string) {
 	if quote := text[0]; quote == '"' || quote == '\'' {
-		if end := strings.IndexByte(text[1:], quote); end >= 0 {
-			return strings.TrimSpace(text[1 : 1+end]), text[end+2:]
+		if closed := strings.IndexByte(text[1:], quote); closed >= 0 {
+			return strings.TrimSpace(text[1 : 1+closed]), text[closed+2:]
 		}
 	}
-	end := indexDelimiter(text)
 	return text[:end], text[end:]
 }
 

@@ -10,6 +10,8 @@ const (
 	reasonPath Reason = "a path without a host"
 	reasonHash Reason = "a file hash"
 	reasonMail Reason = "an e-mail address"
+	// reasonShared is for the URL of a page: the host says nothing then.
+	reasonShared Reason = "a URL of a host that many share"
 	// unwatchedType begins the reason for a type that the feed states.
 	unwatchedType = "not watched: type "
 )
@@ -21,6 +23,7 @@ const (
 	reasonLong         Reason = "longer than 64 KiB"
 	reasonOther        Reason = "other reasons"
 	reasonException    Reason = "an exception rule"
+	reasonCosmetic     Reason = "a rule that changes pages, and blocks nothing"
 	reasonUndetected   Reason = "marked as not for detection"
 	reasonColumns      Reason = "fewer columns than the header"
 	reasonSecond       Reason = "a second entry in the line: write one a line"
@@ -51,5 +54,5 @@ const (
 // unwatched reports whether an entry is a good indicator of a kind that is
 // not seen in packets.
 func (r Reason) unwatched() bool {
-	return r == reasonPath || r == reasonHash || r == reasonMail || strings.HasPrefix(string(r), unwatchedType)
+	return r == reasonPath || r == reasonHash || r == reasonMail || r == reasonShared || strings.HasPrefix(string(r), unwatchedType)
 }
