@@ -138,12 +138,37 @@ func foreignFormat(head []byte) string {
 		return "JSON"
 	case text[0] == '<':
 		return "an HTML or XML document"
-	case has("$TTL") || has("SOA", "CNAME"):
+	case isZone(string(text)):
 		return "an RPZ zone"
 	case has("alert ", "msg:", "sid:"):
 		return "a Suricata or Snort rule file"
 	}
 	return ""
+}
+
+// isZone reports whether a text is a part of a zone file: it has a directive, a
+// start of authority, or an alias for a name that ends with a dot. Read as a
+// plain list, the exceptions in it would be indicators.
+func isZone(text string) bool {
+	for line := range strings.Lines(text) {
+		if line, _, _ = strings.Cut(line, ";"); line == "" {
+			continue
+		}
+		fields := strings.Fields(strings.ToUpper(line))
+		if len(fields) > 1 && (fields[0] == "$TTL" || fields[0] == "$ORIGIN") {
+			return true
+		}
+		if len(fields) > 0 && line[0] != ' ' && line[0] != '\t' {
+			fields = fields[1:] // the name
+		}
+		for len(fields) > 0 && (fields[0] == "IN" || strings.Trim(fields[0], "0123456789") == "") {
+			fields = fields[1:]
+		}
+		if len(fields) == 2 && fields[0] == "CNAME" && strings.HasSuffix(fields[1], ".") || len(fields) > 2 && fields[0] == "SOA" {
+			return true
+		}
+	}
+	return false
 }
 
 // isJSONArray tells a JSON array from an IPv6 address in brackets.
