@@ -30,7 +30,7 @@ func (c *collector) readCSV(lines *lineReader, t table) error {
 		if strings.TrimSpace(l.text) == "" {
 			continue
 		}
-		if l.number == t.header || l.text[0] == '#' {
+		if l.number <= t.header || l.text[0] == '#' {
 			c.file.remarks++
 			continue
 		}
@@ -152,7 +152,7 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 		c.skip(reasonColumns, l)
 		return nil
 	}
-	if kind := t.get(fields, roleType); isUnwatchedType(kind) {
+	if kind := t.get(fields, roleType); !t.watches(kind) {
 		c.skip(Reason(unwatchedType+printable(kind)), l)
 		return nil
 	}
@@ -182,8 +182,10 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 			continue
 		}
 		some = true
-		if err := c.add(unpipe(fields[at]), &said, port, l); err != nil {
-			return err
+		for _, value := range unpipe(fields[at]) {
+			if err := c.add(value, &said, port, l); err != nil {
+				return err
+			}
 		}
 	}
 	if !some {
@@ -200,37 +202,6 @@ func (c *collector) expiry(text string, l line) time.Time {
 		c.file.Undated.add(l.number, l.text)
 	}
 	return at
-}
-
-// unpipe takes apart the values of MISP's composite types: of "address|port"
-// comes "address:port", of "domain|address" the domain.
-func unpipe(value string) string {
-	first, second, ok := strings.Cut(value, "|")
-	if !ok || first == "" {
-		return value
-	}
-	if _, reason := parsePort(":" + second); reason != "" {
-		return first
-	}
-	if strings.IndexByte(first, ':') >= 0 {
-		first = "[" + first + "]"
-	}
-	return first + ":" + second
-}
-
-// isUnwatchedType reports whether a feed's word for a kind of indicator is
-// for one that is not seen in packets.
-func isUnwatchedType(kind string) bool {
-	kind = strings.ToLower(kind)
-	for _, part := range []string{
-		"hash", "md5", "sha1", "sha256", "sha512", "ssdeep", "imphash", "tlsh", "file", "email", "mail", "mutex",
-		"registry", "regkey", "yara", "cve", "btc", "bitcoin", "ja3", "user_agent", "user-agent", "pattern",
-	} {
-		if strings.Contains(kind, part) {
-			return true
-		}
-	}
-	return false
 }
 
 // parseConfidence reads a number from 0 to 100, on the scale of STIX 2.1

@@ -75,6 +75,42 @@ func TestDelimiterAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestIrregularRows has tables whose first row has more or fewer fields than
+// the header: what the columns say of an entry holds all the same.
+func TestIrregularRows(t *testing.T) {
+	for content, want := range map[string]string{
+		"indicator,to_ids,description\na.example,0,Emotet, epoch 5\nb.example,1,x\n":             "b.example",
+		"sep=;\r\nindicator;to_ids;description\r\na.example;0;Emotet\r\nb.example;1;x\r\n":       "b.example",
+		"date,ip,port,malware\n2026-11-01,192.0.2.1\n2026-11-01,192.0.2.2,443,Emotet\n":          "192.0.2.2:443",
+		"# id,date,domain,by\n1,2026-11-01,a.example,x, y\n2,2026-11-01,b.example,z\n":           "b.example",
+		"sep=!\nindicator!to_ids\na.example!0\nb.example!1\n":                                    "b.example",
+		"date,domain\n2026-11-01,a.example,x\n2026-11-01,b.example\n":                            "b.example",
+		"domain;valid_until\na.example;2020-01-01;x\nb.example;2030-01-01\nc.example;;\n# end\n": "b.example",
+	} {
+		s, file := load(t, content, Options{})
+		if _, ok := find(s, want); !ok || file.Format != CSV {
+			t.Errorf("%q: %s %v: %+v", content, want, ok, file)
+		}
+		if strings.Contains(content, "to_ids") && (file.Total() != 1 || len(file.Skipped) != 1 || file.Skipped[0].Reason != reasonUndetected) {
+			t.Errorf("%q: %+v", content, file)
+		}
+	}
+}
+
+// TestTypes has the words that feeds have for kinds of indicators.
+func TestTypes(t *testing.T) {
+	for kind, want := range map[string]bool{
+		"ip": true, "IPv4": true, "ip-dst|port": true, "ip:port": true, "ipv6-addr": true, "IP Address": true, "CIDR": true, "net": true,
+		"domain": true, "domain-name": true, "hostname": true, "FQDN": true, "url": true, "URI": true, "domain|ip": true, "subnet": true,
+		"md5_hash": false, "FileHash-SHA256": false, "filename|md5": false, "email-dst": false, "whois-registrar": false, "link": false,
+		"mac-address": false, "AS": false, "text": false, "attachment": false, "named pipe": false, "description": false, "btc": false,
+	} {
+		if isWatchedType(kind) != want {
+			t.Errorf("%s: %v", kind, !want)
+		}
+	}
+}
+
 // TestSecondEntry has lines of a plain list with more than one entry: the
 // first is used, and the others are not dropped in silence.
 func TestSecondEntry(t *testing.T) {

@@ -94,10 +94,22 @@ func TestFormats(t *testing.T) {
 		{"misp csv", "uuid,event_id,category,type,value,comment,to_ids,date\n" +
 			"1,1,Network activity,ip-dst|port,192.0.2.10|443,c2,1,20260101\n" +
 			"2,1,Network activity,domain|ip,evil.example|192.0.2.11,,1,20260101\n" +
-			"3,1,Network activity,domain,ref.example,,0,20260101\n", Options{}, CSV, map[string]ioc.Indicator{
+			"3,1,Network activity,domain,ref.example,,0,20260101\n" +
+			"4,1,Payload delivery,malware-sample,invoice.doc.exe|d41d8cd98f00b204e9800998ecf8427e,,1,20260101\n" +
+			"5,1,Attribution,whois-registrar,registrar.example,,1,20260101\n" +
+			"6,1,External analysis,link,https://report.example/x,,1,20260101\n" +
+			"7,1,Network activity,hostname|port,c2.example|8080,,1,20260101\n" +
+			"8,1,Payload delivery,attachment,setup.zip,,1,20260101\n" +
+			"9,1,Payload delivery,attachment,setup2.zip,,1,20260101\n", Options{}, CSV, map[string]ioc.Indicator{
 			"192.0.2.10:443": {Type: ioc.Address, Value: "192.0.2.10", Port: 443, Line: 2, Description: "c2"},
 			"evil.example":   {Value: "evil.example", Line: 3, Description: "Network activity"},
-		}, "[{marked as not for detection 1}]"},
+			"192.0.2.11":     {Type: ioc.Address, Value: "192.0.2.11", Line: 3, Description: "Network activity"},
+			"c2.example":     {Value: "c2.example", Port: 8080, Line: 8, Description: "Network activity"},
+		}, "[{marked as not for detection 1} {not watched: type malware-sample 1} {not watched: type whois-registrar 1} " +
+			"{not watched: type link 1} {not watched: type attachment 2}]"},
+		{"types where the column says the kind", "domain,type\nevil.example,botnet\nbad.example,md5\n", Options{}, CSV, map[string]ioc.Indicator{
+			"evil.example": {Value: "evil.example", Line: 2},
+		}, "[{not watched: type md5 1}]"},
 		{
 			"columns by hand", "what,where,why\n1,evil.example,bot\n2\n",
 			Options{Columns: Columns{Indicator: "Where", Description: "3"}},

@@ -29,7 +29,9 @@ type table struct {
 	delimiter byte
 	width     int            // columns in the header
 	columns   map[role][]int // by role, the best first; several indicators in a row are several entries
-	header    int            // line of the header, 0 if none
+	header    int            // line of the header
+	known     int            // columns with well-known names
+	mixed     bool           // the indicators are of any kind: their types say which
 }
 
 // wellKnown returns the names that columns have in public feeds, lower-case
@@ -84,14 +86,18 @@ var errNoHeader = errors.New("no CSV header with a column of indicators was foun
 // comment, as abuse.ch has it.
 func findTable(text string, by Columns) (table, error) {
 	const most = 200 // lines of comments before the header
-	rest := text
+	rest, delimiters := text, ",\t;|"
 	for number := 1; number <= most && rest != ""; number++ {
 		var first string
 		first, rest, _ = strings.Cut(rest, "\n")
+		if d, ok := strings.CutPrefix(strings.TrimSuffix(first, "\r"), "sep="); ok && len(d) == 1 && number == 1 {
+			delimiters = d // as Excel wants it
+			continue
+		}
 		if first = strings.TrimSpace(first); first == "" {
 			continue
 		}
-		t, err := headerTable(first, rest, by)
+		t, err := headerTable(first, rest, delimiters, by)
 		if err == nil {
 			t.header = number
 			return t, nil
@@ -104,14 +110,15 @@ func findTable(text string, by Columns) (table, error) {
 }
 
 // headerTable makes the table of the line first, if that is a header, with
-// the delimiter that fits; rest is what follows it.
-func headerTable(first, rest string, by Columns) (table, error) {
+// the delimiter that fits; rest is what follows it. Two well-known names are no
+// chance, unless in the prose of a comment.
+func headerTable(first, rest, delimiters string, by Columns) (table, error) {
 	comment, named := first[0] == '#', by != (Columns{})
 	header := strings.TrimLeft(first, "# \t")
-	for _, delimiter := range []byte{',', '\t', ';', '|'} {
+	for _, delimiter := range []byte(delimiters) {
 		t, err := newTable(header, delimiter, by)
 		switch {
-		case err == nil && (named && !comment || t.fits(rest, named)):
+		case err == nil && ((named || t.known > 1) && !comment || t.fits(rest, named)):
 			return t, nil
 		case err != nil && !errors.Is(err, errNoHeader) && !comment:
 			return table{}, err // a named column is missing
@@ -129,6 +136,7 @@ func newTable(header string, delimiter byte, by Columns) (table, error) {
 	}
 	t := table{delimiter: delimiter, width: len(fields), columns: map[role][]int{}}
 	if by != (Columns{}) {
+		t.mixed = true
 		return t, t.assign(fields, by)
 	}
 	if len(fields) < 2 {
@@ -138,6 +146,7 @@ func newTable(header string, delimiter byte, by Columns) (table, error) {
 		for _, name := range wellKnown(r) {
 			if at := slices.Index(fields, name); at >= 0 {
 				t.columns[r] = append(t.columns[r], at)
+				t.known++
 			}
 		}
 	}
@@ -152,8 +161,8 @@ func newTable(header string, delimiter byte, by Columns) (table, error) {
 // named so, whatever else it has.
 func (t *table) narrow(fields []string) {
 	const generic = 6 // of the well-known names are for indicators of any kind
-	if all := t.columns[roleIndicator]; len(all) > 1 && slices.Contains(wellKnown(roleIndicator)[:generic], fields[all[0]]) {
-		t.columns[roleIndicator] = all[:1]
+	if all := t.columns[roleIndicator]; len(all) > 0 && slices.Contains(wellKnown(roleIndicator)[:generic], fields[all[0]]) {
+		t.columns[roleIndicator], t.mixed = all[:1], true
 	}
 }
 
@@ -198,11 +207,13 @@ func (t *table) assign(fields []string, by Columns) error {
 	return nil
 }
 
-// fits reports whether the next row has as many columns as the header, and
-// perhaps a delimiter at its end, or, where the user named columns, several.
+// fits reports whether one of the next rows has as many columns as the header,
+// and perhaps a delimiter at its end, or, where the user named columns, several.
 // There may be none within sight.
 func (t *table) fits(rest string, named bool) bool {
-	for rest != "" {
+	const most = 10 // the first may have a delimiter in its text
+	rows := 0
+	for rest != "" && rows < most {
 		var row string
 		row, rest, _ = strings.Cut(rest, "\n")
 		if row = strings.TrimSpace(row); row == "" || row[0] == '#' {
@@ -212,7 +223,10 @@ func (t *table) fits(rest string, named bool) bool {
 		if n := len(fields); n == t.width+1 && fields[n-1] == "" {
 			fields = fields[:n-1]
 		}
-		return len(fields) == t.width || state == rowOpen || named && len(fields) > 1
+		if len(fields) == t.width || state == rowOpen || named && len(fields) > 1 {
+			return true
+		}
+		rows++
 	}
-	return true
+	return rows == 0
 }
