@@ -1,5 +1,6 @@
 // Package contact finds traffic between a host and an indicator address (rule
-// ioc-ip), over any protocol.
+// ioc-ip), over any protocol. Of a tunnel only the packet inside is seen, not
+// the tunnel's ends.
 //
 // The host that an alert is about is the other end, wherever it is. The alert
 // is raised at the first packet, as an attempt or as an established contact,
