@@ -44,6 +44,23 @@ func sources(h *scope.HostEntry) []string {
 	return told
 }
 
+// TestTreeNamesFiles: of several files, the tree says which one a frame is of.
+func TestTreeNamesFiles(t *testing.T) {
+	list := bracketed()
+	for i := range list {
+		list[i].Frame.File = i % 2
+	}
+	c := capture()
+	c.Files = []string{"mon.pcap", "tue.pcap"}
+	l, _ := ledgerOf(t, facts(list...))
+	_, tree, _ := strings.Cut(textOf(t, l.Document(c)), "WHO INFECTED WHOM")
+	for _, want := range []string{"[frame 4 of tue.pcap]", "[frame 8 of tue.pcap]"} {
+		if !strings.Contains(strings.Join(strings.Fields(tree), " "), want) {
+			t.Errorf("%q is not in\n%s", want, tree)
+		}
+	}
+}
+
 func TestSources(t *testing.T) {
 	const host, a, b = "10.1.0.14", "10.1.0.15", "10.1.0.16"
 	completed := func(by string, when int) alert.Fact {

@@ -321,11 +321,19 @@ func (t *text) frames(f *FactItem) string {
 	if len(f.Frames) == 0 {
 		return ""
 	}
-	s := fmt.Sprintf(" [frame"+tied+"%d", f.Frames[0])
+	file := ""
 	if len(f.FrameFiles) > 0 {
-		s += " of" + tied + printable(f.FrameFiles[0])
+		file = f.FrameFiles[0]
 	}
-	return s + "]"
+	return frameWords(f.Frames[0], file)
+}
+
+// frameWords names a frame, and its file, where there are several.
+func frameWords(n uint64, file string) string {
+	if file == "" {
+		return fmt.Sprintf(" [frame"+tied+"%d]", n)
+	}
+	return fmt.Sprintf(" [frame"+tied+"%d of"+tied+"%s]", n, printable(file))
 }
 
 // scanners writes a list of scanners.

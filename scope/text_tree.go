@@ -1,7 +1,6 @@
 package scope
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -127,7 +126,7 @@ func (h *HostEntry) causeWords() string {
 	for _, s := range by.Steps {
 		told := stepWords(s.Fact)
 		if s.Frame > 0 {
-			told += fmt.Sprintf(" [frame"+tied+"%d]", s.Frame)
+			told += frameWords(s.Frame, s.File)
 		}
 		steps = append(steps, told)
 	}
