@@ -118,7 +118,7 @@ func (h *host) patch() patch {
 	case shown != nil:
 		return patchOf(shown)
 	case h.asset.notAffected() > 0 && (guessed == nil || guessed.confidence <= h.asset.notAffected()):
-		return patch{alert.PatchPatched, h.asset.notAffected(), h.asset.Product.Value + " never had the flaw"}
+		return patch{alert.PatchPatched, h.asset.notAffected(), h.asset.whyNotAffected()}
 	case guessed != nil:
 		return patchOf(guessed)
 	default:
@@ -147,8 +147,8 @@ func patchOf(f *fact) patch {
 // with the fix in it: the bulletin of MS17-010 lists 1607 and earlier.
 const firstFixedBuild = 15063
 
-// notAffected returns how sure it is that the host's system never had the
-// flaws of MS17-010, 0 when it may have had.
+// notAffected returns how sure it is that the host's system is without the
+// flaws of MS17-010, whether patched or not; 0 when it may have them.
 func (a *asset) notAffected() float64 {
 	if a == nil {
 		return 0
@@ -161,6 +161,14 @@ func (a *asset) notAffected() float64 {
 		return 0
 	}
 	return a.Build.Confidence
+}
+
+// whyNotAffected says what a system without the flaws is.
+func (a *asset) whyNotAffected() string {
+	if a.Samba {
+		return "Samba never had the flaw"
+	}
+	return "build " + a.Build.Value + " came out after the fix"
 }
 
 // AssetEntry is what a host's SMB server says about itself. Nothing of it is

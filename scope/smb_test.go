@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -132,6 +133,41 @@ func TestPatch(t *testing.T) {
 				t.Errorf("%s with %v because %q, want %s with %v", h.Patch, h.PatchSure, h.PatchWhy, tt.want, tt.confidence)
 			}
 		})
+	}
+}
+
+// TestWhyNotAffected: what came out with the fix had the flaw before, and is
+// not said to be without.
+func TestWhyNotAffected(t *testing.T) {
+	const host = "10.1.0.14"
+	for _, c := range []struct {
+		asset alert.Asset
+		want  string
+	}{
+		{alert.Asset{Build: alert.Attribute{Value: "10.0.17763", Confidence: .7}, Product: alert.Attribute{Value: "Windows 10", Confidence: .55}}, "build 10.0.17763 came out after the fix"},
+		{alert.Asset{Samba: true, Product: alert.Attribute{Value: "Samba", Confidence: .9}}, "Samba never had the flaw"},
+	} {
+		f := smbFact(alert.FactAsset, host, "", "", 2)
+		f.Asset = &c.asset
+		l, _ := ledgerOf(t, facts(smbFact(alert.FactTargeted, host, "10.1.0.15", "", 1), f))
+		if h := find(l.Document(capture()), host); h.PatchWhy != c.want {
+			t.Errorf("%q, want %q", h.PatchWhy, c.want)
+		}
+	}
+}
+
+// TestUnansweredCheckWords: silence is one where the server's side is seen.
+func TestUnansweredCheckWords(t *testing.T) {
+	host, peer := netip.MustParseAddrPort("10.0.0.9:445"), netip.MustParseAddrPort("10.0.0.8:5000")
+	for oneWay, want := range map[bool]string{
+		false: "was checked for MS17-010 by 10.0.0.8: no answer",
+		true:  "was checked for MS17-010 by 10.0.0.8: the answer is not in the capture; told from one direction of the traffic",
+	} {
+		a := alert.Alert{Host: host.Addr(), Orig: peer, Resp: host, Count: 1}
+		a.Evidence.SMB = &alert.SMB{Check: &alert.SMBCheck{Patch: alert.PatchUnknown}, OneWay: oneWay}
+		if got := scope.Predicate(&a); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -124,7 +124,7 @@ func smbPredicate(a *alert.Alert) string {
 	var told string
 	switch {
 	case s.Check != nil:
-		told = checkWords(s.Check, by)
+		told = checkWords(s, by)
 	case s.Exploit != nil:
 		told = exploitWords(s.Exploit, by) + times(a.Count)
 		if s.Exploit.Outcome == alert.Completed {
@@ -144,8 +144,8 @@ func smbPredicate(a *alert.Alert) string {
 	return told
 }
 
-func checkWords(c *alert.SMBCheck, by netip.Addr) string {
-	s := "was checked for MS17-010 by " + by.String() + ": "
+func checkWords(e *alert.SMB, by netip.Addr) string {
+	c, s := e.Check, "was checked for MS17-010 by "+by.String()+": "
 	switch {
 	case c.Patch == alert.PatchVulnerable:
 		return s + "vulnerable"
@@ -153,6 +153,8 @@ func checkWords(c *alert.SMBCheck, by netip.Addr) string {
 		return s + "not vulnerable, it is Samba"
 	case c.Patch == alert.PatchPatched:
 		return s + "patched"
+	case !c.Answered && e.OneWay:
+		return s + "the answer is not in the capture"
 	case !c.Answered:
 		return s + "no answer"
 	case c.Refused:
