@@ -60,7 +60,7 @@ type SMB struct {
 	Exploit *SMBExploit
 	Implant *SMBImplant
 	Marks   []string // what the originator sent that is WannaCry's, in order of appearance
-	OneWay  bool     // inferred from replies; the requests are not in the capture
+	OneWay  bool     // told from replies, or requests, alone: the others are not in the capture
 }
 
 // Patch is what is known about the patch of MS17-010 on a host.
@@ -107,7 +107,7 @@ type SMBExploit struct {
 // SMBImplant is the evidence of DoublePulsar.
 type SMBImplant struct {
 	State     string // "probed", "clean", "implanted" or "killed": the last that is known
-	Operation string // "ping", "exec" or "kill": the last that was asked for, empty when not seen
+	Operation string // "ping", "exec", "kill" or "unknown": the last that was asked for, empty when not seen
 	Result    string // "ok", "bad-parameters" or "allocation-failed", empty without an implant's reply
 	Key       uint32 // XOR key of the implant, 0 when not known
 	Arch      string // "x86" or "x64", empty when not known

@@ -78,6 +78,39 @@ func TestSteadyAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestOrdinaryAllocatesNothing: nor do ordinary requests and their replies on a
+// connection that something of interest was seen on.
+func TestOrdinaryAllocatesNothing(t *testing.T) {
+	const runs, packets = 100, 7
+	k := newTalk(2000).open()
+	k.ask(pipe(1, 0x23, 0))
+	k.ask(trans(0x25, 2, 0, 5000, 100))
+	before := len(k.packets)
+	answer := message{reply: true, words: make([]byte, 20)}
+	for range runs + 1 {
+		k.ask(trans(0x32, 64, 0, 0, 0, 5))
+		answer.command, answer.mid = 0x32, 64
+		k.tell(answer.encode())
+		k.ask(pipe(65, 0x26, 0x4000))
+		answer.command, answer.mid = 0x25, 65
+		k.tell(answer.encode())
+		k.ask(write(66, 0x4000))
+		k.ask(trans(0x25, 67, 0, 5000, 100))
+		k.tell(fail(0x25, 67, 0xC0000022))
+	}
+	d := New(Config{}, &recorder{})
+	feed := func(list []packet.Packet) {
+		for i := range list {
+			d.Packet(&list[i])
+		}
+	}
+	feed(k.packets[:before])
+	rest := k.packets[before:]
+	if n := testing.AllocsPerRun(runs, func() { feed(rest[:packets]); rest = rest[packets:] }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkOther(b *testing.B) {
 	d := New(Config{}, &recorder{})
 	p := packet.Packet{Src: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 1}, 80)), Dst: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 2}, 5000)), Proto: packet.ProtoTCP}

@@ -18,31 +18,39 @@ const (
 func (c *conn) trans(h *smb1.Header, b []byte, at flow.Segment) {
 	t, ok := smb1.ParseTrans(b)
 	if !ok {
+		c.plainTrans.take(h.Request()) // it is cut, and may be a check
 		return
 	}
+	its := func(p *reply) bool { return p.command == smb1.CommandTrans && p.pid == h.PID && p.mid == h.MID }
 	if t.SetupCount >= 1 && t.Setup[0] == setupPeekNamedPipe && (t.SetupCount == 1 || t.Setup[1] == 0) {
+		c.plainTrans.take(h.Request())
 		r := c.remember(kindCheck, h, at)
-		if p, held := c.session.takeEarly(func(p *reply) bool {
-			return p.command == smb1.CommandTrans && p.mid == h.MID
-		}); held {
+		if p, held := c.session.takeEarly(its); held {
 			c.checked(r, p)
 		}
 		return
 	}
-	c.opened(h, &t, at)
+	if _, held := c.session.takeEarly(its); !held {
+		c.plainTrans.add(h.Request())
+	}
+	c.openedTrans(h, &t, at)
 }
 
 // transReply reads a server's reply to a Trans request.
 func (c *conn) transReply(h *smb1.Header, at flow.Segment) {
 	p := newReply(h, at)
+	ordinary := c.plainTrans.has(h.Request())
+	if ordinary && !interim(h) {
+		c.plainTrans.take(h.Request())
+	}
 	if c.session != nil {
-		if r := c.session.find(kindCheck, h.MID); r != nil && !r.answered {
+		if r := c.session.find(kindCheck, h.PID, h.MID); r != nil && !r.replied && !ordinary {
 			c.checked(r, p)
 			return
 		}
 		c.session.finish(h)
 	}
-	if h.WordCount == 0 && p.status != smb1.StatusSuccess {
+	if !ordinary && h.WordCount == 0 && p.status != smb1.StatusSuccess {
 		c.hold(p)
 	}
 }
@@ -61,7 +69,7 @@ func verdict(s smb1.Status) alert.Patch {
 
 // checked judges the reply to a check.
 func (c *conn) checked(r *request, p reply) {
-	r.answered = true
+	r.answered, r.replied = true, true
 	found := alert.SMBCheck{Patch: alert.PatchUnknown, Status: uint32(p.status), DOSStatus: !p.nt, Answered: true}
 	if p.nt {
 		found.Patch = verdict(p.status)
@@ -69,16 +77,17 @@ func (c *conn) checked(r *request, p reply) {
 	c.sayCheck(found, false, r.at, p.at)
 }
 
-// checkUnanswered says that a check got no reply.
+// checkUnanswered says that no reply to a check was seen. It says nothing of
+// the server where none of its messages are.
 func (c *conn) checkUnanswered(r *request) {
-	c.sayCheck(alert.SMBCheck{Patch: alert.PatchUnknown}, false, r.at)
+	c.sayCheck(alert.SMBCheck{Patch: alert.PatchUnknown}, !c.told, r.at)
 }
 
-// checkOneWay judges the reply to a check that is not in the capture. That an
-// unpatched server has no memory for a Trans request has no other cause that
-// is known; the other replies have many.
+// checkOneWay judges a reply whose request is not in the capture, or is cut.
+// That an unpatched server has no memory for a Trans request has no other
+// cause that is known; the other replies have many.
 func (c *conn) checkOneWay(p reply) {
-	if c.asked || !p.nt || p.status != smb1.StatusInsufficientServer {
+	if !p.nt || p.status != smb1.StatusInsufficientServer {
 		return
 	}
 	c.sayCheck(alert.SMBCheck{Patch: alert.PatchVulnerable, Status: uint32(p.status), Answered: true}, true, p.at)
@@ -108,14 +117,13 @@ func (c *conn) sayCheck(found alert.SMBCheck, oneWay bool, at ...flow.Segment) {
 	seen := f.evidence.check
 	changed := f.alert.Count > 0 && found.Patch != seen.Patch && found.Patch != alert.PatchUnknown
 	if f.alert.Count == 0 || changed {
-		f.evidence.check = found
+		f.evidence.check, f.evidence.oneWay = found, oneWay
 	}
-	f.evidence.oneWay = f.evidence.oneWay || oneWay
 	f.alert.Severity = checkSeverity(&f.evidence.check)
 	f.add(last, at...)
 	d.say(f, changed, last)
 	confidence := 0.0
-	if oneWay {
+	if oneWay && found.Answered {
 		confidence = 0.7
 	}
 	d.fact(alert.Fact{Kind: alert.FactTargeted, Host: server, Peer: client, Port: c.server.Port(), Alert: f.alert.ID}, at[0])

@@ -16,15 +16,13 @@ type conn struct {
 	vlan    uint16
 	swapped bool // the server is the flow's originator
 	asked   bool // something from the client was seen
+	told    bool // something from the server was seen
 	marked  marks
 	at      [2]flow.Segment // where the last bytes of a direction came from, while its framer has part of a message
 	session *session        // what SMB1 has going on, nil for nothing of interest
-	trans2s midRing         // Trans2 requests that are not for the implant
 
-	// The server's last interim reply to an NT_TRANS that it has not answered.
-	interim    bool
-	interimMID uint16
-	interimAt  flow.Segment
+	plainTrans  ring // Trans requests that are no check
+	plainTrans2 ring // Trans2 requests that are not for the implant
 }
 
 // open makes the consumer of a connection. Which end serves is told by its
@@ -86,7 +84,7 @@ func (c *conn) fromClient(dir flow.Dir) bool { return (dir == flow.FromOrig) != 
 // message reads one message.
 func (c *conn) message(dir flow.Dir, m smb1.Message, at flow.Segment) {
 	client := c.fromClient(dir)
-	c.asked = c.asked || client
+	c.asked, c.told = c.asked || client, c.told || !client
 	switch m.Kind() {
 	case smb1.KindSMB1:
 		c.d.stats.SMB1++

@@ -48,22 +48,27 @@ func (c *conn) sayImplanted(r *request, res result, arch string, oneWay bool, at
 	}
 	f.add(last, at...)
 	c.d.say(f, news, last)
-	f.fact(c, alert.FactImplanted, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
+	detail := implantDetail(&c.session.pulsar, i.Arch)
+	f.fact(c, alert.FactImplanted, last, detail, confidence)
 	if killed {
-		f.fact(c, alert.FactKilled, last, implantDetail(c.session.pulsar.key, i.Arch), confidence)
+		f.fact(c, alert.FactKilled, last, detail, confidence)
 		c.session.pulsar.here = false
 	}
 }
 
-// implantDetail names an implant by its key and machine.
-func implantDetail(key uint32, arch string) string {
-	if key == 0 {
+// implantDetail names an implant by its key, its machine, and whose it is.
+func implantDetail(s *pulsar, arch string) string {
+	if s.key == 0 {
 		return ""
 	}
-	if arch == "" {
-		return fmt.Sprintf("0x%08x", key)
+	detail := fmt.Sprintf("0x%08x", s.key)
+	if arch != "" {
+		detail += " " + arch
 	}
-	return fmt.Sprintf("0x%08x %s", key, arch)
+	if s.notPetya {
+		detail += " of NotPetya"
+	}
+	return detail
 }
 
 // implantFinding returns the finding about the implant that this connection

@@ -23,28 +23,19 @@ const (
 	kindNone   kind = iota
 	kindCheck       // a check for MS17-010
 	kindPulsar      // a message for DoublePulsar
-	kindOpen        // a transaction of which secondary requests are due
-	kindRename      // NT_TRANSACT_RENAME
 )
 
 // request is a request of interest.
 type request struct {
 	kind     kind
-	command  smb1.Command
 	answered bool // no reply is waited for
 	replied  bool // there was one
-	reported bool // an exploit was reported for it
-	done     bool // and that it was completed
 
-	mid, tid, pid, uid uint16
+	mid, pid uint16
 
 	op      operation
 	timeout uint32
 	asked   uint32 // messages for the implant with this MID
-
-	total     uint32 // bytes of data that the transaction announces
-	paramLeft uint32 // bytes still due
-	dataLeft  uint32
 
 	at flow.Segment
 }
@@ -55,7 +46,8 @@ type reply struct {
 	command   smb1.Command
 	status    smb1.Status
 	nt        bool // status is an NTSTATUS
-	mid       uint16
+	mid, pid  uint16
+	reserved  uint16
 	signature [8]byte
 	at        flow.Segment
 	repeats   uint32 // how many more replies were like it
@@ -65,44 +57,46 @@ type reply struct {
 func newReply(h *smb1.Header, at flow.Segment) reply {
 	status, nt := h.NTStatus()
 	return reply{
-		held: true, command: h.Command, status: status, nt: nt, mid: h.MID,
-		signature: h.Signature, at: at,
+		held: true, command: h.Command, status: status, nt: nt, mid: h.MID, pid: h.PID,
+		reserved: h.Reserved, signature: h.Signature, at: at,
 	}
 }
 
-// midRing holds the MIDs of the latest requests of a sort that were not answered.
-type midRing struct {
-	mids [4]uint16
-	used uint8 // which of mids hold one, a bit each
-	next uint8 // place in mids that is used next
+// A ring holds the latest requests of a sort that were not answered, each as
+// smb1.Header.Request tells it.
+type ring struct {
+	requests [4]uint32
+	used     uint8 // which of requests hold one, a bit each
+	next     uint8 // place in requests that is used next
 }
 
 // index returns the place of a request, -1 for none.
-func (r *midRing) index(mid uint16) int {
-	for i, m := range r.mids {
-		if m == mid && r.used&(1<<i) != 0 {
+func (r *ring) index(request uint32) int {
+	for i, q := range r.requests {
+		if q == request && r.used&(1<<i) != 0 {
 			return i
 		}
 	}
 	return -1
 }
 
+// has reports whether a request is noted.
+func (r *ring) has(request uint32) bool { return r.index(request) >= 0 }
+
 // add notes a request.
-func (r *midRing) add(mid uint16) {
-	if r.index(mid) < 0 {
-		r.mids[r.next] = mid
+func (r *ring) add(request uint32) {
+	if !r.has(request) {
+		r.requests[r.next] = request
 		r.used |= 1 << r.next
-		r.next = (r.next + 1) % uint8(len(r.mids))
+		r.next = (r.next + 1) % uint8(len(r.requests))
 	}
 }
 
-// take forgets a request, and reports whether there was one.
-func (r *midRing) take(mid uint16) bool {
-	i := r.index(mid)
-	if i >= 0 {
+// take forgets a request, when there is one.
+func (r *ring) take(request uint32) {
+	if i := r.index(request); i >= 0 {
 		r.used &^= 1 << i
 	}
-	return i >= 0
 }
 
 // session is what goes on in a connection that does something of interest.
@@ -112,25 +106,30 @@ type session struct {
 	early    [3]reply // oldest first
 	listed   bool     // in Detector.waiting
 
-	pulsar pulsar
+	open    []transaction // oldest first
+	interim interimReply  // the server's last
+	pulsar  pulsar
+}
+
+// begun returns the session, which begins when there is none.
+func (c *conn) begun() *session {
+	if c.session == nil {
+		c.session = &session{}
+	}
+	return c.session
 }
 
 // remember makes a place for a request. The oldest gives way.
 func (c *conn) remember(k kind, h *smb1.Header, at flow.Segment) *request {
-	if c.session == nil {
-		c.session = &session{}
-	}
-	s := c.session
+	s := c.begun()
 	r := &s.requests[s.next]
 	s.next = (s.next + 1) % uint8(len(s.requests))
 	if r.waits() {
 		c.d.stats.Requests++
 		c.unanswered(r)
 	}
-	*r = request{kind: k, command: h.Command, mid: h.MID, tid: h.TID, pid: h.PID, uid: h.UID, at: at}
-	if r.waits() {
-		c.list()
-	}
+	*r = request{kind: k, mid: h.MID, pid: h.PID, at: at}
+	c.list()
 	return r
 }
 
@@ -143,15 +142,17 @@ func (c *conn) list() {
 }
 
 // waits reports whether the request waits for a reply.
-func (r *request) waits() bool {
-	return !r.answered && (r.kind == kindCheck || r.kind == kindPulsar)
-}
+func (r *request) waits() bool { return !r.answered && r.kind != kindNone }
 
-// find returns the latest request of a kind with a MID, or nil.
-func (s *session) find(k kind, mid uint16) *request {
+// find returns the latest request of a kind that a PID and MID are of, or nil.
+// A session of nil has none.
+func (s *session) find(k kind, pid, mid uint16) *request {
+	if s == nil {
+		return nil
+	}
 	for i := range s.requests {
 		r := &s.requests[(int(s.next)+len(s.requests)-1-i)%len(s.requests)]
-		if r.kind == k && r.mid == mid {
+		if r.kind == k && r.pid == pid && r.mid == mid {
 			return r
 		}
 	}
@@ -162,10 +163,7 @@ func (s *session) find(k kind, mid uint16) *request {
 // oldest gives way; those that are alike, as to the parts of a payload, are
 // one.
 func (c *conn) hold(p reply) {
-	if c.session == nil {
-		c.session = &session{}
-	}
-	early := &c.session.early
+	early := &c.begun().early
 	for i := range early {
 		if early[i].like(&p) {
 			early[i].repeats++
@@ -187,12 +185,17 @@ func (p *reply) like(q *reply) bool {
 	return a == b
 }
 
-// takeEarly takes the reply to a request that just came, if it was held.
+// takeEarly takes the reply to a request that just came, if it was held. A
+// session of nil holds none.
 func (s *session) takeEarly(match func(*reply) bool) (reply, bool) {
+	if s == nil {
+		return reply{}, false
+	}
 	for i := range s.early {
-		if p := s.early[i]; p.held && match(&p) {
-			s.early[i] = reply{}
-			return p, true
+		if p := &s.early[i]; p.held && match(p) {
+			taken := *p
+			*p = reply{}
+			return taken, true
 		}
 	}
 	return reply{}, false
@@ -240,7 +243,7 @@ func (c *conn) unanswered(r *request) {
 		c.checkUnanswered(r)
 	case kindPulsar:
 		c.pulsarUnanswered(r)
-	case kindNone, kindOpen, kindRename:
+	case kindNone:
 	}
 }
 

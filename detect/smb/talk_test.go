@@ -1,9 +1,11 @@
 package smb
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"testing"
 
 	"wormscope/capture/packet"
 	"wormscope/internal/ip"
@@ -60,6 +62,20 @@ func (t *talk) send(from int, flags packet.Flags, b []byte) {
 func (t *talk) ask(m []byte)  { t.send(0, packet.ACK|packet.PSH, frame(m)) }
 func (t *talk) tell(m []byte) { t.send(1, packet.ACK|packet.PSH, frame(m)) }
 
+// askCut and tellCut are ask and tell where the capture has so many bytes of
+// the message only.
+func (t *talk) askCut(m []byte, n int)  { t.cut(0, m, n) }
+func (t *talk) tellCut(m []byte, n int) { t.cut(1, m, n) }
+
+func (t *talk) cut(from int, m []byte, n int) {
+	t.send(from, packet.ACK|packet.PSH, frame(m))
+	p := &t.packets[len(t.packets)-1]
+	p.Payload, p.Truncated = p.Payload[:min(4+n, len(p.Payload))], true
+}
+
+// lose leaves the last message out of the capture.
+func (t *talk) lose() { t.packets = t.packets[:len(t.packets)-1] }
+
 // frame puts a NetBIOS header before a message.
 func frame(m []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(m))), m...)
@@ -74,6 +90,8 @@ type message struct {
 	reply     bool
 	signature uint32
 	machine   uint32
+	reserved  uint16
+	pid       uint16 // 0 for 0xFEFF
 	ascii     bool
 	words     []byte
 	bytes     []byte
@@ -99,8 +117,9 @@ func (m message) encode() []byte {
 	le.PutUint16(b[10:], flags2)
 	le.PutUint32(b[14:], m.signature)
 	le.PutUint32(b[18:], m.machine)
+	le.PutUint16(b[22:], m.reserved)
 	le.PutUint16(b[24:], 0x0800)
-	le.PutUint16(b[26:], 0xFEFF)
+	le.PutUint16(b[26:], cmp.Or(m.pid, 0xFEFF))
 	le.PutUint16(b[28:], 0x0801)
 	le.PutUint16(b[30:], m.mid)
 	size := le.AppendUint16(nil, uint16(len(m.bytes)))
@@ -157,6 +176,14 @@ func secondary(command byte, mid uint16, brings uint16) []byte {
 	return message{command: command, mid: mid, words: w, bytes: make([]byte, brings)}.encode()
 }
 
+// treeConnect is a TREE_CONNECT_ANDX request.
+func treeConnect(path string) []byte {
+	return message{
+		command: 0x75, mid: 64, ascii: true, words: []byte{0xFF, 0, 0, 0, 0, 0, 1, 0},
+		bytes: []byte("\x00" + path + "\x00?????\x00"),
+	}.encode()
+}
+
 // write is a WRITE_ANDX request.
 func write(mid, fid uint16) []byte {
 	w := make([]byte, 24)
@@ -177,4 +204,28 @@ func compressed(size, offset uint32) []byte {
 // netipAddrPort makes an end from the bytes of its address.
 func netipAddrPort(ip [4]byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4(ip), port)
+}
+
+// A conversation is what two hosts say, and what is found in it.
+type conversation struct {
+	name string
+	do   func(t *talk)
+	want []string
+}
+
+// converse compares what is found in conversations with what is in them.
+func converse(t *testing.T, all []conversation) {
+	t.Helper()
+	for _, c := range all {
+		t.Run(c.name, func(t *testing.T) {
+			k := newTalk(2000).open()
+			c.do(k)
+			k.send(0, packet.FIN|packet.ACK, nil)
+			k.send(1, packet.FIN|packet.ACK, nil)
+			slices.Sort(c.want)
+			if have := found(k.packets); !slices.Equal(have, c.want) {
+				t.Errorf("have %q\nwant %q", have, c.want)
+			}
+		})
+	}
 }

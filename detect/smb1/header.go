@@ -13,6 +13,7 @@ type Header struct {
 	Flags     uint8
 	Flags2    uint16
 	Signature [8]byte // SecurityFeatures
+	Reserved  uint16  // 0, whoever sends it
 	TID       uint16  // tree
 	PID       uint16  // process of the client, low half
 	UID       uint16  // session
@@ -33,6 +34,7 @@ func ParseHeader(b []byte) (Header, bool) {
 		Flags:     b[9],
 		Flags2:    le.Uint16(b[10:]),
 		Signature: [8]byte(b[14:22]),
+		Reserved:  le.Uint16(b[22:]),
 		TID:       le.Uint16(b[24:]),
 		PID:       le.Uint16(b[26:]),
 		UID:       le.Uint16(b[28:]),
@@ -43,6 +45,10 @@ func ParseHeader(b []byte) (Header, bool) {
 
 // Reply reports whether the message is a server's.
 func (h *Header) Reply() bool { return h.Flags&FlagReply != 0 }
+
+// Request tells a request from the others of its connection that are open: a
+// reply has the PID and the MID of its request.
+func (h *Header) Request() uint32 { return uint32(h.PID)<<16 | uint32(h.MID) }
 
 // Unicode reports whether strings are UTF-16LE.
 func (h *Header) Unicode() bool { return h.Flags2&Flag2Unicode != 0 }

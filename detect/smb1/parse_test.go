@@ -38,8 +38,10 @@ func TestTrans(t *testing.T) {
 	for n := range b {
 		ParseTrans(b[:n]) // must not panic
 	}
-	if _, ok := ParseTrans(b[:60]); ok {
-		t.Error("read a message that is too short")
+	for _, n := range []int{60, 62} { // before, and in, the setup word
+		if _, ok := ParseTrans(b[:n]); ok {
+			t.Errorf("read a message of %d bytes, which is too short", n)
+		}
 	}
 }
 

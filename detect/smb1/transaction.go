@@ -14,7 +14,7 @@ type Trans struct {
 }
 
 // ParseTrans reads a transaction request. It returns false when b ends
-// before, or has too few words.
+// before its first setup words do, or has too few words.
 func ParseTrans(b []byte) (Trans, bool) {
 	const setup = HeaderSize + 29
 	if len(b) < setup || b[HeaderSize] < 14 {
@@ -29,9 +29,11 @@ func ParseTrans(b []byte) (Trans, bool) {
 		SetupCount: b[59],
 	}
 	for i := range min(int(t.SetupCount), len(t.Setup)) {
-		if at := setup + 2*i; at+2 <= len(b) {
-			t.Setup[i] = le.Uint16(b[at:])
+		at := setup + 2*i
+		if at+2 > len(b) {
+			return Trans{}, false
 		}
+		t.Setup[i] = le.Uint16(b[at:])
 	}
 	return t, true
 }
