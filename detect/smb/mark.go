@@ -19,8 +19,8 @@ const (
 	markHeader marks = 1 << iota
 	markPing         // Timeout of its ping
 	markExec         // Timeout of its exec
-	// markTreeA and markTreeB: addresses of the machines that its authors
-	// recorded their messages from.
+	// markTreeA and markTreeB: paths to machines that its authors recorded
+	// their messages from. Somebody else's network may have these addresses.
 	markTreeA
 	markTreeB
 	// markTreeOther: behind markHeader, a tree path that names another address
@@ -67,16 +67,18 @@ func (m marks) names() []string {
 }
 
 // mark notes that the client sent a mark, once for each connection.
-func (c *conn) mark(m marks, at flow.Segment) {
+func (c *conn) mark(m marks, at flow.Segment) { c.markAs(m, m.info().confidence, at) }
+
+// markAs notes it with a confidence.
+func (c *conn) markAs(m marks, confidence float64, at flow.Segment) {
 	c.d.host(c.client.Addr()).marks |= m
 	if c.marked&m != 0 {
 		return
 	}
 	c.marked |= m
-	info := m.info()
 	c.d.fact(alert.Fact{
 		Kind: alert.FactMark, Host: c.client.Addr(), Peer: c.server.Addr(), Port: c.server.Port(),
-		Detail: info.name, Confidence: info.confidence,
+		Detail: m.info().name, Confidence: confidence,
 	}, at)
 }
 
@@ -104,26 +106,50 @@ func (c *conn) markTree(h *smb1.Header, b []byte, at flow.Segment) {
 		return
 	}
 	var buf [64]byte
-	server, ok := serverOf(path, h.Unicode(), &buf)
+	server, share, ok := partsOf(path, h.Unicode(), &buf)
 	if !ok {
 		return
 	}
 	addr, err := netip.ParseAddr(string(server))
+	ipc := bytes.Equal(share, []byte("IPC$"))
 	switch {
 	case err != nil: // a name
 	case addr == c.server.Addr():
-	case bytes.Equal(server, []byte("192.168.56.20")):
-		c.mark(markTreeA, at)
-	case bytes.Equal(server, []byte("172.16.99.5")):
-		c.mark(markTreeB, at)
+	case ipc && bytes.Equal(server, []byte("192.168.56.20")):
+		c.begun().tree = tree{markTreeA, at}
+	case ipc && bytes.Equal(server, []byte("172.16.99.5")):
+		c.begun().tree = tree{markTreeB, at}
 	case c.marked&markHeader != 0:
 		c.mark(markTreeOther, at)
 	}
 }
 
-// serverOf returns the server of a path such as \\server\share, when it is
-// written in digits, in buf.
-func serverOf(path []byte, wide bool, buf *[64]byte) ([]byte, bool) {
+// tree is a path of WannaCry's that was asked for.
+type tree struct {
+	mark marks // 0 for none
+	at   flow.Segment
+}
+
+// confirmTree notes that behind such a path came what WannaCry goes on with: an
+// order for DoublePulsar, or EternalBlue.
+func (c *conn) confirmTree() {
+	if c.session != nil && c.session.tree.mark != 0 {
+		c.mark(c.session.tree.mark, c.session.tree.at)
+		c.session.tree = tree{}
+	}
+}
+
+// closeTree notes that nothing of that came: address translation can lead to
+// such a path, too.
+func (c *conn) closeTree() {
+	if t := c.session.tree; t.mark != 0 {
+		c.markAs(t.mark, markTreeOther.info().confidence, t.at)
+	}
+}
+
+// partsOf returns the server and the share of a path such as \\server\share,
+// when the server is written in digits, in buf.
+func partsOf(path []byte, wide bool, buf *[64]byte) (server, share []byte, ok bool) {
 	step := 1
 	if wide {
 		step = 2
@@ -131,15 +157,15 @@ func serverOf(path []byte, wide bool, buf *[64]byte) ([]byte, bool) {
 	n := 0
 	for i := 0; i+step <= len(path); i += step {
 		if n == len(buf) || step == 2 && path[i+1] != 0 {
-			return nil, false
+			return nil, nil, false
 		}
 		buf[n] = path[i]
 		n++
 	}
 	rest, ok := bytes.CutPrefix(buf[:n], []byte(`\\`))
 	if !ok {
-		return nil, false
+		return nil, nil, false
 	}
-	server, _, _ := bytes.Cut(rest, []byte(`\`))
-	return server, len(server) > 0 && server[0] >= '0' && server[0] <= '9'
+	server, share, ok = bytes.Cut(rest, []byte(`\`))
+	return server, share, ok && len(server) > 0 && server[0] >= '0' && server[0] <= '9'
 }

@@ -38,6 +38,7 @@ func (c *conn) trans2(h *smb1.Header, b []byte, at flow.Segment) {
 		return
 	}
 	c.plainTrans2.take(h.Request())
+	c.confirmTree()
 	c.markTimeout(t.Timeout, at)
 	if op == opExec {
 		c.execAsked(at)

@@ -109,6 +109,7 @@ type session struct {
 	open    []transaction // oldest first
 	interim interimReply  // the server's last
 	pulsar  pulsar
+	tree    tree
 }
 
 // begun returns the session, which begins when there is none.
@@ -232,6 +233,7 @@ func (s *session) expire(c *conn, now int64) {
 func (s *session) close(c *conn) {
 	const never = int64(1) << 62
 	s.expire(c, never)
+	c.closeTree()
 	s.listed = false
 }
 
