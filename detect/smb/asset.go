@@ -91,7 +91,7 @@ func (c *conn) negotiated(h *smb1.Header, b []byte, at flow.Segment) {
 	}
 	n, ok := smb1.ParseNegotiate(b)
 	raw := []byte{0, h.WordCount}
-	if ok {
+	if n.SigningKnown {
 		raw = append(raw, b[35])
 		raw = append(raw, n.GUID...)
 	}
@@ -102,7 +102,7 @@ func (c *conn) negotiated(h *smb1.Header, b []byte, at flow.Segment) {
 			return
 		}
 		addDialect(a, "NT LM 0.12")
-		a.SigningKnown = true
+		a.SigningKnown = a.SigningKnown || n.SigningKnown
 		a.SigningEnabled = a.SigningEnabled || n.SigningEnabled
 		a.SigningRequired = a.SigningRequired || n.SigningRequired
 		if n.GUID != nil {
@@ -127,7 +127,7 @@ func (c *conn) setUp(h *smb1.Header, b []byte, at flow.Segment) {
 		var said [3]string // of NativeOS, NativeLanMan and PrimaryDomain
 		for i := range said {
 			raw, more := smb1.NextString(&rest, h.Unicode())
-			if !more {
+			if !more || s.Cut && len(rest) == 0 {
 				break
 			}
 			said[i] = smb1.Text(raw, h.Unicode())
@@ -207,10 +207,33 @@ func (c *conn) negotiated2(n *smb1.Negotiate2, b []byte, at flow.Segment) {
 		a.SigningRequired = a.SigningRequired || n.SigningRequired
 		a.Compression = a.Compression || n.Compression
 		a.GUID = hex.EncodeToString(n.GUID)
-		if started, ok := fileTime(n.ServerStartTime); ok {
+		if started, ok := startOf(n, at.Time); ok {
 			a.Started = started
 		}
 	})
+}
+
+const (
+	// maxUptime is how long a server may have been running. One that says more
+	// started with a clock that was set right later.
+	maxUptime = 5 * 365 * 24 * time.Hour
+	// maxSkew is how wrong a server's clock may be for its time to be kept.
+	maxSkew = 24 * time.Hour
+)
+
+// startOf returns when a server started, by the capture's clock where its own
+// is wrong, or false when it does not say, or nothing that can be.
+func startOf(n *smb1.Negotiate2, now int64) (time.Time, bool) {
+	started, ok := fileTime(n.ServerStartTime)
+	clock, known := fileTime(n.SystemTime)
+	uptime := clock.Sub(started)
+	if !ok || !known || uptime < 0 || uptime > maxUptime {
+		return time.Time{}, false
+	}
+	if seen := time.Unix(0, now).UTC(); clock.Sub(seen).Abs() > maxSkew {
+		return seen.Add(-uptime).Truncate(time.Second), true
+	}
+	return started, true
 }
 
 // dialectAgain asks the client to negotiate again, in SMB2 (MS-SMB2 2.2.4).

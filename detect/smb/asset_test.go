@@ -3,6 +3,9 @@ package smb
 import (
 	"encoding/binary"
 	"testing"
+	"time"
+
+	"wormscope/detect/alert"
 )
 
 // setUpReply is a reply to SESSION_SETUP_ANDX with what a server calls itself.
@@ -50,6 +53,108 @@ func TestAddressGoesToAnotherMachine(t *testing.T) {
 		a := run(k.packets).lastAsset(serverIP)
 		if a.Product.Value != c.product || a.Build.Value != c.build || a.Samba != c.samba || a.OutOfSupport != c.over {
 			t.Errorf("%s: %+v", c.what, a)
+		}
+	}
+}
+
+// negotiateReply is a reply to NEGOTIATE that chose NT LM 0.12.
+func negotiateReply() []byte {
+	words := make([]byte, 34)
+	words[2] = 0x07 // signing is enabled
+	return message{command: 0x72, mid: 1, reply: true, words: words}.encode()
+}
+
+// TestCutReplies: what the capture has of a reply is told, and nothing made up
+// from where it ends.
+func TestCutReplies(t *testing.T) {
+	const server2008 = "Windows Server 2008 R2 Standard 7601 Service Pack 1"
+	for _, c := range []struct {
+		name   string
+		reply  []byte
+		length int
+		want   alert.Asset
+	}{
+		{"negotiation", negotiateReply(), short, alert.Asset{SMB1: true, SigningKnown: true, SigningEnabled: true, Dialects: []string{"NT LM 0.12"}}},
+		{"negotiation, before the signing", negotiateReply(), 35, alert.Asset{SMB1: true, Dialects: []string{"NT LM 0.12"}}},
+		{
+			"older dialect", message{command: 0x72, mid: 1, reply: true, words: make([]byte, 26)}.encode(), 61,
+			alert.Asset{SMB1: true, Dialects: []string{"before NT LM 0.12"}},
+		},
+		{"in the edition", setUpReply(server2008, "LM"), 41 + len("Windows Server 2008 "), alert.Asset{SMB1: true}},
+		{"behind the edition", setUpReply(server2008, "Windows Server 2008 R2 Standard 6.1"), 41 + len(server2008) + 10, alert.Asset{
+			SMB1: true, OS: alert.Attribute{Value: server2008}, Product: alert.Attribute{Value: "Windows Server 2008 R2"}, OutOfSupport: true,
+		}},
+	} {
+		k := newTalk(2000).open()
+		k.tellCut(c.reply, c.length)
+		a := run(k.packets).lastAsset(serverIP)
+		if a.SMB1 != c.want.SMB1 || a.SigningKnown != c.want.SigningKnown || a.SigningEnabled != c.want.SigningEnabled ||
+			len(a.Dialects) != len(c.want.Dialects) || len(a.Dialects) > 0 && a.Dialects[0] != c.want.Dialects[0] ||
+			a.OS.Value != c.want.OS.Value || a.LAN.Value != "" || a.Product.Value != c.want.Product.Value || a.OutOfSupport != c.want.OutOfSupport {
+			t.Errorf("%s: %+v, want %+v", c.name, a, c.want)
+		}
+	}
+}
+
+// TestChainedReply: what follows the reply to a session set-up in its message
+// is not what the server calls itself.
+func TestChainedReply(t *testing.T) {
+	m := message{
+		command: 0x73, mid: 1, reply: true, ascii: true,
+		words: []byte{0x75, 0, 0, 0, 0, 0}, bytes: []byte("Windows 5.1\x00Windows 2000 LAN Manager\x00"),
+	}.encode()
+	k := newTalk(2000).open()
+	k.tell(append(m, 3, 0xFF, 0, 0, 0, 1, 0, 5, 0, 'I', 'P', 'C', 0, 0))
+	if a := run(k.packets).lastAsset(serverIP); a.OS.Value != "Windows 5.1" || a.LAN.Value != "Windows 2000 LAN Manager" || a.Domain.Value != "" {
+		t.Errorf("%+v", a)
+	}
+}
+
+// negotiateReply2 is a reply to SMB2 NEGOTIATE of a server that has a clock
+// and says when it started.
+func negotiateReply2(clock, started time.Time) []byte {
+	le := binary.LittleEndian
+	b := make([]byte, 128)
+	copy(b, "\xfeSMB")
+	le.PutUint16(b[4:], 64)
+	b[16] = 1 // a reply
+	le.PutUint16(b[64:], 65)
+	le.PutUint16(b[68:], 0x0210)
+	for at, when := range map[int]time.Time{104: clock, 112: started} {
+		if !when.IsZero() {
+			le.PutUint64(b[at:], uint64(when.Unix()+11_644_473_600)*10_000_000)
+		}
+	}
+	return b
+}
+
+// TestServerStart: when a server started is told by how long it has been
+// running, and not at all where that can't be.
+func TestServerStart(t *testing.T) {
+	const day = 24 * time.Hour
+	now := time.Unix(0, newTalk(2000).now).UTC().Truncate(time.Second)
+	fresh := now.Add(-3 * time.Hour)
+	for _, c := range []struct {
+		name           string
+		clock, started time.Time
+		want           time.Time
+		unpatched      bool
+	}{
+		{"since before the fix", now, now.Add(-100 * day), now.Add(-100 * day), true},
+		{"since after it", now, now.Add(-day), now.Add(-day), false},
+		{"a clock that is a little wrong", now.Add(time.Hour), now.Add(-2 * day), now.Add(-2 * day), false},
+		{"a clock at its beginning", now.AddDate(-17, 0, 0), now.AddDate(-17, 0, 0).Add(-3 * time.Hour), fresh, false},
+		{"a clock in the future, since before the fix", now.AddDate(3, 0, 0), now.AddDate(3, 0, 0).Add(-100 * day), now.Add(-100 * day), true},
+		{"a clock that was set right since", now, now.AddDate(-8, 0, 0), time.Time{}, false},
+		{"after its own time", now, now.Add(time.Minute), time.Time{}, false},
+		{"no clock", time.Time{}, now.Add(-100 * day), time.Time{}, false},
+		{"not said", now, time.Time{}, time.Time{}, false},
+	} {
+		k := newTalk(2000).open()
+		k.tell(negotiateReply2(c.clock, c.started))
+		a := run(k.packets).lastAsset(serverIP)
+		if !a.Started.Equal(c.want) || a.Unpatched != c.unpatched {
+			t.Errorf("%s: %v, unpatched %v, want %v", c.name, a.Started, a.Unpatched, c.want)
 		}
 	}
 }

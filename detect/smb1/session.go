@@ -6,6 +6,7 @@ import "encoding/binary"
 // 2.2.4.5.2).
 type Negotiate struct {
 	Dialect         uint16 // index into the client's list
+	SigningKnown    bool   // the capture has that much of the reply
 	SigningEnabled  bool
 	SigningRequired bool
 	Capabilities    uint32
@@ -20,20 +21,22 @@ const CapExtendedSecurity = 0x80000000
 // client's dialects.
 const NoDialect = 0xFFFF
 
-// ParseNegotiate reads a reply. It returns false when the server chose an
-// older dialect, or none: NegotiateDialect tells which.
+// ParseNegotiate reads a reply, as far as it goes. It returns false when the
+// server chose an older dialect, or none: NegotiateDialect tells which.
 func ParseNegotiate(b []byte) (Negotiate, bool) {
-	if len(b) < HeaderSize+37 || b[HeaderSize] < 17 {
+	if len(b) < HeaderSize+3 || b[HeaderSize] < 17 {
 		return Negotiate{}, false
 	}
 	le := binary.LittleEndian
-	n := Negotiate{
-		Dialect:         le.Uint16(b[33:]),
-		SigningEnabled:  b[35]&0x04 != 0,
-		SigningRequired: b[35]&0x08 != 0,
-		Capabilities:    le.Uint32(b[52:]),
-		SystemTime:      le.Uint64(b[56:]),
+	n := Negotiate{Dialect: le.Uint16(b[33:])}
+	if len(b) > 35 {
+		n.SigningKnown = true
+		n.SigningEnabled, n.SigningRequired = b[35]&0x04 != 0, b[35]&0x08 != 0
 	}
+	if len(b) < HeaderSize+37 {
+		return n, true
+	}
+	n.Capabilities, n.SystemTime = le.Uint32(b[52:]), le.Uint64(b[56:])
 	if n.Capabilities&CapExtendedSecurity != 0 && len(b) >= 69+16 {
 		n.GUID = b[69 : 69+16]
 	}
@@ -53,6 +56,7 @@ func NegotiateDialect(b []byte) (uint16, bool) {
 type SessionSetup struct {
 	Blob    []byte // security blob, nil where there is none
 	Strings []byte // NativeOS, NativeLanMan, PrimaryDomain: see NextString
+	Cut     bool   // the capture has only some of Strings: the last of them may be a part
 }
 
 // ParseSessionSetup reads a reply.
@@ -65,12 +69,15 @@ func ParseSessionSetup(b []byte, h *Header) (SessionSetup, bool) {
 	if words < 3 || len(b) < at {
 		return SessionSetup{}, false
 	}
+	last := at + int(binary.LittleEndian.Uint16(b[at-2:])) // behind it, another reply may follow
+	s := SessionSetup{Cut: last > len(b)}
+	b = b[:min(last, len(b))]
 	blob := 0
 	if words == 4 {
 		blob = int(binary.LittleEndian.Uint16(b[39:]))
 	}
 	end := min(at+blob, len(b))
-	s := SessionSetup{Blob: b[at:end:end]}
+	s.Blob = b[at:end:end]
 	if end = align(end, h); end < len(b) {
 		s.Strings = b[end:]
 	}
