@@ -101,7 +101,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	detectors := []detect.Detector{
 		p.lookups,
 		p.contacts,
-		exposure.New(voice, zones, exposure.Config{}),
+		exposure.New(voice, zones, exposure.Config{Ports: s.Lateral}),
 		p.scans,
 		p.shares,
 	}

@@ -3,13 +3,17 @@ package main
 import (
 	"errors"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"wormscope/capture"
 	"wormscope/capture/packet"
+	"wormscope/cmd/pcapgen/wire"
 	"wormscope/detect"
+	"wormscope/detect/zone"
+	"wormscope/scope"
 )
 
 // A fragile detector remembers which packets it got, and fails on some.
@@ -267,3 +271,35 @@ func (quiet) Wants() detect.Interest { return detect.Interest{Kinds: detect.TCPC
 func (quiet) Packet(*packet.Packet)  {}
 func (quiet) Tick(int64)             {}
 func (quiet) Close(int64)            {}
+
+// TestLateralPortsAreExposed wants a host that answers on a port which the
+// configuration calls lateral known to answer there.
+func TestLateralPortsAreExposed(t *testing.T) {
+	out, err := openEvents(&eventSetting{}, io.Discard, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := settings{Internal: zone.DefaultInside(), Lateral: []uint16{7001, 445}}
+	p, err := newPipeline(&s, nil, out, nil, func(int) string { return "small" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := make([]capture.Frame, 0, len(s.Lateral))
+	for i, port := range s.Lateral {
+		from, to := netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), port), netip.MustParseAddrPort("10.0.0.2:50000")
+		b := wire.AppendEthernet(nil, wire.MACOf(to.Addr()), wire.MACOf(from.Addr()), wire.TypeIPv4)
+		b = wire.AppendTCPPacket(b, from, to, wire.Envelope{TTL: 64}, wire.TCP{Flags: wire.SYN | wire.ACK, Seq: 1, Ack: 1, Window: 1000}, nil)
+		frames = append(frames, capture.Frame{Time: int64(i+1) * 1e6, Data: b, Len: len(b), Link: capture.LinkEthernet, Number: uint64(i + 1)})
+	}
+	at := 0
+	if err := p.run(&memorySource{frames, &at}, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	var answers []uint16
+	for _, f := range p.ledger.Document(scope.Capture{}).Hosts[0].Facts {
+		answers = append(answers, f.Port)
+	}
+	if !slices.Equal(answers, s.Lateral) {
+		t.Errorf("answers on %v, want %v", answers, s.Lateral)
+	}
+}

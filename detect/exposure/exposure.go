@@ -41,7 +41,8 @@ func DefaultPorts() []uint16 {
 
 // Config bounds a Detector. The zero value of a field means its default.
 type Config struct {
-	// Ports are the lateral ports. Default DefaultPorts.
+	// Ports are the lateral ports. Default DefaultPorts. SMB's are watched
+	// whatever it says: whether they answer is asked of every net.
 	Ports []uint16
 	// MaxHosts is how many pairs of host and port are kept; at the limit the
 	// one that answered longest ago is ended. Default 65,536, about 20 MB, and up
@@ -86,14 +87,24 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		cfg.MaxHosts = 65536
 	}
 	d := &Detector{
-		emit: emit, zones: zones, ports: cfg.Ports,
+		emit: emit, zones: zones, ports: withSMB(cfg.Ports),
 		hosts:  newHosts(cfg.MaxHosts),
 		copies: dup.New(copySize, copyWindow),
 	}
-	for _, p := range cfg.Ports {
+	for _, p := range d.ports {
 		d.lateral[p/64] |= 1 << (p % 64)
 	}
 	return d
+}
+
+// withSMB adds the ports of SMB that are not among some.
+func withSMB(ports []uint16) []uint16 {
+	for _, p := range [...]uint16{netbiosPort, smbPort} {
+		if !slices.Contains(ports, p) {
+			ports = append([]uint16{p}, ports...)
+		}
+	}
+	return ports
 }
 
 func newHosts(limit int) *lru.Table[ip.AddrPort, exposed] {

@@ -3,6 +3,7 @@ package exposure
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,5 +170,22 @@ func benchmark(b *testing.B, src string) {
 	b.ReportAllocs()
 	for b.Loop() {
 		x.Packet(&p)
+	}
+}
+
+// TestPortsAsConfigured: other lateral ports take the place of the usual ones,
+// but never of SMB's.
+func TestPortsAsConfigured(t *testing.T) {
+	b := newBench(t, Config{Ports: []uint16{7001, 445}})
+	for _, port := range []string{"7001", "445", "139", "3389"} {
+		b.send("10.2.0.1:"+port, "10.2.0.9:5000", synAck, 1, 0)
+	}
+	want := []string{
+		"fact exposed 10.2.0.1:7001 by 10.2.0.9",
+		"start 10.2.0.1:445 sev=10 by 10.2.0.9 n=1 clients=1 servers frames=1",
+		"start 10.2.0.1:139 sev=10 by 10.2.0.9 n=1 clients=1 servers frames=1",
+	}
+	if !slices.Equal(b.lines, want) {
+		t.Errorf("got %q, want %q", b.lines, want)
 	}
 }
