@@ -83,17 +83,24 @@ const (
 )
 
 // manyFailed is how many targets must have refused or kept silent before a
-// scan for SMB leaves hardly any other explanation than a worm, or a person
-// who acts like one. No management server has so many stale clients at once.
+// scan of one port leaves hardly any other explanation than a worm, or a person
+// who acts like one.
 const manyFailed = 100
+
+// How much a scan says that failed so often: alone never enough for an
+// infection, and on other ports than the lateral ones only together with an
+// indicator that its feed is sure of.
+const (
+	sureFailed          = 0.95
+	sureFailedElsewhere = 0.76
+)
 
 // rateScan returns how much a scan by an inside host says: by the rule that
 // fired, by the port, and by how much of it led nowhere.
 func rateScan(a *alert.Alert) float64 {
 	s := a.Evidence.Scan
-	failed := s.Refused + s.Silent
-	if smbPort(s.Port) && failed >= manyFailed {
-		return 0.95
+	if rate := rateFailed(s); rate > 0 {
+		return rate
 	}
 	rate := rateScanRule(a.Name)
 	if mostlyAnswered(a.Name, s) {
@@ -102,10 +109,27 @@ func rateScan(a *alert.Alert) float64 {
 	switch {
 	case smbPort(s.Port) || s.Port == 0:
 		return rate
-	case lateralPort(s.Port):
+	case lateral(s):
 		return rate * 0.8
 	default:
 		return rate * 0.6
+	}
+}
+
+// rateFailed returns how much a scan of one port says that very often failed, 0
+// when it did not. A server with many stale clients gets more answers, and so
+// does a peer-to-peer program, which tries other ports than the lateral ones.
+func rateFailed(s *alert.Scan) float64 {
+	failed := s.Refused + s.Silent
+	switch {
+	case s.Port == 0 || failed < manyFailed:
+		return 0
+	case lateral(s) && failed > s.Answered:
+		return sureFailed
+	case !lateral(s) && failed >= 9*s.Answered:
+		return sureFailedElsewhere
+	default:
+		return 0
 	}
 }
 
@@ -140,13 +164,14 @@ func rateScanRule(name string) float64 {
 	}
 }
 
-// lateralPort reports whether worms and intruders move through a port, apart
-// from SMB's: RPC, RDP, WinRM, SSH, Telnet.
-func lateralPort(p uint16) bool {
-	switch p {
-	case 135, 3389, 5985, 5986, 22, 23:
+// lateral reports whether a scan is of a port that worms and intruders move
+// through: SMB, RPC, RDP, WinRM, SSH, Telnet, and what the sensor's
+// configuration calls so.
+func lateral(s *alert.Scan) bool {
+	switch s.Port {
+	case 445, 139, 135, 3389, 5985, 5986, 22, 23:
 		return true
 	default:
-		return false
+		return s.Lateral
 	}
 }

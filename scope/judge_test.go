@@ -28,6 +28,11 @@ func TestJudgement(t *testing.T) {
 	}
 	few := alert.Scan{Port: 445, Targets: 20, Silent: 20}
 	many := alert.Scan{Port: 445, Targets: 500, Silent: 400, Refused: 100}
+	failed := func(port uint16, answered, silent uint64) alert.Scan {
+		return alert.Scan{Port: port, Targets: answered + silent, Answered: answered, Silent: silent}
+	}
+	configured := failed(7001, 20, 230)
+	configured.Lateral = true
 	tests := []struct {
 		name       string
 		said       []said
@@ -69,6 +74,29 @@ func TestJudgement(t *testing.T) {
 		{"scan of SSH", []said{alertOf(scan(host, "sequential", alert.Scan{Port: 22, Targets: 20}, 1, 1))}, scope.Suspected, .72},
 		{"scan of a web port", []said{alertOf(scan(host, "sequential", alert.Scan{Port: 80, Targets: 20}, 1, 1))}, scope.Suspected, .54},
 		{"large failed scan", []said{alertOf(scan(host, "fan-out", many, 1, 1))}, scope.Suspected, .95},
+		{"large failed scan of RDP", []said{alertOf(scan(host, "fan-out", failed(3389, 20, 230), 1, 1))}, scope.Suspected, .95},
+		{"the same, and an address", []said{
+			alertOf(contact(host, badAddr, 443, established, 1, 1)), alertOf(scan(host, "fan-out", failed(3389, 20, 230), 2, 2)),
+		}, scope.Infected, .99},
+		{"large failed scan of a port configured", []said{alertOf(scan(host, "sequential", configured, 1, 1))}, scope.Suspected, .95},
+		{"large failed scan of a port of a database", []said{alertOf(scan(host, "sequential", failed(6379, 20, 230), 1, 1))}, scope.Suspected, .76},
+		{"the same, and an address of high confidence", []said{
+			alertOf(contact(host, badAddr, 443, established, 1, 1)), alertOf(scan(host, "sequential", failed(6379, 20, 230), 2, 2)),
+		}, scope.Infected, .952},
+		{"the same, and a name of medium confidence", []said{
+			alertOf(lookup(host, badName, "", 1, 1)), alertOf(scan(host, "sequential", failed(6379, 20, 230), 2, 2)),
+		}, scope.Suspected, .904},
+		{"a peer-to-peer program", []said{
+			alertOf(contact(host, badAddr, 6881, established, 1, 1)), alertOf(scan(host, "sequential", failed(6881, 320, 480), 2, 2)),
+		}, scope.Suspected, .908},
+		{"large failed scan of many ports", []said{alertOf(scan(host, "vertical", alert.Scan{Targets: 1, Refused: 900}, 1, 1))}, scope.Suspected, .5},
+		{"a server with many stale clients", []said{alertOf(scan(host, "fan-out", failed(445, 537, 163), 1, 1))}, scope.Suspected, .8},
+		{"large failed scan, and next to nothing besides", []said{
+			alertOf(lookup(host, named(ioc.Malicious, ioc.None), "", 1, 1)), alertOf(scan(host, "fan-out", many, 2, 2)),
+		}, scope.Suspected, .955},
+		{"large failed scan, and a name of low confidence", []said{
+			alertOf(lookup(host, named(ioc.Malicious, ioc.LowConfidence), "", 1, 1)), alertOf(scan(host, "fan-out", many, 2, 2)),
+		}, scope.Infected, .965},
 		{"beaconing and scanning", []said{
 			alertOf(lookup(host, badName, "", 1, 1)), alertOf(scan(host, "sequential", few, 2, 2)),
 		}, scope.Infected, .96},

@@ -53,7 +53,7 @@ func (s State) Severity() alert.Severity {
 // act of an unrated indicator suffices for suspicion and none for infection.
 const (
 	suspectedFrom = 0.30
-	infectedFrom  = 0.95 // and only with two independent families
+	infectedFrom  = 0.95 // and only with two independent families that each suffice for suspicion
 )
 
 // A kind is a kind of fact, the word that the scope document uses.
@@ -239,17 +239,17 @@ func (h *host) outweighs(f, g *fact) bool {
 }
 
 // combine returns the noisy-OR of the strongest fact of each family, and how
-// many families have one.
+// many families have one that suffices for suspicion.
 func (h *host) combine(g *grounds) (confidence float64, families int) {
 	doubt := 1.0
 	for _, f := range g.strongest {
-		if f != nil {
-			doubt *= 1 - h.weight(f)
+		if f == nil {
+			continue
+		}
+		doubt *= 1 - h.weight(f)
+		if h.weight(f) >= suspectedFrom {
 			families++
 		}
-	}
-	if families == 0 {
-		return 0, 0
 	}
 	// Rounded, so that .5 and .9 reach .95 in binary, too.
 	return math.Round((1-doubt)*1e6) / 1e6, families

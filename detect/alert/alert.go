@@ -103,6 +103,7 @@ const (
 type Scan struct {
 	Port    uint16   // the port scanned; 0 when many (a vertical or an external scan)
 	Ports   []uint16 // some of the ports, when many
+	Lateral bool     // the port that decided is one that worms move over, as configured
 	Targets uint64   // distinct destinations attempted
 	// Estimated says that Targets is an estimate, as it is beyond some thousand.
 	Estimated bool

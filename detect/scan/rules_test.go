@@ -466,6 +466,23 @@ func TestTargeted(t *testing.T) {
 	}
 }
 
+// TestLateralIsTold: an alert says whether its port is a lateral one, as
+// configured.
+func TestLateralIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		ports   []uint16
+		scanned uint16
+		want    bool
+	}{{nil, 3389, true}, {nil, 7001, false}, {[]uint16{7001}, 7001, true}, {[]uint16{7001}, 3389, false}} {
+		b := newBed(t, Config{LateralPorts: tt.ports, WatchedPorts: []uint16{3389, 7001}})
+		b.whole()
+		b.sweep(worm, "10.9.0.1", 60, tt.scanned, time.Second, always(refused))
+		if got := b.one().Evidence.Scan.Lateral; got != tt.want {
+			t.Errorf("port %d where %v are lateral: %v, want %v", tt.scanned, tt.ports, got, tt.want)
+		}
+	}
+}
+
 func TestManagementServer(t *testing.T) {
 	b := newBed(t, Config{})
 	b.whole()

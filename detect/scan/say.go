@@ -250,7 +250,7 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 
 func (l *life) scan() *alert.Scan {
 	s := &alert.Scan{
-		Port: l.port, Targets: min(l.destinations(), max(l.attempts, 1)), Estimated: l.targets.estimated(),
+		Port: l.port, Lateral: l.lateral, Targets: min(l.destinations(), max(l.attempts, 1)), Estimated: l.targets.estimated(),
 		Answered: l.answered, Refused: l.refused, Silent: l.silent,
 		Attempts: l.atAlarm, LLR: l.llr, Sources: l.sources, Sample: slices.Clone(l.sample),
 	}
