@@ -20,7 +20,8 @@ type Source struct {
 
 // A Step is one thing that a source did to the host that it may have infected.
 type Step struct {
-	Fact  string    `json:"fact"` // as in the facts of the host
+	Fact  string    `json:"fact"`           // as in the facts of the host
+	Port  uint16    `json:"port,omitempty"` // that was found open, where nothing else is known
 	Time  time.Time `json:"time"`
 	Frame uint64    `json:"frame,omitempty"`      // 1-based within its file, absent when not known
 	File  string    `json:"frame_file,omitempty"` // when there are several files
@@ -48,7 +49,7 @@ const (
 	sureBoth       = 0.99 // an exploit that got through, then a payload
 	sureOne        = 0.95 // one of these
 	sureTried      = 0.45
-	sureReached    = 0.3 // an infected host found its SMB port open
+	sureReached    = 0.3 // an infected host found a port of it open
 	neverHappening = math.MaxInt64
 )
 
@@ -63,6 +64,7 @@ type cause struct {
 type step struct {
 	kind kind
 	moment
+	port uint16 // of a connection of which nothing else is known
 }
 
 // spread finds out who may have infected the infected and suspected hosts.
@@ -200,18 +202,18 @@ func (h *host) firstPayload(o *onset) (by netip.Addr) {
 	return by
 }
 
-// reached returns those who were active as worms when they found the host's
-// SMB port open, before the host's first act. It is what is left where the
-// contents of connections can't be seen.
+// reached returns those who were active as worms when they found a port of the
+// host open, before the host's first act. It is what is left where the contents
+// of connections can't be seen.
 func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	var list []cause
-	if smb, _ := h.exposure(); !smb || o.act == neverHappening {
+	if o.act == neverHappening {
 		return nil
 	}
 	for i := range h.facts {
 		f := &h.facts[i]
 		since, worm := active[f.peer]
-		if f.kind != kindTargeted || !smbPort(f.port) || !worm || f.last <= o.cleaned || h.excused(f) {
+		if f.kind != kindTargeted || !worm || f.last <= o.cleaned || h.excused(f) || !h.open(f.port) {
 			continue
 		}
 		seen := moment{f.seenAfter(o.cleaned), f.lastFrame}
@@ -221,9 +223,29 @@ func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 		if seen.at >= o.act || since > seen.at || slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
 			continue
 		}
-		list = append(list, cause{f.peer, 1, sureReached, []step{{kindTargeted, seen}}})
+		list = append(list, cause{f.peer, 1, sureReached, []step{{kindTargeted, seen, f.port}}})
 	}
 	return list
+}
+
+// open reports whether the host answers on a port, as is known of lateral ones
+// and of SMB's. On another, which it answered or refused, a worm has got in if
+// the host goes on to scan it, too.
+func (h *host) open(port uint16) bool {
+	for f := range h.all() {
+		switch {
+		case f.kind == kindExposed && (f.port == port || smbPort(f.port) && smbPort(port)):
+			return true
+		case f.kind == kindScanning && f.alert != nil && !lateral(f.alert.Evidence.Scan) && f.scans(port) && h.wormAct(f):
+			return true
+		}
+	}
+	return false
+}
+
+// scans reports whether a fact is a scan of a port, among others or alone.
+func (f *fact) scans(port uint16) bool {
+	return f.port == port || slices.Contains(f.alert.Evidence.Scan.Ports, port)
 }
 
 // firstFrame returns the first frame that shows the fact, or none.
@@ -257,7 +279,7 @@ func (l *Ledger) sources(causes []cause, files []string) []Source {
 	for _, c := range causes {
 		s := Source{IP: c.peer.String(), Confidence: rounded(c.weight), Inside: l.zones.Inside(c.peer), Steps: []Step{}}
 		for _, at := range c.steps {
-			one := Step{Fact: at.kind.String(), Time: time.Unix(0, at.at).UTC(), Frame: at.frame.Number}
+			one := Step{Fact: at.kind.String(), Port: at.port, Time: time.Unix(0, at.at).UTC(), Frame: at.frame.Number}
 			if _, names := frameList([]alert.FrameRef{at.frame}, files); len(names) > 0 {
 				one.File = names[0]
 			}

@@ -148,6 +148,52 @@ func TestSourcesBySight(t *testing.T) {
 	}
 }
 
+// TestSourcesOnOtherPorts: a worm gets in by the port that it scans, whichever
+// that is, if the host answers there.
+func TestSourcesOnOtherPorts(t *testing.T) {
+	const worm, host = "10.1.0.15", "10.1.0.14"
+	answers := func(port uint16) said {
+		return factOf(alert.Fact{Kind: alert.FactExposed, Host: addr(host), Peer: addr(worm), Port: port, Time: at(9), Frame: alert.FrameRef{Number: 9}})
+	}
+	tests := []struct {
+		name    string
+		port    uint16 // that the worm scans
+		lateral bool   // as configured
+		also    uint16 // that the host scans, in its turn
+		said    []said
+		want    string
+	}{
+		{"a lateral port that answers", 3389, false, 3389, []said{answers(3389)}, "10.1.0.15 30 targeted@10"},
+		{"one that refuses", 3389, false, 3389, []said{answers(22)}, ""},
+		{"one that answers, and another worm", 3389, false, 22, []said{answers(3389)}, "10.1.0.15 30 targeted@10"},
+		{"a port configured", 7001, true, 7001, []said{answers(7001)}, "10.1.0.15 30 targeted@10"},
+		{"a port configured that refuses", 7001, true, 7001, nil, ""},
+		{"another port", 6379, false, 6379, nil, "10.1.0.15 30 targeted@10"},
+		{"another port, and another worm", 6379, false, 445, nil, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sweep := alert.Scan{Port: tt.port, Lateral: tt.lateral, Targets: 254, Silent: 200, Answered: 54}
+			next := sweep
+			next.Port = tt.also
+			tried := targeted(host, worm, 10, 10)
+			tried.Port = tt.port
+			l, _ := ledgerOf(t, append([]said{
+				alertOf(scan(worm, "sequential", sweep, 5, 5)), factOf(tried), alertOf(scan(host, "sequential", next, 30, 30)),
+			}, tt.said...))
+			d := l.Document(capture())
+			h := find(d, host)
+			if got := strings.Join(sources(&h), "|"); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			words := fmt.Sprintf("found its port %d open", tt.port)
+			if told := strings.Contains(textOf(t, d), words); told != (tt.want != "") {
+				t.Errorf("tells that it %s: %v", words, told)
+			}
+		})
+	}
+}
+
 // TestBracket: the source that got through last before the implant comes
 // first, and the one that got through before stays.
 func TestBracket(t *testing.T) {

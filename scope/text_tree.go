@@ -123,8 +123,9 @@ func (b *branch) below(ip, indent string) {
 func (h *HostEntry) causeWords() string {
 	by := &h.InfectedBy[0]
 	steps := make([]string, 0, len(by.Steps))
-	for _, s := range by.Steps {
-		told := stepWords(s.Fact)
+	for i := range by.Steps {
+		s := &by.Steps[i]
+		told := s.words()
 		if s.Frame > 0 {
 			told += frameWords(s.Frame, s.File)
 		}
@@ -141,10 +142,13 @@ func (h *HostEntry) causeWords() string {
 	return words + "; or by " + strings.Join(others, ", ")
 }
 
-// stepWords tells a step of a source in a word or two.
-func stepWords(word string) string {
-	switch word {
+// words tells a step of a source in a word or two.
+func (s *Step) words() string {
+	switch s.Fact {
 	case kindTargeted.String():
+		if s.Port != 0 && !smbPort(s.Port) {
+			return "found its port " + strconv.Itoa(int(s.Port)) + " open"
+		}
 		return "found its SMB port open"
 	case kindExploitAttempted.String():
 		return "attacked it"
@@ -157,7 +161,7 @@ func stepWords(word string) string {
 	case kindPayload.String():
 		return "sent the payload"
 	default:
-		return printable(word)
+		return printable(s.Fact)
 	}
 }
 
