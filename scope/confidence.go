@@ -102,11 +102,7 @@ func rateScan(a *alert.Alert) float64 {
 	if rate := rateFailed(s); rate > 0 {
 		return rate
 	}
-	rate := rateScanRule(a.Name)
-	if mostlyAnswered(a.Name, s) {
-		rate *= weightAnswered
-	}
-	switch {
+	switch rate := rateScanRule(a.Name); {
 	case smbPort(s.Port) || s.Port == 0:
 		return rate
 	case lateral(s):
@@ -134,16 +130,17 @@ func rateFailed(s *alert.Scan) float64 {
 }
 
 // weightAnswered is what is left of the confidence in a scan that nearly every
-// target answered: a server that pushes to its clients looks like that, and a
-// worm does not know beforehand who is there.
+// target answered: a server that pushes to its clients looks like that, and
+// most worms do not know beforehand who is there. For those that do, see chain.
 const weightAnswered = 0.3
 
 // mostlyAnswered reports whether at least nine in ten targets answered a scan
 // that was found by the number of its targets alone.
-func mostlyAnswered(rule string, s *alert.Scan) bool {
-	if rule != "fan-out" && rule != "slow" {
+func mostlyAnswered(a *alert.Alert) bool {
+	if a.Name != "fan-out" && a.Name != "slow" {
 		return false
 	}
+	s := a.Evidence.Scan
 	return s.Answered >= 9*(s.Refused+s.Silent) && s.Answered > 0
 }
 

@@ -17,6 +17,7 @@ type host struct {
 	level    uint8  // the list it is in, see table
 	state    State
 	resolver bool // answers DNS for others
+	scans    bool // one port or several, see chain
 	facts    []fact
 	asset    *asset
 	rest     *rest  // of facts beyond maxFacts; nil where there are none
@@ -37,10 +38,12 @@ type fact struct {
 	viaDNS     bool         // a resolver would do it for its clients
 	outside    bool         // exposed: reached from outside
 	checked    bool         // targeted: by checks for MS17-010, which count counts
+	answered   bool         // scanning: as a server is that pushes to its clients
+	chained    bool         // scanning: and yet a worm's, as other hosts show
 	port       uint16       // 0 where there are many
 	alert      *alert.Alert // for kinds that are told in words; else nil
 	first      int64        // Unix nanoseconds
-	confidence float64      // 0 to 1, before the host's role is considered
+	confidence float64      // 0 to 1, see sure
 	peer       netip.Addr   // the other end; invalid where there are many
 	smb        *smbFact     // for kinds that were learned from SMB; else nil
 	seq        int          // the alert's latest word
@@ -170,11 +173,19 @@ func (f *fact) evidence() []alert.FrameRef {
 	return f.frames
 }
 
+// sure is a fact's confidence before the host's role is considered.
+func (f *fact) sure() float64 {
+	if f.answered && !f.chained {
+		return f.confidence * weightAnswered
+	}
+	return f.confidence
+}
+
 // compareStrength orders facts of one kind: the more certain first, then the
 // earlier, then by what tells them apart, so that the order is total.
 func compareStrength(a, b *fact) int {
 	return cmp.Or(
-		cmp.Compare(b.confidence, a.confidence),
+		cmp.Compare(b.sure(), a.sure()),
 		compareFacts(a, b),
 	)
 }

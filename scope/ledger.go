@@ -24,6 +24,9 @@ type Options struct {
 	// OnChange is called with each change of a host's state, before the call
 	// of Alert or Fact that led to it returns. It may be nil.
 	OnChange func(Change)
+	// Alone has each host judged by what is known of it alone, as it must be
+	// where only some of the hosts are told of.
+	Alone bool
 }
 
 // The limits that hold when none is given. A host with one fact takes about 340
@@ -41,6 +44,7 @@ const maxAttacks = 1000
 type Ledger struct {
 	zones    *zone.Map
 	onChange func(Change)
+	alone    bool
 	hosts    table
 	external table
 	attacks  map[string]*alert.Alert // floods and distributed scans, by alert id
@@ -48,6 +52,7 @@ type Ledger struct {
 	borders  map[string]*alert.Alert // over closed borders, by alert id
 	// bordersLost counts words of alerts about borders that were not kept.
 	bordersLost uint64
+	chains      map[uint16]*chain // by the port that is scanned
 }
 
 // A Change says that the ledger changed its mind about an inside host.
@@ -74,10 +79,12 @@ func New(zones *zone.Map, o Options) *Ledger {
 	return &Ledger{
 		zones:    zones,
 		onChange: o.OnChange,
+		alone:    o.Alone,
 		hosts:    newTable(o.MaxHosts),
 		external: newTable(o.MaxExternal),
 		attacks:  make(map[string]*alert.Alert),
 		borders:  make(map[string]*alert.Alert),
+		chains:   make(map[uint16]*chain),
 	}
 }
 
@@ -211,6 +218,7 @@ func (l *Ledger) scan(a *alert.Alert) {
 	}
 	f := alerted(a, kindScanning, rateScan(a))
 	f.port = a.Evidence.Scan.Port
+	f.answered = mostlyAnswered(a)
 	f.acted = a.Time.UnixNano() // the first attempts may have been harmless
 	f.alert = a
 	if l.zones.Inside(a.Host) {
@@ -280,14 +288,17 @@ func (l *Ledger) record(addr netip.Addr, f *fact, now time.Time, frame alert.Fra
 	}
 }
 
-// keep keeps a fact about an inside host and revises the host's state.
+// keep keeps a fact about an inside host and revises the host's state, and that
+// of others whom it throws a light on.
 func (l *Ledger) keep(addr netip.Addr, f *fact, now time.Time, frame alert.FrameRef) {
 	h := l.hosts.get(addr)
-	if l.hosts.put(h, f) {
-		l.review(h, now, frame)
-	} else {
+	if !l.hosts.put(h, f) {
 		l.hosts.touch(h, h.level)
+		return
 	}
+	others := l.relink(h, f)
+	l.review(h, now, frame)
+	l.reviewAll(others, now, frame)
 }
 
 // review judges a host again and says so when the judgement has changed.

@@ -72,7 +72,9 @@ func (l *Ledger) Mark(m Mark) {
 	})
 	h.marks = marks
 	l.hosts.marks[m.Host] = marks
+	others := l.relinkAll(h)
 	l.review(h, m.Time, alert.FrameRef{})
+	l.reviewAll(others, m.Time, alert.FrameRef{})
 }
 
 // excused reports whether a mark says that a fact counts no more.

@@ -224,7 +224,7 @@ func (h *host) weight(f *fact) float64 {
 	if h.resolver && f.viaDNS || h.excused(f) {
 		return 0
 	}
-	return f.confidence
+	return f.sure()
 }
 
 // outweighs reports whether f decides rather than g: by weight, then by time.

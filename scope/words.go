@@ -158,6 +158,8 @@ func Predicate(a *alert.Alert) string {
 // words tells a fact as the predicate of a sentence about its host.
 func (f *fact) words() string {
 	switch {
+	case f.alert != nil && f.chained && f.answered:
+		return Predicate(f.alert) + "; hosts do so one after another, each soon after it was tried"
 	case f.alert != nil:
 		return Predicate(f.alert)
 	case f.smb != nil:

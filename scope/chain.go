@@ -1,0 +1,291 @@
+package scope
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"wormscope/detect/alert"
+)
+
+// A worm that has passwords brings itself to hosts that it knows to be there.
+// Each of its scans looks like a server's that pushes to its clients; what gives
+// it away is that hosts which it tried soon do the same, one after another.
+//
+// Servers push to each other, too. But they are few beside their clients, and
+// begin at hours of their own, rarely just after another came by for the first
+// time.
+const (
+	chainDelay = 15 * time.Minute // a host follows another if it begins to scan so soon after that tried it first
+	chainSpan  = time.Hour        // within this time on either side
+	chainLinks = 3                // so many must follow, the host among them,
+	chainShare = 50               // and one for so many hosts that were tried
+
+	// Who has so many times the followers of another, for the hosts that each
+	// tried, did not get it from that.
+	chainRoot = 4
+)
+
+// maxScanners is how many hosts that scan one port are compared, maxLeaders with
+// how many that tried it each is, the latest.
+const (
+	maxScanners = 1 << 14
+	maxLeaders  = 8
+)
+
+// A chain holds the inside hosts that scan one port.
+type chain struct {
+	port  uint16
+	links []*link // by when they began
+	of    map[netip.Addr]*link
+}
+
+// A link is an inside host that scans a port.
+type link struct {
+	host  netip.Addr
+	began int64   // its first scan of the port, Unix nanoseconds
+	tried uint64  // hosts
+	by    []*link // whom it may follow, who tried it last first
+	led   uint64  // how many may follow it
+	worm  bool    // the chain shows that it, too, spreads a worm
+
+	leader *link // whom it follows most likely, nil for nobody
+	root   *link // where that leads to in the end
+}
+
+func (k *link) compare(other *link) int {
+	return cmp.Or(cmp.Compare(k.began, other.began), k.host.Compare(other.host))
+}
+
+// outdoes reports whether a host has more than so many times the followers of
+// another, for the hosts that each tried.
+func (k *link) outdoes(other *link, times uint64) bool {
+	return times*other.led*k.tried < k.led*other.tried
+}
+
+// findLeader looks for whom a host follows most likely: who has the most
+// followers for the hosts that it tried.
+func (k *link) findLeader() {
+	k.leader, k.root = nil, k
+	for _, other := range k.by {
+		if k.leader == nil || other.outdoes(k.leader, 1) {
+			k.leader = other
+		}
+	}
+	switch {
+	case k.leader == nil:
+	case k.outdoes(k.leader, chainRoot):
+		k.leader = nil
+	default:
+		k.root = k.leader.root
+	}
+}
+
+// relink notes what a new fact about a host means for the chains of scans, and
+// returns the other hosts that are to be judged again.
+func (l *Ledger) relink(h *host, f *fact) []*host {
+	switch {
+	case f.port == 0 || l.alone:
+		return nil
+	case f.kind == kindScanning:
+		h.scans = true
+		return l.rejoin(h, f.port)
+	case f.kind != kindTargeted || !h.scans:
+		return nil
+	}
+	if c := l.chains[f.port]; c == nil || c.of[h.addr] == nil || c.of[f.peer] == nil {
+		return nil
+	}
+	return l.rejoin(h, f.port)
+}
+
+// relinkAll does as relink when any facts about a host may count no more.
+func (l *Ledger) relinkAll(h *host) (others []*host) {
+	seen := map[uint16]bool{}
+	for f := range h.all() {
+		if f.kind == kindScanning && !seen[f.port] {
+			seen[f.port] = true
+			others = append(others, l.relink(h, f)...)
+		}
+	}
+	return others
+}
+
+// rejoin brings the chain of a port up to date with a host that scans it, and
+// returns the other hosts for whom that makes a difference.
+func (l *Ledger) rejoin(h *host, port uint16) (others []*host) {
+	c := l.chains[port]
+	if c == nil {
+		c = &chain{port: port, of: map[netip.Addr]*link{}}
+		l.chains[port] = c
+	}
+	began, tried := h.scanOf(port)
+	since, changed := c.place(h.addr, began)
+	k := c.of[h.addr]
+	if k != nil {
+		changed = l.follow(k, c) || k.tried != tried || changed
+		k.tried = tried
+	}
+	at, _ := slices.BinarySearchFunc(c.links, since, func(k *link, t int64) int { return cmp.Compare(k.began, t) })
+	for _, later := range c.links[at:] {
+		changed = l.follow(later, c) || changed
+	}
+	if changed {
+		for _, k := range c.judge() {
+			if other := l.hosts.find(k.host); other != nil && other != h {
+				other.setChained(port, k.worm)
+				others = append(others, other)
+			}
+		}
+	}
+	h.setChained(port, k != nil && k.worm)
+	return others
+}
+
+// place notes when a host began to scan, neverHappening when it did not. It
+// returns since when that makes a difference for others, and reports whether it
+// is news.
+func (c *chain) place(addr netip.Addr, began int64) (since int64, news bool) {
+	k := c.of[addr]
+	switch {
+	case k == nil && (began == neverHappening || len(c.links) >= maxScanners), k != nil && k.began == began:
+		return neverHappening, false
+	case k == nil:
+		k = &link{host: addr, began: neverHappening}
+		c.of[addr] = k
+	default:
+		at, _ := slices.BinarySearchFunc(c.links, k, (*link).compare)
+		c.links = slices.Delete(c.links, at, at+1)
+	}
+	since, k.began = min(began, k.began), began
+	if began == neverHappening {
+		k.followed(nil)
+		delete(c.of, addr)
+		return since, true
+	}
+	at, _ := slices.BinarySearchFunc(c.links, k, (*link).compare)
+	c.links = slices.Insert(c.links, at, k)
+	return since, true
+}
+
+// followed notes whom a host may follow.
+func (k *link) followed(by []*link) {
+	for _, other := range k.by {
+		other.led--
+	}
+	for _, other := range by {
+		other.led++
+	}
+	k.by = by
+}
+
+// follow looks for those whom a host may follow, and reports whether that is
+// news.
+func (l *Ledger) follow(k *link, c *chain) bool {
+	type try struct {
+		by *link
+		at int64
+	}
+	var tries []try
+	if h := l.hosts.find(k.host); h != nil {
+		for f := range h.all() {
+			if f.kind != kindTargeted || f.port != c.port || f.first >= k.began || f.first < k.began-int64(chainDelay) || h.excused(f) {
+				continue
+			}
+			if by := c.of[f.peer]; by != nil && by.began <= f.first {
+				tries = append(tries, try{by, f.first})
+			}
+		}
+	}
+	slices.SortFunc(tries, func(a, b try) int { return cmp.Or(cmp.Compare(b.at, a.at), a.by.compare(b.by)) })
+	by := make([]*link, 0, maxLeaders)
+	for _, t := range tries {
+		if len(by) < maxLeaders && !slices.Contains(by, t.by) {
+			by = append(by, t.by)
+		}
+	}
+	if slices.Equal(by, k.by) {
+		return false
+	}
+	k.followed(by)
+	return true
+}
+
+// judge finds the links that show a worm, and returns those for which that
+// changed, by when they began.
+func (c *chain) judge() (changed []*link) {
+	before := make([]bool, len(c.links))
+	trees := map[*link][]*link{} // who follows, by the root
+	for i, k := range c.links {  // leaders come before those who follow them
+		before[i], k.worm = k.worm, false
+		if k.findLeader(); k.leader != nil {
+			trees[k.root] = append(trees[k.root], k)
+		}
+	}
+	var best *link
+	for root, tree := range trees {
+		if !show(tree) {
+			delete(trees, root)
+		} else if best == nil || root.outdoes(best, 1) {
+			best = root
+		}
+	}
+	for root := range trees {
+		root.worm = !best.outdoes(root, chainRoot) // else it merely came by, too
+	}
+	for i, k := range c.links {
+		if k.worm != before[i] {
+			changed = append(changed, k)
+		}
+	}
+	return changed
+}
+
+// show marks those of a tree who show a worm, and reports whether anyone does.
+func show(tree []*link) bool {
+	shown, from, to := false, 0, 0
+	for _, k := range tree {
+		for tree[from].began < k.began-int64(chainSpan) {
+			from++
+		}
+		for to < len(tree) && tree[to].began <= k.began+int64(chainSpan) {
+			to++
+		}
+		k.worm = uint64(to-from) >= max(chainLinks, max(k.tried, k.leader.tried)/chainShare)
+		shown = shown || k.worm
+	}
+	return shown
+}
+
+// scanOf returns when a host first scanned a port, neverHappening when it did
+// not or that is explained, and how many hosts it tried.
+func (h *host) scanOf(port uint16) (began int64, tried uint64) {
+	began = neverHappening
+	for f := range h.all() {
+		if f.kind == kindScanning && f.port == port && !h.excused(f) {
+			began = min(began, f.first)
+			tried += f.count
+		}
+	}
+	return began, tried
+}
+
+// setChained says of the host's scans of a port whether others show them to be
+// a worm's.
+func (h *host) setChained(port uint16, chained bool) {
+	for f := range h.all() {
+		if f.kind == kindScanning && f.port == port {
+			f.chained = chained
+		}
+	}
+}
+
+// reviewAll judges hosts again. One that was dropped meanwhile is left out.
+func (l *Ledger) reviewAll(hosts []*host, now time.Time, frame alert.FrameRef) {
+	for _, h := range hosts {
+		if l.hosts.find(h.addr) == h {
+			l.review(h, now, frame)
+		}
+	}
+}
