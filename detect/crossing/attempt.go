@@ -23,6 +23,7 @@ type attempt struct {
 	until   int64 // when to wait no more, Unix nanoseconds
 	counted bool  // among the targets of its source
 	first   seen
+	seq     uint32   // of first
 	open    *finding // nil until a connection was accepted
 }
 
@@ -61,14 +62,21 @@ type finding struct {
 func (d *Detector) tried(k pair, p *packet.Packet) {
 	e := d.pair(k, p.Time)
 	v := &e.Value
-	if v.waiting { // said again
+	if v.waiting || v.repeated(p) {
 		return
 	}
-	v.waiting, v.until, v.first = true, p.Time+int64(patience), look(p, false)
+	v.waiting, v.until, v.first, v.seq = true, p.Time+int64(patience), look(p, false), p.Seq
 	if len(d.waiting) >= d.maxWait {
 		d.due(p.Time)
 	}
 	d.waiting = append(d.waiting, wait{k, v.until})
+}
+
+// repeated reports whether a SYN is the one that the attempt began with: Windows
+// says it again when it is refused, twice within a second, and Linux for two
+// minutes when nothing answers.
+func (v *attempt) repeated(p *packet.Packet) bool {
+	return p.Seq == v.seq && p.Src.Port == v.first.orig.Port() && p.Time-v.first.at < int64(repeats)
 }
 
 // look keeps of a segment what an alert needs.

@@ -77,6 +77,8 @@ const (
 	// patience is how long an attempt may stay without an answer. It is as long
 	// as systems repeat a SYN.
 	patience = 21 * time.Second
+	// repeats is how long a SYN with the same sequence number is the same one.
+	repeats = 3 * time.Minute
 	// A SYN-ACK with the same sequence number within copyWindow is the same one.
 	copyWindow = time.Minute
 	copySize   = 1 << 12

@@ -116,6 +116,25 @@ func TestCrossing(t *testing.T) {
 			b.send(server, client, rstAck, 0)
 		}, `start blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=1 silent=0 frames=1
 			end blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=2 targets=1 refused=2 silent=0 frames=2`},
+		{"refused, and said again as Windows does", func(b *bench) {
+			for seq := range uint32(3) {
+				for range 3 {
+					b.send(client, server, packet.SYN, seq)
+					b.send(server, client, rstAck, 0)
+				}
+			}
+			b.send("10.1.0.9:50001", server, packet.SYN, 2)
+			b.send(server, "10.1.0.9:50001", rstAck, 0)
+		}, `start blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=1 silent=0 frames=1
+			end blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=4 targets=1 refused=4 silent=0 frames=4`},
+		{"silent for as long as Linux repeats a SYN", func(b *bench) {
+			for _, at := range []int64{0, 1, 3, 7, 15, 31, 63, 127, 600} {
+				b.now = (1000 + at - 1) * second
+				b.send(client, server, packet.SYN, 1)
+			}
+		}, `start blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=0 silent=1 frames=1
+			update blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=2 targets=1 refused=0 silent=2 frames=2
+			end blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=2 targets=1 refused=0 silent=2 frames=2`},
 		{"given up by the originator", func(b *bench) {
 			b.send(client, server, packet.SYN, 1)
 			b.send(client, server, packet.RST, 2)
@@ -189,7 +208,7 @@ func TestBounded(t *testing.T) {
 		if i%2 == 0 {
 			src, dst = netip.MustParseAddrPort("10.1.0.9:50000"), netip.MustParseAddrPort("10.2.0.1:445")
 		}
-		p := packet.Packet{Time: b.now, Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: packet.ProtoTCP, Flags: packet.SYN}
+		p := packet.Packet{Time: b.now, Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: packet.ProtoTCP, Flags: packet.SYN, Seq: uint32(i)}
 		b.Packet(&p)
 		if i%2 == 0 {
 			p.Src, p.Dst, p.Flags = ip.FromPort(dst), ip.FromPort(src), rstAck
