@@ -175,7 +175,10 @@ func (f *fact) words() string {
 
 func exposedWords(port uint16, clients uint64, outside bool, by netip.Addr) string {
 	s := "answers on port " + strconv.Itoa(int(port))
-	if clients > 1 {
+	switch {
+	case clients >= alert.MostClients:
+		s += ", to at least " + grouped(clients) + " clients"
+	case clients > 1:
 		s += ", to " + grouped(clients) + " clients"
 	}
 	if outside {

@@ -176,11 +176,14 @@ type Exposure struct {
 	// first client; FromOutside says that it is not inside.
 	By          netip.Addr
 	FromOutside bool
-	Clients     uint64 // distinct clients answered, up to a bound
+	Clients     uint64 // distinct clients answered; MostClients means that many or more
 	// Zones are those that the clients were in, in the order of their first,
 	// up to a bound. Alerts share them: nobody may change one of them.
 	Zones []string
 }
+
+// MostClients is how many clients of a host are told apart.
+const MostClients = 64
 
 // Crossing is the evidence of connections, or attempts, between zones that
 // policy closes to each other.

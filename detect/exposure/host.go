@@ -24,7 +24,7 @@ type exposed struct {
 	reached     reach
 	zones       []string         // of the clients, distinct, at most maxZones
 	frames      []alert.FrameRef // at most maxFrames
-	clients     []ip.Addr        // distinct, at most maxClients
+	clients     []ip.Addr        // distinct, at most alert.MostClients
 
 	// Where frames and clients begin. Few hosts have more.
 	fewFrames  [1]alert.FrameRef
@@ -42,9 +42,8 @@ const (
 )
 
 const (
-	maxFrames  = 8
-	maxClients = 64
-	maxZones   = 16
+	maxFrames = 8
+	maxZones  = 16
 	// retransmissions is how long a SYN-ACK with the same sequence number is
 	// the same answer.
 	retransmissions = time.Minute
@@ -103,7 +102,7 @@ func (d *Detector) begin(p *packet.Packet) *lru.Entry[ip.AddrPort, exposed] {
 
 // addClient notes distinct clients, up to a bound.
 func (v *exposed) addClient(client ip.Addr) {
-	if len(v.clients) < maxClients && !slices.Contains(v.clients, client) {
+	if len(v.clients) < alert.MostClients && !slices.Contains(v.clients, client) {
 		v.clients = append(v.clients, client)
 	}
 }
