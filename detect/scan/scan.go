@@ -270,7 +270,7 @@ func (d *Detector) Alive(a netip.Addr) bool { return d.alive.has(ip.From(a).Hash
 // tick returns a time as ticks since the detector's beginning.
 func (d *Detector) tick(t int64) tick { return tick((t - d.base) / nanosPerTick) } //nolint:gosec // G115: wraps by design.
 
-// timeOf returns when a tick of the last year began.
+// timeOf returns when a tick of the last two years began.
 func (d *Detector) timeOf(t tick) int64 {
 	present := d.now - (d.now-d.base)%nanosPerTick
 	return present - int64(d.tick(d.now).since(t))*nanosPerTick

@@ -1,12 +1,14 @@
 package scan
 
 import (
+	"math"
+
 	"wormscope/detect/alert"
 	"wormscope/internal/ip"
 )
 
 // tick is packet time in 64ths of a second since the detector's beginning. It
-// wraps after two years; differences stay right for one.
+// wraps after 776 days; differences stay right for as long, less an hour.
 type tick uint32
 
 const (
@@ -18,9 +20,10 @@ const (
 	day            = 24 * hour
 )
 
-// since returns the ticks from t to now, 0 when t is later.
+// since returns the ticks from t to now, 0 when t is later, as it may be by a
+// little.
 func (now tick) since(t tick) tick {
-	if d := now - t; d < 1<<31 {
+	if d := now - t; d < math.MaxUint32-hour {
 		return d
 	}
 	return 0
