@@ -135,13 +135,10 @@ func rateFailed(s *alert.Scan) float64 {
 const weightAnswered = 0.3
 
 // mostlyAnswered reports whether at least nine in ten targets answered a scan
-// that was found by the number of its targets alone.
+// that was found by the number of its targets alone, or will have answered for
+// all that is known yet.
 func mostlyAnswered(a *alert.Alert) bool {
-	if a.Name != "fan-out" && a.Name != "slow" {
-		return false
-	}
-	s := a.Evidence.Scan
-	return s.Answered >= 9*(s.Refused+s.Silent) && s.Answered > 0
+	return (a.Name == "fan-out" || a.Name == "slow") && a.Evidence.Scan.MostlyAnswered()
 }
 
 // rateScanRule returns how far each rule of detection is to be trusted: the

@@ -69,6 +69,8 @@ func TestJudgement(t *testing.T) {
 		{"scan, fan-out", []said{alertOf(scan(host, "fan-out", few, 1, 1))}, scope.Suspected, .8},
 		{"a server pushes to its clients", []said{alertOf(scan(host, "fan-out", alert.Scan{Port: 445, Targets: 60, Answered: 54, Silent: 6}, 1, 1))}, scope.Seen, 0},
 		{"scan of a network where many answer", []said{alertOf(scan(host, "fan-out", alert.Scan{Port: 445, Targets: 60, Answered: 53, Silent: 7}, 1, 1))}, scope.Suspected, .8},
+		{"scan of a network where hardly anybody answers so far", []said{alertOf(scan(host, "fan-out", alert.Scan{Port: 445, Targets: 60, Answered: 9}, 1, 1))}, scope.Suspected, .8},
+		{"a server whose clients answer so far", []said{alertOf(scan(host, "fan-out", alert.Scan{Port: 445, Targets: 60, Answered: 36, Pending: 20}, 1, 1))}, scope.Seen, 0},
 		{"scan, slow", []said{alertOf(scan(host, "slow", few, 1, 1))}, scope.Suspected, .7},
 		{"scan, vertical", []said{alertOf(scan(host, "vertical", alert.Scan{Targets: 1, Refused: 20}, 1, 1))}, scope.Suspected, .5},
 		{"scan of SSH", []said{alertOf(scan(host, "sequential", alert.Scan{Port: 22, Targets: 20}, 1, 1))}, scope.Suspected, .72},

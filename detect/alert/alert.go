@@ -110,11 +110,19 @@ type Scan struct {
 	Answered  uint64       // attempts answered by SYN-ACK
 	Refused   uint64       // attempts answered by RST or ICMP unreachable
 	Silent    uint64       // attempts not answered in time
+	Pending   uint64       // attempts so young that their answers may be on the way
 	Rate      float64      // new destinations a second, from first to last
 	Attempts  uint64       // distinct attempts at the time of the first alert: the delay of detection
 	LLR       float64      // log-likelihood ratio of the sequential test at the alarm, 0 when another rule fired
 	Sources   uint64       // distinct sources of a distributed scan, else 0
 	Sample    []netip.Addr // some of the destinations, in the order attempted
+}
+
+// MostlyAnswered reports whether nine in ten targets answered, of those that had
+// the time to.
+func (s *Scan) MostlyAnswered() bool {
+	due := max(s.Targets, s.Answered+s.Refused+s.Silent)
+	return s.Answered*10 >= (due-min(s.Pending, due))*9
 }
 
 // Flood is the evidence of a flood: many sources, one target.

@@ -26,7 +26,9 @@ type life struct {
 	pace    alert.Pace
 	targets sketch // distinct destinations since the alarm
 
-	first   int64 // like last
+	first   int64  // like last
+	aged    uint64 // attempts that an answer is due to
+	aging   uint64 // attempts when the alert was last visited
 	sample  []netip.Addr
 	ports   []uint16
 	atAlarm uint64 // attempts at the alarm
@@ -34,6 +36,7 @@ type life struct {
 	sources uint64 // of a distributed scan
 	llr     float64
 	seq     int
+	told    verdict // as last said
 	frames  []alert.FrameRef
 
 	keys []sourceKey // of the sources that it belongs to
@@ -44,6 +47,7 @@ type life struct {
 	host     ip.Addr        // whom the alert is about
 	orig     netip.AddrPort // of the deciding attempt
 	resp     netip.AddrPort
+	_        [32]byte // up to a whole number of cache lines
 }
 
 // lifeKind is what an open alert is about.
@@ -118,11 +122,19 @@ func (t *lives) close(place int32) {
 	}
 }
 
-// closeQuiet closes the alerts that nothing was added to for long enough.
-func (d *Detector) closeQuiet(now int64) {
+// visit looks at each alert once a second. It closes those that nothing was added
+// to for long enough, and says anew those that turn out to be worse.
+func (d *Detector) visit(now int64) {
 	for i, l := range d.lives.places {
-		if l != nil && now-l.last >= l.quiet {
+		switch {
+		case l == nil:
+		case now-l.last >= l.quiet:
 			d.close(int32(i+1), l.last+l.quiet)
+		default:
+			l.aged, l.aging = l.aging, l.attempts
+			if d.judge(l).news(l.told, l.inside) {
+				d.say(l, alert.PhaseUpdate, now)
+			}
 		}
 	}
 }
@@ -143,6 +155,7 @@ func (d *Detector) close(place int32, now int64) {
 	if l.kind == network {
 		d.leaveNet(l, place)
 	}
+	l.aged = l.attempts // nothing is waited for any more
 	d.say(l, alert.PhaseEnd, now)
 	d.lives.close(place)
 	for _, k := range l.keys {

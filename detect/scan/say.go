@@ -59,6 +59,8 @@ func (l *life) adopt(s *source, run *span) {
 		l.known += uint64(run.tried)
 	}
 	l.attempts += uint64(run.tried)
+	l.aged += uint64(run.tried - run.young)
+	l.aging = l.aged
 	l.answered += uint64(run.answered)
 	l.refused += uint64(run.refused)
 	l.silent += uint64(run.silent)
@@ -103,6 +105,7 @@ func (d *Detector) newLife(a *attempt, kind lifeKind, name string, host ip.Addr,
 		orig:  netip.AddrPortFrom(a.src.Netip(), a.sport),
 		resp:  netip.AddrPortFrom(a.dst.Netip(), a.port),
 		ports: []uint16{a.port},
+		told:  verdict{doubted: true},
 	}
 	key := strconv.Itoa(int(a.port))
 	if kind == several || kind == vertical || a.has(pooled) {
@@ -229,8 +232,9 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 	if phase == alert.PhaseStart {
 		l.pace.Due(l.count(), now)
 	}
+	l.told = d.judge(l)
 	a := alert.Alert{
-		ID: l.id, Seq: l.seq, Phase: phase, Rule: l.rule, Name: l.name, Severity: l.severity(),
+		ID: l.id, Seq: l.seq, Phase: phase, Rule: l.rule, Name: l.name, Severity: l.told.severity,
 		Time: time.Unix(0, now).UTC(), Host: l.host.Netip(), Orig: l.orig, Resp: l.resp,
 		Proto: uint8(packet.ProtoTCP), VLAN: l.vlan,
 		First: time.Unix(0, l.first).UTC(), Last: time.Unix(0, l.last).UTC(),
@@ -251,7 +255,7 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 func (l *life) scan() *alert.Scan {
 	s := &alert.Scan{
 		Port: l.port, Lateral: l.lateral, Targets: min(l.destinations(), max(l.attempts, 1)), Estimated: l.targets.estimated(),
-		Answered: l.answered, Refused: l.refused, Silent: l.silent,
+		Answered: l.answered, Refused: l.refused, Silent: l.silent, Pending: l.told.pending,
 		Attempts: l.atAlarm, LLR: l.llr, Sources: l.sources, Sample: slices.Clone(l.sample),
 	}
 	s.Rate = l.rate(s.Targets)
@@ -273,28 +277,4 @@ func (l *life) rate(n uint64) float64 {
 		return 0
 	}
 	return float64(n-1) / seconds
-}
-
-// severity says how much the alert matters: SMB swept from inside, and most of
-// it in vain, is what a worm does; a volume that mostly succeeds may be a
-// management server; the internet knocks at every door.
-func (l *life) severity() alert.Severity {
-	failed := l.refused+l.silent > l.answered
-	switch {
-	case l.kind == flood:
-		return alert.Medium
-	case l.kind == network:
-		return alert.Low
-	case !l.inside && l.answered > 0:
-		return alert.Medium
-	case !l.inside:
-		return alert.Low
-	case l.kind == vertical, !l.lateral:
-		return alert.Medium
-	case smb(l.port) && (failed || l.name == nameSequential):
-		return alert.Critical
-	case failed, smb(l.port), l.name == nameSequential:
-		return alert.High
-	}
-	return alert.Medium
 }

@@ -225,7 +225,7 @@ func (d *Detector) lapse(now int64) {
 		d.outside.contacts.advance(now)
 		d.alive.advance(now)
 		d.facts.advance(now)
-		d.closeQuiet(now)
+		d.visit(now)
 		d.tidy = now + 1e9
 	}
 	d.wake = min(d.tidy, d.attempts.dueAt())

@@ -276,6 +276,7 @@ func (o outcome) counted() outcome {
 // span is the part of what is counted of a source that belongs to its scan.
 type span struct {
 	tried, answered, refused, silent uint32
+	young                            uint32 // of tried, younger than answerDue
 	firstAt                          int64
 }
 
@@ -284,7 +285,7 @@ type span struct {
 // is infected in the afternoon does not scan since the morning. The run's beginning
 // is known to a tick, rounded down.
 func (s *source) recent(d *Detector) span {
-	all := span{s.tried, s.answered, s.refused, s.silent, s.firstAt}
+	all := span{s.tried, s.answered, s.refused, s.silent, s.young(d.tick(d.now)), s.firstAt}
 	limit := min(s.tried, keepTried)
 	at := func(back uint32) tick { return s.times[(s.tried-1-back)%keepTried] }
 	n := uint32(1)
@@ -297,7 +298,7 @@ func (s *source) recent(d *Detector) span {
 	if n == limit { // no such gap, as far as is remembered
 		return all
 	}
-	run := span{tried: n, firstAt: d.timeOf(at(n - 1))}
+	run := span{tried: n, young: min(all.young, n), firstAt: d.timeOf(at(n - 1))}
 	if n > keepTargets {
 		run.answered = all.answered - min(all.answered, all.tried-n)
 		run.refused, run.silent = all.refused, all.silent
@@ -315,6 +316,18 @@ func (s *source) recent(d *Detector) span {
 		}
 	}
 	return run
+}
+
+// young returns how many of the new destinations were tried so lately that their
+// answers may be on the way.
+func (s *source) young(now tick) uint32 {
+	limit := min(s.tried, keepTried)
+	for n := range limit {
+		if now.since(s.times[(s.tried-1-n)%keepTried]) >= answerDue {
+			return n
+		}
+	}
+	return s.tried
 }
 
 const (
