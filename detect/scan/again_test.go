@@ -111,3 +111,91 @@ func TestLongAgo(t *testing.T) {
 		b.none()
 	}
 }
+
+// TestGoesOverTheSame shows that a scanner that goes over its destinations again
+// scans for as long as it does, though it adds nothing to its alert; and that one
+// who afterwards uses what it has a few of, dead or not, does not.
+func TestGoesOverTheSame(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for range 60 {
+		b.sweep(worm, "10.9.0.1", 100, 445, 50*time.Millisecond, every7)
+		b.wait(time.Minute)
+	}
+	last := begin.Add(b.now - time.Minute)
+	for range 60 {
+		b.sweep(worm, "10.9.0.1", 12, 445, time.Second, every7)
+		b.wait(time.Minute)
+	}
+	end, s := b.last()
+	if s.Targets != 100 || s.Answered != 14 || s.Silent != 86 || end.Count != 100 || s.Rate < 19 {
+		t.Errorf("%d attempts, %v a second, %s", end.Count, s.Rate, summary(&end))
+	}
+	if end.Last.After(last.Add(2*time.Minute)) || end.Last.Before(last.Add(-time.Second)) || end.Time.Sub(end.Last) != time.Duration(quietAfter) {
+		t.Errorf("the last attempt was at %v, not %v or little later, the end at %v", end.Last, last, end.Time)
+	}
+	if end.Seq > 6 {
+		t.Errorf("%d words", end.Seq+1)
+	}
+}
+
+// TestScansNoMore shows that neither what TCP says again of a scan that is over
+// keeps its alert open, nor a few dead drives do.
+func TestScansNoMore(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	start := b.now
+	var last time.Time
+	for _, at := range []time.Duration{0, 31 * time.Second, 63 * time.Second, 127 * time.Second} { // as Linux does
+		b.wait(start + at - b.now)
+		b.sweep(worm, "10.9.0.1", 100, 445, 10*time.Millisecond, always(silent))
+		if at == 0 {
+			last = begin.Add(b.now - 10*time.Millisecond)
+		}
+	}
+	for range 60 {
+		b.wait(time.Minute)
+		b.sweep(worm, "10.9.0.1", 12, 445, time.Second, always(silent))
+	}
+	if end, _ := b.last(); !end.Last.Equal(last) {
+		t.Errorf("the last attempt was at %v, and not %v", end.Last, last)
+	}
+}
+
+// TestRelapse shows that a scanner that comes back on another day is told again,
+// and that neither a server that pushes is, nor a host with a few dead drives.
+func TestRelapse(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		n      int
+		o      func(int) outcome
+		alerts int
+	}{
+		{"worm", 100, every7, 3},
+		{"refused", 100, always(refused), 3},
+		{"server that pushes, also to stale clients", 100, every(4, silent), 1},
+		{"dead drives", 12, always(refused), 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t, Config{})
+			b.whole()
+			for range 3 {
+				for range 3 {
+					b.sweep(worm, "10.9.0.1", c.n, 445, 50*time.Millisecond, c.o)
+					b.wait(time.Hour)
+				}
+				b.wait(21 * time.Hour)
+			}
+			b.engine.Close()
+			starts := b.rec.starts()
+			if len(starts) != c.alerts {
+				t.Fatalf("alerts %q, want %d", summaries(starts), c.alerts)
+			}
+			for _, a := range b.rec.alerts {
+				if a.Phase == alert.PhaseEnd && a.Count != uint64(c.n) {
+					t.Errorf("%d attempts, %s", a.Count, summary(&a))
+				}
+			}
+		})
+	}
+}

@@ -121,7 +121,11 @@ func (d *Detector) tested(c *contact) bool {
 // note counts the destination if the source never contacted it within a week,
 // and then returns what to mark the attempt with. kh is the hash of the key.
 func (d *Detector) note(pop *population, c *contact, k sourceKey, kh uint64, m mark) mark {
-	ch := mix(kh, c.hd)
+	era := kh
+	if pop.eras.has(kh) {
+		era = pop.era(kh, k, c.now)
+	}
+	ch := mix(era, c.hd)
 	if pop.contacts.renew(ch) {
 		return 0
 	}

@@ -37,17 +37,20 @@ type life struct {
 	llr     float64
 	seq     int
 	told    verdict // as last said
+	again   int64   // latest of more than a few repeats that failed, like last
 	frames  []alert.FrameRef
 
 	keys []sourceKey // of the sources that it belongs to
 	pop  *population // where they are
+
+	failedAgain handful // destinations, since the alarm
 
 	rule     alert.Rule
 	id, name string
 	host     ip.Addr        // whom the alert is about
 	orig     netip.AddrPort // of the deciding attempt
 	resp     netip.AddrPort
-	_        [32]byte // up to a whole number of cache lines
+	_        [8]byte // up to a whole number of cache lines
 }
 
 // lifeKind is what an open alert is about.
@@ -128,11 +131,11 @@ func (d *Detector) visit(now int64) {
 	for i, l := range d.lives.places {
 		switch {
 		case l == nil:
-		case now-l.last >= l.quiet:
-			d.close(int32(i+1), l.last+l.quiet)
+		case now-l.latest() >= l.quiet:
+			d.close(int32(i+1), l.latest()+l.quiet)
 		default:
 			l.aged, l.aging = l.aging, l.attempts
-			if d.judge(l).news(l.told, l.inside) {
+			if v := d.judge(l); v.news(&l.told, l.inside) {
 				d.say(l, alert.PhaseUpdate, now)
 			}
 		}
@@ -144,7 +147,7 @@ func (d *Detector) visit(now int64) {
 func (d *Detector) closeAll(now int64) {
 	for i, l := range d.lives.places {
 		if l != nil {
-			d.close(int32(i+1), max(now, l.last))
+			d.close(int32(i+1), max(now, l.latest()))
 		}
 	}
 }
@@ -163,6 +166,10 @@ func (d *Detector) close(place int32, now int64) {
 			s.life, s.llr = 0, 0
 			s.learn()
 			s.restart()
+			if l.relapses() {
+				s.scanned = d.tick(now)
+				l.pop.eras.add(k.hash(k.addr.Hash()))
+			}
 		}
 	}
 	if l.kind == flood {

@@ -152,6 +152,9 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	if a.has(firstNet) {
 		d.conclude(a, a.netKey(), now)
 	}
+	if !counts && o != answered && a.has(inside) {
+		d.again(a)
+	}
 }
 
 // settleSwept does what settle does for a sweep whose alert is still open, and

@@ -237,7 +237,7 @@ func (d *Detector) say(l *life, phase alert.Phase, now int64) {
 		ID: l.id, Seq: l.seq, Phase: phase, Rule: l.rule, Name: l.name, Severity: l.told.severity,
 		Time: time.Unix(0, now).UTC(), Host: l.host.Netip(), Orig: l.orig, Resp: l.resp,
 		Proto: uint8(packet.ProtoTCP), VLAN: l.vlan,
-		First: time.Unix(0, l.first).UTC(), Last: time.Unix(0, l.last).UTC(),
+		First: time.Unix(0, l.first).UTC(), Last: time.Unix(0, l.latest()).UTC(),
 		Count: l.attempts, Frames: slices.Clone(l.frames),
 	}
 	l.seq++

@@ -78,8 +78,9 @@ type sourceHead struct {
 	hash uint32
 	life int32 // the open alert's place plus 1, 0 when there is none
 
-	last   tick  // latest new destination
-	lastAt int64 // the same, Unix nanoseconds
+	last   tick   // latest new destination
+	era    uint32 // see eras
+	lastAt int64  // the same, Unix nanoseconds
 	// most is the greatest number of new destinations that the source tried
 	// in one go while hardly any failed: what a management server may do.
 	most               uint32
@@ -98,6 +99,7 @@ type sourceHead struct {
 	nframes uint32   // how many frames there are
 
 	day, today uint32   // see custom
+	scanned    tick     // when an alert about it was closed that it may relapse after, 0 when there was none in this era
 	knownAs    outcomes // what they came to, of known
 }
 
@@ -120,6 +122,7 @@ type population struct {
 	used      int // sources in chunks
 	limit     int
 	contacts  memory // who contacted whom
+	eras      eras   // of these
 	random    random
 	evicted   uint64
 }
@@ -211,6 +214,7 @@ func (p *population) clear() {
 	p.newcomers.clear()
 	p.index.clear()
 	p.used = 0
+	p.eras = eras{}
 }
 
 // count notes a new destination. Of a source that an alert is open about, the

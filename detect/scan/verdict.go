@@ -16,12 +16,15 @@ type verdict struct {
 	early    bool   // more than a tenth of what is counted was open
 	settled  bool   // nothing was
 	pending  uint64 // attempts that may be answered yet, and that the doubt leaves out
+	again    int64  // of the life
 }
 
-// news reports whether there is more to fear of a source than was told, or whether
-// it is known by now what came of a scan that was told of early.
-func (v verdict) news(told verdict, inside bool) bool {
-	return v.severity > told.severity || told.doubted && !v.doubted || inside && told.early && v.settled
+// news reports whether there is more to fear of a source than was told, whether it
+// is known by now what came of a scan that was told of early, or whether it goes
+// over the same destinations.
+func (v *verdict) news(told *verdict, inside bool) bool {
+	return v.severity > told.severity || told.doubted && !v.doubted ||
+		inside && told.early && v.settled || v.again-told.again >= tellAgain
 }
 
 // judge returns the verdict by now. Most failed, if it did when the attempts that
@@ -39,7 +42,9 @@ func (d *Detector) judge(l *life) verdict {
 	default:
 		failed += open - young
 	}
-	v := verdict{failed: failed > l.answered, early: open*10 > l.attempts, settled: open == 0}
+	v := verdict{
+		failed: failed > l.answered, early: open*10 > l.attempts, settled: open == 0, again: l.again,
+	}
 	v.severity = l.severity(v.failed)
 	if l.name == nameFanOut || l.name == nameSlow {
 		if l.told.doubted {

@@ -1,0 +1,83 @@
+package scan
+
+// A worm may go over the same addresses again and again. That adds nothing to the
+// alert that is open about it, but it goes on; and long after that was closed, it
+// is a scan as any. A host that was cured in between is not taken for one that
+// still polls what it knows.
+
+const (
+	// manyAgain is how many destinations a scanner must fail at, in vain as before,
+	// that it goes over them again: a host has fewer dead drives and printers.
+	manyAgain = 16
+	// synRepeats is for how long systems repeat a SYN (Linux: 127 s).
+	synRepeats = int64(130e9)
+	// goneFor is how long after its alert a scanner's contacts count anew.
+	goneFor = 4 * hour
+	// tellAgain is how often it is said that a scanner goes over the same.
+	tellAgain = int64(3600e9)
+)
+
+// again notes the failure of an attempt that is no first contact. If the source has
+// an alert open, most of which failed, it still scans.
+func (d *Detector) again(a *attempt) {
+	if !d.lives.scanning(a.src) {
+		return
+	}
+	s := d.source(a, a.key())
+	if s == nil || s.life == 0 {
+		return
+	}
+	l := d.lives.get(s.life)
+	if l.told.failed && a.time-l.last >= synRepeats && l.failedAgain.add(hash32(a.dst.Hash())) {
+		l.again = max(l.again, a.time)
+	}
+}
+
+// latest returns when the scan was seen last.
+func (l *life) latest() int64 { return max(l.last, l.again) }
+
+// handful holds the latest destinations, as far as they differ, by hash.
+type handful struct {
+	hashes [manyAgain]uint32
+	n      uint32
+}
+
+// add notes a destination, and reports whether it is one more than are held.
+func (f *handful) add(h uint32) bool {
+	for _, held := range f.hashes {
+		if held == h {
+			return false
+		}
+	}
+	f.hashes[f.n%manyAgain] = h
+	f.n++
+	return f.n > manyAgain
+}
+
+// relapses reports whether the source of an alert that ends is to be looked at
+// anew after a while: it swept many in vain.
+func (l *life) relapses() bool {
+	return l.inside && l.told.failed && l.refused+l.silent > manyAgain
+}
+
+// eras tells, by a bit for some of the hash, which sources may be in another era
+// than the first. The others need not be looked for.
+type eras [16]uint64
+
+func (e *eras) has(kh uint64) bool { return e[kh>>6%16]>>(kh%64)&1 != 0 }
+
+func (e *eras) add(kh uint64) { e[kh>>6%16] |= 1 << (kh % 64) }
+
+// era returns what the contacts of a source are remembered under, by the hash of
+// its key: what it knew when it scanned is not what it knows in a new era.
+func (p *population) era(kh uint64, k sourceKey, now tick) uint64 {
+	s := p.find(kh, k)
+	if s == nil {
+		return kh
+	}
+	if s.scanned != 0 && now.since(s.scanned) >= goneFor {
+		s.era++
+		s.scanned = 0
+	}
+	return kh ^ uint64(s.era)*seedA
+}
