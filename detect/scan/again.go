@@ -1,13 +1,12 @@
 package scan
 
-// A worm may go over the same addresses again and again. That adds nothing to the
-// alert that is open about it, but it goes on; and long after that was closed, it
-// is a scan as any. A host that was cured in between is not taken for one that
-// still polls what it knows.
+// A worm may go over the same addresses again and again. To the alert that is open
+// about it that adds nothing, but it lasts; long after the alert was closed, it is
+// a scan like any other, for the host may have been cleaned in between.
 
 const (
-	// manyAgain is how many destinations a scanner must fail at, in vain as before,
-	// that it goes over them again: a host has fewer dead drives and printers.
+	// manyAgain is how many destinations fail again at the most where a host does not
+	// scan: that many dead drives and printers it may have.
 	manyAgain = 16
 	// synRepeats is for how long systems repeat a SYN (Linux: 127 s).
 	synRepeats = int64(130e9)

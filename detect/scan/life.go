@@ -135,7 +135,7 @@ func (d *Detector) visit(now int64) {
 			d.close(int32(i+1), l.latest()+l.quiet)
 		default:
 			l.aged, l.aging = l.aging, l.attempts
-			if v := d.judge(l); v.news(&l.told, l.inside) {
+			if v := d.judge(l); v.news(&l.told) {
 				d.say(l, alert.PhaseUpdate, now)
 			}
 		}

@@ -11,26 +11,29 @@ const answerDue = second / 2
 // A verdict is what an alert makes of how much of its scan was in vain.
 type verdict struct {
 	severity alert.Severity
-	failed   bool   // more of it than was answered
-	doubted  bool   // found by volume, nearly all was answered: a server may push to its clients
-	early    bool   // more than a tenth of what is counted was open
-	settled  bool   // nothing was
-	pending  uint64 // attempts that may be answered yet, and that the doubt leaves out
-	again    int64  // of the life
+	failed   bool // more of it than was answered
+
+	// Of what was found by volume:
+	doubted bool   // nearly all was answered, so that it may be a server that pushes to its clients
+	early   bool   // more than a tenth was open
+	settled bool   // nothing was
+	pending uint64 // attempts that an answer may be on the way to, and that the doubt leaves out
+
+	again int64 // of the life
 }
 
 // news reports whether there is more to fear of a source than was told, whether it
 // is known by now what came of a scan that was told of early, or whether it goes
 // over the same destinations.
-func (v *verdict) news(told *verdict, inside bool) bool {
-	return v.severity > told.severity || told.doubted && !v.doubted ||
-		inside && told.early && v.settled || v.again-told.again >= tellAgain
+func (v *verdict) news(told *verdict) bool {
+	return v.severity > told.severity || told.doubted && !v.doubted || told.early && v.settled ||
+		v.again-told.again >= tellAgain
 }
 
-// judge returns the verdict by now. Most failed, if it did when the attempts that
-// the alarm counted had the time to be answered. What is found by volume is
-// doubted for as long as attempts that still have it can make up for the others,
-// and not again because it goes faster.
+// judge returns the verdict by now. What is open counts as failed, but for attempts
+// that an answer may be on the way to. Of the severity these are left out until all
+// that the alarm counted are due, of the doubt until it was told that there is
+// none: a scan that goes faster is not to be doubted again.
 func (d *Detector) judge(l *life) verdict {
 	open := l.attempts - min(l.answered+l.refused+l.silent, l.attempts)
 	young := min(open, l.attempts-l.aged)
@@ -42,9 +45,7 @@ func (d *Detector) judge(l *life) verdict {
 	default:
 		failed += open - young
 	}
-	v := verdict{
-		failed: failed > l.answered, early: open*10 > l.attempts, settled: open == 0, again: l.again,
-	}
+	v := verdict{failed: failed > l.answered, again: l.again}
 	v.severity = l.severity(v.failed)
 	if l.name == nameFanOut || l.name == nameSlow {
 		if l.told.doubted {
@@ -54,6 +55,7 @@ func (d *Detector) judge(l *life) verdict {
 			Targets: l.destinations(), Answered: l.answered, Refused: l.refused, Silent: l.silent, Pending: v.pending,
 		}
 		v.doubted = s.MostlyAnswered()
+		v.early, v.settled = open*10 > l.attempts, open == 0
 	}
 	return v
 }
