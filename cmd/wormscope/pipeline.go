@@ -103,6 +103,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 		p.contacts,
 		exposure.New(voice, zones, exposure.Config{Ports: s.Lateral}),
 		p.scans,
+		p.scans.Lateral(),
 		p.shares,
 	}
 	if len(s.Policy.Closed) > 0 {

@@ -80,6 +80,7 @@ const (
 	exempt                     // its source may scan
 	withData                   // one of its SYNs carried data
 	aborted                    // its handshake was not completed: an RST followed the answer, or the answer again
+	unheard                    // it goes on though its answer was not seen so far
 )
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }

@@ -6,9 +6,9 @@ import (
 )
 
 // tap is what is known of the place the packets are copied from: whether it
-// sees both directions. A sweep that nobody answers is no evidence; what
-// counts is connections that went on though their SYN-ACK was never seen, and
-// SYN-ACKs that nobody was seen to ask for.
+// sees both directions, and all of them. A sweep that nobody answers is no
+// evidence; what counts is connections that went on though their SYN-ACK was
+// never seen, and SYN-ACKs that nobody was seen to ask for.
 type tap struct {
 	syns      uint32 // attempts seen
 	matched   uint32 // SYN-ACKs that answered one
@@ -16,6 +16,7 @@ type tap struct {
 	lone      uint32 // SYN-ACKs without an attempt
 	responded uint32 // of these, the client was then seen to send something
 	segments  bool   // any were seen that neither open nor end a connection
+	leak      leak
 }
 
 const (
@@ -24,7 +25,8 @@ const (
 	oneWay = 49
 	// fewest of each kind of evidence.
 	fewestMissing, fewestLone = 3, 8
-	// enough matched answers settle that the tap is whole.
+	// enough matched answers settle that the tap shows both directions, and as
+	// many connections that are seen to go on whether it leaks.
 	enough = 20
 	// forgetTap is where all counts are halved, so that a tap that changes is
 	// noticed.
@@ -54,14 +56,16 @@ func (t *tap) serverOnly() bool {
 
 // settled reports whether there is nothing more to learn from segments with
 // data.
-func (t *tap) settled() bool { return t.matched >= enough || t.clientOnly() }
+func (t *tap) settled() bool { return t.leak.looked() || t.clientOnly() }
+
+// mute reports whether silence says nothing: answers are not seen, or most of
+// them.
+func (t *tap) mute() bool { return t.clientOnly() || t.leak.most() }
 
 // matched counts a SYN-ACK that answered an attempt.
 func (d *Detector) matched() {
 	d.tap.see(&d.tap.matched)
-	if d.tap.matched >= enough { // the tap is whole, or a flood is over
-		d.wonder()
-	}
+	d.wonder() // a flood may be over
 }
 
 // wonder says anew whether segments with data are of interest.
@@ -70,40 +74,6 @@ func (d *Detector) wonder() {
 	if curious != d.curious {
 		d.curious = curious
 		d.changed()
-	}
-}
-
-// progress looks at a segment of a connection that may be under way: what an
-// originator sends after its SYN. It tells that a handshake was completed, and
-// whether the tap saw the other half of it.
-func (d *Detector) progress(p *packet.Packet) {
-	src, dst, port := p.Src.Addr, p.Dst.Addr, p.Dst.Port
-	if d.tap.settled() && !d.targets.watches(dst) {
-		return
-	}
-	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
-	if a == nil || a.has(completed|stealth) || a.sport != p.Src.Port && a.sport2 != p.Src.Port {
-		return
-	}
-	if a.has(shadow) {
-		a.marks |= completed
-		d.tap.see(&d.tap.responded)
-		return
-	}
-	if p.Flags&packet.ACK == 0 && (p.Flags&packet.RST == 0 || a.waits()) {
-		return // a NULL, FIN or Xmas probe, or an RST of one who gives up, is no progress
-	}
-	a.marks |= completed
-	if p.Flags&packet.RST != 0 {
-		a.marks |= aborted
-	}
-	if a.has(arrived) && p.Flags&packet.RST == 0 { // the true owners of spoofed sources send RST
-		d.targets.complete(a.dst)
-	}
-	if a.waits() {
-		d.tap.see(&d.tap.missing)
-		d.wonder()
-		d.answer(a, answered, p.Time)
 	}
 }
 

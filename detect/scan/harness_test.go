@@ -67,7 +67,7 @@ func newBedInside(t testing.TB, cfg Config, prefixes []netip.Prefix) *bed {
 	t.Helper()
 	rec := &recorder{}
 	d := New(rec, zonesOf(t, prefixes), cfg)
-	return &bed{t: t, rec: rec, d: d, engine: detect.NewEngine(d)}
+	return &bed{t: t, rec: rec, d: d, engine: detect.NewEngine(d, d.Lateral())}
 }
 
 func ad(s string) netip.Addr { return netip.MustParseAddr(s) }

@@ -24,6 +24,8 @@ func (d *Detector) accept(p *packet.Packet) {
 	case a.waits():
 		d.matched()
 		d.answer(a, answered, p.Time)
+	case a.has(unheard):
+		d.heard(a)
 	case !a.has(completed) && p.Time-a.time > answerAgain:
 		a.marks |= aborted
 	}
@@ -40,7 +42,7 @@ func (d *Detector) reset(p *packet.Packet) {
 			d.early.keep(h, p, refused)
 		}
 		if d.curious {
-			d.progress(p)
+			d.goOn(p)
 		}
 		return
 	}
@@ -65,8 +67,7 @@ func (d *Detector) unreachable(p *packet.Packet) {
 	if in.InnerProto != packet.ProtoTCP || p.Proto == packet.ProtoICMP && in.Code == codeFragmentation {
 		return
 	}
-	d.advance(p.Time)
-	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
+	d.stamp(p)
 	src, dst, port := in.InnerSrc.Addr, in.InnerDst.Addr, in.InnerDst.Port
 	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
 	if a == nil || !a.waits() {
@@ -94,13 +95,16 @@ func (d *Detector) answer(a *attempt, o outcome, now int64) {
 }
 
 // timeout ends an attempt that had no answer in time. Where the tap does not
-// see answers, or where none is due, silence says nothing.
+// see answers, or where none is due, silence says nothing. Elsewhere it is a
+// reason to look at the tap again.
 func (d *Detector) timeout(a *attempt) {
-	if a.has(stealth|shadow) || d.tap.clientOnly() {
+	if a.has(stealth|shadow) || d.tap.mute() {
 		d.stats.unknown++
 		d.release(a)
 		return
 	}
+	d.tap.leak.again(d.now)
+	d.wonder()
 	d.settle(a, silent, a.time+silentAfter)
 }
 

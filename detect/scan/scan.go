@@ -142,8 +142,9 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 }
 
 // Wants asks for the TCP segments that open and refuse connections and for ICMP;
-// for all others only while the tap is not known to be whole, or a
-// flood is suspected.
+// for all others only while the tap is not known to be whole, now and then to
+// see whether it still is, or while a flood is suspected. What Lateral returns
+// asks for more.
 func (d *Detector) Wants() detect.Interest {
 	kinds := detect.TCPControl | detect.ICMP
 	if d.curious {
@@ -166,14 +167,13 @@ func (d *Detector) Packet(p *packet.Packet) {
 		d.control(p)
 	case d.curious:
 		d.tap.segments = true
-		d.progress(p)
+		d.goOn(p)
 	}
 }
 
 // control looks at a segment that opens or closes a connection.
 func (d *Detector) control(p *packet.Packet) {
-	d.advance(p.Time)
-	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
+	d.stamp(p)
 	switch {
 	case p.Flags&(packet.ACK|packet.RST) == 0:
 		d.try(p)
@@ -182,8 +182,14 @@ func (d *Detector) control(p *packet.Packet) {
 	case p.Flags&packet.RST != 0:
 		d.reset(p)
 	case d.curious:
-		d.progress(p)
+		d.goOn(p)
 	}
+}
+
+// stamp lets time pass to that of the present packet.
+func (d *Detector) stamp(p *packet.Packet) {
+	d.advance(p.Time)
+	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
 }
 
 // sight is the present packet.

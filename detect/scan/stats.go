@@ -43,6 +43,11 @@ type Stats struct {
 	// ClientOnly: the tap shows what clients send and not what servers do, so
 	// that silence says nothing. ServerOnly: the other way round.
 	ClientOnly, ServerOnly bool
+	// Unheard is how many in a hundred connections went on though their answer is
+	// not in the capture, 0 where hardly any did.
+	Unheard float64
+	// Mute: so many of the latest that silence says nothing.
+	Mute bool
 }
 
 // Stats returns the counts so far.
@@ -58,6 +63,7 @@ func (d *Detector) Stats() Stats {
 		ContactsEvicted:  d.inside.contacts.evicted + d.outside.contacts.evicted,
 		Open:             len(d.lives.places) - len(d.lives.free),
 		ClientOnly:       d.tap.clientOnly(), ServerOnly: d.tap.serverOnly(),
+		Unheard: d.tap.leak.share(), Mute: d.tap.leak.most(),
 	}
 }
 
@@ -85,6 +91,10 @@ func (s *Stats) Warnings() []string {
 		"failed connections can't be told from answered ones, so only scans of great volume are found")
 	say(s.ServerOnly, "half-duplex capture: only what servers send is here; "+
 		"scans are found by the answers only, of hosts that many servers answered")
+	say(s.Unheard > 0 && !s.ClientOnly, "%.0f%% of the connections that were looked at went on without an answer that was captured: "+
+		"the capture lacks packets", s.Unheard)
+	say(s.Mute && !s.ClientOnly, "most answers are missing from the capture; failed connections can't be told from answered ones, "+
+		"so only scans of great volume are found")
 	say(s.ClockSet > 0, "the capture's clock went back %d times; scans that span such a time may be missed", s.ClockSet)
 	say(s.SourcesEvicted > 0, "more sources than the scan detector remembers: %d were let go; "+
 		"slow scans may be missed", s.SourcesEvicted)

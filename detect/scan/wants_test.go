@@ -8,7 +8,8 @@ import (
 )
 
 // TestWantsDataOnlyWhileCurious: once the tap is known to be whole, segments
-// with data are of no interest, until a flood is suspected.
+// with data are of no interest, until a flood is suspected, or attempts go
+// unanswered.
 func TestWantsDataOnlyWhileCurious(t *testing.T) {
 	b := newBed(t, Config{})
 	asked := 0
@@ -32,5 +33,14 @@ func TestWantsDataOnlyWhileCurious(t *testing.T) {
 	b.wait(time.Minute) // more than floodWithin
 	b.syn(ad("192.0.2.1"), ad("10.0.0.1"), 445)
 	b.try(ad("10.0.0.2"), ad("10.0.0.3"), 80, answered)
-	check("when it is over", false, 3)
+	check("when it is over, and nobody was answered", true, 2)
+	b.whole()
+	check("when the tap is known to be whole still", false, 3)
+	b.syn(ad("10.0.0.2"), ad("10.0.0.4"), 80)
+	b.wait(6 * time.Second)
+	check("soon after", false, 3)
+	b.wait(time.Duration(lookEvery))
+	b.syn(ad("10.0.0.2"), ad("10.0.0.5"), 80)
+	b.wait(6 * time.Second)
+	check("when an attempt goes unanswered again", true, 4)
 }

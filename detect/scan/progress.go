@@ -1,0 +1,134 @@
+package scan
+
+import (
+	"wormscope/capture/packet"
+	"wormscope/detect"
+)
+
+// mostSent bounds what an originator sends while its attempt is remembered, as
+// far as that tells the answers to it from segments of another connection.
+const mostSent = 1 << 24
+
+// goOn looks at a segment of a connection that may be under way, while those of
+// all ports are asked for: for the tap's sake, or for that of a target that may
+// be flooded.
+func (d *Detector) goOn(p *packet.Packet) {
+	if d.tap.settled() && !d.targets.watches(p.Dst.Addr) {
+		return
+	}
+	if !d.progress(p) {
+		d.reply(p)
+	}
+}
+
+// progress looks at what may be a segment that an originator sends after its
+// SYN, and reports whether it is to where its sender tried to connect to. It
+// tells that a handshake was completed, and whether the tap saw the other half
+// of it.
+func (d *Detector) progress(p *packet.Packet) bool {
+	src, dst, port := p.Src.Addr, p.Dst.Addr, p.Dst.Port
+	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
+	if a == nil {
+		return false
+	}
+	if a.has(completed|stealth) || a.sport != p.Src.Port && a.sport2 != p.Src.Port {
+		return true
+	}
+	if a.has(shadow) {
+		a.marks |= completed
+		d.tap.see(&d.tap.responded)
+		return true
+	}
+	if p.Flags&packet.ACK == 0 && (p.Flags&packet.RST == 0 || a.waits()) {
+		return true // a NULL, FIN or Xmas probe, or an RST of one who gives up, is no progress
+	}
+	d.complete(a, p)
+	return true
+}
+
+// reply looks at what may be a segment of a responder: none sends any but a
+// SYN-ACK or RST before the handshake is complete.
+func (d *Detector) reply(p *packet.Packet) {
+	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
+	a := d.attempts.find(pairHash(client.Hash(), server.Hash(), port), client, server, port)
+	if a == nil || a.has(completed|stealth|shadow) || p.Flags&(packet.ACK|packet.RST) != packet.ACK {
+		return
+	}
+	if a.wasSent(p.Dst.Port, p.Ack) {
+		d.complete(a, p)
+	}
+}
+
+// wasSent reports whether a segment to port sport acknowledges what may have
+// been sent after the SYN.
+func (a *attempt) wasSent(sport uint16, ack uint32) bool {
+	return sport == a.sport && ack-(a.seq+1) <= mostSent || sport == a.sport2 && ack-(a.seq2+1) <= mostSent
+}
+
+// complete notes that the handshake of an attempt is complete, as a segment
+// after it shows.
+func (d *Detector) complete(a *attempt, p *packet.Packet) {
+	d.stamp(p)
+	a.marks |= completed
+	if p.Flags&packet.RST != 0 { // the true owners of spoofed sources send RST
+		a.marks |= aborted
+	} else if a.has(arrived) {
+		d.targets.complete(a.dst)
+	}
+	switch {
+	case a.waits():
+		a.marks |= unheard
+		d.tap.see(&d.tap.missing)
+		d.tap.leak.note(true)
+		d.wonder()
+		d.answer(a, answered, p.Time)
+	case a.state == answered && !a.has(aborted):
+		d.tap.leak.note(false)
+		d.wonder()
+	}
+}
+
+// heard takes back that the SYN-ACK of an attempt was not seen: it comes later
+// than what it let the originator send.
+func (d *Detector) heard(a *attempt) {
+	a.marks &^= unheard
+	d.tap.missing -= min(d.tap.missing, 1)
+	d.tap.leak.heard()
+	d.matched()
+}
+
+// Lateral returns what looks, for the same detector, at the segments that lateral
+// ports send and are sent once a connection is open. Most of these are decoded
+// for others anyway, so that what becomes of attempts there is known from more
+// than their SYN-ACK, however whole the tap seems to be.
+func (d *Detector) Lateral() detect.Detector { return lateralSegments{d} }
+
+type lateralSegments struct{ of *Detector }
+
+// Wants asks for the segments on lateral ports that do not open a connection.
+func (l lateralSegments) Wants() detect.Interest {
+	var ports []uint16
+	for port, c := range l.of.ports.class {
+		if c == lateral {
+			ports = append(ports, uint16(port)) //nolint:gosec // G115: there are 65,536.
+		}
+	}
+	return detect.Interest{Kinds: detect.TCPData | detect.TCPClose, From: ports, To: ports}
+}
+
+// Packet looks at one segment.
+func (l lateralSegments) Packet(p *packet.Packet) {
+	d := l.of
+	switch {
+	case !d.tap.settled(): // then those of all ports are looked at
+	case d.ports.class[p.Dst.Port] == lateral && d.progress(p):
+	case d.ports.class[p.Src.Port] == lateral:
+		d.reply(p)
+	}
+}
+
+// Tick does nothing: time is the other's.
+func (l lateralSegments) Tick(int64) {}
+
+// Close does nothing.
+func (l lateralSegments) Close(int64) {}
