@@ -81,6 +81,7 @@ const (
 	withData                   // one of its SYNs carried data
 	aborted                    // its handshake was not completed: an RST followed the answer, or the answer again
 	unheard                    // it goes on though its answer was not seen so far
+	repeated                   // its SYN was sent again after a while, as a TCP that waits does
 )
 
 func (a *attempt) has(m mark) bool { return a.marks&m != 0 }
@@ -93,10 +94,13 @@ func (a *attempt) waits() bool { return a.state == open || a.state == silent }
 func (a *attempt) forget() { *a = attempt{time: a.time, number: a.number} }
 
 // repeat notes another SYN of the same attempt, and marks that it gives it.
-func (a *attempt) repeat(sport uint16, seq uint32, marks mark) {
+func (a *attempt) repeat(sport uint16, seq uint32, at int64, marks mark) {
 	a.marks |= marks
-	if sport != a.sport || seq != a.seq {
+	switch {
+	case sport != a.sport || seq != a.seq:
 		a.sport2, a.seq2 = sport, seq
+	case at-a.time > sentAgain:
+		a.marks |= repeated
 	}
 }
 

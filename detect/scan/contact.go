@@ -69,7 +69,7 @@ func marksOf(p *packet.Packet) (m mark) {
 
 // retry looks at a further SYN of an attempt.
 func (d *Detector) retry(a *attempt, h uint64, p *packet.Packet) {
-	a.repeat(p.Src.Port, p.Seq, marksOf(p)&withData)
+	a.repeat(p.Src.Port, p.Seq, p.Time, marksOf(p)&withData)
 	d.answerEarly(a, h, p)
 }
 
@@ -112,7 +112,7 @@ func (d *Detector) tested(c *contact) bool {
 	case lateral, watched:
 		return true
 	case public:
-		return d.roles.of(c.dst) != isOutside
+		return d.roles.of(c.dst) != isOutside && (c.dst.Is4() || d.alive.has(routeHash(c.dst)))
 	default:
 		return d.lives.scanning(c.src)
 	}

@@ -26,7 +26,8 @@ type netCell struct {
 	sources  [netBits]uint64 // linear counting: a bit for a source
 	dests    [4]uint64       // a bit for an address, by its last byte
 	firstDst ip.Addr
-	_        [16]byte // up to a whole number of cache lines
+	down     outage
+	_        [14]byte // up to a whole number of cache lines
 }
 
 const (
@@ -126,11 +127,19 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 		c.turn(t, now)
 	}
 	c.untold.tally(a.state)
+	last := lastByte(a.dst, hd)
 	if a.state == answered {
 		c.answers++
+		c.down.end(last)
 		return
 	}
-	c.fail(a.src.Hash(), a.dst, hd)
+	c.fail(a.src.Hash(), last)
+	if a.has(inside) {
+		if c.down.has(last) {
+			a.weight = min(a.weight, weightShared)
+		}
+		c.down.fail(last)
+	}
 	if c.fails%spreadStep == 0 && c.fails >= spreadSources && c.spread() >= spreadTargets {
 		d.judgeSpread(c, a, now)
 	}
@@ -140,14 +149,18 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 const spreadStep = 16
 
 // fail counts a failure.
-func (c *netCell) fail(src uint64, dst ip.Addr, hd uint64) {
+func (c *netCell) fail(src uint64, last uint8) {
 	c.fails++
 	c.sources[src/64%netBits] |= 1 << (src % 64)
-	last := hd
-	if dst.Is4() {
-		last = dst.Lo
+	c.dests[last/64] |= 1 << (last % 64)
+}
+
+// lastByte stands for an address in its network.
+func lastByte(a ip.Addr, hash uint64) uint8 {
+	if a.Is4() {
+		return uint8(a.Lo) //nolint:gosec // G115: the last byte.
 	}
-	c.dests[last/64%4] |= 1 << (last % 64)
+	return uint8(hash) //nolint:gosec // G115: any will do.
 }
 
 func (d *Detector) judgeSpread(c *netCell, a *attempt, now int64) {
@@ -167,6 +180,7 @@ func (c *netCell) turn(now tick, at int64) {
 	n := c.distinct()
 	c.hours = min(c.hours+1, 24)
 	c.usual = (c.usual*(c.hours-1) + n) / c.hours
+	c.down.fade(now.since(c.start) / hour)
 	c.start, c.startAt, c.fails, c.answers = now, at, 0, 0
 	c.sources, c.dests = [netBits]uint64{}, [4]uint64{}
 	if c.life == 0 {

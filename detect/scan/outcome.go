@@ -26,7 +26,7 @@ func (d *Detector) accept(p *packet.Packet) {
 		d.answer(a, answered, p.Time)
 	case a.has(unheard):
 		d.heard(a)
-	case !a.has(completed) && p.Time-a.time > answerAgain:
+	case !a.has(completed) && p.Time-a.time > sentAgain:
 		a.marks |= aborted
 	}
 }
@@ -143,7 +143,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	if counts {
 		d.judgeNet(a, hd, now)
 	}
-	d.enliven(o, hd, hp)
+	d.enliven(a.dst, o, hd, hp)
 	if o == answered && a.has(inside) && a.has(first|arrived) {
 		d.alive.see(clientHash(a.src.Hash()))
 	}
@@ -173,7 +173,7 @@ func (d *Detector) settleSwept(a *attempt) bool {
 		hd := a.dst.Hash()
 		hp := portHash(hd, a.port)
 		d.peeked = d.alive.peek(hd) ^ d.alive.peek(hp)
-		d.enliven(a.state, hd, hp)
+		d.enliven(a.dst, a.state, hd, hp)
 	}
 	d.tally(s, a)
 	return true
@@ -189,17 +189,24 @@ func (d *Detector) tally(s *source, a *attempt) {
 }
 
 // enliven notes a destination that gave an answer, by its hash and the one of
-// its port.
-func (d *Detector) enliven(o outcome, hd, hp uint64) {
+// its port, too.
+func (d *Detector) enliven(dst ip.Addr, o outcome, hd, hp uint64) {
 	switch o {
 	case answered:
 		d.alive.see(hd)
 		d.alive.see(hp)
+		if !dst.Is4() {
+			d.alive.see(routeHash(dst))
+		}
 	case refused:
 		d.alive.see(hd)
 	case open, silent, unreached:
 	}
 }
+
+// routeHash is the hash that the /64 of an IPv6 address is remembered by as one
+// that IPv6 leads to.
+func routeHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedA, seedC) }
 
 // portHash is the hash that a destination is remembered by as answering at a
 // port.
@@ -292,7 +299,7 @@ func (d *Detector) correct(a *attempt, o outcome) {
 	d.stats.late++
 	a.state = o
 	hd := a.dst.Hash()
-	d.enliven(o, hd, portHash(hd, a.port))
+	d.enliven(a.dst, o, hd, portHash(hd, a.port))
 	if a.has(first) {
 		d.amend(a, a.key())
 	}

@@ -33,6 +33,7 @@ const (
 	weightDead     = 10 // never seen alive
 	weightAlive    = 5  // seen alive, not at this port
 	weightAnswered = 2  // answered at this port before: it is the destination that changed
+	weightShared   = 1  // others fail there, too, see outage
 )
 
 // watchedShare is what an outcome on a watched port weighs beside one on a

@@ -130,6 +130,15 @@ func TestInside(t *testing.T) {
 			b.sweep("fd00::9", "2001:db8:1::1", 200, 443, time.Second, always(silent))
 			b.wait(time.Minute)
 		}},
+		{name: "IPv6 inside that is filtered", run: func(b *bed) {
+			b.try(ad("fd00::9"), ad("fd00:2::1"), 443, answered)
+			b.sweep("fd00::9", "fd00:1::1", 200, 443, time.Second, always(silent))
+			b.wait(time.Minute)
+		}},
+		{name: "dead addresses inside on a web port, IPv6", run: func(b *bed) {
+			b.try(ad("fd00::9"), ad("fd00:1::9999"), 22, answered)
+			b.sweep("fd00::66", "fd00:1::1", 14, 80, time.Second, always(refused))
+		}, want: []string{"sequential fd00::66 80"}},
 		{name: "dead addresses inside on a web port", run: func(b *bed) {
 			b.sweep(worm, "10.9.0.1", 14, 80, time.Second, always(refused))
 		}, want: []string{"sequential 10.1.0.66 80"}},

@@ -10,8 +10,8 @@ const (
 	// sampleAborted is how many of these may have broken off their handshakes,
 	// one in so many, if the others are to have completed theirs.
 	sampleAborted = 8
-	// answerAgain is when a SYN-ACK is no copy, but said again.
-	answerAgain = int64(900 * time.Millisecond)
+	// sentAgain is when a SYN or SYN-ACK is no copy, but said again.
+	sentAgain = int64(900 * time.Millisecond)
 )
 
 // take takes the attempt with this number, that of the latest new source, into
@@ -38,17 +38,17 @@ func (d *Detector) spoofed(c *targetCell, now tick) bool {
 		switch {
 		case a.has(aborted):
 			broken++
-		case a.state == answered && blind, a.state != answered && d.wasAnswered(a):
+		case a.state == answered && blind, a.state != answered && d.real(a):
 			there++
 		}
 	}
 	return there*2 <= looked || broken*sampleAborted > looked
 }
 
-// wasAnswered reports whether the source of an attempt is a host inside that
-// another attempt of was answered.
-func (d *Detector) wasAnswered(a *attempt) bool {
-	return a.has(inside) && d.alive.has(clientHash(a.src.Hash()))
+// real reports whether the source of an attempt is a host inside that another
+// attempt of was answered, or that repeats its SYN.
+func (d *Detector) real(a *attempt) bool {
+	return a.has(inside) && (a.has(repeated) || d.alive.has(clientHash(a.src.Hash())))
 }
 
 // clientHash is the hash that a host inside is remembered by as one that was

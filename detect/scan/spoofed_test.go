@@ -76,6 +76,17 @@ func TestCrowd(t *testing.T) {
 				b.wait(30 * time.Millisecond)
 			}
 		}},
+		{name: "the power is back, and the domain controller is not", run: func(b *bed) {
+			const rate = 30 // a second
+			for i := range 700 {
+				for _, seconds := range []int{0, 3, 9} { // as Windows repeats SYNs
+					if i >= seconds*rate {
+						b.syn(client(i-seconds*rate), ad(victim), 88)
+					}
+				}
+				b.wait(time.Second / rate)
+			}
+		}},
 		{name: "answers that take long to arrive", run: func(b *bed) {
 			const late = 300 // of 2 ms
 			for i := range 1500 {

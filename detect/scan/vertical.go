@@ -92,6 +92,9 @@ func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
 	}
 	h := pairHash(a.src.Hash(), hd, 0)
 	p := d.pairs.find(h, a.src, a.dst)
+	if a.state != answered && (p == nil || !p.told) && d.alive.has(portHash(hd, a.port)) {
+		return // a service that is down: who checks all of a host's is no scanner when it restarts
+	}
 	if p == nil {
 		if a.state == answered {
 			return

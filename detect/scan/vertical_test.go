@@ -42,6 +42,33 @@ func TestVerticalBegins(t *testing.T) {
 	}
 }
 
+// TestVerticalRestart shows that who checks the services of a host is no scanner
+// when the host restarts, and who tries ports that never answered is, meanwhile.
+func TestVerticalRestart(t *testing.T) {
+	for _, down := range []outcome{silent, refused} {
+		b := newBed(t, Config{})
+		b.whole()
+		check := func(o outcome) {
+			for p := range uint16(40) {
+				b.try(ad("10.4.0.5"), ad("10.9.0.1"), 30000+p, o)
+				b.wait(200 * time.Millisecond)
+			}
+			b.wait(30 * time.Second)
+		}
+		check(answered)
+		check(down)
+		check(down)
+		b.none()
+		for p := range uint16(40) {
+			b.try(ad(worm), ad("10.9.0.1"), 30020+p, down)
+		}
+		b.wait(time.Minute)
+		if a := b.one(); a.Host != ad(worm) || a.Name != nameVertical {
+			t.Errorf("%s, want the worm's", summary(&a))
+		}
+	}
+}
+
 // TestVerticalTargeted shows that a host whose ports are scanned is called
 // targeted when, and where, it answered.
 func TestVerticalTargeted(t *testing.T) {

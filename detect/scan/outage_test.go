@@ -1,0 +1,113 @@
+package scan
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// TestOutage shows that hardly any client is called a scanner when a network of
+// file servers is off that all of them look for.
+func TestOutage(t *testing.T) {
+	for _, o := range []outcome{silent, unreached} {
+		b := newBed(t, Config{})
+		b.whole()
+		r := rand.New(rand.NewPCG(1, 2))
+		for i := range 300 {
+			for _, share := range r.Perm(14)[:3+i%8] {
+				b.syn(client(i), nth("10.1.0.10", share), 445)
+				if o == unreached {
+					b.unreachable(ad("10.4.0.254"), client(i), nth("10.1.0.10", share), 445, 1)
+				}
+				b.wait(time.Second)
+			}
+		}
+		b.engine.Close()
+		if n := len(b.rec.starts()); n > 6 {
+			t.Errorf("%d of 300 clients are called scanners: %q", n, summaries(b.rec.starts()))
+		}
+	}
+}
+
+// TestOutbreakInOneNetwork shows that all hosts of an outbreak are found that
+// look for others in the same network, at random or in the same order, while
+// its file servers are off.
+func TestOutbreakInOneNetwork(t *testing.T) {
+	const worms = 40
+	for _, c := range []struct {
+		name  string
+		order func(r *rand.Rand) []int
+	}{
+		{"at random", func(r *rand.Rand) []int { return r.Perm(250) }},
+		{"in order", func(*rand.Rand) []int {
+			hosts := make([]int, 250)
+			for i := range hosts {
+				hosts[i] = i
+			}
+			return hosts
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t, Config{})
+			b.whole()
+			for i := range 60 { // clients of the file servers
+				b.syn(client(i), nth("10.1.0.1", 100+i%4), 445)
+				b.wait(time.Second)
+			}
+			r := rand.New(rand.NewPCG(3, 4))
+			orders := make([][]int, worms)
+			for i := range orders {
+				orders[i] = c.order(r)
+			}
+			for n := range 60 {
+				for i := range worms {
+					b.syn(nth("10.3.0.1", i), nth("10.1.0.1", orders[i][n]), 445)
+				}
+				b.wait(time.Minute)
+			}
+			b.engine.Close()
+			found := map[netip.Addr]bool{}
+			for _, a := range b.rec.starts() {
+				if a.Evidence.Scan != nil && a.Evidence.Scan.Sources == 0 {
+					found[a.Host] = true
+				}
+			}
+			if len(found) != worms {
+				t.Errorf("%d hosts are found, want %d", len(found), worms)
+			}
+		})
+	}
+}
+
+// TestOutageEnds shows that what is known of an address fades, and ends when it
+// answers.
+func TestOutageEnds(t *testing.T) {
+	var o outage
+	fail := func(last uint8, times int) {
+		for range times {
+			o.fail(last)
+		}
+	}
+	check := func(when string, last uint8, want bool) {
+		t.Helper()
+		if o.has(last) != want {
+			t.Errorf("%s: down: %v, want %v", when, !want, want)
+		}
+	}
+	fail(1, sharedBy-1)
+	check("too few failed", 1, false)
+	fail(1, 1000)
+	check("many failed", 1, true)
+	o.end(1)
+	check("it answers", 1, false)
+	fail(2, 4*sharedBy)
+	o.fade(2)
+	check("two hours later", 2, true)
+	o.fade(1)
+	check("three hours later", 2, false)
+	for last := range uint8(sharedMost + 1) {
+		fail(last, sharedBy)
+	}
+	check("so many addresses are down that it is no outage", 2, false)
+}
