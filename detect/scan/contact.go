@@ -52,6 +52,9 @@ func (d *Detector) try(p *packet.Packet) {
 		marks |= swept
 	}
 	a.marks = marks
+	if d.ports.class[c.port] == lateral {
+		d.unanswered.add(p.Src.Port)
+	}
 	d.judgeContact(a, &c)
 	d.answerEarly(a, h, p)
 }
@@ -70,6 +73,9 @@ func marksOf(p *packet.Packet) (m mark) {
 // retry looks at a further SYN of an attempt.
 func (d *Detector) retry(a *attempt, h uint64, p *packet.Packet) {
 	a.repeat(p.Src.Port, p.Seq, p.Time, marksOf(p)&withData)
+	if a.waits() && d.ports.class[a.port] == lateral {
+		d.unanswered.add(p.Src.Port)
+	}
 	d.answerEarly(a, h, p)
 }
 

@@ -66,7 +66,7 @@ func (d *Detector) answerEarly(a *attempt, h uint64, p *packet.Packet) {
 		return
 	}
 	if o == answered {
-		d.matched()
+		d.matched(a)
 	}
 	d.answer(a, o, p.Time)
 }

@@ -63,8 +63,13 @@ func (t *tap) settled() bool { return t.leak.looked() || t.clientOnly() }
 func (t *tap) mute() bool { return t.clientOnly() || t.leak.most() }
 
 // matched counts a SYN-ACK that answered an attempt.
-func (d *Detector) matched() {
+func (d *Detector) matched(a *attempt) {
 	d.tap.see(&d.tap.matched)
+	if d.ports.class[a.port] == lateral {
+		d.unanswered.remove(a.sport)
+		d.unanswered.remove(a.sport2)
+		d.tap.leak.note(false)
+	}
 	d.wonder() // a flood may be over
 }
 

@@ -6,9 +6,10 @@ import "time"
 // shows both directions. A span port that has more to copy than it can send
 // drops some of it, and the answers of some servers may go another way.
 //
-// What tells is connections that are seen to go on. On lateral ports all are
-// looked at, and on others enough of them now and then, as data is most of the
-// traffic; but all of them once some were found that lack their answer.
+// What tells is connections that are seen to go on. On lateral ports those that
+// lack their answer are always looked for, and counted beside those that have it;
+// on others enough connections are looked at now and then, as data is most of the
+// traffic, and all of them once some were found that lack their answer.
 type leak struct {
 	going   uint32 // connections that were seen to go on, lately
 	unheard uint32 // of these, the SYN-ACK was not seen
@@ -67,11 +68,13 @@ func (l *leak) judge() {
 	}
 }
 
-// again begins another look, unless the last one was just now.
-func (l *leak) again(now int64) {
-	if now-l.lookAt >= lookEvery {
-		l.look, l.lookAt = 0, now
+// again begins another look, and reports it, unless the last one was just now.
+func (l *leak) again(now int64) bool {
+	if now-l.lookAt < lookEvery {
+		return false
 	}
+	l.look, l.lookAt = 0, now
+	return true
 }
 
 // looked reports whether enough was seen of the tap for now.

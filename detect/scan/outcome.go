@@ -22,7 +22,7 @@ func (d *Detector) accept(p *packet.Packet) {
 	case !asked:
 		d.stats.mismatched++
 	case a.waits():
-		d.matched()
+		d.matched(a)
 		d.answer(a, answered, p.Time)
 	case a.has(unheard):
 		d.heard(a)
@@ -103,8 +103,9 @@ func (d *Detector) timeout(a *attempt) {
 		d.release(a)
 		return
 	}
-	d.tap.leak.again(d.now)
-	d.wonder()
+	if d.tap.leak.again(d.now) {
+		d.wonder()
+	}
 	d.settle(a, silent, a.time+silentAfter)
 }
 
@@ -137,8 +138,9 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	if weighs || o != silent {
 		d.peeked = d.alive.peek(hd) ^ d.alive.peek(hp)
 	}
+	served := o != answered && d.alive.has(hp)
 	if weighs {
-		a.weight = d.weight(hd, hp)
+		a.weight = d.weight(hd, served)
 	}
 	if counts {
 		d.judgeNet(a, hd, now)
@@ -148,7 +150,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 		d.alive.see(clientHash(a.src.Hash()))
 	}
 	if !a.has(swept) {
-		d.judgePair(a, hd, now)
+		d.judgePair(a, hd, served, now)
 	}
 	if a.has(first) {
 		d.conclude(a, a.key(), now)
@@ -213,10 +215,10 @@ func routeHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedA, seedC) }
 func portHash(host uint64, port uint16) uint64 { return mix(host^seedC, uint64(port)^seedD) }
 
 // weight returns what a failure at a destination weighs, in tenths, by its
-// hash and the one of its port.
-func (d *Detector) weight(hd, hp uint64) uint8 {
+// hash and by whether its port answered before.
+func (d *Detector) weight(hd uint64, served bool) uint8 {
 	switch {
-	case d.alive.has(hp):
+	case served:
 		return weightAnswered
 	case d.alive.has(hd):
 		return weightAlive

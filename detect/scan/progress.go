@@ -82,7 +82,7 @@ func (d *Detector) complete(a *attempt, p *packet.Packet) {
 		d.tap.leak.note(true)
 		d.wonder()
 		d.answer(a, answered, p.Time)
-	case a.state == answered && !a.has(aborted):
+	case a.state == answered && !a.has(aborted) && d.ports.class[a.port] != lateral:
 		d.tap.leak.note(false)
 		d.wonder()
 	}
@@ -94,41 +94,80 @@ func (d *Detector) heard(a *attempt) {
 	a.marks &^= unheard
 	d.tap.missing -= min(d.tap.missing, 1)
 	d.tap.leak.heard()
-	d.matched()
+	d.tap.see(&d.tap.matched)
+	d.wonder()
 }
 
-// Lateral returns what looks, for the same detector, at the segments that lateral
-// ports send and are sent once a connection is open. Most of these are decoded
-// for others anyway, so that what becomes of attempts there is known from more
-// than their SYN-ACK, however whole the tap seems to be.
-func (d *Detector) Lateral() detect.Detector { return lateralSegments{d} }
-
-type lateralSegments struct{ of *Detector }
-
-// Wants asks for the segments on lateral ports that do not open a connection.
-func (l lateralSegments) Wants() detect.Interest {
-	var ports []uint16
-	for port, c := range l.of.ports.class {
-		if c == lateral {
-			ports = append(ports, uint16(port)) //nolint:gosec // G115: there are 65,536.
+// Lateral returns what looks, for the same detector, at segments on lateral ports
+// once a connection is open: those from servers, and on the ports of SMB those
+// from clients, too. They are decoded for others anyway, so that what becomes of
+// attempts there is known from more than a SYN-ACK, however whole the tap seems.
+func (d *Detector) Lateral() detect.Detector {
+	l := &lateralSegments{of: d}
+	for n, c := range d.ports.class {
+		if port := uint16(n); c == lateral { //nolint:gosec // G115: there are 65,536.
+			l.from = append(l.from, port)
+			if smb(port) {
+				l.to = append(l.to, port)
+			}
 		}
 	}
-	return detect.Interest{Kinds: detect.TCPData | detect.TCPClose, From: ports, To: ports}
+	return l
+}
+
+type lateralSegments struct {
+	of       *Detector
+	from, to []uint16
+}
+
+// Wants asks for these segments.
+func (l *lateralSegments) Wants() detect.Interest {
+	return detect.Interest{Kinds: detect.TCPData | detect.TCPClose, From: l.from, To: l.to}
 }
 
 // Packet looks at one segment.
-func (l lateralSegments) Packet(p *packet.Packet) {
+func (l *lateralSegments) Packet(p *packet.Packet) {
 	d := l.of
 	switch {
 	case !d.tap.settled(): // then those of all ports are looked at
-	case d.ports.class[p.Dst.Port] == lateral && d.progress(p):
-	case d.ports.class[p.Src.Port] == lateral:
+	case smb(p.Dst.Port):
+		if d.unanswered.has(p.Src.Port) {
+			d.progress(p)
+		}
+	case d.unanswered.has(p.Dst.Port):
 		d.reply(p)
 	}
 }
 
 // Tick does nothing: time is the other's.
-func (l lateralSegments) Tick(int64) {}
+func (l *lateralSegments) Tick(int64) {}
 
 // Close does nothing.
-func (l lateralSegments) Close(int64) {}
+func (l *lateralSegments) Close(int64) {}
+
+// clientPorts are those from which attempts at lateral ports were made lately that
+// have no answer yet. Hardly any segment is to or from one of them, and only the
+// attempts of those need to be looked up. Where two attempts are made from the same
+// port, the answer to one may let the other wait for its SYN-ACK.
+type clientPorts struct {
+	young, old [1 << 16 / 64]uint64 // a bit each, since turnedAt and in the time before
+	turnedAt   int64
+}
+
+func (c *clientPorts) add(port uint16) { c.young[port/64] |= 1 << (port % 64) }
+
+func (c *clientPorts) remove(port uint16) {
+	c.young[port/64] &^= 1 << (port % 64)
+	c.old[port/64] &^= 1 << (port % 64)
+}
+
+func (c *clientPorts) has(port uint16) bool {
+	return (c.young[port/64]|c.old[port/64])>>(port%64)&1 != 0
+}
+
+// turn forgets those of attempts that are not remembered any more.
+func (c *clientPorts) turn(now int64) {
+	if now-c.turnedAt >= lateAfter {
+		c.old, c.young, c.turnedAt = c.young, [1 << 16 / 64]uint64{}, now
+	}
+}

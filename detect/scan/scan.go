@@ -112,6 +112,8 @@ type Detector struct {
 	lives    lives
 	customs  map[uint16]*custom // by lateral port
 	stats    counters
+
+	unanswered clientPorts
 }
 
 var _ detect.Changing = (*Detector)(nil)
@@ -231,6 +233,7 @@ func (d *Detector) lapse(now int64) {
 		d.outside.contacts.advance(now)
 		d.alive.advance(now)
 		d.facts.advance(now)
+		d.unanswered.turn(now)
 		d.visit(now)
 		d.tidy = now + 1e9
 	}

@@ -85,18 +85,16 @@ func (t *pairs) add(h uint64, src, dst ip.Addr) *pair {
 }
 
 // judgePair counts a port of a destination, and alarms when a source failed at
-// too many.
-func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
+// too many. Those that served before are down: who checks all services of a
+// host is no scanner when it restarts.
+func (d *Detector) judgePair(a *attempt, hd uint64, served bool, now int64) {
 	if a.has(shadow | exempt) {
 		return
 	}
 	h := pairHash(a.src.Hash(), hd, 0)
 	p := d.pairs.find(h, a.src, a.dst)
-	if a.state != answered && (p == nil || !p.told) && d.alive.has(portHash(hd, a.port)) {
-		return // a service that is down: who checks all of a host's is no scanner when it restarts
-	}
 	if p == nil {
-		if a.state == answered {
+		if a.state == answered || served {
 			return
 		}
 		p = d.pairs.add(h, a.src, a.dst)
@@ -113,7 +111,7 @@ func (d *Detector) judgePair(a *attempt, hd uint64, now int64) {
 		p.serve(a.port, t)
 		return
 	}
-	if p.fail(a, t, d.frame) && p.within() <= verticalWithin {
+	if !served && p.fail(a, t, d.frame) && p.within() <= verticalWithin {
 		d.alarmVertical(p, a, now)
 	}
 }
