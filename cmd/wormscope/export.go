@@ -87,6 +87,9 @@ func (f *exportFlags) run(ctx context.Context, purpose export.Purpose, std strea
 	if !slices.Contains(export.Formats(), format) {
 		return usagef("--format %q: csv, json, nftables, ipset, rpz or cisco", f.format)
 	}
+	if err := format.Check(purpose); err != nil {
+		return usagef("export %s --format %s: %v", purpose, format, err)
+	}
 	s, err := f.settings()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -28,6 +29,15 @@ const (
 
 // Formats returns all formats.
 func Formats() []Format { return []Format{CSV, JSON, NFTables, IPSet, RPZ, Cisco} }
+
+// Check reports whether a list for a purpose can be written in a format without
+// doing harm.
+func (f Format) Check(p Purpose) error {
+	if f == RPZ && p == ToIsolate {
+		return errors.New("a name server that does not answer infected hosts takes the kill switch from them, which sets a dormant worm going, and stops none that scans addresses")
+	}
+	return nil
+}
 
 // For returns the list with only what a format can say: a packet filter knows
 // no names, and a name server does not see scans. The rest is left out.
@@ -70,7 +80,10 @@ func (e *Entry) unfit(f Format) string {
 // out.
 func (l *List) Write(w io.Writer, f Format) error {
 	out := new(bytes.Buffer)
-	var err error
+	err := f.Check(l.Purpose)
+	if err != nil {
+		return err
+	}
 	switch f {
 	case CSV:
 		err = l.writeCSV(out)

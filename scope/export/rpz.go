@@ -15,20 +15,16 @@ const maxZoneName = 180
 
 // writeRPZ writes a response policy zone (the draft dnsop-dns-rpz, as BIND,
 // Unbound, Knot and PowerDNS read it), without the zone's name, which the name
-// server's configuration gives. Names do not exist for those who ask; answers
-// that hold a listed address, and queries of a host to isolate, likewise.
+// server's configuration gives. Names do not exist for those who ask, and
+// answers that hold a listed address likewise.
 func (l *List) writeRPZ(w *bytes.Buffer) {
 	l.comments(w, ";")
 	fmt.Fprintf(w, "$TTL 300\n@ IN SOA localhost. root.localhost. ( %d 3600 600 86400 300 )\n@ IN NS localhost.\n", l.serial())
-	trigger := "rpz-ip"
-	if l.Purpose == ToIsolate {
-		trigger = "rpz-client-ip"
-	}
 	for i := range l.Entries {
 		e := &l.Entries[i]
 		fmt.Fprintf(w, "; %s\n", ascii(e.Reason, maxComment))
 		if e.Addr.IsValid() {
-			fmt.Fprintf(w, "%s.%s IN CNAME .\n", reversed(e.Addr), trigger)
+			fmt.Fprintf(w, "%s.rpz-ip IN CNAME .\n", reversed(e.Addr))
 			continue
 		}
 		name := zoneName(e.Name)
