@@ -27,14 +27,14 @@ const killSwitch = "www.iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com"
 func lookup(name, class, resolver string, resolved ...string) scope.FactItem {
 	return scope.FactItem{
 		Fact: "beaconing", Confidence: .9, First: start, Last: start.Add(time.Minute), Rule: "ioc-domain",
-		Peer: resolver, Indicator: name, Class: class, Feed: "sector-cert", Resolved: resolved, Detail: "asked for " + name,
+		Peer: resolver, Indicator: name, Class: class, Feed: "sector-cert", Resolved: resolved, Counts: true, Detail: "asked for " + name,
 	}
 }
 
 func contact(peer, class string) scope.FactItem {
 	return scope.FactItem{
 		Fact: "beaconing", Confidence: .8, First: start, Last: start.Add(time.Minute), Rule: "ioc-ip",
-		Peer: peer, Indicator: peer, Class: class, Feed: "sector-cert", Port: 443, Detail: "connected to " + peer,
+		Peer: peer, Indicator: peer, Class: class, Feed: "sector-cert", Port: 443, Counts: true, Detail: "connected to " + peer,
 	}
 }
 
@@ -55,6 +55,10 @@ func document() *scope.Document {
 	marked.Marks = []scope.MarkKind{scope.Isolated}
 	exact := lookup("only.example", "malicious", "10.3.0.53")
 	exact.Exact = true
+	vulnerable := scope.FactItem{Fact: "vulnerable", Confidence: .95, Detail: "is vulnerable to MS17-010"}
+	counts := scope.FactItem{Fact: "scanning", Confidence: .8, Counts: true, Detail: "scanned port 445"}
+	server := host("10.3.0.20", scope.Suspected, tried, vulnerable, counts)
+	server.Role = []string{"file-server"}
 	resolver := host("10.3.0.53", scope.Exposed)
 	resolver.Role = []string{"resolver"}
 	return &scope.Document{
@@ -73,6 +77,7 @@ func document() *scope.Document {
 				lookup("partner.example", "malicious", "10.3.0.53"), lookup(strings.Repeat("long.", 40)+"example", "malicious", "10.3.0.53"),
 				contact("198.51.100.99", "sinkhole"), contact("10.9.0.1", "malicious"), contact("9.9.9.9", "malicious"),
 				contact("104.16.173.80", "malicious"), contact("192.0.2.77", "malicious"), contact("127.0.0.1", "malicious"), contact("239.0.0.1", "malicious")),
+			server,
 			host("10.1.0.16", scope.Targeted, tried),
 			resolver,
 		},
@@ -108,18 +113,30 @@ func values(l export.List) []string {
 func TestIsolate(t *testing.T) {
 	for least, want := range map[scope.State][]string{
 		scope.Infected:  {"10.1.0.14", "fd00::7"},
-		scope.Suspected: {"10.1.0.14", "fd00::7", "10.1.0.15"},
-		scope.Targeted:  {"10.1.0.14", "fd00::7", "10.1.0.15", "10.1.0.16"},
+		scope.Suspected: {"10.1.0.14", "fd00::7", "10.1.0.15", "10.3.0.20"},
+		scope.Targeted:  {"10.1.0.14", "fd00::7", "10.1.0.15", "10.3.0.20", "10.1.0.16"},
 	} {
 		l := export.Isolate(document(), least)
 		if diff := cmp.Diff(want, values(l)); diff != "" {
 			t.Errorf("%v: %s", least, diff)
 		}
-		if least == scope.Infected && (len(l.LeftOut) != 1 || l.LeftOut[0].Value != "10.1.0.15") {
+		if least == scope.Infected && (len(l.LeftOut) != 2 || l.LeftOut[0].Value != "10.1.0.15") {
 			t.Errorf("left out: %+v", l.LeftOut)
 		}
 		if l.Entries[0].Reason != "infected: asked for "+killSwitch {
 			t.Errorf("reason %q", l.Entries[0].Reason)
+		}
+	}
+}
+
+// TestRoleAndReason: every format says whom others need, and why it is listed:
+// for what it did, not for how it is.
+func TestRoleAndReason(t *testing.T) {
+	l := export.Isolate(document(), scope.Suspected)
+	for _, f := range formats(export.ToIsolate) {
+		text := written(t, l, f)
+		if !strings.Contains(text, "file-server") || !strings.Contains(text, "suspected: scanned port 445") || strings.Contains(text, "vulnerable") {
+			t.Errorf("%s:\n%s", f, text)
 		}
 	}
 }

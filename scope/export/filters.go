@@ -25,7 +25,7 @@ func (l *List) nftSet(w *bytes.Buffer, family, addrType string, entries []*Entry
 	}
 	fmt.Fprintf(w, "add element inet wormscope %s {\n", name)
 	for _, e := range entries {
-		fmt.Fprintf(w, "\t%s, # %s\n", e.Addr, ascii(e.Reason, maxComment))
+		fmt.Fprintf(w, "\t%s, # %s\n", e.Addr, ascii(e.comment(), maxComment))
 	}
 	fmt.Fprint(w, "}\n")
 }
@@ -58,7 +58,7 @@ func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
 	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\n", name, family, leastElements)
 	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d\n", filling, family, room)
 	for _, e := range entries {
-		fmt.Fprintf(w, "# %s\nadd %s %s\n", ascii(e.Reason, maxComment), filling, e.Addr)
+		fmt.Fprintf(w, "# %s\nadd %s %s\n", ascii(e.comment(), maxComment), filling, e.Addr)
 	}
 	fmt.Fprintf(w, "swap %s %s\ndestroy %s\n", filling, name, filling)
 }
@@ -86,7 +86,7 @@ const maxRemark = 100
 func accessList(w *bytes.Buffer, protocol string, entries []*Entry) {
 	for _, e := range entries {
 		fmt.Fprintf(w, " remark %s\n deny %s host %s any\n deny %s any host %s\n",
-			ascii(e.Reason, maxRemark), protocol, e.Addr, protocol, e.Addr)
+			ascii(e.comment(), maxRemark), protocol, e.Addr, protocol, e.Addr)
 	}
 	fmt.Fprintf(w, " permit %s any any\n", protocol)
 }

@@ -126,7 +126,7 @@ func (l *List) comments(w *bytes.Buffer, sign string) {
 // writeCSV writes RFC 4180 with a header line.
 func (l *List) writeCSV(w *bytes.Buffer) error {
 	c := csv.NewWriter(w)
-	head := []string{"type", "value", "state", "confidence", "zone", "first_seen", "last_seen", "marks", "reason"}
+	head := []string{"type", "value", "state", "confidence", "zone", "first_seen", "last_seen", "marks", "reason", "role"}
 	if err := c.Write(head); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (l *List) writeCSV(w *bytes.Buffer) error {
 		}
 		row := []string{
 			e.kind(), cell(e.Value()), e.State, confidence, cell(e.Zone),
-			stamp(e.First), stamp(e.Last), strings.Join(e.Marks, " "), cell(e.Reason),
+			stamp(e.First), stamp(e.Last), strings.Join(e.Marks, " "), cell(e.Reason), strings.Join(e.Role, " "),
 		}
 		if err := c.Write(row); err != nil {
 			return err
@@ -177,7 +177,8 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 		Last       time.Time `json:"last_seen"`
 		Marks      []string  `json:"marks,omitempty"`
 		Reason     string    `json:"reason"`
-	}{e.kind(), e.Value(), e.Exact, e.State, e.Confidence, e.Zone, e.First.UTC(), e.Last.UTC(), e.Marks, e.Reason})
+		Role       []string  `json:"role,omitempty"`
+	}{e.kind(), e.Value(), e.Exact, e.State, e.Confidence, e.Zone, e.First.UTC(), e.Last.UTC(), e.Marks, e.Reason, e.Role})
 }
 
 // writeJSON writes one document.

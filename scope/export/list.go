@@ -6,6 +6,7 @@ package export
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"wormscope/scope"
@@ -42,6 +43,7 @@ type Entry struct {
 	State      string
 	Confidence float64
 	Marks      []string
+	Role       []string // what others need it for
 	// When it was first and last heard of.
 	First, Last time.Time
 }
@@ -52,6 +54,15 @@ func (e *Entry) Value() string {
 		return e.Addr.String()
 	}
 	return e.Name
+}
+
+// comment says why the entry is listed, and first what else its host is: whoever
+// isolates a resolver takes names from all others.
+func (e *Entry) comment() string {
+	if len(e.Role) == 0 {
+		return e.Reason
+	}
+	return strings.Join(e.Role, ", ") + "; " + e.Reason
 }
 
 // LeftOut is what was not listed, and why.
@@ -82,31 +93,16 @@ func Isolate(d *scope.Document, least scope.State) List {
 func hostEntry(h *scope.HostEntry, addr netip.Addr) Entry {
 	e := Entry{
 		Addr: addr, Zone: h.Zone, State: h.State.String(), Confidence: h.Confidence,
-		First: h.FirstSeen, Last: h.LastSeen,
+		First: h.FirstSeen, Last: h.LastSeen, Role: h.Role,
 	}
 	for _, m := range h.Marks {
 		e.Marks = append(e.Marks, string(m))
 	}
-	best := -1
-	for i := range h.Facts {
-		if best < 0 || weighs(&h.Facts[i]) > weighs(&h.Facts[best]) {
-			best = i
-		}
-	}
 	e.Reason = h.State.String()
-	if best >= 0 {
-		e.Reason += ": " + oneLine(h.Facts[best].Detail)
+	if f := h.MainFact(); f != nil {
+		e.Reason += ": " + oneLine(f.Detail)
 	}
 	return e
-}
-
-// weighs orders facts by how much they speak against their host: its own acts
-// first.
-func weighs(f *scope.FactItem) float64 {
-	if f.Fact == "exposed" || f.Fact == "targeted" || f.Fact == "crossing" {
-		return f.Confidence - 1
-	}
-	return f.Confidence
 }
 
 // A builder makes a list without anything twice.

@@ -77,6 +77,32 @@ func TestNFT(t *testing.T) {
 	}
 }
 
+// TestRulesOfTheDocument: the rules that docs/export.md gives drop what comes
+// from a listed address as well as what goes there.
+func TestRulesOfTheDocument(t *testing.T) {
+	need(t, true, "nft", "unshare")
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "export.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "nft -f block; nft -f isolate\n"
+	for line := range strings.Lines(string(doc)) {
+		if strings.HasPrefix(line, "nft add ") {
+			script += line
+		}
+	}
+	dir := files(t, export.NFTables)
+	if err := os.WriteFile(filepath.Join(dir, "script"), []byte(script+"nft list ruleset"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rules := shell(t, dir, "unshare -n sh -eu script")
+	for _, rule := range []string{"ip saddr @block4 drop", "ip daddr @block4 drop", "ip saddr @isolate4 drop", "ip daddr @isolate4 drop"} {
+		if !strings.Contains(rules, rule) {
+			t.Errorf("no rule %q:\n%s", rule, rules)
+		}
+	}
+}
+
 func TestIPSet(t *testing.T) {
 	need(t, true, "ipset", "unshare")
 	dir := files(t, export.IPSet)

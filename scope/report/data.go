@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -64,40 +63,10 @@ func strongest(facts []scope.FactItem, limit int) []*scope.FactItem {
 	if len(list) <= limit {
 		return list
 	}
-	slices.SortStableFunc(list, compareWeight)
+	slices.SortStableFunc(list, scope.CompareWeight)
 	list = list[:limit]
 	slices.SortStableFunc(list, func(a, b *scope.FactItem) int { return a.First.Compare(b.First) })
 	return list
-}
-
-// compareWeight puts what weighs more against a host first.
-func compareWeight(a, b *scope.FactItem) int {
-	if a.Counts != b.Counts {
-		if a.Counts {
-			return -1
-		}
-		return 1
-	}
-	return cmp.Compare(b.Confidence, a.Confidence)
-}
-
-// mainFact returns the fact that tells best why a host is in its state, nil
-// when it has none.
-func mainFact(h *scope.HostEntry) *scope.FactItem {
-	var best *scope.FactItem
-	decides := func(f *scope.FactItem) bool {
-		return f.Counts || f.Fact == h.State.String() || f.Fact == "exploit-completed" && h.Exploited()
-	}
-	for i := range h.Facts {
-		f := &h.Facts[i]
-		switch {
-		case best == nil, decides(f) && !decides(best):
-			best = f
-		case decides(f) == decides(best) && compareWeight(f, best) < 0:
-			best = f
-		}
-	}
-	return best
 }
 
 // addressRanks returns the place of each host in the order of addresses, so
@@ -151,7 +120,7 @@ func (w *dataWriter) host(h *scope.HostEntry, rank int) []any {
 		sources = append(sources, []any{clean(s.IP), percent(s.Confidence)})
 	}
 	main := ""
-	if f := mainFact(h); f != nil {
+	if f := h.MainFact(); f != nil {
 		main = clean(f.Detail)
 	}
 	return []any{

@@ -181,7 +181,7 @@ func (*page) Ports(list []uint16) string {
 
 // Main returns what tells best what is wrong with a host.
 func (*page) Main(h scope.HostEntry) string {
-	if f := mainFact(&h); f != nil {
+	if f := h.MainFact(); f != nil {
 		return clean(f.Detail)
 	}
 	return ""
