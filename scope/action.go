@@ -19,6 +19,7 @@ type ActionKind uint8
 const (
 	FindActive       ActionKind = iota // hosts that should be isolated, and act
 	Isolate                            // infected hosts
+	LookBehind                         // hosts that act for others
 	MoveService                        // off hosts that others need and that are to be isolated
 	ExamineSuspected                   // hosts
 	ExamineExploited                   // hosts
@@ -46,6 +47,8 @@ func (d *Document) Actions() []Action {
 	add(Isolate, infected, "Isolate the "+counted(infected, "infected host")+" now", "pull the cable or shut the switch port; do not reboot them")
 	serving := uint64(len(d.Serving()))
 	add(MoveService, serving, counted(serving, "host")+" of these "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
+	acting := uint64(len(d.ActingForOthers()))
+	add(LookBehind, acting, "Look behind the "+counted(acting, "allowed scanner or translator")+" that "+verb(acting, "looks", "look")+" infected or suspected", "it may be another host's doing")
 	suspected := d.atLarge(Suspected)
 	add(ExamineSuspected, suspected, "Isolate or examine the "+counted(suspected, "suspected host"), "")
 	add(ExamineExploited, n.Exploited, "Examine the "+counted(n.Exploited, "exploited host"), "an exploit got through, and what it did may not show")
@@ -55,7 +58,7 @@ func (d *Document) Actions() []Action {
 	}
 	open := d.openBorders()
 	add(CloseBorders, open, "Close the "+counted(open, "border")+" between zones that "+verb(open, "does", "do")+" not hold", "")
-	add(BlockScanners, n.External, "Block the "+counted(n.External, "outside scanner")+" at the border", "")
+	list = append(list, d.blockScanners()...)
 	inside := uint64(len(d.Internal))
 	add(ExamineScanners, inside, "Examine the "+counted(inside, "inside scanner")+", or name in allow.scanners what is yours", "")
 	if n.SMBExposed > n.Patched && !way.Unlike {
@@ -67,10 +70,45 @@ func (d *Document) Actions() []Action {
 	return list
 }
 
-// AtLarge reports whether a host is in a state and nobody says that it is
-// isolated: one that is, and acts, is to be found first.
+// blockScanners says which outside scanners to block, and which must not be,
+// whose addresses are forged in all likelihood.
+func (d *Document) blockScanners() []Action {
+	block, not := d.ToBlock()
+	n, left := uint64(len(block)), uint64(len(not))
+	var but string
+	if left > 0 {
+		but = not[0].IP + ", which " + not[0].Reason
+		if left > 1 {
+			but += ", and " + grouped(left-1) + " more"
+		}
+	}
+	switch {
+	case n+left == 0:
+		return nil
+	case left == 0:
+		return []Action{{BlockScanners, "Block the " + counted(n, "outside scanner") + " at the border", ""}}
+	case n == 0:
+		return []Action{{BlockScanners, "Do not block the " + counted(left, "outside scanner"), "somebody forges " + but}}
+	default:
+		return []Action{{BlockScanners, "Block " + grouped(n) + " of the " + counted(n+left, "outside scanner") + " at the border", "but not " + but}}
+	}
+}
+
+// AtLarge reports whether a host is in a state by its own doing and nobody says
+// that it is isolated: one that is, and acts, is to be found first.
 func (h *HostEntry) AtLarge(s State) bool {
-	return h.State == s && !slices.Contains(h.Marks, Isolated)
+	return h.State == s && !h.Allowed && !slices.Contains(h.Marks, Isolated)
+}
+
+// ActingForOthers lists the infected and suspected hosts that may scan, or act
+// for others, by the configuration.
+func (d *Document) ActingForOthers() (list []*HostEntry) {
+	for i := range d.Hosts {
+		if h := &d.Hosts[i]; h.Allowed && h.State >= Suspected {
+			list = append(list, h)
+		}
+	}
+	return list
 }
 
 // atLarge counts the hosts that are in a state and not isolated.

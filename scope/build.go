@@ -32,12 +32,13 @@ func (l *Ledger) Document(c Capture) Document {
 // document writes down the hosts of a list, with the counts of all.
 func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document {
 	d := Document{
-		Version:  DocumentVersion,
-		Capture:  c.summary(),
-		Hosts:    make([]HostEntry, 0, len(list)),
-		External: l.scanners(),
-		Internal: l.scannersInside(),
-		Attacks:  l.attackList(),
+		Version:    DocumentVersion,
+		Capture:    c.summary(),
+		Hosts:      make([]HostEntry, 0, len(list)),
+		External:   l.scanners(),
+		NeverBlock: l.neverBlock(),
+		Internal:   l.scannersInside(),
+		Attacks:    l.attackList(),
 	}
 	spread := l.spread(list)
 	for _, h := range list {
@@ -169,8 +170,8 @@ func (l *Ledger) entry(h *judged, files []string) HostEntry {
 		State: v.state, Confidence: rounded(v.confidence),
 		KillSwitch: h.killSwitch().String(),
 		Role:       h.roles(), Marks: h.markKinds(), Facts: make([]FactItem, 0, len(h.facts)), LeftOut: h.briefs(),
-		Totals: h.totals(),
-		Asset:  h.asset.entry(),
+		Unlisted: h.unlisted(), Totals: h.totals(), Allowed: l.trust.mayScan(h.addr),
+		Asset: h.asset.entry(),
 	}
 	e.Patch, e.PatchSure, e.PatchWhy = string(h.patch.state), rounded(h.patch.confidence), h.patch.why
 	e.FromInternet = h.fromInternet
@@ -211,7 +212,7 @@ func (h *host) item(f *fact, files []string) FactItem {
 	}
 	if f.alert != nil {
 		i.Rule = string(f.alert.Rule)
-		if by := f.alert.Indicator; by != nil {
+		if by := f.by; by != nil {
 			i.Indicator, i.Feed, i.Class, i.Exact = by.Value, by.Feed, by.Class.String(), by.Exact
 		}
 		if d := f.alert.Evidence.DNS; d != nil {

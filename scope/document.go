@@ -15,6 +15,9 @@ type Document struct {
 	Zones    []ZoneSummary  `json:"zones"`
 	Hosts    []HostEntry    `json:"hosts"`    // inside, worst first
 	External []Scanner      `json:"external"` // outside scanners: what to block
+	// NeverBlock are those of the outside scanners, and of the indicator addresses
+	// that hosts had to do with, that must not be blocked. Absent when there is none.
+	NeverBlock []Kept `json:"never_block,omitempty"`
 	// Internal are inside hosts that scan, and are not suspected for it: nearly all
 	// answered them, as when a server pushes to its clients. Absent when nobody does.
 	Internal []Scanner    `json:"internal,omitempty"`
@@ -125,13 +128,16 @@ type HostEntry struct {
 	KillSwitch string     `json:"kill_switch,omitempty"` // reached, not reached or unknown; absent when not asked for
 	Role       []string   `json:"role"`
 	Marks      []MarkKind `json:"marks,omitempty"` // absent when there is none
+	// Allowed says that it may scan, or acts for others, by the configuration.
+	Allowed bool `json:"allowed,omitempty"`
 	// FromInternet says that the host answers outside hosts on 445 or 139.
-	FromInternet bool        `json:"smb_from_internet"`
-	Asset        *AssetEntry `json:"asset,omitempty"` // absent when its SMB server said nothing
-	Facts        []FactItem  `json:"facts"`
-	LeftOut      int         `json:"facts_left_out,omitempty"` // facts beyond the limit per host
-	Totals       []FactTotal `json:"fact_totals,omitempty"`    // of kinds that have some of these
-	InfectedBy   []Source    `json:"infected_by"`              // who may have, likeliest first; of infected and suspected hosts
+	FromInternet bool           `json:"smb_from_internet"`
+	Asset        *AssetEntry    `json:"asset,omitempty"` // absent when its SMB server said nothing
+	Facts        []FactItem     `json:"facts"`
+	LeftOut      int            `json:"facts_left_out,omitempty"`      // facts beyond the limit per host
+	Unlisted     []MetIndicator `json:"indicators_left_out,omitempty"` // of these facts
+	Totals       []FactTotal    `json:"fact_totals,omitempty"`         // of kinds that have some of these
+	InfectedBy   []Source       `json:"infected_by"`                   // who may have, likeliest first; of infected and suspected hosts
 	// PatientZero says that the host is infected and nobody inside is known to
 	// have infected it.
 	PatientZero bool `json:"patient_zero_candidate"`

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
+	"wormscope/ioc"
 )
 
 // A host is all that the ledger knows of one address.
@@ -35,20 +36,21 @@ const maxFrames = 4
 type fact struct {
 	id         string // the alert's; empty for what detectors say without one
 	kind       kind
-	viaDNS     bool         // a resolver would do it for its clients
-	outside    bool         // exposed: reached from outside
-	checked    bool         // targeted: by checks for MS17-010, which count counts
-	answered   bool         // scanning: as a server is that pushes to its clients
-	chained    bool         // scanning: and yet a worm's, as other hosts show
-	port       uint16       // 0 where there are many
-	alert      *alert.Alert // for kinds that are told in words; else nil
-	first      int64        // Unix nanoseconds
-	confidence float64      // 0 to 1, see sure
-	peer       netip.Addr   // the other end; invalid where there are many
-	smb        *smbFact     // for kinds that were learned from SMB; else nil
-	seq        int          // the alert's latest word
-	last       int64        // Unix nanoseconds
-	acted      int64        // since when it is certain, first or later; Unix nanoseconds
+	viaDNS     bool           // a resolver would do it for its clients
+	outside    bool           // exposed: reached from outside
+	checked    bool           // targeted: by checks for MS17-010, which count counts
+	answered   bool           // scanning: as a server is that pushes to its clients
+	chained    bool           // scanning: and yet a worm's, as other hosts show
+	port       uint16         // 0 where there are many
+	alert      *alert.Alert   // for kinds that are told in words; else nil
+	first      int64          // Unix nanoseconds
+	confidence float64        // 0 to 1, see sure
+	peer       netip.Addr     // the other end; invalid where there are many
+	by         *ioc.Indicator // of a lookup or a contact; else nil
+	smb        *smbFact       // for kinds that were learned from SMB; else nil
+	seq        int            // the alert's latest word
+	last       int64          // Unix nanoseconds
+	acted      int64          // since when it is certain, first or later; Unix nanoseconds
 	count      uint64
 	lastFrame  alert.FrameRef
 	frames     []alert.FrameRef // the first few, in order; nil where lastFrame is the only one

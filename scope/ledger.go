@@ -21,6 +21,8 @@ type Options struct {
 	// MaxExternal is how many outside scanners are kept, DefaultMaxExternal if
 	// 0. Beyond it those that nobody answered go first, the oldest first.
 	MaxExternal int
+	// Trust is whom and what the institution trusts.
+	Trust Trust
 	// OnChange is called with each change of a host's state, before the call
 	// of Alert or Fact that led to it returns. It may be nil.
 	OnChange func(Change)
@@ -49,7 +51,10 @@ type Ledger struct {
 	external table
 	attacks  map[string]*alert.Alert // floods and distributed scans, by alert id
 	lost     uint64                  // attacks not kept
-	borders  map[string]*alert.Alert // over closed borders, by alert id
+	trust    Trust
+	// resolvers are those outside, at most maxResolvers.
+	resolvers map[netip.Addr]struct{}
+	borders   map[string]*alert.Alert // over closed borders, by alert id
 	// bordersLost counts words of alerts about borders that were not kept.
 	bordersLost uint64
 	chains      map[uint16]*chain // by the port that is scanned
@@ -77,14 +82,16 @@ func New(zones *zone.Map, o Options) *Ledger {
 		o.MaxExternal = DefaultMaxExternal
 	}
 	return &Ledger{
-		zones:    zones,
-		onChange: o.OnChange,
-		alone:    o.Alone,
-		hosts:    newTable(o.MaxHosts),
-		external: newTable(o.MaxExternal),
-		attacks:  make(map[string]*alert.Alert),
-		borders:  make(map[string]*alert.Alert),
-		chains:   make(map[uint16]*chain),
+		zones:     zones,
+		onChange:  o.OnChange,
+		alone:     o.Alone,
+		trust:     o.Trust,
+		resolvers: make(map[netip.Addr]struct{}),
+		hosts:     newTable(o.MaxHosts),
+		external:  newTable(o.MaxExternal),
+		attacks:   make(map[string]*alert.Alert),
+		borders:   make(map[string]*alert.Alert),
+		chains:    make(map[uint16]*chain),
 	}
 }
 
@@ -121,7 +128,12 @@ func (l *Ledger) Resume(addr netip.Addr, changes int) {
 
 // Fact takes what a detector learned without an alert.
 func (l *Ledger) Fact(f alert.Fact) {
-	if !l.zones.Inside(f.Host) {
+	switch {
+	case l.zones.Inside(f.Host):
+	case f.Kind == alert.FactResolver:
+		l.learnResolver(f.Host)
+		return
+	default:
 		l.smbFact(f)
 		return
 	}
@@ -135,6 +147,9 @@ func (l *Ledger) Fact(f alert.Fact) {
 	case alert.FactTargeted:
 		targeted := learned(&f, kindTargeted, sureTargeted)
 		targeted.checked = f.Alert != ""
+		if targeted.checked && l.trust.mayScan(f.Peer) {
+			targeted.confidence = 0
+		}
 		l.keep(f.Host, &targeted, f.Time, f.Frame)
 	case alert.FactExposed:
 		exposed := learned(&f, kindExposed, sureExposed)
@@ -173,7 +188,7 @@ func (l *Ledger) domain(a *alert.Alert) {
 	case a.Evidence.DNS.Unasked:
 		f.confidence *= weightUnknown
 	}
-	f.peer = a.Evidence.DNS.Resolver
+	f.peer, f.by = a.Evidence.DNS.Resolver, a.Indicator
 	f.viaDNS = true
 	f.alert = a
 	l.record(a.Host, &f, a.Time, frameOf(a))
@@ -185,7 +200,7 @@ func (l *Ledger) contact(a *alert.Alert) {
 	c := a.Evidence.Contact
 	if c.Hosts > 0 { // about the address itself
 		f := alerted(a, kindScanning, 0)
-		f.alert = a
+		f.alert, f.by = a, a.Indicator
 		l.recordExternal(a.Host, &f, 0)
 		return
 	}
@@ -203,7 +218,7 @@ func (l *Ledger) contact(a *alert.Alert) {
 	f := alerted(a, k, confidence)
 	f.peer, f.port = peer.Addr(), a.Resp.Port()
 	f.viaDNS = k == kindBeaconing && f.port == dnsPort
-	f.alert = a
+	f.alert, f.by = a, a.Indicator
 	l.record(a.Host, &f, a.Time, frameOf(a))
 }
 

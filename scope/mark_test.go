@@ -72,6 +72,11 @@ func TestMarks(t *testing.T) {
 		{"false positive", []said{asked}, []scope.Mark{mark(host, scope.FalsePositive, 100)}, "", ""},
 		{"false positive goes on", []said{going}, []scope.Mark{mark(host, scope.FalsePositive, 100)}, "", ""},
 		{"false positive does more", []said{asked, sweep}, []scope.Mark{mark(host, scope.FalsePositive, 100)}, "suspected", "a false positive"},
+		{"cleaned, and was open", []said{answers}, []scope.Mark{mark(host, scope.Cleaned, 300)}, "", ""},
+		{"cleaned, and is open", []said{answers}, []scope.Mark{mark(host, scope.Cleaned, 150)}, "exposed", ""},
+		{"false positive, and is open", []said{answers}, []scope.Mark{mark(host, scope.FalsePositive, 300)}, "exposed", ""},
+		{"cleaned, and was tried", []said{factOf(targeted(host, "10.1.0.9", 50, 4))}, []scope.Mark{mark(host, scope.Cleaned, 100)}, "", ""},
+		{"cleaned, then tried", []said{factOf(targeted(host, "10.1.0.9", 150, 4))}, []scope.Mark{mark(host, scope.Cleaned, 100)}, "targeted", ""},
 		{"outside", []said{asked}, []scope.Mark{mark("203.0.113.9", scope.Isolated, 100)}, "infected", ""},
 	} {
 		t.Run(c.what, func(t *testing.T) {

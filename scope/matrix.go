@@ -42,7 +42,7 @@ func (l *Ledger) matrix(hosts []judged) []ZoneAttack {
 		seen := map[path]bool{}
 		tried := map[netip.Addr]*tally{}
 		for f := range h.all() {
-			if !f.kind.attack() || !f.peer.IsValid() {
+			if !f.kind.attack() || !f.peer.IsValid() || f.confidence == 0 {
 				continue
 			}
 			p := path{l.zones.Name(f.peer), to}

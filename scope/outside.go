@@ -77,21 +77,21 @@ func (h *host) scanner() Scanner {
 	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
 	reached := map[netip.Addr]bool{}
+	var swept uint64 // by connections, which may be a scan, too
 	for f := range h.all() {
 		switch {
 		case f.smb != nil:
 			reached[f.peer] = true
 			s.attacked(f)
 		case f.worded():
-			s.add(f.alert)
+			swept += s.add(f.alert)
 			s.Alerts = append(s.Alerts, f.id)
 		}
 		numbers, _ := frameList(f.evidence(), nil)
 		s.Frames = append(s.Frames, numbers...)
 	}
-	if n := uint64(len(reached)); n > 0 {
-		s.Targets, s.Answered = max(s.Targets, n), max(s.Answered, n)
-	}
+	n := uint64(len(reached))
+	s.Targets, s.Answered = max(s.Targets, swept, n), max(s.Answered, n)
 	slices.Sort(s.Ports)
 	s.Ports = slices.Compact(s.Ports)
 	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
@@ -109,9 +109,9 @@ func (s *Scanner) attacked(f *fact) {
 	s.Ports = append(s.Ports, f.port)
 }
 
-// add counts one alert about the scanner: a scan, or an indicator address
-// that tried many hosts.
-func (s *Scanner) add(a *alert.Alert) {
+// add counts one alert about the scanner. Of an indicator address that tried many
+// hosts it returns how many.
+func (s *Scanner) add(a *alert.Alert) (swept uint64) {
 	port := a.Resp.Port()
 	if scan := a.Evidence.Scan; scan != nil {
 		s.Targets += scan.Targets
@@ -119,12 +119,13 @@ func (s *Scanner) add(a *alert.Alert) {
 		s.Ports = append(s.Ports, scan.Ports...)
 		port = scan.Port
 	} else {
-		s.Targets += a.Evidence.Contact.Hosts
+		swept = a.Evidence.Contact.Hosts
 		s.Indicator = a.Indicator.Value
 	}
 	if port != 0 {
 		s.Ports = append(s.Ports, port)
 	}
+	return swept
 }
 
 // attackList lists floods and distributed scans in the order of their time.

@@ -6,6 +6,9 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/ioc"
 )
 
 // maxFacts is how many facts of one kind are kept whole about a host. Beyond it
@@ -131,6 +134,61 @@ func (h *host) all() iter.Seq[*fact] {
 // worded reports whether words can tell a fact: those of an alert are not kept
 // in brief.
 func (f *fact) worded() bool { return f.alert != nil || f.id == "" || f.kind == kindExposed }
+
+// A MetIndicator is an indicator that a host asked for, called or was called by,
+// of a fact that is not listed.
+type MetIndicator struct {
+	Rule      string    `json:"rule"`
+	Indicator string    `json:"indicator"`
+	Class     string    `json:"indicator_class"`
+	Feed      string    `json:"feed,omitempty"`
+	Peer      string    `json:"peer,omitempty"`
+	Exact     bool      `json:"exact,omitempty"`
+	First     time.Time `json:"first"`
+	Last      time.Time `json:"last"`
+}
+
+// Item returns what is known of the fact as one that is listed.
+func (m *MetIndicator) Item() *FactItem {
+	return &FactItem{
+		Rule: m.Rule, Indicator: m.Indicator, Class: m.Class, Feed: m.Feed, Peer: m.Peer, Exact: m.Exact,
+		First: m.First, Last: m.Last,
+	}
+}
+
+// unlisted lists the indicators of facts that are kept in brief, in the order of
+// time.
+func (h *host) unlisted() (list []MetIndicator) {
+	for i := range h.briefs() {
+		f := &h.rest.facts[i]
+		if f.by == nil {
+			continue
+		}
+		m := MetIndicator{
+			Rule: string(alert.RuleContact), Indicator: f.by.Value, Class: f.by.Class.String(), Feed: f.by.Feed, Exact: f.by.Exact,
+			First: time.Unix(0, f.first).UTC(), Last: time.Unix(0, f.last).UTC(),
+		}
+		if f.by.Type == ioc.Domain {
+			m.Rule = string(alert.RuleDomain)
+		}
+		if f.peer.IsValid() {
+			m.Peer = f.peer.String()
+		}
+		list = append(list, m)
+	}
+	slices.SortFunc(list, func(a, b MetIndicator) int {
+		return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Indicator, b.Indicator), cmp.Compare(a.Peer, b.Peer))
+	})
+	return list
+}
+
+// IndicatorsLost reports whether the host met indicators that are neither in its
+// facts nor in Unlisted.
+func (h *HostEntry) IndicatorsLost() bool {
+	return slices.ContainsFunc(h.Totals, func(t FactTotal) bool {
+		return t.AtLeast && t.Fact == kindBeaconing.String()
+	})
+}
 
 // FactTotal sums up the facts of one kind, and of one name where they have one,
 // of which not all are listed.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
+	"wormscope/ioc"
 	"wormscope/scope"
 
 	"github.com/google/go-cmp/cmp"
@@ -66,6 +67,35 @@ func TestTotals(t *testing.T) {
 		if f.First.After(at(60)) {
 			t.Errorf("what was shortened has lost when it began: %+v", f)
 		}
+	}
+}
+
+// TestIndicatorsOfManyFacts: of facts that are not listed the indicators are.
+func TestIndicatorsOfManyFacts(t *testing.T) {
+	var words []said
+	for i := range 40 {
+		bad := &ioc.Indicator{Type: ioc.Address, Value: fmt.Sprintf("198.51.100.%d", i+1), Feed: "sector-cert", Confidence: ioc.HighConfidence}
+		name := &ioc.Indicator{Type: ioc.Domain, Value: fmt.Sprintf("bad%d.example", i+1), Exact: true}
+		words = append(words, alertOf(contact(worm, bad, 443, alert.Contact{State: "established", Initiator: "host"}, i, uint64(i+1))))
+		words = append(words, alertOf(lookup("10.1.0.15", name, "NXDOMAIN", i, uint64(i+1))))
+	}
+	l, _ := ledgerOf(t, words)
+	d := l.Document(capture())
+	for _, ip := range []string{worm, "10.1.0.15"} {
+		h := find(d, ip)
+		met := map[string]bool{}
+		for i := range h.Facts {
+			met[h.Facts[i].Rule+h.Facts[i].Indicator] = true
+		}
+		for i := range h.Unlisted {
+			met[h.Unlisted[i].Rule+h.Unlisted[i].Indicator] = true
+		}
+		if len(h.Facts) != 32 || len(h.Unlisted) != 8 || len(met) != 40 || h.IndicatorsLost() {
+			t.Errorf("%s: %d listed, %d more, %d different: %+v", ip, len(h.Facts), len(h.Unlisted), len(met), h.Unlisted)
+		}
+	}
+	if m := find(d, worm).Unlisted[0]; m.Rule != "ioc-ip" || m.Peer != m.Indicator || m.Class != "malicious" || m.Feed != "sector-cert" {
+		t.Errorf("%+v", m)
 	}
 }
 

@@ -141,12 +141,33 @@ func (l *Ledger) smbFact(f alert.Fact) {
 	if !ok {
 		return
 	}
+	if l.mayCheck(&f, k) {
+		sure = 0
+	}
 	l.note(f, k, sure)
 	if did, much, name := peerKind(k); f.Peer.IsValid() && name != "" {
+		if did == kindChecking && l.trust.mayScan(f.Peer) {
+			much = 0
+		}
 		f.Host, f.Peer, f.Detail = f.Peer, f.Host, name
 		l.note(f, did, much)
 	}
 }
+
+// mayCheck reports whether a fact tells of a check by a host that may check.
+func (l *Ledger) mayCheck(f *alert.Fact, k kind) bool {
+	switch k {
+	case kindProbed, kindClean:
+		return l.trust.mayScan(f.Peer)
+	case kindMark:
+		return f.Detail == toolMark && l.trust.mayScan(f.Host)
+	default:
+		return false
+	}
+}
+
+// toolMark is the mark that tools which check have copied from WannaCry.
+const toolMark = "check-header"
 
 // note records a fact about a host, inside or outside. Outside, only what the
 // host did is kept: it is what there is to block.
@@ -156,7 +177,7 @@ func (l *Ledger) note(f alert.Fact, k kind, sure float64) {
 	switch {
 	case l.zones.Inside(f.Host):
 		l.keep(f.Host, &made, f.Time, f.Frame)
-	case k.family() != harmless && k.family() != implanted && l.zones.Inside(f.Peer):
+	case k.family() != harmless && k.family() != implanted && sure > 0 && l.zones.Inside(f.Peer):
 		l.recordExternal(f.Host, &made, 1)
 	}
 }

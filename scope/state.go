@@ -200,15 +200,16 @@ func (h *host) because(s State) []*fact {
 
 // grounds looks for the facts that decide about a host.
 func (h *host) grounds() (g grounds) {
+	cleaned := h.cleaned()
 	for i := range h.facts {
 		f := &h.facts[i]
 		if fam := f.kind.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, g.strongest[fam]) {
 			g.strongest[fam] = f
 		}
 		switch {
-		case f.kind == kindExposed && smbPort(f.port) && earlier(f, g.exposed):
+		case f.kind == kindExposed && smbPort(f.port) && f.last > cleaned && earlier(f, g.exposed):
 			g.exposed = f
-		case f.kind.received() && earlier(f, g.targeted):
+		case f.kind.received() && h.weight(f) > 0 && earlier(f, g.targeted):
 			g.targeted = f
 		case h.proven(f) && earlier(f, g.proof):
 			g.proof = f

@@ -296,6 +296,9 @@ func (t *text) host(h *HostEntry) {
 	t.printf("  %-15s  %-12s  since %s  %2d %% sure\n",
 		h.IP, printable(h.Zone), clock(*h.Since), min(99, int(math.Round(h.Confidence*100))))
 	about := slices.Clone(h.Role)
+	if h.Allowed {
+		about = append(about, "allowed scanner or translator")
+	}
 	if s := h.system(); s != "" {
 		about = append(about, s)
 	}
@@ -342,6 +345,7 @@ func (t *text) scanners(title string, list []Scanner) {
 		return
 	}
 	t.heading(fmt.Sprintf("%s (%s)", title, grouped(uint64(len(list)))))
+	kept := t.doc.kept()
 	for i := range list[:min(len(list), textLines)] {
 		s := &list[i]
 		where := "many ports"
@@ -351,6 +355,9 @@ func (t *text) scanners(title string, list []Scanner) {
 		known := ""
 		if s.Indicator != "" {
 			known = "; an indicator address"
+		}
+		if why := kept[s.IP]; why != "" {
+			known += "; never block it: " + why
 		}
 		t.wrapped(fmt.Sprintf("  %-15s  ", s.IP), fmt.Sprintf("%s: %s, %s answered; %s%s",
 			where, counted(s.Targets, "target"), grouped(s.Answered), period(s.First, s.Last), known))

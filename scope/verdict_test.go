@@ -47,9 +47,9 @@ func TestVerdict(t *testing.T) {
 		{"sent a mark", []said{fact(alert.FactMark, "ping-timeout")}, nil, infected},
 		{"attacked another", []said{fact(alert.FactExploitSent, blue)}, nil, suspected},
 		{"infected, another exploited", []said{factOf(smbFact(alert.FactImplanted, other, by, "0x1", 6)), through}, nil, infected + ", 1 more was EXPLOITED"},
-		{"exploited, then cleaned", []said{through}, []scope.Mark{mark(host, scope.Cleaned, 50)}, quiet + ", 1 more was targeted"},
+		{"exploited, then cleaned", []said{through}, []scope.Mark{mark(host, scope.Cleaned, 50)}, quiet},
 		{"cleaned, then exploited", []said{through}, []scope.Mark{mark(host, scope.Cleaned, 4)}, exploited},
-		{"exploited, which is explained", []said{through}, []scope.Mark{mark(host, scope.FalsePositive, 50)}, quiet + ", 1 more was targeted"},
+		{"exploited, which is explained", []said{through}, []scope.Mark{mark(host, scope.FalsePositive, 50)}, quiet},
 		{"exploited, then isolated", []said{through}, []scope.Mark{mark(host, scope.Isolated, 50)}, exploited},
 	}
 	for _, tt := range tests {

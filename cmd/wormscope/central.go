@@ -103,8 +103,13 @@ func keepJoint(ctx context.Context, s *settings, std streams) error {
 	if err != nil {
 		return err
 	}
+	trust, err := s.trust()
+	if err != nil {
+		return err
+	}
 	worker, err := kafka.NewWorker(ctx, s.Central, kafka.WorkerOptions{
 		Zones:  zones,
+		Trust:  trust,
 		Render: ecs.New(ecs.Options{Version: version(), Zones: zones}),
 		OnChange: func(e event.Event) {
 			c := e.Change
@@ -144,7 +149,10 @@ func jointLedger(ctx context.Context, s *settings, std streams) (*scope.Ledger, 
 			tally.Damaged, s.Central.JointTopic, tally.Example))
 		std.report("warning: %s", about.Warnings[0])
 	}
-	ledger := scope.New(zones, scope.Options{})
+	ledger, err := newLedger(s, zones, nil)
+	if err != nil {
+		return nil, nil, scope.Capture{}, err
+	}
 	var files joint.Files
 	set.Tell(ledger, &files)
 	about.Files = files.Names()

@@ -8,13 +8,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"wormscope/detect/zone"
-	"wormscope/ioc"
-	"wormscope/ioc/feed"
 	"wormscope/scope"
 	"wormscope/scope/export"
 )
@@ -141,7 +138,7 @@ func (f *exportFlags) document(ctx context.Context, s *settings, std streams) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	ledger, about, err := storedLedger(db, zones)
+	ledger, about, err := storedLedger(db, s, zones)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return nil, nil, err
 	}
@@ -174,26 +171,13 @@ func isolate(doc *scope.Document, least string) (export.List, error) {
 	return export.Isolate(doc, state), nil
 }
 
-// block lists what to block, guarded by what is inside, what the configuration
-// allows and the kill switches that are built in.
+// block lists what to block, guarded by what is inside and what is trusted.
 func block(doc *scope.Document, s *settings, zones *zone.Map) (export.List, error) {
-	b := ioc.NewBuilder()
-	if _, err := feed.AddBuiltin(b); err != nil {
+	trust, err := s.trust()
+	if err != nil {
 		return export.List{}, err
 	}
-	known := b.Build()
-	allowed := slices.Clone(s.Allow.Indicators)
-	for _, p := range s.Allow.Scanners {
-		allowed = append(allowed, p.String())
-	}
-	return export.Block(doc, export.Guards{
-		Inside:  zones.Inside,
-		Allowed: allowed,
-		KillSwitch: func(name string) bool {
-			m, ok := known.Name([]byte(strings.ToLower(name)))
-			return ok && m.Class() == ioc.KillSwitch
-		},
-	})
+	return export.Block(doc, export.Guards{Inside: zones.Inside, Trust: trust}), nil
 }
 
 // mostTold is how many things left out are told one by one.

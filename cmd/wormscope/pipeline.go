@@ -88,7 +88,9 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	p := &pipeline{
 		filter: s.Filter, only: s.only, zones: zones, decoder: packet.NewDecoder(), set: set, events: out, state: keep, raised: map[alert.Rule]uint64{},
 	}
-	p.ledger = scope.New(zones, scope.Options{OnChange: keep.unlessOld(out.onChange())})
+	if p.ledger, err = newLedger(s, zones, keep.unlessOld(out.onChange())); err != nil {
+		return nil, err
+	}
 	out.prepare(zones, fileName)
 	if err := keep.begin(p.ledger, fileName, out.flush); err != nil {
 		return nil, err

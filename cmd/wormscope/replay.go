@@ -160,7 +160,7 @@ func (p *pipeline) conclude(s *settings, seen *sight, stopped error, std streams
 	if err := p.state.finish(seen, about.Warnings); err != nil {
 		return errors.Join(err, conclude(s, p.ledger, about, std)) // what this run found is not lost
 	}
-	ledger, all, err := storedLedger(p.state.store, p.zones)
+	ledger, all, err := storedLedger(p.state.store, s, p.zones)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func reportState(s *settings, std streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	ledger, about, err := storedLedger(db, zones)
+	ledger, about, err := storedLedger(db, s, zones)
 	if err != nil {
 		return err
 	}

@@ -130,9 +130,12 @@ func tell(db *store.Store, l *scope.Ledger) error {
 
 // storedLedger returns a ledger of all that a state folder knows, and what it
 // was that was looked at.
-func storedLedger(db *store.Store, zones *zone.Map) (*scope.Ledger, scope.Capture, error) {
-	l := scope.New(zones, scope.Options{})
-	if err := tell(db, l); err != nil {
+func storedLedger(db *store.Store, s *settings, zones *zone.Map) (*scope.Ledger, scope.Capture, error) {
+	l, err := newLedger(s, zones, nil)
+	if err == nil {
+		err = tell(db, l)
+	}
+	if err != nil {
 		return nil, scope.Capture{}, err
 	}
 	about, err := db.Capture()

@@ -8,67 +8,63 @@ import (
 	"wormscope/scope"
 )
 
-// Guards say what must never be in a block list.
+// Guards say what must never be in a block list, beside what the document
+// itself says of it.
 type Guards struct {
 	// Inside reports whether an address belongs to the institution.
 	Inside func(netip.Addr) bool
-	// KillSwitch reports whether a name is a worm's kill switch, or one below
-	// it. What the document calls one is known without it. It may be nil.
-	KillSwitch func(name string) bool
-	// Allowed are addresses, networks and names that the institution trusts.
-	// A name stands for what is below it, too.
-	Allowed []string
+	Trust  scope.Trust
 }
 
 // Block lists outside scanners, and the indicators that hosts asked for,
 // called, or were called by. Guards keep out what would do harm.
-func Block(d *scope.Document, g Guards) (List, error) {
-	p, err := newProtection(d, g)
-	if err != nil {
-		return List{}, err
-	}
+func Block(d *scope.Document, g Guards) List {
+	p := newProtection(d, g)
 	l := newList(d, ToBlock)
 	for i := range d.Hosts {
-		for k := range d.Hosts[i].Facts {
-			p.indicator(l, &d.Hosts[i].Facts[k])
+		h := &d.Hosts[i]
+		for k := range h.Facts {
+			p.indicator(l, &h.Facts[k])
+		}
+		for k := range h.Unlisted {
+			p.indicator(l, h.Unlisted[k].Item())
+		}
+		if h.IndicatorsLost() {
+			l.leave(h.IP, "met more indicators than are known here: the events have them all")
 		}
 	}
 	for i := range d.External {
 		p.scanner(l, &d.External[i])
 	}
-	return l.List, nil
+	return l.List
 }
 
 // protection is what must not be blocked in one document.
 type protection struct {
 	Guards
-	prefixes     []netip.Prefix      // allowed
-	names        []string            // allowed
-	killSwitches []string            // that the document names
-	resolvers    map[netip.Addr]bool // that hosts ask
-	lifelines    map[netip.Addr]bool // where kill switches lead to
+	kept         map[string]string // why, by address, as the document says
+	killSwitches []string          // that the document names
 }
 
 // newProtection gathers what the document says of what must not be blocked.
-func newProtection(d *scope.Document, g Guards) (*protection, error) {
-	p := &protection{Guards: g, resolvers: map[netip.Addr]bool{}, lifelines: map[netip.Addr]bool{}}
-	for _, allowed := range g.Allowed {
-		if err := p.allow(allowed); err != nil {
-			return nil, err
-		}
+func newProtection(d *scope.Document, g Guards) *protection {
+	p := &protection{Guards: g, kept: make(map[string]string, len(d.NeverBlock))}
+	for _, k := range d.NeverBlock {
+		p.kept[k.IP] = k.Reason
 	}
 	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		if slices.Contains(h.Role, "resolver") {
-			protect(p.resolvers, h.IP)
-		}
-		for k := range h.Facts {
-			if f := &h.Facts[k]; f.Rule == ruleLookup {
-				p.lookup(f)
+		for k := range d.Hosts[i].Facts {
+			if f := &d.Hosts[i].Facts[k]; f.Rule == ruleLookup && (f.Class == classKillSwitch || p.endsWorm(f.Indicator)) {
+				p.killSwitches = append(p.killSwitches, f.Indicator)
 			}
 		}
 	}
-	return p, nil
+	return p
+}
+
+// endsWorm reports whether a name is a kill switch whatever a feed calls it.
+func (p *protection) endsWorm(name string) bool {
+	return p.Trust.KillSwitch != nil && p.Trust.KillSwitch(name)
 }
 
 // Rules of alerts, as facts name them.
@@ -82,44 +78,6 @@ const (
 	classKillSwitch = "kill-switch"
 	classSinkhole   = "sinkhole"
 )
-
-// lookup notes whom a host asked, and where a kill switch leads to.
-func (p *protection) lookup(f *scope.FactItem) {
-	protect(p.resolvers, f.Peer)
-	if f.Class != classKillSwitch && (p.KillSwitch == nil || !p.KillSwitch(f.Indicator)) {
-		return
-	}
-	p.killSwitches = append(p.killSwitches, f.Indicator)
-	for _, a := range f.Resolved {
-		protect(p.lifelines, a)
-	}
-}
-
-// protect adds an address to a set; text that is none is passed over.
-func protect(set map[netip.Addr]bool, text string) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		set[plain(a)] = true
-	}
-}
-
-// allow adds an address, a network or a name.
-func (p *protection) allow(text string) error {
-	if a, err := netip.ParseAddr(text); err == nil {
-		a = plain(a)
-		p.prefixes = append(p.prefixes, netip.PrefixFrom(a, a.BitLen()))
-		return nil
-	}
-	if strings.Contains(text, "/") {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return err
-		}
-		p.prefixes = append(p.prefixes, prefix.Masked())
-		return nil
-	}
-	p.names = append(p.names, strings.ToLower(strings.TrimSuffix(text, ".")))
-	return nil
-}
 
 // indicator lists what a fact says of an indicator.
 func (p *protection) indicator(l *builder, f *scope.FactItem) {
@@ -144,10 +102,6 @@ func (p *protection) indicator(l *builder, f *scope.FactItem) {
 			return
 		}
 		e.Addr, e.Reason = plain(addr), reason+" that hosts inside had traffic with"
-		if f.Class == classSinkhole {
-			l.leave(e.Value(), "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops")
-			return
-		}
 		if why := p.keepAddr(e.Addr); why != "" {
 			l.leave(e.Value(), why)
 			return
@@ -180,16 +134,10 @@ func (p *protection) keepAddr(a netip.Addr) string {
 	switch {
 	case p.Inside != nil && p.Inside(a):
 		return "is inside"
-	case p.resolvers[a]:
-		return "is a resolver that hosts inside ask"
-	case p.lifelines[a]:
-		return "is where a kill switch leads to: blocked, the worm goes on"
-	case slices.ContainsFunc(p.prefixes, func(allowed netip.Prefix) bool { return allowed.Contains(a) }):
-		return "is on the allow list"
-	case a.IsLoopback() || a.IsMulticast() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "is no address of a host on the internet"
+	case p.kept[a.String()] != "":
+		return p.kept[a.String()]
 	default:
-		return ""
+		return p.Trust.NeverBlock(a)
 	}
 }
 
@@ -201,15 +149,15 @@ func (p *protection) keepName(f *scope.FactItem) string {
 	switch {
 	case f.Class == classKillSwitch || slices.ContainsFunc(p.killSwitches, func(k string) bool { return below(name, k) }):
 		return "is a kill switch: blocked, the worm goes on"
-	case p.KillSwitch != nil && p.KillSwitch(name):
+	case p.endsWorm(name):
 		return "is a kill switch: blocked, the worm goes on"
 	case slices.ContainsFunc(p.killSwitches, isBelow):
 		return "has a kill switch below it: blocked, the worm goes on"
 	case f.Class == classSinkhole:
 		return "is a sinkhole: defenders run it"
-	case slices.ContainsFunc(p.names, func(allowed string) bool { return below(name, allowed) }):
+	case slices.ContainsFunc(p.Trust.Names(), func(allowed string) bool { return below(name, allowed) }):
 		return "is on the allow list"
-	case slices.ContainsFunc(p.names, isBelow):
+	case slices.ContainsFunc(p.Trust.Names(), isBelow):
 		return "has a name of the allow list below it"
 	case !strings.Contains(name, "."):
 		return "is a whole top-level domain"

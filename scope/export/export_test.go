@@ -81,25 +81,28 @@ func document() *scope.Document {
 			host("10.1.0.16", scope.Targeted, tried),
 			resolver,
 		},
+		NeverBlock: []scope.Kept{
+			{IP: "9.9.9.9", Reason: "is a resolver that hosts inside ask"}, {IP: "198.51.100.99", Reason: "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops"},
+			{IP: "104.16.173.80", Reason: "is where a kill switch leads to: blocked, the worm goes on"},
+		},
 		External: []scope.Scanner{scanner("203.0.113.99"), scanner("198.51.100.7"), scanner("192.0.2.78"), scanner("fe80::1%eth0"), scanner("10.0.0.9"), scanner("2001:db8:0:1::9")},
 	}
 }
 
 func guards() export.Guards {
-	return export.Guards{
-		Inside:     func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
-		KillSwitch: func(name string) bool { return strings.Contains(name, "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea") },
-		Allowed:    []string{"192.0.2.0/24", "good.example", "cdn.partner.example.", "198.51.100.200"},
+	g := export.Guards{Inside: func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 }}
+	g.Trust.KillSwitch = func(name string) bool { return strings.Contains(name, "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea") }
+	for _, allowed := range []string{"192.0.2.0/24", "good.example", "cdn.partner.example.", "198.51.100.200"} {
+		if err := g.Trust.Allow(allowed); err != nil {
+			panic(err)
+		}
 	}
+	return g
 }
 
 func block(t testing.TB) export.List {
 	t.Helper()
-	l, err := export.Block(document(), guards())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return export.Block(document(), guards())
 }
 
 func values(l export.List) []string {
@@ -180,8 +183,44 @@ func containsWords(text, words string) bool {
 	return true
 }
 
+// TestIndicatorsBeyondFacts: what a host met beyond its listed facts is blocked,
+// and guarded, as the rest is; what is known no more is said.
+func TestIndicatorsBeyondFacts(t *testing.T) {
+	h := host("10.1.0.17", scope.Suspected)
+	h.Unlisted = []scope.MetIndicator{
+		{Rule: "ioc-ip", Indicator: "203.0.113.0/24", Peer: "203.0.113.44", Class: "malicious"},
+		{Rule: "ioc-ip", Indicator: "203.0.113.45", Peer: "203.0.113.45", Class: "malicious"},
+		{Rule: "ioc-domain", Indicator: "more.example", Peer: "10.3.0.53", Class: "malicious", Exact: true},
+		{Rule: "ioc-domain", Indicator: "ends.example", Peer: "10.3.0.53", Class: "kill-switch"},
+	}
+	h.Totals = []scope.FactTotal{{Fact: "beaconing", LeftOut: 480, AtLeast: true}}
+	d := &scope.Document{Hosts: []scope.HostEntry{h}, NeverBlock: []scope.Kept{{IP: "203.0.113.45", Reason: "is a sinkhole"}}}
+	l := export.Block(d, export.Guards{})
+	if got := values(l); !slices.Equal(got, []string{"203.0.113.44", "more.example"}) || !l.Entries[1].Exact {
+		t.Errorf("%+v", l.Entries)
+	}
+	want := []export.LeftOut{
+		{Value: "203.0.113.45", Reason: "is a sinkhole"}, {Value: "ends.example", Reason: "is a kill switch: blocked, the worm goes on"},
+		{Value: "10.1.0.17", Reason: "met more indicators than are known here: the events have them all"},
+	}
+	if diff := cmp.Diff(want, l.LeftOut); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestAllowedAreNotIsolated: who acts for others is not taken off the network.
+func TestAllowedAreNotIsolated(t *testing.T) {
+	gateway := host("10.1.0.1", scope.Infected)
+	gateway.Allowed = true
+	l := export.Isolate(&scope.Document{Hosts: []scope.HostEntry{gateway}}, scope.Suspected)
+	if len(l.Entries) != 0 || len(l.LeftOut) != 1 || l.LeftOut[0].Reason != "is an allowed scanner or translator: look behind it" {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestAWrongAllowListIsAnError(t *testing.T) {
-	if _, err := export.Block(document(), export.Guards{Allowed: []string{"10.0.0.0/99"}}); err == nil {
+	var trust scope.Trust
+	if trust.Allow("10.0.0.0/99") == nil {
 		t.Error("no error")
 	}
 }
@@ -200,10 +239,7 @@ func written(t testing.TB, l export.List, f export.Format) string {
 // lists are those that every format is tried with.
 func lists(t testing.TB) map[string]export.List {
 	t.Helper()
-	empty, err := export.Block(&scope.Document{}, export.Guards{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	empty := export.Block(&scope.Document{}, export.Guards{})
 	return map[string]export.List{"block": block(t), "isolate": export.Isolate(document(), scope.Suspected), "empty": empty}
 }
 
@@ -279,10 +315,7 @@ func FuzzReasons(f *testing.F) {
 				d.Hosts[i].Facts[k].Feed, d.Hosts[i].Facts[k].Detail = words, words
 			}
 		}
-		hostile, err := export.Block(d, guards())
-		if err != nil {
-			t.Fatal(err)
-		}
+		hostile := export.Block(d, guards())
 		for name, pair := range map[string][2]export.List{
 			"block":   {block(t), hostile},
 			"isolate": {export.Isolate(document(), scope.Suspected), export.Isolate(d, scope.Suspected)},

@@ -80,6 +80,8 @@ func Isolate(d *scope.Document, least scope.State) List {
 		switch {
 		case err != nil:
 			l.leave(h.IP, "is no address")
+		case h.Allowed && h.State >= scope.Suspected:
+			l.leave(h.IP, "is an allowed scanner or translator: look behind it")
 		case h.State >= least:
 			l.add(hostEntry(h, plain(addr)))
 		case h.State == scope.Suspected:

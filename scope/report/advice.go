@@ -91,6 +91,8 @@ func lists(doc *scope.Document, k scope.ActionKind) []addressList {
 		return []addressList{listOf("Still active", stillActive(doc))}
 	case scope.Isolate:
 		return []addressList{listOf("Infected", atLarge(doc, scope.Infected))}
+	case scope.LookBehind:
+		return []addressList{listOf("Allowed, and suspicious", actingForOthers(doc))}
 	case scope.MoveService:
 		return []addressList{listOf("Serve others", serving(doc))}
 	case scope.ExamineSuspected:
@@ -104,7 +106,7 @@ func lists(doc *scope.Document, k scope.ActionKind) []addressList {
 	case scope.CloseBorders:
 		return []addressList{listOf("Closed by policy, and open", openBorders(doc))}
 	case scope.BlockScanners:
-		return []addressList{listOf("Outside scanners", scannerList(doc.External))}
+		return toBlock(doc)
 	case scope.ExamineScanners:
 		return []addressList{listOf("Scan from inside", scannerList(doc.Internal))}
 	case scope.InstallPatch:
@@ -197,6 +199,14 @@ func serving(doc *scope.Document) (list []string) {
 	return list
 }
 
+// actingForOthers lists the allowed scanners and translators that are suspicious.
+func actingForOthers(doc *scope.Document) (list []string) {
+	for _, h := range doc.ActingForOthers() {
+		list = append(list, h.IP)
+	}
+	return list
+}
+
 // hostsThat lists the hosts of which something is so.
 func hostsThat(doc *scope.Document, are func(*scope.HostEntry) bool) []string {
 	var list []string
@@ -206,6 +216,18 @@ func hostsThat(doc *scope.Document, are func(*scope.HostEntry) bool) []string {
 		}
 	}
 	return list
+}
+
+// toBlock lists the outside scanners to block, and those that must not be.
+func toBlock(doc *scope.Document) []addressList {
+	block, not := doc.ToBlock()
+	kept := make([]string, 0, len(not))
+	for _, k := range not {
+		kept = append(kept, k.IP+" "+k.Reason)
+	}
+	never := listOf("Never block", kept)
+	never.Warn = true
+	return []addressList{listOf("Outside scanners", scannerList(block)), never}
 }
 
 func scannerList(scanners []scope.Scanner) []string {

@@ -89,7 +89,7 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 	p := &page{
 		Style: style, Script: script, Policy: policy, Version: o.Version,
 		Level: level(doc), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: firstSign(doc),
-		Tiles: tiles(&doc.Totals), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
+		Tiles: tiles(doc), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
 		Matrix: newMatrix(doc), Blind: doc.BlindSpots(),
 		HostCount: len(doc.Hosts), InTable: min(len(doc.Hosts), maxHosts),
 		Marks: doc.Marks[:min(len(doc.Marks), staticRows)], Borders: doc.Borders[:min(len(doc.Borders), staticRows)],
@@ -139,7 +139,11 @@ func level(doc *scope.Document) string {
 }
 
 // tiles sums up.
-func tiles(n *scope.Totals) []tile {
+func tiles(doc *scope.Document) []tile {
+	n, scanners := &doc.Totals, "block at the border"
+	if _, not := doc.ToBlock(); len(not) > 0 {
+		scanners = "not all to be blocked"
+	}
 	tried := "tried, no sign of their own"
 	if n.Exploited > 0 {
 		tried = grouped(n.Exploited) + " of them exploited: examine"
@@ -150,7 +154,7 @@ func tiles(n *scope.Totals) []tile {
 		{n.Targeted, "targeted", "targeted", tried},
 		{n.SMBExposed, plural(n.SMBExposed, "answers", "answer") + " on SMB", "exposed", "TCP 445 or 139"},
 		{n.FromInternet, plural(n.FromInternet, "answers", "answer") + " the internet", "exposed", "on SMB: take off the net"},
-		{n.External, "outside " + plural(n.External, "scanner", "scanners"), "", "block at the border"},
+		{n.External, "outside " + plural(n.External, "scanner", "scanners"), "", scanners},
 	}
 }
 

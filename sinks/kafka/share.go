@@ -108,7 +108,7 @@ func (s *share) judge(tell func(alert.Emitter, *joint.Files)) []event.Event {
 	last := map[netip.Addr]int{}
 	var files joint.Files
 	var list []event.Event
-	ledger := scope.New(s.worker.opts.Zones, scope.Options{Alone: true, OnChange: func(c scope.Change) {
+	ledger := scope.New(s.worker.opts.Zones, scope.Options{Alone: true, Trust: s.worker.opts.Trust, OnChange: func(c scope.Change) {
 		e := event.OfChange(&c, func(i int) string { return files.Names()[i] })
 		if i, ok := last[c.Host]; ok {
 			list[i] = e

@@ -11,13 +11,15 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 
 	"wormscope/detect/zone"
+	"wormscope/scope"
 	"wormscope/sinks"
 	"wormscope/sinks/event"
 )
 
 // WorkerOptions are the settings of a Worker that are not Kafka's.
 type WorkerOptions struct {
-	Zones  *zone.Map      // must be set
+	Zones  *zone.Map // must be set
+	Trust  scope.Trust
 	Render sinks.Renderer // of what goes to the state topic; nil where there is none
 	// OnChange is called with each change of a host's joint state, once the
 	// topics have it. It is called by one goroutine at a time, may be nil, and

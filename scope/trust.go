@@ -1,0 +1,71 @@
+package scope
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Trust is whom and what the institution trusts. The zero value is nobody.
+type Trust struct {
+	// Scanners may scan and check: vulnerability scanners, monitoring. Address
+	// translators and proxies, which act for others, are among them.
+	Scanners []netip.Prefix
+	// KillSwitch reports whether a name is a worm's kill switch, or one below
+	// it, whatever a feed calls it. It may be nil.
+	KillSwitch func(name string) bool
+
+	addresses []netip.Prefix
+	names     []string
+}
+
+// Allow trusts an address, a network, or a name with what is below it.
+func (t *Trust) Allow(text string) error {
+	if a, err := netip.ParseAddr(text); err == nil {
+		a = plain(a)
+		t.addresses = append(t.addresses, netip.PrefixFrom(a, a.BitLen()))
+		return nil
+	}
+	if strings.Contains(text, "/") {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return err
+		}
+		t.addresses = append(t.addresses, prefix.Masked())
+		return nil
+	}
+	t.names = append(t.names, strings.ToLower(strings.TrimSuffix(text, ".")))
+	return nil
+}
+
+// Names returns the names that are trusted, with what is below them.
+func (t *Trust) Names() []string { return t.names }
+
+// mayScan reports whether a host is one that may scan, or acts for others.
+func (t *Trust) mayScan(a netip.Addr) bool { return within(t.Scanners, a) }
+
+// endsWorm reports whether a name is a kill switch.
+func (t *Trust) endsWorm(name string) bool { return t.KillSwitch != nil && t.KillSwitch(name) }
+
+// NeverBlock returns why an outside address must not be blocked whatever it
+// did, empty if it may.
+func (t *Trust) NeverBlock(a netip.Addr) string { return t.keeps(plain(a)).String() }
+
+func (t *Trust) keeps(a netip.Addr) keeping {
+	switch {
+	case !a.IsGlobalUnicast(): // nor is what is to all
+		return noHost
+	case within(t.Scanners, a), within(t.addresses, a):
+		return allowed
+	default:
+		return mayBlock
+	}
+}
+
+func within(list []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// plain returns an address as packet filters write it: no IPv4 in IPv6, no
+// interface.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
