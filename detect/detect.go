@@ -4,6 +4,8 @@
 package detect
 
 import (
+	"net/netip"
+
 	"wormscope/capture/packet"
 	"wormscope/internal/ip"
 )
@@ -29,6 +31,13 @@ type Changing interface {
 	Detector
 	// OnChange gives it what to call whenever that is so.
 	OnChange(changed func())
+}
+
+// A Hurrying Detector has alerts that it says again only now and then, while
+// they grow.
+type Hurrying interface {
+	// Hurry has it say all that it knows about a host when next it grows.
+	Hurry(host netip.Addr)
 }
 
 // Interest is the packets that a Detector wants: of one of these kinds, and

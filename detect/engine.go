@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math/bits"
+	"net/netip"
 
 	"wormscope/capture/packet"
 )
@@ -142,6 +143,16 @@ func (e *Engine) Idle(now int64) {
 		e.now = now
 		if now >= e.tick {
 			e.advance()
+		}
+	}
+}
+
+// Hurry has the next of what happens to open alerts about a host said at once: an
+// analyst has said something of it, and what it does from now on is news.
+func (e *Engine) Hurry(host netip.Addr) {
+	for _, d := range e.all {
+		if h, ok := d.(Hurrying); ok {
+			h.Hurry(host)
 		}
 	}
 }

@@ -64,17 +64,60 @@ func (l *Ledger) Mark(m Mark) {
 	if !l.zones.Inside(m.Host) {
 		return
 	}
-	h := l.hosts.get(m.Host)
-	marks := slices.DeleteFunc(slices.Clone(h.marks), func(other Mark) bool { return other.Kind == m.Kind })
-	marks = append(marks, m)
+	marks := slices.DeleteFunc(slices.Clone(l.hosts.marks[m.Host]), func(other Mark) bool { return other.Kind == m.Kind })
+	l.mark(m.Host, append(marks, m), m.Time)
+}
+
+// SetMarks takes all that analysts say, in the place of all they said before,
+// and returns the hosts of which that is news at a time.
+func (l *Ledger) SetMarks(all []Mark, now time.Time) (changed []netip.Addr) {
+	byHost := map[netip.Addr][]Mark{}
+	for _, m := range all {
+		if l.zones.Inside(m.Host) {
+			byHost[m.Host] = append(byHost[m.Host], m)
+		}
+	}
+	for host := range l.hosts.marks {
+		if byHost[host] == nil {
+			byHost[host] = []Mark{}
+		}
+	}
+	for host, marks := range byHost {
+		sortMarks(marks)
+		if !slices.EqualFunc(marks, l.hosts.marks[host], Mark.equal) {
+			changed = append(changed, host)
+		}
+	}
+	slices.SortFunc(changed, netip.Addr.Compare)
+	for _, host := range changed {
+		l.mark(host, byHost[host], now)
+	}
+	return changed
+}
+
+func (m Mark) equal(other Mark) bool {
+	return m.Kind == other.Kind && m.Time.Equal(other.Time) && m.Note == other.Note
+}
+
+func sortMarks(marks []Mark) {
 	slices.SortFunc(marks, func(a, b Mark) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Kind, b.Kind))
 	})
+}
+
+// mark gives a host its marks, none to take them back.
+func (l *Ledger) mark(host netip.Addr, marks []Mark, now time.Time) {
+	h := l.hosts.get(host)
+	sortMarks(marks)
 	h.marks = marks
-	l.hosts.marks[m.Host] = marks
+	if len(marks) > 0 {
+		l.hosts.marks[host] = marks
+	} else {
+		delete(l.hosts.marks, host)
+	}
 	others := l.relinkAll(h)
-	l.review(h, m.Time, alert.FrameRef{})
-	l.reviewAll(others, m.Time, alert.FrameRef{})
+	l.review(h, now, alert.FrameRef{})
+	l.reviewAll(others, now, alert.FrameRef{})
 }
 
 // excused reports whether a mark says that a fact counts no more.

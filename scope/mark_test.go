@@ -199,6 +199,42 @@ func TestCleanedWhileReached(t *testing.T) {
 	}
 }
 
+// TestMarksAnew: marks that change while the ledger lives count from then on,
+// and what they change is said; those that stay change nothing.
+func TestMarksAnew(t *testing.T) {
+	const host = "10.1.0.14"
+	l, changes := ledgerOf(t, []said{alertOf(lookup(host, killSwitch, "NXDOMAIN", 61, 688))})
+	cleaned, other := mark(host, scope.Cleaned, 100), mark("10.1.0.15", scope.Isolated, 90)
+	steps := []struct {
+		marks   []scope.Mark
+		changed int
+		said    string // the last change of mind
+		n       int    // of these so far
+	}{
+		{[]scope.Mark{cleaned, other}, 2, "an analyst marked it cleaned", 2},
+		{[]scope.Mark{other, cleaned}, 0, "an analyst marked it cleaned", 2},
+		{[]scope.Mark{mark(host, scope.Isolated, 80), cleaned}, 2, "an analyst marked it cleaned", 2},
+		{[]scope.Mark{mark("203.0.113.9", scope.Cleaned, 80), cleaned}, 1, "an analyst marked it cleaned", 2},
+		{nil, 1, "asked for the kill-switch name", 3},
+		{nil, 0, "asked for the kill-switch name", 3},
+	}
+	for i, s := range steps {
+		if got := l.SetMarks(s.marks, at(200+i)); len(got) != s.changed {
+			t.Errorf("step %d: %v are news, want %d", i, got, s.changed)
+		}
+		last := (*changes)[len(*changes)-1]
+		if len(*changes) != s.n || !strings.Contains(last.Why, s.said) {
+			t.Errorf("step %d: %d changes, the last %+v", i, len(*changes), last)
+		}
+	}
+	if last := (*changes)[2]; !last.Time.Equal(at(204)) || last.To != scope.Infected {
+		t.Errorf("%+v", last)
+	}
+	if d := l.Document(capture()); len(d.Marks) != 0 {
+		t.Errorf("%+v", d.Marks)
+	}
+}
+
 func TestMarksOutliveTheirHosts(t *testing.T) {
 	l := scope.New(zones(t), scope.Options{MaxHosts: 1})
 	l.Mark(mark("10.1.0.14", scope.Isolated, 10))

@@ -147,6 +147,9 @@ func (l *liveRun) heed(now time.Time) {
 		l.stateFailed = now
 		l.stateErrors++
 	}
+	if marks := l.p.state.freshMarks(); marks != nil {
+		l.p.takeMarks(*marks, now)
+	}
 	l.faults.say(l.log, now)
 }
 

@@ -285,6 +285,39 @@ func (m *manager) await(lines ...string) {
 	m.t.Fatalf("%v is not all told: %v", lines, m.told)
 }
 
+// TestLiveHeedsMarks: a mark that is made beside a run changes the host's state
+// there, and what the host does from then on is said at once.
+func TestLiveHeedsMarks(t *testing.T) {
+	x := newTap(t)
+	s := startSensor(t, x.host)
+	state := filepath.Join(s.dir, "state")
+	x.send(t)
+	s.await("a look-up of the kill switch", `"action":"host-state"`, `"to":"infected"`)
+	told := func(n int, text string) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			if bytes.Count(slurp(s.alerts), []byte(text)) >= n {
+				return
+			}
+		}
+		t.Fatalf("%q is not told %d times:\n%s\n%s", text, n, slurp(s.alerts), s.Output())
+	}
+	runs(t, "mark", "--state", state, "cleaned", "10.10.1.23")
+	told(1, `"reason":"an analyst marked it cleaned"`)
+	for _, f := range x.frames { // another lookup has another ID
+		if udp := 23; f[udp] == 17 {
+			f[42]++
+		}
+	}
+	x.send(t)
+	told(2, `"to":"infected"`)
+	runs(t, "mark", "--state", state, "cleaned", "10.10.1.23")
+	told(2, `"reason":"an analyst marked it cleaned"`)
+	runs(t, "unmark", "--state", state, "cleaned", "10.10.1.23")
+	told(3, `"to":"infected"`)
+	s.end()
+}
+
 // TestLiveDoesNotGoOnAsRoot starts live as root without saying who to become.
 func TestLiveDoesNotGoOnAsRoot(t *testing.T) {
 	x := newTap(t)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"time"
 
 	"wormscope/capture"
 	"wormscope/capture/filter"
@@ -140,6 +141,17 @@ func (v voice) Fact(f alert.Fact) {
 	p.events.sinks.fact(&f)
 	p.ledger.Fact(f)
 	p.state.fact(f, p.events.sinks.commit())
+}
+
+// takeMarks takes what analysts say now. What a host does after its mark is said
+// as soon as it does it.
+func (p *pipeline) takeMarks(marks []scope.Mark, now time.Time) {
+	for _, host := range p.ledger.SetMarks(marks, now) {
+		p.engine.Hurry(host)
+	}
+	if position := p.events.sinks.commit(); position > 0 || len(p.state.changes) > 0 {
+		p.state.word(word{position: position})
+	}
 }
 
 // ownTraffic reports whether an alert is about look-ups or contacts of this

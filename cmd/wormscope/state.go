@@ -168,6 +168,15 @@ func (k *state) word(w word) {
 	w.tell(k.store)
 }
 
+// freshMarks returns all marks where analysts have changed one beside the run,
+// else nil.
+func (k *state) freshMarks() *[]scope.Mark {
+	if k == nil || k.writer == nil {
+		return nil
+	}
+	return k.writer.takeMarks()
+}
+
 // unlessOld passes changes of the ledger's mind on, unless they are of an
 // earlier run. It is nil when nobody listens.
 func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"sync"
 
 	"wormscope/detect/alert"
@@ -16,8 +17,9 @@ type stateWriter struct {
 	hand    chan words
 	done    chan struct{}
 
-	mu  sync.Mutex
-	err error // of the last transaction
+	mu    sync.Mutex
+	err   error         // of the last transaction
+	marks *[]scope.Mark // that analysts have changed, nil when they have not
 }
 
 // words are what is written in one transaction.
@@ -26,7 +28,8 @@ type words struct {
 	run   *store.Run // what was looked at so far, nil where that need not be written
 }
 
-// A word is what a ledger is told, an alert or a fact, and what it made of it.
+// A word is what a ledger is told, an alert or a fact, and what it made of it; it
+// may be told neither where an analyst changes its mind.
 type word struct {
 	alert    *alert.Alert
 	fact     *alert.Fact
@@ -42,9 +45,10 @@ func (w *word) tell(s *store.Store) {
 	for i := range w.changes {
 		s.Change(w.changes[i])
 	}
-	if w.alert != nil {
+	switch {
+	case w.alert != nil:
 		s.Alert(*w.alert)
-	} else {
+	case w.fact != nil:
 		s.Fact(*w.fact)
 	}
 }
@@ -78,21 +82,34 @@ func (w *stateWriter) run(k *state) {
 		if err == nil && batch.run != nil {
 			err = k.store.Finish(*batch.run)
 		}
+		marks, fresh, failed := k.store.FreshMarks()
 		w.mu.Lock()
-		w.err = err
+		w.err = cmp.Or(err, failed)
+		if fresh {
+			w.marks = &marks
+		}
 		w.mu.Unlock()
 	}
 }
 
-// flush hands over what waits, if the writer is free, or if too much waits. It
-// returns what went wrong the last time.
+// takeMarks returns what analysts said since it was asked last, nil when they
+// said nothing new.
+func (w *stateWriter) takeMarks() *[]scope.Mark {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	marks := w.marks
+	w.marks = nil
+	return marks
+}
+
+// flush hands over what waits, if the writer is free, or if too much waits; where
+// nothing does, the writer looks for new marks all the same. It returns what went
+// wrong the last time.
 func (w *stateWriter) flush() error {
-	switch {
-	case w.waiting.len() == 0 && w.waiting.run == nil:
-	case w.waiting.len() >= maxWaiting:
+	if w.waiting.len() >= maxWaiting {
 		w.hand <- w.waiting
 		w.waiting = words{}
-	default:
+	} else {
 		select {
 		case w.hand <- w.waiting:
 			w.waiting = words{}

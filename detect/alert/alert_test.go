@@ -59,3 +59,16 @@ func TestPace(t *testing.T) {
 		t.Error("stayed quiet for longer than PaceInterval")
 	}
 }
+
+func TestPaceHurries(t *testing.T) {
+	var p Pace
+	now := int64(1e18)
+	p.Due(1, now)
+	p.Hurry()
+	if !p.Due(2, now) {
+		t.Error("did not speak at once")
+	}
+	if p.Due(3, now) || !p.Due(10, now) {
+		t.Error("did not go on as before")
+	}
+}

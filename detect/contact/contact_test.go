@@ -396,6 +396,20 @@ func TestQuietAndPace(t *testing.T) {
 	}
 }
 
+// TestHurry: what a host does after a mark is said at once.
+func TestHurry(t *testing.T) {
+	b := newBench(t, Config{})
+	call := func(port uint16) { b.tcp(netip.AddrPortFrom(us.Addr(), port), bad, syn, 99, 0) }
+	call(30000)
+	call(30001)
+	b.Hurry(us.Addr())
+	call(30002)
+	call(30003)
+	if n := len(b.alerts); n != 2 || b.alerts[1].Count != 3 {
+		t.Errorf("%d words: %+v", n, b.alerts)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	b := newBench(t, Config{MaxFindings: 10, MaxConns: 20}, ioc.Indicator{Type: ioc.Network, Value: "198.51.100.0/24", Feed: "t"})
 	for i := range 1000 {

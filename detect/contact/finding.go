@@ -188,3 +188,12 @@ func (d *Detector) end(e *lru.Entry[findingKey, finding], now int64) {
 	d.say(&e.Value, alert.PhaseEnd, now)
 	d.findings.Remove(e)
 }
+
+// Hurry has the alerts about a host said again when next they grow.
+func (d *Detector) Hurry(host netip.Addr) {
+	for e := d.findings.Oldest(); e != nil; e = d.findings.Newer(e) {
+		if e.Key.host == host {
+			e.Value.pace.Hurry()
+		}
+	}
+}

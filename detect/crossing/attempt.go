@@ -237,3 +237,17 @@ func (d *Detector) endSource(e *lru.Entry[source, blocked], now int64) {
 	d.say(e.Value.finding, alert.PhaseEnd, now)
 	d.sources.Remove(e)
 }
+
+// Hurry has the alerts about a host said again when next they grow.
+func (d *Detector) Hurry(host netip.Addr) {
+	for e := d.pairs.Oldest(); e != nil; e = d.pairs.Newer(e) {
+		if e.Key.from == host && e.Value.open != nil {
+			e.Value.open.pace.Hurry()
+		}
+	}
+	for e := d.sources.Oldest(); e != nil; e = d.sources.Newer(e) {
+		if e.Key.from == host {
+			e.Value.pace.Hurry()
+		}
+	}
+}

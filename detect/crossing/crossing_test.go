@@ -196,6 +196,27 @@ func TestManyAttemptsAreOneAlert(t *testing.T) {
 	}
 }
 
+// TestHurry: what a host does after a mark is said at once.
+func TestHurry(t *testing.T) {
+	b := newBench(t, Config{})
+	for i := range uint32(4) {
+		if i == 2 {
+			b.Hurry(netip.MustParseAddr("10.1.0.9"))
+		}
+		b.send("10.1.0.9:50000", "10.2.0.1:445", packet.SYN, i)
+		b.send("10.2.0.1:445", "10.1.0.9:50000", synAck, i)
+		b.send("10.1.0.9:50001", "10.2.0.2:445", packet.SYN, i)
+		b.send("10.2.0.2:445", "10.1.0.9:50001", rstAck, i)
+	}
+	words := map[string]int{}
+	for _, a := range b.all {
+		words[a.Name]++
+	}
+	if words["open"] != 2 || words["blocked"] != 2 {
+		t.Errorf("%v", words)
+	}
+}
+
 // TestBounded: neither many pairs nor many sources, nor one pair that tries and
 // is refused all the time, take more room than they may.
 func TestBounded(t *testing.T) {

@@ -352,6 +352,24 @@ func TestPaceAndQuiet(t *testing.T) {
 }
 
 // TestManyIndicators lets one host ask for more than there is room for.
+// TestHurry: what a host does after a mark is said at once, of this host alone.
+func TestHurry(t *testing.T) {
+	b := newBench(t, Config{})
+	ask := func(id uint16) {
+		for _, from := range []netip.AddrPort{client, ap("10.0.0.8:5000")} {
+			b.udp(from, resolver, query(id, "bad.example", dns.TypeA))
+		}
+	}
+	ask(1)
+	ask(2)
+	b.Hurry(client.Addr())
+	ask(3)
+	ask(4)
+	if n := len(b.alerts); n != 3 || b.alerts[2].Host != client.Addr() || b.alerts[2].Count != 3 {
+		t.Errorf("%d words: %+v", n, b.alerts)
+	}
+}
+
 func TestManyIndicators(t *testing.T) {
 	var many []ioc.Indicator
 	for i := range 1000 {

@@ -142,6 +142,28 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestHurry: that a host answers after a mark is said at once.
+func TestHurry(t *testing.T) {
+	b := newBench(t, Config{})
+	seq := uint32(0)
+	answer := func() {
+		for _, from := range []string{"10.2.0.1:445", "10.2.0.1:22", "10.2.0.2:445"} {
+			seq++
+			b.send(from, "10.2.9.9:5000", synAck, seq, 0)
+		}
+	}
+	answer()
+	answer()
+	b.lines = nil
+	b.Hurry(netip.MustParseAddr("10.2.0.1"))
+	answer()
+	answer()
+	want := []string{"update 10.2.0.1:445 sev=10 by 10.2.9.9 n=3 clients=1 servers frames=1", "fact exposed 10.2.0.1:22 by 10.2.9.9"}
+	if !slices.Equal(b.lines, want) {
+		t.Errorf("%q", b.lines)
+	}
+}
+
 func TestAllocatesNothing(t *testing.T) {
 	b := newBench(t, Config{})
 	packets := []packet.Packet{

@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -22,6 +23,7 @@ type exposed struct {
 	seq         int32       // of the alert's next word
 	vlan        uint16      // of the answer to by
 	reached     reach
+	hurried     bool             // the next answer is to be said
 	zones       []string         // of the clients, distinct, at most maxZones
 	frames      []alert.FrameRef // at most maxFrames
 	clients     []ip.Addr        // distinct, at most alert.MostClients
@@ -70,15 +72,26 @@ func (d *Detector) answered(p *packet.Packet, own string) {
 	if (farther || newZone) && len(v.frames) < maxFrames {
 		v.frames = append(v.frames, alert.FrameRef{File: p.File, Number: p.Number})
 	}
+	hurried := v.hurried
+	v.hurried = false
 	switch {
 	case !smb(p.Src.Port):
-		if isNew || farther && v.reached == outside {
+		if isNew || hurried || farther && v.reached == outside {
 			d.fact(p)
 		}
 	case isNew:
 		d.say(e, alert.PhaseStart, p.Time)
-	case farther || newZone:
+	case farther || newZone || hurried:
 		d.say(e, alert.PhaseUpdate, p.Time)
+	}
+}
+
+// Hurry has it said at once when a host answers again.
+func (d *Detector) Hurry(host netip.Addr) {
+	for _, port := range d.ports {
+		if e := d.hosts.Get(ip.AddrPort{Addr: ip.From(host), Port: port}); e != nil {
+			e.Value.hurried = true
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package smb
 
 import (
+	"net/netip"
 	"runtime"
 	"testing"
 
@@ -46,6 +47,34 @@ func TestBounds(t *testing.T) {
 	}
 	if starts != 100 || ends != 100 {
 		t.Errorf("%d starts, %d ends, want 100 of each", starts, ends)
+	}
+}
+
+// TestHurry: what a host does after a mark, or has done to it, is said at once.
+func TestHurry(t *testing.T) {
+	for _, marked := range []string{"10.1.0.7", "10.1.0.9", "10.1.0.8"} {
+		rec := &recorder{}
+		d := New(Config{}, rec)
+		for i := range 4 {
+			if i == 2 {
+				d.Hurry(netip.MustParseAddr(marked))
+			}
+			k := newTalk(uint16(3000 + i)).open()
+			k.now += int64(i) * 1e9
+			k.ask(order(65, ping))
+			k.tell(fail(0x32, 65, 0xC0000002))
+			k.send(0, packet.FIN|packet.ACK, nil)
+			for j := range k.packets {
+				d.Packet(&k.packets[j])
+			}
+		}
+		want := 2
+		if marked == "10.1.0.8" {
+			want = 1
+		}
+		if n := len(rec.alerts); n != want {
+			t.Errorf("%s marked: %d words, want %d", marked, n, want)
+		}
 	}
 }
 

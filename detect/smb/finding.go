@@ -128,6 +128,16 @@ func (d *Detector) endIdle(now int64) {
 	}
 }
 
+// Hurry has the alerts about what a host did, or had done to it, said again when
+// next they grow.
+func (d *Detector) Hurry(host netip.Addr) {
+	for e := d.findings.Oldest(); e != nil; e = d.findings.Newer(e) {
+		if e.Key.host == host || e.Key.peer == host {
+			e.Value.pace.Hurry()
+		}
+	}
+}
+
 // fact says a fact, seen in a segment.
 func (d *Detector) fact(f alert.Fact, at flow.Segment) {
 	f.Time, f.Frame = time.Unix(0, at.Time).UTC(), at.Frame

@@ -36,8 +36,41 @@ func (s *Store) Unmark(host netip.Addr, k scope.MarkKind) (found bool, err error
 	return found, err
 }
 
+// FreshMarks returns all marks by time if another process has written to the
+// folder since marks were read, and whether that is so. It costs next to nothing
+// where it is not.
+func (s *Store) FreshMarks() (marks []scope.Mark, fresh bool, err error) {
+	version, err := s.dataVersion()
+	if err != nil || version == s.version {
+		return nil, false, err
+	}
+	marks, err = s.Marks()
+	return marks, err == nil, err
+}
+
+// dataVersion returns a number that changes when another process has written to
+// the database.
+func (s *Store) dataVersion() (v int64, err error) {
+	if err = s.db.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&v); err != nil {
+		err = fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	return v, err
+}
+
 // Marks returns all marks by time.
 func (s *Store) Marks() ([]scope.Mark, error) {
+	version, err := s.dataVersion()
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.readMarks()
+	if err == nil {
+		s.version = version
+	}
+	return list, err
+}
+
+func (s *Store) readMarks() ([]scope.Mark, error) {
 	rows, err := s.db.QueryContext(context.Background(), "SELECT host, kind, time, note FROM mark ORDER BY time, host, kind")
 	if err != nil {
 		return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))

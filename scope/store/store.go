@@ -65,6 +65,7 @@ type Store struct {
 	words    []alert.Alert               // that wait
 	facts    []alert.Fact                // that wait
 	changes  []scope.Change              // that wait
+	version  int64                       // of the data when marks were read, see FreshMarks
 	position uint64                      // of the log, up to which it holds what waits
 	failing  bool                        // what waits could not be written the last time
 	missed   uint64                      // words and facts left out because too many waited

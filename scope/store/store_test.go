@@ -380,6 +380,44 @@ func TestMarksAndSettings(t *testing.T) {
 	}
 }
 
+// TestFreshMarks: marks that another process makes are seen, once.
+func TestFreshMarks(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	defer shut(t, s)
+	if _, err := s.Marks(); err != nil {
+		t.Fatal(err)
+	}
+	fresh := func(what string, want bool, n int) {
+		t.Helper()
+		marks, got, err := s.FreshMarks()
+		if err != nil || got != want || len(marks) != n {
+			t.Errorf("%s: %v, %v, %v", what, marks, got, err)
+		}
+	}
+	fresh("nothing happened", false, 0)
+	s.Alert(alert.Alert{ID: "a", Host: addr("10.0.0.1")})
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	fresh("the run itself wrote", false, 0)
+	beside, err := Attach(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shut(t, beside)
+	fresh("another looks", false, 0)
+	if err := beside.Mark(scope.Mark{Host: addr("10.0.0.1"), Kind: scope.Isolated}); err != nil {
+		t.Fatal(err)
+	}
+	fresh("marked", true, 1)
+	fresh("and nothing since", false, 0)
+	if _, err := beside.Unmark(addr("10.0.0.1"), scope.Isolated); err != nil {
+		t.Fatal(err)
+	}
+	fresh("unmarked", true, 0)
+}
+
 func TestOneAtATime(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
