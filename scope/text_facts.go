@@ -119,19 +119,7 @@ func (h *HostEntry) system() string {
 			parts = append(parts, s)
 		}
 	}
-	if a := h.Asset; a != nil {
-		add(a.title())
-		add(a.title2())
-		if a.Affected {
-			add("treated as affected whenever SMB is on")
-		}
-		if a.OutOfSupport {
-			add("no longer supported")
-		}
-		if a.SMB1 {
-			add("SMB1 is on")
-		}
-	}
+	add(h.Asset.Words())
 	switch alert.Patch(h.Patch) {
 	case alert.PatchVulnerable:
 		add("NOT PATCHED against MS17-010")
@@ -139,6 +127,25 @@ func (h *HostEntry) system() string {
 		add("not vulnerable to MS17-010")
 	case alert.PatchUnknown:
 	}
+	return strings.Join(parts, "; ")
+}
+
+// Words tells what the SMB server says of itself, empty for nothing.
+func (a *AssetEntry) Words() string {
+	if a == nil {
+		return ""
+	}
+	parts := []string{a.title(), a.title2()}
+	if a.Affected {
+		parts = append(parts, "treated as affected whenever SMB is on")
+	}
+	if a.OutOfSupport {
+		parts = append(parts, "no longer supported")
+	}
+	if a.SMB1 {
+		parts = append(parts, "SMB1 is on")
+	}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.Join(parts, "; ")
 }
 

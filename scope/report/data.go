@@ -39,8 +39,12 @@ func newHostData(hosts []scope.HostEntry) *hostData {
 
 // factLimit returns how many facts of each host fit into maxData.
 func factLimit(hosts []scope.HostEntry) int {
+	systems := 0
+	for i := range hosts {
+		systems += len(hosts[i].Asset.Words())
+	}
 	for limit := 1 << 10; limit > 1; limit /= 2 {
-		total := 0
+		total := systems
 		for i := range hosts {
 			for _, f := range strongest(hosts[i].Facts, limit) {
 				total += 90 + len(f.Detail) + len(f.Alert) + len(f.Peer) + 8*len(f.Frames)
@@ -126,7 +130,7 @@ func (w *dataWriter) host(h *scope.HostEntry, rank int) []any {
 	return []any{
 		clean(h.IP), rank, w.text(h.Zone), w.text(h.State.String()), percent(h.Confidence), millis(h.Since),
 		h.FirstSeen.UnixMilli(), h.LastSeen.UnixMilli(), w.text(h.Patch), w.text(h.KillSwitch),
-		roles, sources, flag(h.PatientZero), h.LeftOut + len(h.Facts) - len(facts), main, rows,
+		roles, sources, flag(h.PatientZero), h.LeftOut + len(h.Facts) - len(facts), main, w.text(h.Asset.Words()), rows,
 	}
 }
 

@@ -77,7 +77,7 @@
 
   function hosts(data) {
     // The places of values in the rows that data.go writes.
-    const [IP, RANK, ZONE, STATE, SURE, SINCE, FIRST, LAST, PATCH, KILL, ROLES, SOURCES, ZERO, LEFT, MAIN, FACTS] = Array(16).keys();
+    const [IP, RANK, ZONE, STATE, SURE, SINCE, FIRST, LAST, PATCH, KILL, ROLES, SOURCES, ZERO, LEFT, MAIN, SYSTEM, FACTS] = Array(17).keys();
     const [KIND, F_SURE, F_FIRST, F_LASTED, COUNT, PEER, PORT, FRAMES, FILES, RULE, ALERT, INDICATOR, FEED, DETAIL, OWN] = Array(15).keys();
     const text = (i) => data.strings[i];
     const worst = ['infected', 'suspected', 'targeted', 'exposed', 'seen'];
@@ -101,7 +101,7 @@
     const haystack = new Array(all.length);
     function searchable(i) {
       const h = all[i];
-      haystack[i] ??= [h[IP], text(h[ZONE]), text(h[STATE]), text(h[PATCH]), text(h[KILL]),
+      haystack[i] ??= [h[IP], text(h[ZONE]), text(h[STATE]), text(h[PATCH]), text(h[KILL]), text(h[SYSTEM]),
         ...h[ROLES].map(text), ...h[SOURCES].map((s) => s[0]),
         ...h[FACTS].flatMap((f) => [text(f[KIND]), f[PEER], text(f[RULE]), text(f[INDICATOR]), text(f[FEED]), f[ALERT], f[DETAIL]]),
       ].join('\n').toLowerCase();
@@ -282,6 +282,7 @@
       const p = make('p', 'known');
       const say = (label, ...what) => p.append(make('span', '', label + ' ', make('b', '', ...what)));
       say('Seen', clock(h[FIRST]) + ' to ' + clock(h[LAST]));
+      if (text(h[SYSTEM])) say('System', text(h[SYSTEM]));
       if (h[ROLES].length) say('Role', h[ROLES].map(text).join(', '));
       if (text(h[KILL])) say('Kill switch', text(h[KILL]));
       if (text(h[PATCH]) !== 'unknown') say('MS17-010', text(h[PATCH]));

@@ -117,6 +117,10 @@ func exploited() *scope.Document {
 	doc.Hosts = []scope.HostEntry{{
 		IP: "10.10.0.14", Zone: "office", State: scope.Targeted, Confidence: .9, FirstSeen: at(5), LastSeen: at(5),
 		Patch: "vulnerable", Role: []string{}, InfectedBy: []scope.Source{},
+		Asset: &scope.AssetEntry{
+			Product: &scope.Attribute{Value: "Windows 7"}, Name: &scope.Attribute{Value: "FILES01"}, Domain: &scope.Attribute{Value: hostile},
+			OutOfSupport: true, SMB1: true,
+		},
 		Facts: []scope.FactItem{
 			fact("exposed", 1, 2, "answers on port 445"),
 			fact("targeted", .9, 4, "was tried by the scanner 203.0.113.9 on port 445"),
@@ -125,6 +129,27 @@ func exploited() *scope.Document {
 	}}
 	doc.Totals.Targeted, doc.Totals.Exploited, doc.Totals.SMBExposed, doc.Totals.Vulnerable = 1, 1, 1, 1
 	return doc
+}
+
+// TestNeverBlock: scanners that must not be blocked are not in the list to
+// block, but in one that warns, and hosts that act for others in one of their own.
+func TestNeverBlock(t *testing.T) {
+	doc := outbreakOf(5, 2, 6)
+	forged := doc.External[0].IP
+	doc.NeverBlock = []scope.Kept{{IP: forged, Reason: "is a resolver that hosts inside ask"}}
+	doc.Hosts[0].Allowed = true
+	page := string(render(t, doc))
+	for _, want := range []string{
+		">not all to be blocked<", "<code>" + forged + " is a resolver that hosts inside ask</code>", "Never block</p>",
+		"Look behind the 1 allowed scanner or translator", "Isolate the 4 infected hosts now",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "<code>"+forged+"</code> <") {
+		t.Error("the forged scanner is in the list to block")
+	}
 }
 
 func TestOutlineGolden(t *testing.T) {

@@ -205,6 +205,20 @@ func TestBrowserFiveThousandHosts(t *testing.T) {
 	b.clean(address)
 }
 
+// TestBrowserShowsTheSystem: a host is found by its name, and its evidence says
+// what it is.
+func TestBrowserShowsTheSystem(t *testing.T) {
+	b := openBrowser(t)
+	address := b.open(exploited(), "")
+	b.js(`document.querySelector('#rows .toggle').click()`)
+	if text := eval[string](b, `document.querySelector('tr.evidence').textContent`); !strings.Contains(text, "System Windows 7; FILES01 in domain ") || !strings.Contains(text, "no longer supported; SMB1 is on") {
+		t.Errorf("the evidence does not say what the host is: %s", text)
+	}
+	b.js(`const find = document.getElementById('find'); find.value = 'files01'; find.dispatchEvent(new Event('input'))`)
+	b.until(`document.querySelectorAll('#rows .host').length === 1`)
+	b.clean(address)
+}
+
 func TestBrowserWithoutScript(t *testing.T) {
 	b := openBrowser(t)
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
