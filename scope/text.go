@@ -87,20 +87,29 @@ func (t *text) wrapped(lead, words string) {
 func (t *text) verdict() {
 	t.wrapped("", t.answer())
 	c := &t.doc.Capture
-	if c.First == nil {
+	switch {
+	case c.First == nil && t.doc.Blank():
 		t.printf("\nCapture   no packet could be read\n")
 		return
-	}
-	t.printf("\nCapture   %s to %s UTC (%s)\n", clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)))
-	if len(c.Sensors) > 0 {
+	case c.First == nil:
+		t.printf("\nCapture   its packets are not counted yet\n")
+	case len(c.Sensors) > 0:
+		t.period()
 		t.wrapped("          ", counted(uint64(len(c.Sensors)), "sensor")+": "+printable(strings.Join(c.Sensors, ", ")))
-	} else {
+	default:
+		t.period()
 		t.printf("          %s, %s%s\n", counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
 	}
 	if h := t.firstSign(); h != nil {
 		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
 	}
 	t.killSwitches()
+}
+
+// period writes when the capture was.
+func (t *text) period() {
+	c := &t.doc.Capture
+	t.printf("\nCapture   %s to %s UTC (%s)\n", clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)))
 }
 
 // killSwitches says what became of the lookups of kill-switch names: whether
@@ -174,6 +183,12 @@ func (t *text) answer() string {
 	return s + ". Also: " + strings.Join(also, ", ") + "."
 }
 
+// Blank reports whether there was nothing to judge. While a run has not said how
+// much it looked at, what it found says that it did.
+func (d *Document) Blank() bool {
+	return d.Capture.nothing() && len(d.Capture.Sensors)+len(d.Hosts)+len(d.External)+len(d.Internal)+len(d.Attacks)+len(d.Borders) == 0
+}
+
 // worst says how many hosts are in the worst state that there is, without a
 // full stop; empty when there was nothing to judge.
 func (t *text) worst() string {
@@ -191,8 +206,10 @@ func (t *text) worst() string {
 		return hostsWere(n.Attacked) + " ATTACKED, none is known to be exploited"
 	case len(t.doc.Capture.Sensors) > 0:
 		return "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
-	case t.doc.Capture.nothing():
+	case t.doc.Blank():
 		return ""
+	case t.doc.Capture.Packets == 0:
+		return "No sign of a worm so far"
 	default:
 		return "No sign of a worm in " + counted(t.doc.Capture.Packets, "packet")
 	}

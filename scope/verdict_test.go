@@ -79,6 +79,24 @@ func verdictOf(d *scope.Document) string {
 	return strings.Join(told, ", ")
 }
 
+// TestNotCountedYet: a run that has not said how much it looked at has seen what
+// it found.
+func TestNotCountedYet(t *testing.T) {
+	l, _ := ledgerOf(t, []said{alertOf(exposed("10.1.0.11", 445, "10.1.0.9", 1, false, 1, 1))})
+	d := l.Document(scope.Capture{})
+	if text := textOf(t, d); !strings.HasPrefix(text, "No sign of a worm so far. Also: 1 answers on the SMB port.\n\nCapture   its packets are not counted yet\n") {
+		t.Errorf("the text is\n%s", text)
+	}
+	l, _ = ledgerOf(t, []said{alertOf(lookup("10.1.0.14", killSwitch, "NXDOMAIN", 61, 688))})
+	if text := textOf(t, l.Document(scope.Capture{})); !strings.Contains(text, "First     10.1.0.14") {
+		t.Errorf("the text is\n%s", text)
+	}
+	l, _ = ledgerOf(t, nil)
+	if d := l.Document(scope.Capture{}); !d.Blank() || !strings.Contains(textOf(t, d), "no packet could be read") {
+		t.Errorf("nothing is no blank: %+v", d)
+	}
+}
+
 // TestExploitedComeFirst: of hosts that show no sign of infection, exploited
 // ones are listed before those that the internet reaches.
 func TestExploitedComeFirst(t *testing.T) {

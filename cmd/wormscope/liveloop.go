@@ -49,6 +49,7 @@ type liveRun struct {
 	inKernel bool                 // --filter is run by the kernel
 	started  time.Time
 	shown    time.Time // the last snapshot
+	notedAny bool      // packets were
 	noted    time.Time // when the state folder was last told what was looked at
 	faults   faults
 	memory   residentMemory
@@ -137,7 +138,8 @@ func (l *liveRun) heed(now time.Time) {
 	if err := l.p.events.takeError(); err != nil {
 		l.faults.note("events", err)
 	}
-	if now.Sub(l.noted) >= noteEvery {
+	if now.Sub(l.noted) >= noteEvery || !l.notedAny && l.p.traffic.frames > 0 {
+		l.notedAny = l.p.traffic.frames > 0
 		seen := l.sight()
 		l.p.state.note(&seen, l.p.summary(&seen).Warnings)
 		l.noted = now

@@ -131,7 +131,7 @@ func level(doc *scope.Document) string {
 		return "suspected"
 	case n.Exploited+n.Attacked > 0:
 		return "targeted"
-	case doc.Capture.Packets == 0 && len(doc.Capture.Sensors) == 0:
+	case doc.Blank():
 		return "nothing"
 	default:
 		return "clear"
