@@ -138,12 +138,14 @@ func TestPackages(t *testing.T) {
 			if err != nil || len(paths) != 1 {
 				t.Fatalf("want one %s: %q, %v", format, paths, err)
 			}
-			for _, file := range []string{
+			list := output(t, "sh", "-c", fmt.Sprintf(tool.list, paths[0]))
+			for _, file := range append(
+				linked(t),
 				"/usr/bin/wormscope", "/usr/lib/systemd/system/wormscope.service", "/etc/wormscope/wormscope.yaml",
 				"/usr/share/man/man1/wormscope-replay.1.gz", "/usr/share/bash-completion/completions/wormscope",
 				"/usr/share/doc/wormscope/docs/install.md",
-			} {
-				if list := output(t, "sh", "-c", fmt.Sprintf(tool.list, paths[0])); !strings.Contains(list, file) {
+			) {
+				if !strings.Contains(list, file) {
 					t.Errorf("the %s lacks %s:\n%s", format, file, list)
 				}
 			}
@@ -160,6 +162,28 @@ func TestPackages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// linked returns what the packaged documents link to, where it is then.
+func linked(t *testing.T) (files []string) {
+	t.Helper()
+	documents, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, document := range append(documents, "../README.md") {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Join("/usr/share/doc/wormscope", strings.TrimPrefix(filepath.Dir(document), ".."))
+		for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllSubmatch(text, -1) {
+			if to := string(link[1]); !strings.Contains(to, "://") {
+				files = append(files, filepath.Join(folder, to))
+			}
+		}
+	}
+	return files
 }
 
 // dropIn writes the drop-in of docs/install.md that is for the kernel filter.
@@ -227,7 +251,7 @@ func onCopy(t *testing.T, path, install, remove string) {
 	for _, want := range []string{
 		"version: wormscope version ",
 		"user: wormscope",
-		"config: 640 root:wormscope", "feeds: 750 root:wormscope",
+		"config: 640 root:wormscope", "feeds: 750 root:wormscope", "folder: 750 wormscope:wormscope", "check: ok",
 		"verify: ", // and nothing behind it
 		"logrotate: ok",
 		"capabilities: 0000000000002000 1", // CAP_NET_RAW

@@ -20,10 +20,11 @@ echo "version: $(wormscope --version)"
 echo "user: $(id -un wormscope)"
 stat -c 'config: %a %U:%G' /etc/wormscope/wormscope.yaml
 stat -c 'feeds: %a %U:%G' /etc/wormscope/feeds
+stat -c 'folder: %a %U:%G' /var/lib/wormscope /var/log/wormscope
+echo "check: $(wormscope config check /etc/wormscope/wormscope.yaml >/dev/null 2>&1 && echo ok)"
 echo "verify: $(systemd-analyze verify wormscope.service 2>&1 | grep -i wormscope || true)"
 
-# The sample for logrotate reads well, with the folder that systemd makes.
-install -d -o wormscope -g wormscope -m 750 /var/log/wormscope
+# The sample for logrotate reads well.
 echo '{}' >/var/log/wormscope/alerts.json
 /usr/sbin/logrotate -d /usr/share/doc/wormscope/wormscope.logrotate 2>&1 | grep -i error || echo "logrotate: ok"
 
@@ -33,7 +34,6 @@ echo "capabilities: $(setpriv --reuid wormscope --regid wormscope --init-groups 
   sh -c 'wormscope --version >/dev/null && cat /proc/self/status' |
   awk '/^Cap(Eff|Bnd)/ {caps[$2]} /^NoNewPrivs/ {n = $2} END {for (c in caps) printf "%s ", c; print n}')"
 
-install -d -o wormscope -g wormscope -m 750 /var/lib/wormscope
 echo "evidence" >/var/lib/wormscope/scope.json
 eval "$2"
 test ! -e /usr/bin/wormscope && test ! -e /usr/lib/systemd/system/wormscope.service && echo "removed"
