@@ -82,7 +82,8 @@ func document() *scope.Document {
 			resolver,
 		},
 		NeverBlock: []scope.Kept{
-			{IP: "9.9.9.9", Reason: "is a resolver that hosts inside ask"}, {IP: "198.51.100.99", Reason: "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops"},
+			{IP: "9.9.9.9", Reason: "is a resolver that hosts inside ask"},
+			{IP: "198.51.100.99", Reason: "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops"},
 			{IP: "104.16.173.80", Reason: "is where a kill switch leads to: blocked, the worm goes on"},
 		},
 		External: []scope.Scanner{scanner("203.0.113.99"), scanner("198.51.100.7"), scanner("192.0.2.78"), scanner("fe80::1%eth0"), scanner("10.0.0.9"), scanner("2001:db8:0:1::9")},
@@ -200,7 +201,8 @@ func TestIndicatorsBeyondFacts(t *testing.T) {
 		t.Errorf("%+v", l.Entries)
 	}
 	want := []export.LeftOut{
-		{Value: "203.0.113.45", Reason: "is a sinkhole"}, {Value: "ends.example", Reason: "is a kill switch: blocked, the worm goes on"},
+		{Value: "203.0.113.45", Reason: "is a sinkhole"},
+		{Value: "ends.example", Reason: "is a kill switch: blocked, the worm goes on"},
 		{Value: "10.1.0.17", Reason: "met more indicators than are known here: the events have them all"},
 	}
 	if diff := cmp.Diff(want, l.LeftOut); diff != "" {

@@ -85,14 +85,15 @@ func TestRulesOfTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := "nft -f block; nft -f isolate\n"
+	var script strings.Builder
+	script.WriteString("nft -f block; nft -f isolate\n")
 	for line := range strings.Lines(string(doc)) {
 		if strings.HasPrefix(line, "nft add ") {
-			script += line
+			script.WriteString(line)
 		}
 	}
 	dir := files(t, export.NFTables)
-	if err := os.WriteFile(filepath.Join(dir, "script"), []byte(script+"nft list ruleset"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "script"), []byte(script.String()+"nft list ruleset"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	rules := shell(t, dir, "unshare -n sh -eu script")

@@ -138,7 +138,7 @@ func TestNeverBlock(t *testing.T) {
 	forged := doc.External[0].IP
 	doc.NeverBlock = []scope.Kept{{IP: forged, Reason: "is a resolver that hosts inside ask"}}
 	doc.Hosts[0].Allowed = true
-	page := string(render(t, doc))
+	page := render(t, doc)
 	for _, want := range []string{
 		">not all to be blocked<", "<code>" + forged + " is a resolver that hosts inside ask</code>", "Never block</p>",
 		"Look behind the 1 allowed scanner or translator", "Isolate the 4 infected hosts now",
