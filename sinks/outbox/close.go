@@ -33,20 +33,49 @@ func (b *Outbox) Drain(ctx context.Context, progress func(Stats)) error {
 const progressEvery = 200 * time.Millisecond
 
 // delivered reports whether every sink is done with everything up to a
-// position. It is called with b.mu held.
+// position, whether that is durable or not. It is called with b.mu held.
 func (b *Outbox) delivered(position uint64) bool {
 	for _, s := range b.shippers {
 		if s.cursor < position {
 			return false
 		}
 	}
-	return b.durable >= position
+	return true
+}
+
+// done returns the sink's cursor.
+func (s *shipper) done() uint64 {
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	return s.cursor
+}
+
+// settle gives the sinks time for what could not be made durable, and counts
+// what they lack then: it is lost.
+func (b *Outbox) settle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), b.opts.closeTimeout)
+	defer cancel()
+	for !b.delivered(b.position) && ctx.Err() == nil {
+		b.await(ctx.Done(), 0)
+	}
+	lost := b.stats.Lost
+	for i := range b.queue {
+		e := &b.queue[i]
+		b.lose(b.losers(e, func(s *shipper) uint64 { return s.cursor }), true)
+	}
+	b.stats.Unsaved = b.stats.Lost - lost
+	b.queue = nil
 }
 
 // Close makes what was appended durable, ends the deliveries and closes the
 // sinks. A sink that hangs is left after a few seconds. What was not delivered
-// stays in the folder, and in memory is lost; an error says what could not even
-// be kept.
+// stays in the folder, and in memory is lost; an error says what could be neither
+// kept nor, within a few seconds, delivered.
 func (b *Outbox) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -62,6 +91,7 @@ func (b *Outbox) Close() error {
 		return nil
 	}
 	b.workers.Wait()
+	b.settle()
 	b.stop()
 	var errs []error
 	if !within(b.opts.closeTimeout, &b.shipping) {
@@ -79,10 +109,13 @@ func (b *Outbox) Close() error {
 		})
 	}
 	within(b.opts.closeTimeout, &closings)
+	for _, s := range b.shippers {
+		_ = s.note(s.done()) // without it there are repeats
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	if unsaved := b.Stats().Unsaved; unsaved > 0 {
-		errs = append(errs, fmt.Errorf("outbox: %d events could not be kept", unsaved))
+		errs = append(errs, fmt.Errorf("outbox: %d events could not be kept, and sinks do not have them", unsaved))
 	}
 	return errors.Join(errs...)
 }

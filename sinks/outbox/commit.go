@@ -3,6 +3,8 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -20,44 +22,38 @@ type committed struct {
 	records []record // of the entries that could be encoded; events are part of bytes
 }
 
-// commit makes events durable until the outbox is closed and all are.
+// commit makes events durable until the outbox is closed and all are, or can't
+// be.
 func (b *Outbox) commit() {
-	var spare []entry
 	var c committed
-	for {
-		queue, open := b.takeQueue(spare)
-		for rest := queue; len(rest) > 0; {
-			n := groupsWithin(rest, commitSize)
-			c.encode(b, rest[:n])
-			b.save(&c)
-			rest = rest[n:]
+	for b.takeChunk(&c) {
+		c.encode(b)
+		if !b.save(&c) {
+			break
 		}
-		clear(queue)
-		spare = queue[:0]
-		if !open {
-			if b.active != nil {
-				if err := b.active.Close(); err != nil {
-					b.warn("outbox: %v", err)
-				}
-			}
-			return
-		}
+	}
+	if b.active == nil {
+		return
+	}
+	if err := b.active.Close(); err != nil {
+		b.warn("outbox: %v", err)
 	}
 }
 
-// takeQueue waits for events and takes all. It reports whether there may be
-// more.
-func (b *Outbox) takeQueue(spare []entry) ([]entry, bool) {
+// takeChunk waits for events and takes the oldest of the queue. Without any it
+// returns false when the outbox is closed.
+func (b *Outbox) takeChunk(c *committed) bool {
 	for {
 		b.mu.Lock()
-		queue, closed := b.queue, b.closed
-		if len(queue) > 0 {
-			b.queue = spare
-			b.wake() // there is room again
+		n, closed := groupsWithin(b.queue, min(commitSize, max(b.opts.maxQueue/4, 1))), b.closed
+		if n > 0 {
+			c.entries = append(c.entries[:0], b.queue[:n]...)
+			b.queue = slices.Delete(b.queue, 0, n)
+			b.held = n
 		}
 		b.mu.Unlock()
-		if len(queue) > 0 || closed {
-			return queue, !closed
+		if n > 0 || closed {
+			return n > 0
 		}
 		select {
 		case <-b.work:
@@ -84,13 +80,12 @@ func groupsWithin(list []entry, n int) int {
 	return len(list)
 }
 
-// encode makes records of entries.
-func (c *committed) encode(b *Outbox, list []entry) {
-	c.entries, c.bytes, c.records = list, c.bytes[:0], c.records[:0]
+// encode makes records of the entries.
+func (c *committed) encode(b *Outbox) {
+	c.bytes, c.records = c.bytes[:0], c.records[:0]
 	var body []byte
-	for i := range list {
-		e := &list[i]
-		e.wanted = b.wanted(&e.event)
+	for i := range c.entries {
+		e := &c.entries[i]
 		encoded, err := e.event.Append(body[:0])
 		body = encoded
 		if err == nil && len(body) > maxEvent {
@@ -129,31 +124,82 @@ func (b *Outbox) unfit(e *entry, err error) {
 	b.warn("outbox: event %s can't be kept, please report it: %v", e.event.ID(), err)
 }
 
-// save makes a chunk durable and says so. While the disk takes nothing it tries
-// again, until the outbox is closed.
-func (b *Outbox) save(c *committed) {
-	wait := b.opts.firstRetry
-	for {
+// save makes a chunk durable and reports whether it is. While the disk takes
+// nothing the sinks are shown what waits all the same, and it tries again until
+// the outbox is closed.
+func (b *Outbox) save(c *committed) bool {
+	for wait := b.opts.firstRetry; ; wait = min(2*wait, 8*b.opts.firstRetry) {
+		last := b.ends()
 		err := b.write(c.bytes)
 		b.saved(err)
 		if err == nil {
-			break
+			b.publish(c)
+			return true
 		}
+		if last {
+			b.putBack(c)
+			return false
+		}
+		b.showFor(wait, c)
+	}
+}
+
+// ends reports whether the outbox is being closed.
+func (b *Outbox) ends() bool {
+	select {
+	case <-b.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// showFor shows the sinks what is not durable, and what comes meanwhile, until
+// it is time to try again.
+func (b *Outbox) showFor(wait time.Duration, c *committed) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		b.mu.Lock()
+		b.show(c.entries)
+		b.show(b.queue)
+		b.wake()
+		b.mu.Unlock()
 		select {
-		case <-time.After(wait):
+		case <-b.work:
 		case <-b.closing:
-			if err = b.write(c.bytes); err != nil {
-				b.lostAtEnd(len(c.entries), err)
-				return
+			return
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// show lets the sinks have events. It is called with b.mu held.
+func (b *Outbox) show(list []entry) {
+	seen := sort.Search(len(list), func(i int) bool { return list[i].position > b.shown })
+	if list = list[seen:]; len(list) == 0 {
+		return
+	}
+	b.tail.add(list, b.durable)
+	for i, s := range b.shippers {
+		for j := range list {
+			if list[j].wanted&(1<<i) != 0 {
+				s.waiting++
 			}
 		}
-		if err == nil {
-			b.saved(nil)
-			break
-		}
-		wait = min(2*wait, 8*b.opts.firstRetry)
 	}
-	b.publish(c)
+	b.shown = list[len(list)-1].position
+}
+
+// putBack leaves a chunk that could not be saved to those who close the outbox.
+func (b *Outbox) putBack(c *committed) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = slices.Concat(c.entries, b.queue)
+	b.held = 0
+	b.show(b.queue)
+	b.wake()
 }
 
 // saved notes whether the disk takes events.
@@ -168,19 +214,10 @@ func (b *Outbox) saved(err error) {
 	b.mu.Unlock()
 	switch {
 	case err != nil && was == nil:
-		b.warn("outbox: %v: events wait in memory until it works again", err)
+		b.warn("outbox: %v: events wait in memory, and go to the sinks from there, until it works again", err)
 	case err == nil && was != nil:
 		b.warn("outbox: events are kept on the disk again")
 	}
-}
-
-func (b *Outbox) lostAtEnd(events int, err error) {
-	n := uint64(events) //nolint:gosec // G115: a count
-	b.mu.Lock()
-	b.stats.Lost += n
-	b.stats.Unsaved += n
-	b.mu.Unlock()
-	b.warn("outbox: %v: %d events could not be kept", err, events)
 }
 
 // write appends bytes to the newest segment and waits until they are on the
@@ -283,19 +320,19 @@ func (b *Outbox) publish(c *committed) {
 	b.total += int64(len(c.bytes))
 	b.written += int64(len(c.bytes))
 	b.durable = c.entries[len(c.entries)-1].position
+	b.held = 0
 	b.stats.Appended += uint64(len(c.records))
-	b.tail.add(c.entries)
-	for i, s := range b.shippers {
-		for j := range c.entries {
-			if c.entries[j].wanted&(1<<i) != 0 {
-				s.waiting++
-			}
-		}
-	}
-	over := b.total > b.opts.MaxBytes && (b.opts.Wait == 0 || b.yielding) && b.durable >= b.shrinkAt
+	b.show(c.entries)
+	over := b.total > b.opts.MaxBytes && b.gives() && b.durable >= b.shrinkAt
 	b.wake()
 	b.mu.Unlock()
 	if over {
 		b.shrink()
 	}
+}
+
+// gives reports whether events are given up at the bound. It is called with b.mu
+// held.
+func (b *Outbox) gives() bool {
+	return b.opts.Wait == 0 || len(b.absent) > 0 || slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.left })
 }

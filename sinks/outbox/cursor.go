@@ -6,12 +6,18 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // cursorFile returns the name of a sink's cursor: one line with the position
 // up to which the sink is done, and a checksum. It is written without a sync:
 // one that is lost or older than it should be costs repeats, never events.
-func (b *Outbox) cursorFile(sink string) string { return filepath.Join(b.opts.Dir, "cursor-"+sink) }
+func (b *Outbox) cursorFile(sink string) string {
+	return filepath.Join(b.opts.Dir, cursorPrefix+sink)
+}
+
+const cursorPrefix = "cursor-"
 
 const cursorFormat = "wormscope-cursor 1 %d %08x\n"
 
@@ -51,4 +57,52 @@ func (b *Outbox) writeCursor(sink string, position uint64) error {
 		return err
 	}
 	return os.Rename(path+temporary, path)
+}
+
+// An absentee is a sink that an earlier run had and this one has not. What it
+// lacks is kept until there is no room.
+type absentee struct {
+	name   string
+	cursor uint64
+}
+
+// findAbsentees finds the sinks that have a cursor and are not there.
+func (b *Outbox) findAbsentees() error {
+	if b.opts.Dir == "" {
+		return nil
+	}
+	names, err := b.medium.list()
+	if err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	for _, n := range names {
+		name, ok := strings.CutPrefix(n, cursorPrefix)
+		if !ok || strings.HasSuffix(n, temporary) || slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.name == name }) {
+			continue
+		}
+		cursor, err := b.readCursor(name)
+		if err != nil {
+			return err
+		}
+		b.absent = append(b.absent, absentee{name, cursor})
+		if lacks := b.eventsAfter(cursor); lacks > 0 {
+			b.warn("outbox: %s for sink %s, which is not configured, and are kept as long as there is room: to let them go, delete %s",
+				counted(lacks, "event waits", "events wait"), name, b.cursorFile(name))
+		}
+	}
+	return nil
+}
+
+// dismiss keeps nothing more for absent sinks.
+func (b *Outbox) dismiss() {
+	b.mu.Lock()
+	gone := b.absent
+	b.absent = nil
+	b.mu.Unlock()
+	for _, a := range gone {
+		if lacks := b.eventsAfter(a.cursor); lacks > 0 {
+			b.warn("outbox: it is full at %d MiB: %s given up that waited for sink %s, which is not configured",
+				b.opts.MaxBytes>>20, counted(lacks, "event is", "events are"), a.name)
+		}
+	}
 }

@@ -32,8 +32,9 @@ type Options struct {
 	// ones come after it.
 	After uint64
 	// Wait makes Append wait for room instead of giving events up, for as long
-	// as a sink gets on, and for this long when none does; 0 is never, negative
-	// for ever. Stop, closed, ends the waiting for good.
+	// as the sinks get on, and this long for one that does not: then it gives up
+	// what that one lacks. 0 is never, negative for ever. Stop, closed, ends the
+	// waiting for good.
 	Wait time.Duration
 	Stop <-chan struct{}
 	// Warn takes what an operator should know, a line without a newline. It is
@@ -43,6 +44,7 @@ type Options struct {
 	segmentSize  int64         // 0: from MaxBytes
 	maxQueue     int           // 0 for maxQueue
 	firstRetry   time.Duration // 0 for firstRetry
+	tellEvery    time.Duration // 0 for a minute: how often is said what Append waits for
 	closeTimeout time.Duration // 0 for closeTimeout
 	medium       medium        // nil: by Dir
 }
@@ -93,12 +95,13 @@ type Outbox struct {
 	mu       sync.Mutex
 	changed  chan struct{} // closed, and made anew, when anything below but the queue changes
 	queue    []entry       // not yet taken by the committer
+	held     int           // events that the committer has taken and that are not durable
 	slow     bool          // Append waited in vain: it waits no more until the queue is short
-	yielding bool          // Append waited for the sinks for as long as it should: events are given up
 	closed   bool
 	started  bool
 	position uint64    // of the event that was appended last
 	durable  uint64    // up to which events are safe
+	shown    uint64    // up to which sinks may have events: more than is durable while the disk takes none
 	ledger   uint64    // up to which the ledger holds what they say
 	failing  error     // why events can't be made durable now
 	writing  time.Time // since when the committer waits for the disk, zero when it does not
@@ -107,6 +110,7 @@ type Outbox struct {
 	written  int64 // bytes since the start
 	tail     tail
 	shippers []*shipper
+	absent   []absentee
 	stats    Stats
 
 	// The committer's own.
@@ -162,6 +166,9 @@ func (o Options) withDefaults() Options {
 	if o.firstRetry <= 0 {
 		o.firstRetry = firstRetry
 	}
+	if o.tellEvery <= 0 {
+		o.tellEvery = time.Minute
+	}
 	if o.closeTimeout <= 0 {
 		o.closeTimeout = closeTimeout
 	}
@@ -200,10 +207,17 @@ func (b *Outbox) Start(to []Receiver) error {
 		b.shippers = append(b.shippers, s)
 		b.position = max(b.position, s.cursor)
 	}
-	b.durable = b.position
+	b.durable, b.shown = b.position, b.position
 	b.tail.from = b.position
+	if err := b.findAbsentees(); err != nil {
+		return err
+	}
 	b.started = true
-	b.countWaiting()
+	for _, s := range b.shippers {
+		s.opened = b.position
+		s.waiting = b.eventsAfter(s.cursor)
+		s.noteAndSay(s.cursor) // from now on events are kept for it
+	}
 	b.trim()
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
@@ -230,7 +244,7 @@ func (b *Outbox) Append(group []event.Event) uint64 {
 	b.makeRoom(len(group))
 	for i := range group {
 		b.position++
-		b.queue = append(b.queue, entry{event: group[i], position: b.position, seconds: now, more: i < len(group)-1})
+		b.queue = append(b.queue, entry{event: group[i], position: b.position, seconds: now, more: i < len(group)-1, wanted: b.wanted(&group[i])})
 	}
 	select {
 	case b.work <- struct{}{}:

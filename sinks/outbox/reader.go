@@ -52,7 +52,7 @@ func (r *reader) next(ctx context.Context) (batch, error) {
 func (r *reader) read(ctx context.Context) (batch, error) {
 	b := r.box
 	b.mu.Lock()
-	for b.durable <= r.at {
+	for b.shown <= r.at {
 		if ctx.Err() != nil {
 			b.mu.Unlock()
 			return batch{}, ctx.Err()
@@ -88,7 +88,7 @@ func (r *reader) fromTail(entries []entry) batch {
 	if len(entries) > 0 {
 		r.at = entries[len(entries)-1].position
 	} else {
-		r.at = r.box.durable // the events between were given up
+		r.at = r.box.shown // the events between were given up
 	}
 	r.taken(&got)
 	return got

@@ -1,8 +1,12 @@
 package outbox
 
 import (
+	"math"
 	"slices"
+	"strings"
 	"time"
+
+	"wormscope/detect/alert"
 )
 
 // patience is how long Append waits for one write to the disk when it need not
@@ -12,8 +16,8 @@ const patience = time.Second
 // makeRoom sees to it that n more events may wait. It is called with b.mu held.
 func (b *Outbox) makeRoom(n int) {
 	b.awaitSinks()
-	full := func() bool { return len(b.queue)+n > b.opts.maxQueue && len(b.queue) > 0 }
-	if len(b.queue) <= b.opts.maxQueue/2 {
+	full := func() bool { return len(b.queue)+b.held+n > b.opts.maxQueue && len(b.queue) > 0 }
+	if len(b.queue)+b.held <= b.opts.maxQueue/2 {
 		b.slow = false
 	}
 	for full() && b.failing == nil && !b.stopped() && !b.closed {
@@ -38,40 +42,106 @@ func (b *Outbox) makeRoom(n int) {
 	}
 }
 
-// awaitSinks waits, where that is wanted, until the outbox is below its bound.
-// It is called with b.mu held.
+// awaitSinks waits, where that is wanted, until the outbox is below its bound,
+// or only sinks that do not get on hold what is in it. It is called with b.mu
+// held.
 func (b *Outbox) awaitSinks() {
 	if b.opts.Wait == 0 {
 		return
 	}
-	if b.expected() < b.opts.MaxBytes {
-		b.yielding = false
-		return
-	}
-	progress, since := b.progress(), time.Now()
-	// What only the ledger holds is no sink's fault, and the ledger is told by
-	// whoever waits here.
-	for b.expected() >= b.opts.MaxBytes && !b.yielding && b.sinksHold() && !b.stopped() && !b.closed {
-		if b.opts.Wait < 0 {
-			b.await(b.opts.Stop, 0)
-			continue
+	began := time.Now()
+	told := began
+	for b.kept() >= b.opts.MaxBytes && !b.stopped() && !b.closed {
+		holders := b.holders()
+		if len(holders) == 0 {
+			return
 		}
-		b.await(b.opts.Stop, b.opts.Wait)
-		if now := b.progress(); now != progress {
-			progress, since = now, time.Now()
+		most := b.opts.tellEvery
+		if b.opts.Wait > 0 {
+			most = min(most, b.opts.Wait)
 		}
-		b.yielding = time.Since(since) >= b.opts.Wait
+		b.await(b.opts.Stop, most)
+		now := time.Now()
+		b.leave(holders, began, now)
+		if now.Sub(told) >= b.opts.tellEvery {
+			told = now
+			b.sayHeld(holders, now.Sub(began))
+		}
 	}
 }
 
-// expected returns how many bytes there will be when everything that was
-// appended is durable.
-func (b *Outbox) expected() int64 {
+// holders returns the sinks that are worth waiting for: those that are behind
+// the ledger, or, where there is none, behind what was appended. What only the
+// ledger holds is no sink's fault, and the ledger is told by whoever waits here.
+// It is called with b.mu held.
+func (b *Outbox) holders() []*shipper {
+	last := min(b.ledger, b.position)
+	var list []*shipper
+	for _, s := range b.shippers {
+		if !s.left && s.cursor < last {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// leave leaves the sinks that have not got on for as long as they may since
+// someone began to wait for them. It is called with b.mu held.
+func (b *Outbox) leave(holders []*shipper, began, now time.Time) {
+	for _, s := range holders {
+		since := began
+		if s.moved.After(since) {
+			since = s.moved
+		}
+		if b.opts.Wait > 0 && now.Sub(since) >= b.opts.Wait {
+			s.left = true
+			b.unlocked(func() {
+				b.warn("outbox: it is full at %d MiB, and sink %s has taken nothing for %s: what it lacks is given up, the oldest of the lowest severity first, until it takes some",
+					b.opts.MaxBytes>>20, s.name, now.Sub(since).Round(time.Second))
+			})
+		}
+	}
+}
+
+// sayHeld says what Append waits for. It is called with b.mu held.
+func (b *Outbox) sayHeld(holders []*shipper, waited time.Duration) {
+	names := make([]string, 0, len(holders))
+	for _, s := range holders {
+		names = append(names, s.name)
+	}
+	b.unlocked(func() {
+		b.warn("outbox: it is full at %d MiB: reading has waited for %s for sink %s", b.opts.MaxBytes>>20, waited.Round(time.Second), strings.Join(names, ", "))
+	})
+}
+
+// unlocked does something without b.mu, which is held.
+func (b *Outbox) unlocked(do func()) {
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	do()
+}
+
+// kept returns how many bytes there will be when everything that was appended is
+// durable, without what only those sinks lack that were left. It is called with
+// b.mu held.
+func (b *Outbox) kept() int64 {
 	each := int64(512)
 	if b.stats.Appended > 0 {
 		each = max(b.written/int64(b.stats.Appended), 1) //nolint:gosec // G115: a count
 	}
-	return b.total + int64(b.position-b.durable)*each //nolint:gosec // G115: what waits is bounded
+	size := b.total + int64(len(b.queue)+b.held)*each
+	needed := b.ledger
+	for _, s := range b.shippers {
+		if !s.left {
+			needed = min(needed, s.cursor)
+		}
+	}
+	for _, s := range b.segments {
+		if s.last <= needed {
+			size -= s.size
+		}
+	}
+	return size
 }
 
 // stopped reports whether Append should wait no more.
@@ -84,39 +154,16 @@ func (b *Outbox) stopped() bool {
 	}
 }
 
-// sinksHold reports whether a sink is behind the ledger, or, where there is
-// none, behind what was appended. Otherwise it is of no use to wait: the newest
-// segment stays, however large.
-func (b *Outbox) sinksHold() bool {
-	last := min(b.ledger, b.position)
-	return slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.cursor < last })
-}
-
-// progress grows with each event that a sink is done with.
-func (b *Outbox) progress() uint64 {
-	var sum uint64
-	for _, s := range b.shippers {
-		sum += s.cursor
-	}
-	return sum
-}
-
-// giveUpQueued gives up an eighth of the events that wait to be made durable:
-// the oldest of the lowest severity. It is called with b.mu held.
+// giveUpQueued takes an eighth of the events that wait to be made durable out of
+// the queue: those that every sink has, and then, which is a loss, the oldest of
+// the lowest severity that no sink is taking. It is called with b.mu held.
 func (b *Outbox) giveUpQueued() {
-	lowest := b.queue[0].event.Severity()
-	for i := range b.queue {
-		lowest = min(lowest, b.queue[i].event.Severity())
-	}
 	left := max(b.opts.maxQueue/8, 1)
-	b.queue = slices.DeleteFunc(b.queue, func(e entry) bool {
-		if left == 0 || e.event.Severity() != lowest {
-			return false
-		}
-		left--
-		b.stats.Lost++
-		return true
-	})
+	lacking := func(e *entry) bool { return b.losers(e, func(s *shipper) uint64 { return s.cursor }) != 0 }
+	left -= b.unqueue(left, func(e *entry) bool { return !lacking(e) })
+	if left > 0 {
+		b.loseQueued(left)
+	}
 	// A group may have lost its end.
 	if n := len(b.queue); n > 0 {
 		b.queue[n-1].more = false
@@ -126,5 +173,72 @@ func (b *Outbox) giveUpQueued() {
 			e.more = false
 		}
 	}
-	b.warnLost("too many events wait for a disk that takes none")
+}
+
+// loseQueued gives up to n queued events up. It is called with b.mu held.
+func (b *Outbox) loseQueued(n int) {
+	lowest := alert.Severity(math.MaxUint8)
+	for i := range b.queue {
+		lowest = min(lowest, b.queue[i].event.Severity())
+	}
+	given := make(map[uint64]uint64)
+	b.unqueue(n, func(e *entry) bool {
+		if e.event.Severity() != lowest {
+			return false
+		}
+		lacking := b.losers(e, func(s *shipper) uint64 { return s.cursor })
+		if lacking != b.losers(e, func(s *shipper) uint64 { return s.taken }) {
+			return false
+		}
+		given[e.position] = lacking
+		b.lose(lacking, e.position <= b.shown)
+		return true
+	})
+	b.tail.forget(given)
+	if len(given) > 0 {
+		b.warnLost("too many events wait for a disk that takes none")
+	}
+}
+
+// unqueue takes up to n events out of the queue. It is called with b.mu held.
+func (b *Outbox) unqueue(n int, out func(e *entry) bool) int {
+	left := n
+	b.queue = slices.DeleteFunc(b.queue, func(e entry) bool {
+		if left == 0 || !out(&e) {
+			return false
+		}
+		left--
+		return true
+	})
+	return n - left
+}
+
+// losers returns the sinks, as bits, that want an event and are not as far. It
+// is called with b.mu held.
+func (b *Outbox) losers(e *entry, far func(s *shipper) uint64) uint64 {
+	var bits uint64
+	for _, s := range b.shippers {
+		if e.wanted&s.bit != 0 && far(s) < e.position {
+			bits |= s.bit
+		}
+	}
+	return bits
+}
+
+// lose counts an event that sinks will not have; shown says that it was counted
+// as waiting for them. It is called with b.mu held.
+func (b *Outbox) lose(losers uint64, shown bool) {
+	if losers == 0 {
+		return
+	}
+	b.stats.Lost++
+	for _, s := range b.shippers {
+		if losers&s.bit == 0 {
+			continue
+		}
+		s.stats.Lost++
+		if shown {
+			s.waiting = max(s.waiting-1, 0)
+		}
+	}
 }

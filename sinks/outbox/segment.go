@@ -193,8 +193,8 @@ func (b *Outbox) segmentAfter(after uint64) *segment {
 	return b.segments[i]
 }
 
-// secured returns the position up to which every sink and the ledger are done,
-// so that records are needed no more. It is called with b.mu held.
+// secured returns the position up to which every sink, absent ones included, and
+// the ledger are done, so that records are needed no more. It is called with b.mu held.
 func (b *Outbox) secured() uint64 {
 	if !b.started {
 		return 0
@@ -202,6 +202,9 @@ func (b *Outbox) secured() uint64 {
 	p := b.ledger
 	for _, s := range b.shippers {
 		p = min(p, s.cursor)
+	}
+	for _, a := range b.absent {
+		p = min(p, a.cursor)
 	}
 	return p
 }
@@ -230,24 +233,24 @@ func (b *Outbox) trim() {
 	}
 }
 
-// countWaiting notes, for each sink, how many events there are that it may want.
-func (b *Outbox) countWaiting() {
-	for _, s := range b.shippers {
-		s.opened = b.position
-		for _, seg := range b.segments {
-			n := 0
-			for i := range seg.tallies[1:] {
-				n += seg.tallies[1+i].records
+// eventsAfter counts the events after a position that a sink may want.
+func (b *Outbox) eventsAfter(position uint64) int {
+	b.mu.Lock()
+	segments := slices.Clone(b.segments)
+	b.mu.Unlock()
+	n := 0
+	for _, s := range segments {
+		switch {
+		case s.last <= position:
+		case s.first > position:
+			for i := range s.tallies[1:] {
+				n += s.tallies[1+i].records
 			}
-			switch {
-			case seg.last <= s.cursor:
-			case seg.first > s.cursor:
-				s.waiting += n
-			default:
-				s.waiting += b.recordsAfter(seg, s.cursor)
-			}
+		default:
+			n += b.recordsAfter(s, position)
 		}
 	}
+	return n
 }
 
 // recordsAfter counts the events of a segment after a position.

@@ -22,11 +22,16 @@ type shipper struct {
 	bit      uint64
 	opened   uint64 // position when the outbox was started
 	dead     deadLetters
+	unnoted  error // why the cursor was not written down the last time
 
 	// Guarded by Outbox.mu.
-	cursor  uint64 // up to which everything has arrived
-	taken   uint64 // up to which everything has arrived or is in memory
-	waiting int    // events that the sink wants and does not have
+	cursor  uint64    // up to which everything has arrived
+	noted   bool      // the cursor was written down, and
+	notedAt uint64    // how far
+	moved   time.Time // when the cursor moved last
+	left    bool      // Append waits for it no more, until the cursor moves
+	taken   uint64    // up to which everything has arrived or is in memory
+	waiting int       // events that the sink wants and does not have
 	stats   SinkStats
 }
 
@@ -184,9 +189,10 @@ func (s *shipper) repeats(events int) {
 // arrived moves the cursor behind a batch.
 func (s *shipper) arrived(got *batch, refused int) {
 	b := s.box
-	failed := b.writeCursor(s.name, got.upTo)
+	s.noteAndSay(got.upTo)
 	b.mu.Lock()
 	s.cursor = max(s.cursor, got.upTo)
+	s.moved, s.left = time.Now(), false
 	done := len(got.events) + len(got.bad)
 	s.waiting = max(s.waiting-done-got.passed, 0)
 	s.stats.Delivered += uint64(done - refused) //nolint:gosec // G115: a count
@@ -194,18 +200,45 @@ func (s *shipper) arrived(got *batch, refused int) {
 	s.stats.Oldest = time.Time{}
 	was, since, waiting := s.stats.Error, s.stats.Since, s.waiting
 	s.stats.Error, s.stats.Since = "", time.Time{}
-	if failed != nil { // costs repeats
-		s.stats.Error = oneLine(failed)
-	}
 	b.wake()
 	b.mu.Unlock()
-	if was != "" && failed == nil {
+	if was != "" {
 		b.warn("sink %s: works again after %s, %s", s.name, time.Since(since).Round(time.Second), counted(waiting, "event waits", "events wait"))
 	}
 	if refused > 0 {
 		b.warn("sink %s: %s never be taken: %s", s.name, counted(refused, "event will", "events will"), s.dead.where())
 	}
 	b.trim()
+}
+
+// note writes down that the sink is done up to a position. That must not pass
+// what is durable: after a crash new events get the positions behind it.
+func (s *shipper) note(position uint64) error {
+	b := s.box
+	b.mu.Lock()
+	position = min(position, b.durable)
+	done := s.noted && position <= s.notedAt
+	b.mu.Unlock()
+	if done {
+		return nil
+	}
+	if err := b.writeCursor(s.name, position); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	s.noted, s.notedAt = true, position
+	b.mu.Unlock()
+	return nil
+}
+
+// noteAndSay notes a position, and says when that begins to fail: the sink gets
+// on all the same.
+func (s *shipper) noteAndSay(position uint64) {
+	err := s.note(position)
+	if err != nil && s.unnoted == nil {
+		s.box.warn("sink %s: after a restart it gets events again: %s", s.name, oneLine(err))
+	}
+	s.unnoted = err
 }
 
 func counted(n int, one, many string) string {

@@ -9,11 +9,12 @@ import (
 )
 
 // shrink makes the outbox smaller than its bound again. What every sink has
-// goes first, oldest first; then what no sink wants; then, severity by severity
+// goes first, oldest first, whatever absent sinks lack; then what no sink wants; then, severity by severity
 // from the lowest, the oldest events that some sink does not have. What the
 // ledger has not taken stays, and so does what is being delivered. It runs in
 // the committer, which writes to the newest segment.
 func (b *Outbox) shrink() {
+	b.dismiss()
 	b.trim()
 	b.shrinkAt = b.durable + tailSize              // where nothing can go, trying takes time
 	target := b.opts.MaxBytes - b.opts.MaxBytes/16 // not for each event again
@@ -109,7 +110,8 @@ func (b *Outbox) newPurge(s *segment, severity uint8, excess int64) *purge {
 	}
 	for _, sh := range b.shippers {
 		until := sh.taken
-		if until >= b.tail.from { // it keeps up, and reads what is in memory soon
+		// It keeps up, and reads what is in memory soon; or it is waited for.
+		if until >= b.tail.from || b.opts.Wait != 0 && !sh.left {
 			until = everything
 		}
 		p.spared = append(p.spared, [2]uint64{sh.cursor, until})

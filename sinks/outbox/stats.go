@@ -38,7 +38,7 @@ func (b *Outbox) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.stats
-	s.Queued, s.Bytes, s.Segments = len(b.queue), b.total, len(b.segments)
+	s.Queued, s.Bytes, s.Segments = len(b.queue)+b.held, b.total, len(b.segments)
 	if b.failing != nil {
 		s.Error = b.failing.Error()
 	}

@@ -5,21 +5,25 @@ import (
 	"sort"
 )
 
-// A tail is the latest durable events, so that a sink that keeps up need not
-// read them from the disk. It is guarded by Outbox.mu.
+// A tail is the latest events, so that a sink that keeps up need not read them
+// from the disk, and what is not there yet. It is guarded by Outbox.mu.
 type tail struct {
 	entries []entry
-	from    uint64 // every durable event after this position is there
+	from    uint64 // every event after this position that was shown is there
 }
 
 // tailSize is how many events a tail holds at the least, once there are so many.
 const tailSize = 4096
 
-// add adds events that have become durable.
-func (t *tail) add(list []entry) {
+// add adds events. What is not durable stays as long as it is not.
+func (t *tail) add(list []entry, durable uint64) {
 	t.entries = append(t.entries, list...)
 	if len(t.entries) > 2*tailSize {
-		drop := len(t.entries) - tailSize
+		safe := sort.Search(len(t.entries), func(i int) bool { return t.entries[i].position > durable })
+		drop := min(len(t.entries)-tailSize, safe)
+		if drop == 0 {
+			return
+		}
 		t.from = t.entries[drop-1].position
 		t.entries = slices.Delete(t.entries, 0, drop)
 	}
