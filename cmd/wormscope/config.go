@@ -96,6 +96,22 @@ type eventSetting struct {
 	Compress bool          `yaml:"compress"`    // gzip rotated files
 }
 
+// check refuses what makes no sense.
+func (e *eventSetting) check() error {
+	switch {
+	case e.MaxSize < 0 || e.MaxSize > mostEventMB:
+		return fmt.Errorf("alerts.max_size_mb: %d: want 0 to %d", e.MaxSize, mostEventMB)
+	case e.MaxAge < 0:
+		return fmt.Errorf("alerts.max_age: %v: must not be negative", e.MaxAge)
+	case e.Keep < 0:
+		return fmt.Errorf("alerts.keep: %d: must not be negative", e.Keep)
+	}
+	return nil
+}
+
+// mostEventMB is how large an event file can get, MB.
+const mostEventMB = 1 << 20
+
 // zoneList is the zones in the order of the file.
 type zoneList []zone.Zone
 
@@ -197,7 +213,7 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
-	if err := cmp.Or(s.checkPolicy(), s.checkSinks(), s.parseFilter()); err != nil {
+	if err := cmp.Or(s.checkPolicy(), s.Alerts.check(), s.checkSinks(), s.parseFilter()); err != nil {
 		return s, err
 	}
 	s.ownNetwork = s.Internal != nil || s.Zones != nil

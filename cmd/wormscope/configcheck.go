@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 	var wrong []string
 	note := func(what string, err error) {
 		if err != nil {
-			wrong = append(wrong, what+strings.ReplaceAll(err.Error(), "\n", "; "))
+			wrong = append(wrong, what+oneLine(err))
 		}
 	}
 	zones, err := zone.New(s.Internal, s.Zones)
@@ -71,6 +72,7 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 	note("", writable("scope", s.Scope))
 	note("", writable("report", s.Report))
 	note("", writable("event file", s.Alerts.File))
+	note("state: ", makeable(s.State))
 	for i := range s.Sinks {
 		k := &s.Sinks[i]
 		what := "sink " + k.Name + ": "
@@ -97,4 +99,28 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 		std.report("%s", line)
 	}
 	return errors.New(wrong[len(wrong)-1])
+}
+
+// makeable checks that a folder is there and can be written to, or can be made.
+// No folder needs nothing.
+func makeable(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	there := filepath.Clean(dir)
+	for {
+		_, err := os.Stat(there)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		there = filepath.Dir(there)
+	}
+	f, err := os.CreateTemp(there, ".wormscope.*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

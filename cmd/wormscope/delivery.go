@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,16 @@ import (
 	"wormscope/sinks/outbox"
 )
 
-// leastOutbox is the least bound of an outbox, MB.
-const leastOutbox = outbox.MinBytes >> 20
+// The bounds of an outbox, MB.
+const (
+	leastOutbox = outbox.MinBytes >> 20
+	mostOutbox  = 1 << 20
+)
+
+// longestWait is how long a replay waits for a sink that takes nothing while the
+// outbox is full, unless it is told: longer than a receiver takes to restart,
+// since a sink is tried again once a minute.
+const longestWait = 5 * time.Minute
 
 // A delivery hands what is found to the sinks, by way of the outbox. A nil one
 // has no sinks.
@@ -40,11 +49,11 @@ type deliveryOptions struct {
 // the state folder, is told to it first.
 func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err error) {
 	if len(s.Sinks) == 0 {
-		return nil, recoverOnly(s, keep)
+		return nil, recoverOnly(s, keep, o.warn)
 	}
 	options := outbox.Options{MaxBytes: s.Outbox.MaxMB << 20, Stop: o.stop, Warn: o.warn}
-	if !o.live {
-		options.Wait = -1 // a capture can wait, traffic can't
+	if !o.live { // a capture can wait, traffic can't
+		options.Wait = cmp.Or(s.drainTimeout, longestWait)
 	}
 	var known uint64
 	if keep != nil {
@@ -81,7 +90,7 @@ func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err
 
 // recoverOnly tells the state folder what an earlier run, which had sinks, made
 // durable. What still waits for these sinks stays.
-func recoverOnly(s *settings, keep *state) error {
+func recoverOnly(s *settings, keep *state, warn func(line string)) error {
 	if keep == nil {
 		return nil
 	}
@@ -93,7 +102,7 @@ func recoverOnly(s *settings, keep *state) error {
 	if err != nil {
 		return err
 	}
-	box, err := outbox.Open(outbox.Options{Dir: dir, After: known})
+	box, err := outbox.Open(outbox.Options{Dir: dir, After: known, Warn: warn})
 	if err != nil {
 		return err
 	}
@@ -240,6 +249,24 @@ func (d *delivery) drain(ctx context.Context, atMost time.Duration, show func(wa
 	return errors.New("events were not delivered: " + strings.Join(waiting, ", "))
 }
 
+// shortfall says which sinks lack events for good.
+func (d *delivery) shortfall() error {
+	if d == nil {
+		return nil
+	}
+	stats := d.box.Stats()
+	var lacking []string
+	for i := range stats.Sinks {
+		if k := &stats.Sinks[i]; k.Lost > 0 {
+			lacking = append(lacking, fmt.Sprintf("%d for sink %s", k.Lost, k.Name))
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return errors.New("events were given up: " + strings.Join(lacking, ", ") + ": replay the capture again when that works")
+}
+
 // describe fills in what the outbox knows.
 func (d *delivery) describe(s *snapshot) {
 	if d == nil {
@@ -248,6 +275,7 @@ func (d *delivery) describe(s *snapshot) {
 	stats := d.box.Stats()
 	o := &outboxSnapshot{
 		Appended: stats.Appended, Queued: stats.Queued, Bytes: stats.Bytes, Lost: stats.Lost, Errors: stats.Errors, Error: stats.Error,
+		Damaged: stats.Damaged, Torn: stats.Torn,
 	}
 	for i := range stats.Sinks {
 		k := &stats.Sinks[i]

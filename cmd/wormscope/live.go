@@ -281,7 +281,7 @@ func (l *liveRun) conclude() error {
 const lastDelivery = 5 * time.Second
 
 // sinkSaid tells what happens to the sinks.
-func (l *liveRun) sinkSaid(line string) { l.log.Warn(line) }
+func (l *liveRun) sinkSaid(line string) { l.log.Warn(escaped(line)) }
 
 // sight is what was seen of the interfaces.
 func (l *liveRun) sight() sight {

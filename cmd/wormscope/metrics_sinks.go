@@ -14,6 +14,8 @@ type outboxSnapshot struct {
 	Lost     uint64 // events given up: at the bound, or because the disk took none
 	Errors   uint64 // failed writes
 	Error    string // why events can't be made durable now, empty when they can
+	Damaged  uint64 // places in what was kept that were passed over at the start
+	Torn     uint64 // bytes that were not whole, cut off at the start
 	Sinks    []sinkSnapshot
 }
 
@@ -63,6 +65,14 @@ func outboxMetrics() []metric {
 		{
 			"wormscope_outbox_errors_total", prometheus.CounterValue, "Failed writes of the outbox", nil,
 			whole(func(o *outboxSnapshot) float64 { return float64(o.Errors) }),
+		},
+		{
+			"wormscope_outbox_damaged_total", prometheus.CounterValue, "Damaged places in the outbox, passed over at the start", nil,
+			whole(func(o *outboxSnapshot) float64 { return float64(o.Damaged) }),
+		},
+		{
+			"wormscope_outbox_torn_bytes_total", prometheus.CounterValue, "Bytes at the end of the outbox that were not whole, cut off at the start", nil,
+			whole(func(o *outboxSnapshot) float64 { return float64(o.Torn) }),
 		},
 	}
 }

@@ -52,7 +52,7 @@ Nothing has to be configured.`,
 		},
 	}
 	flags.addFlags(cmd)
-	cmd.Flags().DurationVar(&drainTimeout, "drain-timeout", 0, "at the end, wait for sinks no longer than this `TIME` (default as long as it takes)")
+	cmd.Flags().DurationVar(&drainTimeout, "drain-timeout", 0, "wait no longer than this `TIME` for sinks, at the end (default as long as it takes), and for one that takes nothing while the outbox is full (default 5m)")
 	return cmd
 }
 
@@ -99,7 +99,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	}
 	seen := sightOf(source)
 	err = errors.Join(p.conclude(s, &seen, stopped, std), stopped)
-	return errors.Join(err, p.drain(ctx, s.drainTimeout, std))
+	return errors.Join(err, p.drain(ctx, s.drainTimeout, std), out.sinks.shortfall())
 }
 
 // drain waits until the sinks have everything. With a state folder the next run

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -29,11 +30,11 @@ func (e usageError) Unwrap() error { return e.err }
 // report writes a line about the run to standard error, where an error of
 // writing has nowhere to go.
 func (s streams) report(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.err, "wormscope: %s\n", oneLine(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintf(s.err, "wormscope: %s\n", escaped(fmt.Sprintf(format, args...)))
 }
 
-// oneLine writes control characters, which names of files may have, as Go does.
-func oneLine(text string) string {
+// escaped writes control characters, which names of files may have, as Go does.
+func escaped(text string) string {
 	if !strings.ContainsFunc(text, unicode.IsControl) {
 		return text
 	}
@@ -46,6 +47,18 @@ func oneLine(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// oneLine puts errors that are joined on one line, each said once: one fault is
+// met at several places.
+func oneLine(err error) string {
+	var lines []string
+	for _, one := range joined(err) {
+		if line := one.Error(); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // usagef makes a usageError.
@@ -82,9 +95,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	for _, one := range joined(err) {
-		std.report("%v", one)
-	}
+	std.report("%s", oneLine(err))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}

@@ -36,4 +36,8 @@ func TestJoined(t *testing.T) {
 	if want := []string{"a", "b", "c of a", "b"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	full, lost := errors.New("disk full"), errors.New("2 events lost")
+	if got := oneLine(errors.Join(full, errors.Join(full, lost), full)); got != "disk full; 2 events lost" {
+		t.Errorf("joined: %q", got)
+	}
 }

@@ -22,6 +22,7 @@ import (
 	"wormscope/sinks/event"
 	"wormscope/sinks/kafka"
 	"wormscope/sinks/ocsf"
+	"wormscope/sinks/outbox"
 	"wormscope/sinks/splunk"
 	"wormscope/sinks/syslog"
 )
@@ -190,7 +191,7 @@ func (s *sinkSetting) check() error {
 	}
 	errs = append(errs, s.own.Validate())
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("sink %s: %s", s.Name, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return fmt.Errorf("sink %s: %s", s.Name, oneLine(err))
 	}
 	return nil
 }
@@ -200,6 +201,9 @@ func (s *settings) checkSinks() error {
 	names := map[string]bool{}
 	for i := range s.Sinks {
 		k := &s.Sinks[i]
+		if err := outbox.CheckName(k.Name); err != nil {
+			return fmt.Errorf("sink %q: name: %w", k.Name, err)
+		}
 		if names[k.Name] {
 			return fmt.Errorf("two sinks are called %s: give each a name", k.Name)
 		}
@@ -208,8 +212,8 @@ func (s *settings) checkSinks() error {
 			return err
 		}
 	}
-	if s.Outbox.MaxMB < 0 || s.Outbox.MaxMB > 0 && s.Outbox.MaxMB < leastOutbox {
-		return fmt.Errorf("outbox.max_mb: %d: want at least %d", s.Outbox.MaxMB, leastOutbox)
+	if n := s.Outbox.MaxMB; n != 0 && (n < leastOutbox || n > mostOutbox) {
+		return fmt.Errorf("outbox.max_mb: %d: want %d to %d", n, leastOutbox, mostOutbox)
 	}
 	return nil
 }

@@ -128,8 +128,9 @@ func (c *Cluster) Validate() error {
 	}
 	for _, b := range c.Brokers {
 		host, port, err := net.SplitHostPort(b)
-		if n, portErr := strconv.Atoi(port); err != nil || portErr != nil || host == "" || n < 1 || n > 65535 || strings.Contains(b, ",") {
-			errs = append(errs, fmt.Errorf("brokers: %q: want host:port, such as kafka.example.org:9092", b))
+		if n, portErr := strconv.Atoi(port); err != nil || portErr != nil || host == "" || n < 1 || n > 65535 || strings.ContainsAny(b, ",@") {
+			b = b[strings.LastIndex(b, "@")+1:] // a password has no place in a log
+			errs = append(errs, fmt.Errorf("brokers: %q: want host:port alone, such as kafka.example.org:9092", b))
 		}
 	}
 	if c.TLS != nil {

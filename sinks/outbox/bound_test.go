@@ -165,6 +165,41 @@ func TestWaitsForRoom(t *testing.T) {
 	}
 }
 
+// TestLeavesWhoTakesNothing: a sink that takes nothing for too long is waited for
+// no more, and loses alone; one that is slow is waited for all the same.
+func TestLeavesWhoTakesNothing(t *testing.T) {
+	var told heard
+	o := Options{MaxBytes: 1 << 20, segmentSize: 64 << 10, Wait: 2 * time.Second, tellEvery: 50 * time.Millisecond, Warn: told.warn}
+	slow, gone := &recorder{}, &recorder{instead: away}
+	slow.instead = func(_ context.Context, batch []event.Event) ([]sinks.Refusal, error) {
+		time.Sleep(5 * time.Millisecond)
+		return nil, slow.take(batch)
+	}
+	box := begin(t, o, Receiver{Name: "gone", Sink: gone}, Receiver{Name: "slow", Sink: slow})
+	const n = 20_000
+	for i := 1; i <= n; i++ {
+		box.Append([]event.Event{numbered(i)})
+	}
+	for len(slow.numbers()) < n { // the test's own time limit ends it
+		time.Sleep(time.Millisecond)
+	}
+	check(t, "slow", slow.numbers(), n)
+	s := box.Stats()
+	if s.Lost == 0 || s.Sinks[0].Lost != s.Lost || s.Sinks[1].Lost != 0 || s.Bytes > 5<<20 {
+		t.Errorf("stats: %+v", s)
+	}
+	for _, text := range []string{"reading has waited", "sink gone has taken nothing"} {
+		if !told.has(text) {
+			t.Errorf("no warning says %q: %q", text, told.lines)
+		}
+	}
+	gone.set(nil)
+	drain(t, box)
+	if got := len(gone.numbers()); got+int(box.Stats().Lost) != n {
+		t.Errorf("%d arrived and %d are lost of %d", got, box.Stats().Lost, n)
+	}
+}
+
 // TestFullDisk: while the disk is full, events wait in memory and the sinks
 // have what was durable; when there is room again, everything arrives. It runs
 // itself in a mount namespace of its own, on a disk of 2 MiB.
@@ -218,6 +253,7 @@ func TestFullDisk(t *testing.T) {
 
 	box.Taken(everything)
 	// Beyond what may wait, the lowest severity goes.
+	a.set(away)
 	must(t, os.WriteFile(filler, nil, 0o600))
 	fill(t, filler)
 	for box.Stats().Error == "" {
@@ -232,7 +268,8 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("stats: %+v, warnings %q", s, told.lines)
 	}
 	must(t, os.Remove(filler))
-	must(t, box.Close())
+	a.set(nil)
+	drain(t, box)
 	check(t, "a", a.numbers(), n)
 }
 

@@ -188,14 +188,22 @@ func (b *Outbox) Taken(position uint64) {
 	b.trim()
 }
 
+// CheckName says what is wrong with the name of a receiver.
+func CheckName(name string) error {
+	if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(name) {
+		return errors.New("want letters, digits, dots, hyphens and underscores, at most 64")
+	}
+	return nil
+}
+
 // Start begins to take events and to deliver them.
 func (b *Outbox) Start(to []Receiver) error {
 	if len(to) > maxReceivers {
 		return fmt.Errorf("%d sinks: at most %d are possible", len(to), maxReceivers)
 	}
 	for _, r := range to {
-		if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(r.Name) {
-			return fmt.Errorf("sink %q: a name is letters, digits, dots, hyphens and underscores, at most 64", r.Name)
+		if err := CheckName(r.Name); err != nil {
+			return fmt.Errorf("sink %q: %w", r.Name, err)
 		}
 		if slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.name == r.Name }) {
 			return fmt.Errorf("sink %s: two sinks have this name", r.Name)

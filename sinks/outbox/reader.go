@@ -115,10 +115,16 @@ func (r *reader) fromDisk() (batch, error) {
 	at := r.at
 	for len(got.events) < batchEvents && got.bytes < batchBytes {
 		found, err := r.from.next()
-		if errors.Is(err, errDamaged) && r.from.skip() {
-			continue
+		if errors.Is(err, errDamaged) || errors.Is(err, errTorn) {
+			var goesOn bool
+			if goesOn, err = r.from.skip(); goesOn {
+				continue
+			}
+			if err == nil {
+				err = io.EOF // nothing whole follows
+			}
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, errTorn) || errors.Is(err, errDamaged) {
+		if errors.Is(err, io.EOF) {
 			at = max(at, r.segmentEnd())
 			r.drop()
 			break

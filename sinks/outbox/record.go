@@ -146,18 +146,35 @@ func (s *scanner) fill(size int) (bool, error) {
 	return true, nil
 }
 
-// skip goes on after a damaged record, and reports whether it could: only the
-// length that the record's head gives leads to the next, which must be whole.
-func (s *scanner) skip() bool {
+// skip goes on after a record that is damaged or not whole, and reports whether
+// it could: with the record that the length in the head leads to, or else with
+// the next that is whole.
+func (s *scanner) skip() (bool, error) {
 	_, size, _ := parse(s.buf[s.begun:])
-	if size == 0 {
-		return false
+	next := s.offset + int64(size)
+	ahead := scanner{from: s.from, offset: next, end: s.end}
+	if _, err := ahead.next(); size == 0 || err != nil && !errors.Is(err, io.EOF) {
+		var found bool
+		if next, found, err = s.search(); err != nil || !found {
+			return false, err
+		}
 	}
-	ahead := scanner{from: s.from, offset: s.offset + int64(size), end: s.end}
-	if _, err := ahead.next(); err != nil && !errors.Is(err, io.EOF) {
-		return false
-	}
-	s.offset += int64(size)
+	s.offset = next
 	s.buf, s.begun = s.buf[:0], 0
-	return true
+	return true, nil
+}
+
+// search returns where the next whole record begins. Within a record nothing
+// looks like one: an event is JSON, which has no zero byte.
+func (s *scanner) search() (int64, bool, error) {
+	rest := make([]byte, s.end-s.offset)
+	if n, err := s.from.ReadAt(rest, s.offset); n < len(rest) {
+		return 0, false, fmt.Errorf("at byte %d: %w", s.offset, err)
+	}
+	for i := 1; i+headSize < len(rest); i++ {
+		if _, _, err := parse(rest[i:]); err == nil {
+			return s.offset + int64(i), true, nil
+		}
+	}
+	return 0, false, nil
 }

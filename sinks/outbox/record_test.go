@@ -60,8 +60,8 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// TestDamagedRecord: a record that is damaged in the middle costs itself, and
-// one whose length is damaged, the rest of its segment.
+// TestDamagedRecord: a record that is damaged costs itself alone, wherever the
+// damage is, and is told of.
 func TestDamagedRecord(t *testing.T) {
 	dir := t.TempDir()
 	a := &recorder{instead: nil}
@@ -88,17 +88,28 @@ func TestDamagedRecord(t *testing.T) {
 	if rest < 3 {
 		t.Fatalf("%d records", rest+1)
 	}
-	for _, tt := range []struct{ at, want int }{{headSize + 5, rest}, {10, rest}, {20, rest}, {0, 0}, {2, 0}, {size + 3, 1}} {
+	for _, tt := range []struct{ at, want int }{{headSize + 5, rest}, {10, rest}, {20, rest}, {0, rest}, {2, rest}, {size + 3, rest}} {
 		spoilt := bytes.Clone(whole)
 		spoilt[tt.at] ^= 0x40
 		torn := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(torn, filepath.Base(logs[len(logs)-1])), spoilt, 0o600))
-		b, err := Open(Options{Dir: torn})
+		var told heard
+		b, err := Open(Options{Dir: torn, Warn: told.warn})
 		must(t, err)
 		got := 0
 		must(t, b.Recover(first.position-1, func(uint64, *event.Event) error { got++; return nil }))
 		if got != tt.want {
 			t.Errorf("byte %d: %d events, want %d", tt.at, got, tt.want)
+		}
+		if b.Stats().Damaged != 1 || !told.has("is damaged in 1 place") {
+			t.Errorf("byte %d: %+v, warnings %q", tt.at, b.Stats(), told.lines)
+		}
+		r := &recorder{}
+		must(t, b.Start([]Receiver{{Name: "r", Sink: r}}))
+		drain(t, b)
+		must(t, b.Close())
+		if len(r.numbers()) != tt.want {
+			t.Errorf("byte %d: %d events were delivered, want %d", tt.at, len(r.numbers()), tt.want)
 		}
 	}
 }

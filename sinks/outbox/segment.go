@@ -104,7 +104,10 @@ func (b *Outbox) count(s *segment, newest bool) error {
 	if err != nil {
 		return err
 	}
-	b.stats.Damaged += uint64(damaged) //nolint:gosec // G115: a count
+	if damaged > 0 {
+		b.stats.Damaged += uint64(damaged) //nolint:gosec // G115: a count
+		b.warn("outbox: %s is damaged in %s: the events there are lost", s.name(), counted(damaged, "place", "places"))
+	}
 	if newest {
 		*s = whole
 	}
@@ -114,17 +117,18 @@ func (b *Outbox) count(s *segment, newest bool) error {
 		return nil
 	case newest:
 		b.stats.Torn += uint64(cut) //nolint:gosec // G115: never negative
+		b.warn("outbox: %d bytes at the end of %s, not whole, are cut off: they were being written when the program died, or are damaged", cut, s.name())
 		return errors.Join(f.Truncate(s.size), f.Sync())
 	default:
 		b.stats.Damaged++
-		b.warn("outbox: %d bytes at the end of %s are damaged and are passed over", cut, s.name())
+		b.warn("outbox: %d bytes at the end of %s are damaged: the events there are lost", cut, s.name())
 		return nil
 	}
 }
 
 // walk calls visit with each record of a segment and the offset of its end. It
-// passes over records that are damaged, and counts them, as long as it finds
-// the next one; what comes then is left out.
+// passes over what is damaged, and counts how often, as long as a whole record
+// follows.
 func walk(f file, size int64, visit func(r *record, end int64) error) (damaged int, err error) {
 	from := scanner{from: f, end: size}
 	for {
@@ -134,9 +138,12 @@ func walk(f file, size int64, visit func(r *record, end int64) error) (damaged i
 			if err = visit(&r, from.offset); err != nil {
 				return damaged, err
 			}
-		case errors.Is(err, errDamaged) && from.skip():
+		case errors.Is(err, errDamaged), errors.Is(err, errTorn):
+			if goesOn, err := from.skip(); err != nil || !goesOn {
+				return damaged, err
+			}
 			damaged++
-		case errors.Is(err, io.EOF), errors.Is(err, errTorn), errors.Is(err, errDamaged):
+		case errors.Is(err, io.EOF):
 			return damaged, nil
 		default:
 			return damaged, err

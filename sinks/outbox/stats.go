@@ -12,8 +12,8 @@ type Stats struct {
 	Unsaved  uint64 // of these, those that were lost when the outbox was closed
 	Errors   uint64 // failed writes
 	Error    string // why events can't be made durable now, empty when they can
-	Damaged  uint64 // damaged records that were passed over at the start
-	Torn     uint64 // bytes that were written in part when the program died, cut off at the start
+	Damaged  uint64 // damaged places that were passed over at the start
+	Torn     uint64 // bytes that were not whole, cut off at the start: written in part when the program died, or damaged
 	Sinks    []SinkStats
 
 	lostWarned time.Time

@@ -127,8 +127,8 @@ func (c *Config) address() error {
 	if c.Address == "" {
 		return errors.New("address: missing: want host:port")
 	}
-	if _, _, err := net.SplitHostPort(c.Address); err == nil {
-		return nil
+	if _, port, err := net.SplitHostPort(c.Address); err == nil {
+		return c.port(port)
 	}
 	port := "514"
 	if c.Protocol == "tls" {
@@ -139,6 +139,18 @@ func (c *Config) address() error {
 		return fmt.Errorf("address: %q: want host:port", c.Address)
 	}
 	c.Address = net.JoinHostPort(host, port)
+	return nil
+}
+
+// port says what is wrong with the address's port, a number or a name.
+func (c *Config) port(port string) error {
+	network := "tcp"
+	if c.Protocol == "udp" {
+		network = "udp"
+	}
+	if n, err := net.LookupPort(network, port); err != nil || n == 0 {
+		return fmt.Errorf("address: %q: its port is none", c.Address)
+	}
 	return nil
 }
 

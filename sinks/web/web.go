@@ -50,7 +50,16 @@ type Client struct {
 func New(s Settings, header http.Header) (*Client, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("url: %q: want http://HOST:PORT or https://HOST:PORT", s.URL)
+		quoted := ""
+		if !strings.ContainsAny(s.URL, "@?#") { // or there may be a password or token in it
+			quoted = fmt.Sprintf("%q: ", s.URL)
+		}
+		return nil, fmt.Errorf("url: %swant http://HOST:PORT or https://HOST:PORT", quoted)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return nil, fmt.Errorf("url: port %s: want 1 to 65535", port)
+		}
 	}
 	if u.User != nil {
 		return nil, errors.New("url: no user or password in it: there are settings for them")
