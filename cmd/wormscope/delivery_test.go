@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/detect/alert"
 	"wormscope/internal/kafkatest"
 	"wormscope/sinks/kafka"
 
@@ -144,4 +146,38 @@ func killDelivering(t *testing.T, args []string, part []byte, after time.Duratio
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+}
+
+// TestReplayLeavesDeadSink: a replay whose outbox is full waits for a sink that
+// takes nothing no longer than it was told, and says what that sink lacks.
+func TestReplayLeavesDeadSink(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wormscope.yaml")
+	text := fmt.Sprintf("outbox: {max_mb: %d}\nsinks: [{name: dead, type: syslog, protocol: tcp, address: \"127.0.0.1:9\"}]\n", leastOutbox)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := (&flagValues{config: path}).settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.drainTimeout = 300 * time.Millisecond
+	d, err := openDelivery(&s, nil, deliveryOptions{warn: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	word := &alert.Alert{
+		ID: "1", Rule: alert.RuleScan, Severity: alert.High, Host: netip.MustParseAddr("10.0.0.1"),
+		Evidence: alert.Evidence{Scan: &alert.Scan{Port: 445, Sample: slices.Repeat([]netip.Addr{netip.MustParseAddr("10.0.0.2")}, 60)}},
+	}
+	for range 2 * leastOutbox << 20 / (60 * len(`"10.0.0.2",`)) {
+		d.alert(word)
+		d.commit()
+	}
+	if err := d.sync(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.shortfall(); err == nil || !strings.Contains(err.Error(), "for sink dead") {
+		t.Errorf("short of nothing: %v", err)
+	}
 }

@@ -110,8 +110,8 @@ func (b *Outbox) newPurge(s *segment, severity uint8, excess int64) *purge {
 	}
 	for _, sh := range b.shippers {
 		until := sh.taken
-		// It keeps up, and reads what is in memory soon; or it is waited for.
-		if until >= b.tail.from || b.opts.Wait != 0 && !sh.left {
+		keepsUp := until >= b.tail.from && !sh.left // it reads what is in memory soon
+		if keepsUp || b.opts.Wait != 0 && !sh.left {
 			until = everything
 		}
 		p.spared = append(p.spared, [2]uint64{sh.cursor, until})
