@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -222,7 +223,7 @@ func (s *settings) checkSinks() error {
 func (s *sinkSetting) renderer(zones *zone.Map, live bool) sinks.Renderer {
 	switch s.Format {
 	case "ocsf":
-		return ocsf.New(ocsf.Options{Version: version(), Zones: zones})
+		return ocsf.New(ocsf.Options{Version: version(), Sensor: s.sensor(), Zones: zones})
 	case "cef":
 		return cef.New(cef.Options{Version: version(), Zones: zones})
 	case "eve":
@@ -230,6 +231,23 @@ func (s *sinkSetting) renderer(zones *zone.Map, live bool) sinks.Renderer {
 	default:
 		return ecs.New(ecs.Options{Version: version(), Zones: zones})
 	}
+}
+
+// sensor is what the sink calls this host: by its settings, or the system's name.
+func (s *sinkSetting) sensor() string {
+	var name string
+	switch k := s.own.(type) {
+	case *kafkaKind:
+		name = k.Sensor
+	case *splunkKind:
+		name = k.Host
+	case *syslogKind:
+		name = k.Hostname
+	}
+	if name == "" {
+		name, _ = os.Hostname() // without one, sites are not told apart
+	}
+	return name
 }
 
 // wants reports whether the sink is to have an event; nil for all.

@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"wormscope/detect/alert"
 	"wormscope/internal/samples"
+	"wormscope/scope"
 	"wormscope/sinks/event"
 	"wormscope/sinks/ocsf"
 )
@@ -30,33 +33,69 @@ func renderer(t testing.TB) *ocsf.Renderer {
 
 func TestGolden(t *testing.T) { samples.Golden(t, *update, renderer(t).Event) }
 
-// TestPhases: the words of one alert are one finding that is created, updated
-// and closed.
-func TestPhases(t *testing.T) {
-	type finding struct {
-		TypeUID int `json:"type_uid"`
-		Finding struct {
-			UID string `json:"uid"`
-		} `json:"finding_info"`
+// A finding is what the tests look at of a document.
+type finding struct {
+	TypeUID int    `json:"type_uid"`
+	Status  string `json:"status"`
+	Finding struct {
+		UID string `json:"uid"`
+	} `json:"finding_info"`
+	Unmapped struct {
+		Wormscope struct {
+			Alert struct {
+				Phase string `json:"phase"`
+			} `json:"alert"`
+		} `json:"wormscope"`
+	} `json:"unmapped"`
+}
+
+func rendered(t *testing.T, r *ocsf.Renderer, e *event.Event) finding {
+	t.Helper()
+	b, err := r.Event(e)
+	if err != nil {
+		t.Fatal(err)
 	}
+	var got finding
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// TestPhases: the words of one alert are one finding that is created and updated,
+// and new as long as nobody has looked into it.
+func TestPhases(t *testing.T) {
 	e := samples.Alert(alert.Alert{Rule: alert.RuleFlood, Evidence: alert.Evidence{Flood: &alert.Flood{}}})
-	for phase, want := range map[alert.Phase]int{alert.PhaseStart: 200401, alert.PhaseUpdate: 200402, alert.PhaseEnd: 200403} {
+	for phase, want := range map[alert.Phase]int{alert.PhaseStart: 200401, alert.PhaseUpdate: 200402, alert.PhaseEnd: 200402} {
 		word := *e.Alert
 		word.Phase = phase
-		b, err := renderer(t).Event(&event.Event{Alert: &word})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got finding
-		if err := json.Unmarshal(b, &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.TypeUID != want || got.Finding.UID != word.ID {
-			t.Errorf("%s is %d of finding %s, want %d of %s", phase, got.TypeUID, got.Finding.UID, want, word.ID)
+		got := rendered(t, renderer(t), &event.Event{Alert: &word})
+		if got.TypeUID != want || got.Finding.UID != word.ID || got.Status != "New" || got.Unmapped.Wormscope.Alert.Phase != phase.String() {
+			t.Errorf("%s is %+v, want %d of %s", phase, got, want, word.ID)
 		}
 	}
 	if _, err := renderer(t).Event(&event.Event{Fact: &alert.Fact{}}); err == nil {
 		t.Error("a fact is rendered")
+	}
+}
+
+// TestSitesAreApart: the changes of one host are one finding, which none of them
+// closes; the same address at another site is another host.
+func TestSitesAreApart(t *testing.T) {
+	zones, err := samples.Zones()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(sensor string, from, to scope.State, when int64) finding {
+		c := scope.Change{Host: netip.MustParseAddr("10.0.0.5"), From: from, To: to, Time: time.Unix(when, 0)}
+		return rendered(t, ocsf.New(ocsf.Options{Sensor: sensor, Zones: zones}), &event.Event{Change: &c})
+	}
+	first, over, other := at("a", scope.Seen, scope.Exposed, 1), at("a", scope.Exposed, scope.Seen, 2), at("b", scope.Seen, scope.Exposed, 1)
+	if first.Finding.UID != over.Finding.UID || first.Finding.UID == other.Finding.UID {
+		t.Errorf("findings %s, %s; at another site %s", first.Finding.UID, over.Finding.UID, other.Finding.UID)
+	}
+	if first.TypeUID != 200401 || over.TypeUID != 200402 || over.Status != "New" {
+		t.Errorf("first %+v, over %+v", first, over)
 	}
 }
 

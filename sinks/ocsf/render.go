@@ -17,7 +17,7 @@ import (
 // Options are the settings of a Renderer.
 type Options struct {
 	Version string    // of the program; empty leaves it out
-	Sensor  string    // name of the sensor; empty leaves it out
+	Sensor  string    // name of the sensor, which tells sites apart; empty leaves it out
 	Zones   *zone.Map // must be set
 }
 
@@ -42,27 +42,13 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	return detail.Line(d)
 }
 
-// The activities and statuses of a finding, by the phase of an alert.
-func activity(p alert.Phase) (id int, name string) {
-	switch p {
-	case alert.PhaseStart:
+// activity is what a word does to its finding. None closes it: that is for who
+// looks into it.
+func activity(first bool) (id int, name string) {
+	if first {
 		return 1, "Create"
-	case alert.PhaseUpdate:
-		return 2, "Update"
-	default:
-		return 3, "Close"
 	}
-}
-
-func status(p alert.Phase) (id int, name string) {
-	switch p {
-	case alert.PhaseStart:
-		return 1, "New"
-	case alert.PhaseUpdate:
-		return 2, "In Progress"
-	default:
-		return 4, "Resolved"
-	}
+	return 2, "Update"
 }
 
 // alert renders one word of an alert.
@@ -70,7 +56,7 @@ func (r *Renderer) alert(e *event.Event) *document {
 	a := e.Alert
 	rule := traits.OfRule(a.Rule)
 	zoneName := r.opts.Zones.Name(a.Host)
-	d := r.begin(e, zoneName, a.Phase)
+	d := r.begin(e, zoneName, a.Phase == alert.PhaseStart)
 	d.Message = traits.Address(a.Host) + " (" + zoneName + ") " + scope.Predicate(a)
 	d.StartTime, d.EndTime, d.Count = millis(a.First), millis(a.Last), a.Count
 	d.IsAlert = true
@@ -92,25 +78,19 @@ func (r *Renderer) alert(e *event.Event) *document {
 	return d
 }
 
-// change renders a change of a host's state. All changes of a host are one
-// finding, which the first one opens.
+// change renders a change of a host's state. All changes of a host that a sensor
+// saw are one finding, which the first one opens: at another site the same
+// address is another host.
 func (r *Renderer) change(e *event.Event) *document {
 	c := e.Change
-	phase := alert.PhaseUpdate
-	switch {
-	case c.From == scope.Seen:
-		phase = alert.PhaseStart
-	case c.To == scope.Seen:
-		phase = alert.PhaseEnd
-	}
-	d := r.begin(e, c.Zone, phase)
+	d := r.begin(e, c.Zone, c.From == scope.Seen)
 	d.Message = traits.Address(c.Host) + " (" + c.Zone + ") is now " + c.To.String() + ", was " + c.From.String() + ": " + c.Why
 	confidence := int(math.Round(100 * c.Confidence))
 	d.Confidence = &confidence
 	d.IsAlert = c.To >= scope.Suspected
 	state := traits.State()
 	d.Finding = finding{
-		UID: alert.Identify(traits.StateAction, c.Host, time.Unix(0, 0)), Title: "Host is " + c.To.String(), Types: []string{state.Group},
+		UID: alert.Identify(traits.StateAction, c.Host, time.Unix(0, 0), r.opts.Sensor), Title: "Host is " + c.To.String(), Types: []string{state.Group},
 		Analytic: analytic{UID: traits.StateAction, Name: state.Name, TypeID: 1, Type: "Rule"},
 	}
 	d.Metadata.Labels = []string{traits.StateAction, c.To.String()}
@@ -120,16 +100,15 @@ func (r *Renderer) change(e *event.Event) *document {
 }
 
 // begin fills in what all events have.
-func (r *Renderer) begin(e *event.Event, zoneName string, phase alert.Phase) *document {
-	id, name := activity(phase)
-	statusID, statusName := status(phase)
+func (r *Renderer) begin(e *event.Event, zoneName string, first bool) *document {
+	id, name := activity(first)
 	severityID, severity := severityOf(e.Severity())
 	return &document{
 		ActivityID: id, ActivityName: name,
 		CategoryUID: categoryUID, CategoryName: "Findings", ClassUID: classUID, ClassName: "Detection Finding",
 		TypeUID: classUID*100 + id, TypeName: "Detection Finding: " + name,
 		Time: millis(e.Time()), SeverityID: severityID, Severity: severity, RiskScore: int(e.Severity()),
-		StatusID: statusID, Status: statusName,
+		StatusID: 1, Status: "New",
 		Metadata: metadata{
 			Version: schemaVersion, UID: e.ID(), Provider: r.opts.Sensor,
 			Product: product{Name: "wormscope", Vendor: "wormscope", Version: r.opts.Version},
