@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"wormscope/detect/alert"
 	"wormscope/internal/samples"
+	"wormscope/ioc"
 	"wormscope/sinks/ecs"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,6 +110,26 @@ func TestEventIDs(t *testing.T) {
 	}
 	if len(ids) != 3 {
 		t.Errorf("three words have %d event ids", len(ids))
+	}
+}
+
+// TestLongDescription: a feed's comment is no longer than the schema searches.
+func TestLongDescription(t *testing.T) {
+	for _, text := range []string{strings.Repeat("ä", 5000), strings.Repeat("ä", 1024)} {
+		e := samples.Alert(alert.Alert{Rule: alert.RuleContact, Indicator: &ioc.Indicator{Value: "198.51.100.7", Description: text}})
+		var got struct {
+			Threat struct {
+				Indicator struct {
+					Description string `json:"description"`
+				} `json:"indicator"`
+			} `json:"threat"`
+		}
+		if err := json.Unmarshal(render(t, renderer(t), samples.Sample{Event: e}), &got); err != nil {
+			t.Fatal(err)
+		}
+		if d := got.Threat.Indicator.Description; d != strings.Repeat("ä", 1024) {
+			t.Errorf("%d bytes of %d", len(d), len(text))
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func threatOf(r *traits.Rule, i *ioc.Indicator) *threat {
 		f.Feed = &feed{i.Feed}
 	}
 	f.Indicator = &indicator{
-		Name: i.Value, Port: i.Port, Provider: i.Feed, Description: i.Description,
+		Name: i.Value, Port: i.Port, Provider: i.Feed, Description: described(i.Description),
 		Reference: i.Reference, FirstSeen: utc(i.FirstSeen), Confidence: i.Confidence.String(),
 	}
 	if i.TLP != "" {
@@ -44,6 +44,20 @@ func threatOf(r *traits.Rule, i *ioc.Indicator) *threat {
 	}
 	f.Indicator.typed(i)
 	return f
+}
+
+// longestDescription is how many characters of a description are searched for
+// (ignore_above of the schema). A feed may say any number.
+const longestDescription = 1024
+
+func described(text string) string {
+	if len(text) <= longestDescription {
+		return text
+	}
+	if r := []rune(text); len(r) > longestDescription {
+		return string(r[:longestDescription])
+	}
+	return text
 }
 
 func entry(n traits.Named) *named {

@@ -63,16 +63,18 @@ const (
 //     MiB that it had confirmed is sent again before what is next: what its
 //     process or kernel had read and lost.
 //   - Over UDP, what was sent has arrived, unless the network says that nobody
-//     listens. Datagrams get lost without a sign.
+//     listens; then the last MiB is sent again, too. Datagrams get lost without
+//     a sign.
 type Sink struct {
 	config Config
 	header header
 	render sinks.Renderer
 	tls    *tls.Config // nil without TLS
 
-	conn   *stream // nil without KeepOpen between batches, and with UDP
-	proved bool    // the receiver has taken bytes before, so speaks what is spoken here
-	doubt  bool    // the receiver was gone: window may not have arrived
+	conn   *stream  // nil without KeepOpen between batches, and with UDP
+	socket net.Conn // that datagrams were sent through last
+	proved bool     // the receiver has taken bytes before, so speaks what is spoken here
+	doubt  bool     // the receiver was gone: window may not have arrived
 	window window
 }
 
@@ -193,16 +195,9 @@ func (k *Sink) messages(batch []event.Event) ([][]byte, []sinks.Refusal) {
 	messages := make([][]byte, 0, len(batch))
 	var refused []sinks.Refusal
 	for i := range batch {
-		e := &batch[i]
-		body, err := k.render.Event(e)
-		if err != nil {
-			refused = append(refused, sinks.Refusal{Event: *e, Err: fmt.Errorf("syslog: %w", err)})
-			continue
-		}
-		m := k.header.message(e, body)
-		if len(m) > k.config.MaxMessage {
-			err = fmt.Errorf("syslog: a message of %d bytes, more than the %d that are allowed: raise max_message, and the receiver's limit", len(m), k.config.MaxMessage)
-			refused = append(refused, sinks.Refusal{Event: *e, Body: body, Err: err})
+		m, refusal := k.message(&batch[i])
+		if refusal != nil {
+			refused = append(refused, *refusal)
 			continue
 		}
 		messages = append(messages, m)
@@ -210,23 +205,25 @@ func (k *Sink) messages(batch []event.Event) ([][]byte, []sinks.Refusal) {
 	return messages, refused
 }
 
-// sendDatagrams sends each message as a datagram of its own.
-func (k *Sink) sendDatagrams(ctx context.Context, messages [][]byte) error {
-	d := net.Dialer{Timeout: k.config.Timeout}
-	conn, err := d.DialContext(ctx, "udp", k.config.Address)
+// message renders an event, a short one where all of it is too long: nobody is
+// to hide an alert by the length of a name.
+func (k *Sink) message(e *event.Event) ([]byte, *sinks.Refusal) {
+	body, err := k.render.Event(e)
 	if err != nil {
-		return err
+		return nil, &sinks.Refusal{Event: *e, Err: fmt.Errorf("syslog: %w", err)}
 	}
-	defer conn.Close() //nolint:errcheck // nothing waits in it
-	for _, m := range messages {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, err := conn.Write(m); err != nil {
-			return err
+	m := k.header.message(e, body)
+	if len(m) <= k.config.MaxMessage {
+		return m, nil
+	}
+	short := e.Short()
+	if less, err := k.render.Event(&short); err == nil {
+		if m = k.header.message(e, less); len(m) <= k.config.MaxMessage {
+			return m, nil
 		}
 	}
-	return nil
+	err = fmt.Errorf("syslog: a message of %d bytes, more than the %d that are allowed: raise max_message, and the receiver's limit", len(m), k.config.MaxMessage)
+	return nil, &sinks.Refusal{Event: *e, Body: body, Err: err}
 }
 
 // sendStream sends messages over TCP or TLS and waits until they have arrived.
@@ -314,13 +311,11 @@ func (k *Sink) drop() error {
 func (k *Sink) Check(ctx context.Context) error {
 	probe := &Sink{config: k.config, header: k.header, tls: k.tls}
 	m := k.header.test(time.Now())
-	var err error
+	send := probe.sendStream
 	if k.config.Protocol == "udp" {
-		err = probe.sendDatagrams(ctx, [][]byte{m, m}) // the first makes the network complain, the second hears of it
-	} else {
-		err = errors.Join(probe.sendStream(ctx, [][]byte{m}), probe.Close())
+		send = probe.sendDatagrams
 	}
-	if err != nil {
+	if err := errors.Join(send(ctx, [][]byte{m}), probe.Close()); err != nil {
 		return fmt.Errorf("syslog: %w", tlsconf.Explain(k.config.Address, err))
 	}
 	return nil
@@ -329,11 +324,11 @@ func (k *Sink) Check(ctx context.Context) error {
 // Close ends the connection in order. What was delivered, but its receiver has
 // not read, is said in the error.
 func (k *Sink) Close() error {
-	if k.conn == nil {
-		return nil
+	err := k.hangUp(time.Millisecond)
+	if k.conn != nil {
+		err = errors.Join(err, k.conn.finish(), k.drop())
 	}
-	err := k.conn.finish()
-	if err = errors.Join(err, k.drop()); err != nil {
+	if err != nil {
 		return fmt.Errorf("syslog: the last messages may not have arrived: %w", tlsconf.Explain(k.config.Address, err))
 	}
 	return nil

@@ -1,0 +1,120 @@
+package syslog_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"wormscope/detect/alert"
+	"wormscope/internal/samples"
+	"wormscope/ioc"
+	"wormscope/scope"
+	"wormscope/sinks"
+	"wormscope/sinks/ecs"
+	"wormscope/sinks/eve"
+	"wormscope/sinks/event"
+	"wormscope/sinks/ocsf"
+	"wormscope/sinks/syslog"
+)
+
+// longEvents are events in which strangers made everything as long as it gets:
+// the host the names, the answer the addresses, the feed the rest.
+func longEvents() []event.Event {
+	name := strings.TrimSuffix(strings.Repeat(strings.Repeat(`\200`, 63)+".", 4), ".") // 255 bytes on the wire
+	var addresses []netip.Addr
+	for i := range 64 {
+		addresses = append(addresses, netip.MustParseAddr(fmt.Sprintf("2001:db8:aaaa:bbbb:cccc:dddd:eeee:%x", 0x1000+i)))
+	}
+	lookup := samples.Alert(alert.Alert{
+		Rule: alert.RuleDomain, Severity: alert.Critical, Proto: 17,
+		Orig: netip.MustParseAddrPort("10.1.0.14:50000"), Resp: netip.MustParseAddrPort("10.3.0.53:53"),
+		Indicator: &ioc.Indicator{
+			Type: ioc.Domain, Value: "evil.example.org", Feed: "feed", AlsoIn: strings.Fields(strings.Repeat("another ", 100)),
+			Description: strings.Repeat("comment ", 1000), Reference: "https://example.org/" + strings.Repeat("report", 300),
+		},
+		Evidence: alert.Evidence{DNS: &alert.DNS{
+			Question: name, Type: "A", Matched: name + ".evil.example.org", ResponseCode: "NOERROR", Resolved: addresses, Listed: addresses,
+		}},
+	})
+	change := event.OfChange(&scope.Change{
+		ID: "1", Host: netip.MustParseAddr("10.1.0.14"), Zone: "office", From: scope.Seen, To: scope.Infected,
+		Why: "asked for the name " + strings.Repeat(name, 3), Time: samples.Start(),
+	}, nil)
+	return []event.Event{lookup, change}
+}
+
+// TestLongIsShortened: nobody hides an alert by the length of a name or comment.
+func TestLongIsShortened(t *testing.T) {
+	w := newWorld(t)
+	zones := zonesOf(t)
+	for name, r := range map[string]sinks.Renderer{
+		"ecs": ecs.New(ecs.Options{Zones: zones}), "ocsf": ocsf.New(ocsf.Options{Zones: zones}), "eve": eve.New(eve.Options{Zones: zones}),
+	} {
+		k, err := syslog.New(syslog.Config{Address: w.TCP, Protocol: "tcp"}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(w.Received())
+		long := longEvents()
+		refused, err := k.Deliver(t.Context(), long)
+		if err != nil || len(refused) > 0 {
+			t.Fatalf("%s: %d refused, %v", name, len(refused), err)
+		}
+		got := w.Received()[before:]
+		if len(got) != len(long) {
+			t.Fatalf("%s: %d received", name, len(got))
+		}
+		for i := range long {
+			if !strings.Contains(got[i], long[i].ID()) || len(got[i]) > 8192 {
+				t.Errorf("%s: %d bytes: %s", name, len(got[i]), got[i])
+			}
+		}
+		if a := long[0].Alert; len(a.Evidence.DNS.Resolved) != 64 || a.Indicator.Description == "" {
+			t.Errorf("%s: the event itself was changed", name)
+		}
+	}
+}
+
+// TestUDPSaysLater: that nobody listens is noticed of one message alone, and what
+// was sent to nobody before is sent again.
+func TestUDPSaysLater(t *testing.T) {
+	receiver, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := receiver.LocalAddr().String()
+	k, err := syslog.New(syslog.Config{Address: address, Protocol: "udp"}, renderer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := events(2)
+	if _, err := k.Deliver(t.Context(), batch[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := receiver.Close(); err != nil { // with what it has not read
+		t.Fatal(err)
+	}
+	if _, err := k.Deliver(t.Context(), batch[1:]); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
+		t.Fatalf("sent to nobody: %v", err)
+	}
+	if receiver, err = net.ListenPacket("udp", address); err != nil {
+		t.Fatal(err)
+	}
+	defer receiver.Close()
+	if _, err := k.Deliver(t.Context(), batch[1:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := receiver.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	message := make([]byte, 65536)
+	for i := range batch {
+		n, _, err := receiver.ReadFrom(message)
+		if err != nil || !strings.Contains(string(message[:n]), batch[i].ID()) {
+			t.Errorf("message %d: %s, %v", i, message[:n], err)
+		}
+	}
+}
