@@ -105,7 +105,7 @@ func (b *Outbox) count(s *segment, newest bool) error {
 		return err
 	}
 	if damaged > 0 {
-		b.stats.Damaged += uint64(damaged) //nolint:gosec // G115: a count
+		b.stats.Damaged += uint64(damaged)
 		b.warn("outbox: %s is damaged in %s: the events there are lost", s.name(), counted(damaged, "place", "places"))
 	}
 	if newest {
@@ -139,8 +139,8 @@ func walk(f file, size int64, visit func(r *record, end int64) error) (damaged i
 				return damaged, err
 			}
 		case errors.Is(err, errDamaged), errors.Is(err, errTorn):
-			if goesOn, err := from.skip(); err != nil || !goesOn {
-				return damaged, err
+			if goesOn, failed := from.skip(); failed != nil || !goesOn {
+				return damaged, failed
 			}
 			damaged++
 		case errors.Is(err, io.EOF):

@@ -91,23 +91,23 @@ func TestUDPSaysLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch := events(2)
-	if _, err := k.Deliver(t.Context(), batch[:1]); err != nil {
+	if _, err = k.Deliver(t.Context(), batch[:1]); err != nil {
 		t.Fatal(err)
 	}
-	if err := receiver.Close(); err != nil { // with what it has not read
+	if err = receiver.Close(); err != nil { // with what it has not read
 		t.Fatal(err)
 	}
-	if _, err := k.Deliver(t.Context(), batch[1:]); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
+	if _, err = k.Deliver(t.Context(), batch[1:]); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
 		t.Fatalf("sent to nobody: %v", err)
 	}
 	if receiver, err = net.ListenPacket("udp", address); err != nil {
 		t.Fatal(err)
 	}
 	defer receiver.Close()
-	if _, err := k.Deliver(t.Context(), batch[1:]); err != nil {
+	if _, err = k.Deliver(t.Context(), batch[1:]); err != nil {
 		t.Fatal(err)
 	}
-	if err := receiver.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err = receiver.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	message := make([]byte, 65536)

@@ -150,7 +150,7 @@ func (c *Config) port(port string) error {
 	if c.Protocol == "udp" {
 		network = "udp"
 	}
-	if n, err := net.LookupPort(network, port); err != nil || n == 0 {
+	if n, err := net.DefaultResolver.LookupPort(context.Background(), network, port); err != nil || n == 0 {
 		return fmt.Errorf("address: %q: its port is none", c.Address)
 	}
 	return nil
@@ -217,7 +217,7 @@ func (k *Sink) message(e *event.Event) ([]byte, *sinks.Refusal) {
 		return m, nil
 	}
 	short := e.Short()
-	if less, err := k.render.Event(&short); err == nil {
+	if less, failed := k.render.Event(&short); failed == nil {
 		if m = k.header.message(e, less); len(m) <= k.config.MaxMessage {
 			return m, nil
 		}

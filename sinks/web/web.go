@@ -57,7 +57,7 @@ func New(s Settings, header http.Header) (*Client, error) {
 		return nil, fmt.Errorf("url: %swant http://HOST:PORT or https://HOST:PORT", quoted)
 	}
 	if port := u.Port(); port != "" {
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		if n, _ := strconv.Atoi(port); n < 1 || n > 65535 {
 			return nil, fmt.Errorf("url: port %s: want 1 to 65535", port)
 		}
 	}
