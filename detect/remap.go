@@ -15,8 +15,7 @@ func Remap(from, to *ioc.Set, now int64) func(ioc.Match) (ioc.Match, bool) {
 	return func(m ioc.Match) (ioc.Match, bool) {
 		a, ok := known[m]
 		if !ok {
-			a.match, a.ok = to.Find(from.Indicator(m))
-			a.ok = a.ok && to.Active(a.match, now)
+			a.match, a.ok = to.Find(from.Indicator(m), now)
 			known[m] = a
 		}
 		return a.match, a.ok

@@ -44,8 +44,7 @@ type addresses[A uint32 | addr6] struct {
 // An address is an entry; slots hold its index plus one, 0 where free.
 type address[A uint32 | addr6] struct {
 	addr A
-	note uint32
-	line uint32
+	entry
 	port uint16 // 0 for any
 }
 
@@ -68,15 +67,18 @@ func (t *addresses[A]) find(h uint64, addr A, port uint16) int {
 }
 
 // lookup returns the index of the entry of an address for this port, else of
-// the one for any port, else -1. h is the hash of the address. It is for
-// addresses that the filter knows.
-func (t *addresses[A]) lookup(k *secret, h uint64, addr A, port uint16) int {
+// the one for any port, else -1; what does not hold is not there. h is the hash
+// of the address. It is for addresses that the filter knows.
+func (t *addresses[A]) lookup(k *secret, h uint64, addr A, port uint16, now moment) int {
 	if port != 0 {
-		if i := t.find(k.port(h, port), addr, port); i >= 0 {
+		if i := t.find(k.port(h, port), addr, port); i >= 0 && now.holds(t.entries[i].note) {
 			return i
 		}
 	}
-	return t.find(k.port(h, 0), addr, 0)
+	if i := t.find(k.port(h, 0), addr, 0); i >= 0 && now.holds(t.entries[i].note) {
+		return i
+	}
+	return -1
 }
 
 // add adds an entry that is not there. h is the hash of address and port.

@@ -38,7 +38,7 @@ func (a *arena) full() bool {
 }
 
 // add appends a record.
-func (a *arena) add(name []byte, note uint32, line int) ref {
+func (a *arena) add(name []byte, e entry) ref {
 	last := len(a.chunks) - 1
 	if last < 0 || chunkSize-len(a.chunks[last]) < maxRecord {
 		a.chunks = append(a.chunks, make([]byte, 0, chunkSize))
@@ -47,23 +47,23 @@ func (a *arena) add(name []byte, note uint32, line int) ref {
 	chunk := a.chunks[last]
 	b := append(chunk, byte(len(name))) //nolint:gosec // at most maxName
 	b = append(b, name...)
-	a.chunks[last] = appendNote(b, note, line)
+	a.chunks[last] = appendEntry(b, e)
 	return ref(last<<16 | len(chunk)) //nolint:gosec // full was asked
 }
 
-// setNote replaces a record's note and line in place, or where they do not
+// setEntry replaces a record's note and line in place, or where they do not
 // fit, by a new record. It returns where the record is now.
-func (a *arena) setNote(r ref, note uint32, line int) ref {
+func (a *arena) setEntry(r ref, e entry) ref {
 	name, rest := a.split(r)
 	_, n := binary.Uvarint(rest)
 	_, m := binary.Uvarint(rest[n:])
 	var buf [2 * binary.MaxVarintLen32]byte
-	b := appendNote(buf[:0], note, line)
+	b := appendEntry(buf[:0], e)
 	if len(b) == n+m {
 		copy(rest, b)
 		return r
 	}
-	moved := a.add(name, note, line)
+	moved := a.add(name, e)
 	name[0] = 0
 	return moved
 }
@@ -99,9 +99,9 @@ func skipVarint(b []byte, at int) int {
 // replaced reports whether a record was replaced.
 func (a *arena) replaced(r ref) bool { return a.name(r)[0] == 0 }
 
-func appendNote(b []byte, note uint32, line int) []byte {
-	b = binary.AppendUvarint(b, uint64(note))
-	return binary.AppendUvarint(b, uint64(uint32(line))) //nolint:gosec // lines are below 2^31, see Builder
+func appendEntry(b []byte, e entry) []byte {
+	b = binary.AppendUvarint(b, uint64(e.note))
+	return binary.AppendUvarint(b, uint64(e.line))
 }
 
 // split returns the name of a record, and the chunk from behind it.
@@ -126,10 +126,10 @@ func (a *arena) is(r ref, name []byte) bool {
 	return int(b[0]) == len(name) && bytes.Equal(b[1:1+len(name)], name)
 }
 
-// note returns the note and line of a record.
-func (a *arena) note(r ref) (note uint32, line int) {
+// entry returns the note and line of a record.
+func (a *arena) entry(r ref) entry {
 	_, rest := a.split(r)
-	first, n := binary.Uvarint(rest)
-	second, _ := binary.Uvarint(rest[n:])
-	return uint32(first), int(second) //nolint:gosec // as they were put in
+	note, n := binary.Uvarint(rest)
+	line, _ := binary.Uvarint(rest[n:])
+	return entry{uint32(note), uint32(line)} //nolint:gosec // as they were put in
 }

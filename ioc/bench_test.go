@@ -71,7 +71,7 @@ func BenchmarkAddressMiss(b *testing.B) {
 			}
 			found, start := 0, cpu(b)
 			for i := 0; b.Loop(); i++ {
-				if _, ok := s.Address(addrs[i&(1<<16-1)]); ok {
+				if _, ok := s.Address(addrs[i&(1<<16-1)], 0); ok {
 					found++
 				}
 			}
@@ -96,7 +96,7 @@ func BenchmarkNameClean(b *testing.B) {
 			}
 			found, start := 0, cpu(b)
 			for i := 0; b.Loop(); i++ {
-				if _, ok := s.Name(names[i&(1<<16-1)]); ok {
+				if _, ok := s.Name(names[i&(1<<16-1)], 0); ok {
 					found++
 				}
 			}

@@ -18,9 +18,11 @@ var (
 )
 
 // A Builder collects indicators for one Set. An observable that is added
-// again, by the same feed or another, stays one indicator: that of the class
-// that goes first (kill-switch, sinkhole, malicious, anonymizer), else of the
-// first feed; see Indicator.AlsoIn for the others.
+// again, by the same feed or another, stays one indicator. Of what was said of
+// it and holds at a packet time that counts which goes first by class
+// (kill-switch, sinkhole, malicious, anonymizer), else by confidence, by having
+// a description, by how long it holds, and at last by the name of the feed; see
+// Indicator.AlsoIn for the others.
 //
 // A name costs its length and about 13 bytes, its text and place in its feed
 // included: 33 MB for a million names of 20 bytes. NewBuilder makes one; it is
@@ -46,8 +48,13 @@ func NewBuilder() *Builder {
 // Allow puts something on the allow list: a name and everything below it, an
 // address, or a network and all in it. What is on it is never an indicator:
 // Add refuses it from then on with ErrAllowed, and the Set does not match it
-// even where an indicator is a network or a name above it.
+// even where an indicator is a network or a name above it. The value must be
+// canonical, as for Add; package feed sees to that, too.
 func (b *Builder) Allow(value string) error { return b.set.allowed.add(value) }
+
+// From says of which file the indicators are that are added from now on, since
+// several files may be feeds of one name; see Set.OfFile. Empty is for none.
+func (b *Builder) From(file string) { b.set.notes.file = b.set.notes.text(file) }
 
 // Add adds an indicator. Its value must be canonical, see Indicator; feeds are
 // read by package feed, which sees to that and to what is no sensible
@@ -119,7 +126,7 @@ func (b *Builder) addName(name []byte, key nameKey, line int, note uint32) (fres
 	if n.table.crowded() {
 		n.grow(&b.draft)
 	}
-	r := n.arena.add(name, note, line)
+	r := n.arena.add(name, entry{note, lineNumber(line)})
 	n.table.add(key.hash, r)
 	b.draft.record(b.set, r, key.hash, note)
 	b.draft.noteParents(n, name, key)
@@ -130,25 +137,22 @@ func (b *Builder) addName(name []byte, key nameKey, line int, note uint32) (fres
 // hash are given, is listed again.
 func (b *Builder) mergeName(at *ref, h uint64, line int, note uint32) error {
 	n := &b.set.names
-	old, oldLine := n.arena.note(*at)
-	merged, leads := b.set.notes.merge(old, note)
-	if merged == old && !leads {
+	known := n.arena.entry(*at)
+	merged := b.set.notes.merge(known, entry{note, lineNumber(line)})
+	if merged == known {
 		return nil
 	}
 	if n.arena.full() {
 		return ErrFull
 	}
-	if leads {
-		oldLine = line
-	}
-	r := n.arena.setNote(*at, merged, oldLine)
-	b.draft.count(old, -1)
+	r := n.arena.setEntry(*at, merged)
+	b.draft.count(known.note, -1)
 	if r == *at {
-		b.draft.name(b.set, r, merged)
+		b.draft.name(b.set, r, merged.note)
 		return nil
 	}
 	*at = r
-	b.draft.record(b.set, r, h, merged)
+	b.draft.record(b.set, r, h, merged.note)
 	return nil
 }
 
@@ -167,10 +171,10 @@ func (b *Builder) AddAddress(ap netip.AddrPort, line int, note Note) (fresh bool
 	}
 	k := &b.set.secret
 	if a.Is4() {
-		e := address[uint32]{number4(a), uint32(note), lineNumber(line), ap.Port()}
+		e := address[uint32]{number4(a), entry{uint32(note), lineNumber(line)}, ap.Port()}
 		return addAddress(b, &b.set.v4, e, k.addr4), nil
 	}
-	e := address[addr6]{number6(a), uint32(note), lineNumber(line), ap.Port()}
+	e := address[addr6]{number6(a), entry{uint32(note), lineNumber(line)}, ap.Port()}
 	return addAddress(b, &b.set.v6, e, k.addr6), nil
 }
 
@@ -182,11 +186,7 @@ func addAddress[A uint32 | addr6](b *Builder, t *addresses[A], e address[A], has
 		t.add(&b.set.secret, h, e, hash)
 		return true
 	}
-	merged, leads := b.set.notes.merge(t.entries[i].note, e.note)
-	t.entries[i].note = merged
-	if leads {
-		t.entries[i].line = e.line
-	}
+	t.entries[i].entry = b.set.notes.merge(t.entries[i].entry, e.entry)
 	return false
 }
 
@@ -204,20 +204,16 @@ func (b *Builder) AddNetwork(p netip.Prefix, port uint16, line int, note Note) (
 		return false, ErrAllowed
 	}
 	key := networkKey{p, port}
-	entries := b.set.networks.entries
+	entries, said := b.set.networks.entries, entry{uint32(note), lineNumber(line)}
 	if i, ok := b.networks[key]; ok {
-		merged, leads := b.set.notes.merge(entries[i].note, uint32(note))
-		entries[i].note = merged
-		if leads {
-			entries[i].line = lineNumber(line)
-		}
+		entries[i].entry = b.set.notes.merge(entries[i].entry, said)
 		return false, nil
 	}
 	if !b.room() {
 		return false, ErrFull
 	}
 	b.networks[key] = uint32(len(entries)) //nolint:gosec // there is room
-	b.set.networks.entries = append(entries, network{prefix: p, note: uint32(note), line: lineNumber(line), port: port})
+	b.set.networks.entries = append(entries, network{entry: said, prefix: p, port: port})
 	return true, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,14 +33,29 @@ func TestSeveralFeeds(t *testing.T) {
 			Indicator{Feed: "c", Class: KillSwitch, Line: 70000, Description: "kill", AlsoIn: []string{"a", "b", "d"}},
 		},
 		{
-			"expires when both have",
-			[]Indicator{{Feed: "a", Expires: at(1)}, {Feed: "b", Expires: at(3)}, {Feed: "c", Expires: at(2)}},
-			Indicator{Feed: "a", Expires: at(3), AlsoIn: []string{"b", "c"}},
+			"the confidence goes before the description",
+			[]Indicator{{Feed: "a", Description: "bot", Confidence: LowConfidence}, {Feed: "b"}, {Feed: "c", Confidence: None}},
+			Indicator{Feed: "b", AlsoIn: []string{"a", "c"}},
 		},
 		{
-			"never expires when one does not",
-			[]Indicator{{Feed: "a", Expires: at(1)}, {Feed: "b"}},
-			Indicator{Feed: "a", AlsoIn: []string{"b"}},
+			"the description goes before the time",
+			[]Indicator{{Feed: "a"}, {Feed: "b", Description: "bot", Expires: at(10)}},
+			Indicator{Feed: "b", Description: "bot", Expires: at(10), AlsoIn: []string{"a"}},
+		},
+		{
+			"who expires later",
+			[]Indicator{{Feed: "a", Expires: at(10)}, {Feed: "b", Expires: at(12)}, {Feed: "c", Expires: at(11)}},
+			Indicator{Feed: "b", Expires: at(12), AlsoIn: []string{"a", "c"}},
+		},
+		{
+			"what has expired is not there",
+			[]Indicator{
+				{Feed: "a", Class: KillSwitch, Expires: at(1)},
+				{Feed: "b", Confidence: HighConfidence, Expires: at(3)},
+				{Feed: "c", Confidence: LowConfidence},
+				{Feed: "d", Confidence: None},
+			},
+			Indicator{Feed: "c", Confidence: LowConfidence, AlsoIn: []string{"a", "b", "d"}},
 		},
 	} {
 		for _, observable := range []Indicator{
@@ -48,32 +64,46 @@ func TestSeveralFeeds(t *testing.T) {
 			{Type: Address, Value: "2001:db8::1"},
 			{Type: Network, Value: "192.0.2.0/24"},
 		} {
-			b := NewBuilder()
-			for _, i := range test.add {
-				i.Type, i.Value = observable.Type, observable.Value
-				if err := b.Add(i); err != nil {
-					t.Fatal(err)
-				}
-			}
-			s := b.Build()
-			m, ok := s.Name([]byte(observable.Value))
-			if observable.Type != Domain {
-				a, _, _ := strings.Cut(observable.Value, "/")
-				m, ok = s.Address(netip.AddrPortFrom(netip.MustParseAddr(a), 9))
-			}
-			if !ok {
-				t.Fatalf("%s: %s is not found", test.name, observable.Value)
-			}
 			want := test.want
 			want.Type, want.Value = observable.Type, observable.Value
-			if got := s.Indicator(m); fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("%s: %+v, want %+v", test.name, got, want)
+			for i := range test.add {
+				test.add[i].Type, test.add[i].Value = observable.Type, observable.Value
 			}
-			if c := s.Counts(); c.Total() != 1 || len(c.Feeds) != 1 || c.Feeds[0].Feed != want.Feed {
-				t.Errorf("%s: counts %+v", test.name, c)
+			// In the order given, in which a feed may have several lines, and
+			// backwards where each has one.
+			orders := [][]Indicator{test.add}
+			if backwards := slices.Clone(test.add); oneLineEach(test.add) {
+				slices.Reverse(backwards)
+				orders = append(orders, backwards)
+			}
+			for _, add := range orders {
+				s := build(t, add...)
+				m, ok := s.Name([]byte(observable.Value), at(5).UnixNano())
+				if observable.Type != Domain {
+					a, _, _ := strings.Cut(observable.Value, "/")
+					m, ok = s.Address(netip.AddrPortFrom(netip.MustParseAddr(a), 9), at(5).UnixNano())
+				}
+				if !ok {
+					t.Fatalf("%s: %s is not found", test.name, observable.Value)
+				}
+				if got := s.Indicator(m); fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s: %+v, want %+v", test.name, got, want)
+				}
+				if c := s.Counts(); c.Total() != 1 || len(c.Feeds) != 1 {
+					t.Errorf("%s: counts %+v", test.name, c)
+				}
 			}
 		}
 	}
+}
+
+// oneLineEach reports whether each feed has one line only.
+func oneLineEach(list []Indicator) bool {
+	feeds := map[string]bool{}
+	for _, i := range list {
+		feeds[i.Feed] = true
+	}
+	return len(feeds) == len(list)
 }
 
 func TestAllow(t *testing.T) {
@@ -113,14 +143,14 @@ func TestAllow(t *testing.T) {
 		"evil.example": true, "x.evil.example": true, "good.evil.example": false, "x.good.evil.example": false,
 		"notgood.evil.example": true,
 	} {
-		if _, ok := s.Name([]byte(name)); ok != want {
+		if _, ok := s.Name([]byte(name), 0); ok != want {
 			t.Errorf("Name(%q) = %v", name, ok)
 		}
 	}
 	for addr, want := range map[string]bool{
 		"192.0.2.7:1": false, "192.0.2.9:1": true, "198.51.100.1:1": false, "198.51.100.200:1": true,
 	} {
-		if _, ok := s.Address(netip.MustParseAddrPort(addr)); ok != want {
+		if _, ok := s.Address(netip.MustParseAddrPort(addr), 0); ok != want {
 			t.Errorf("Address(%s) = %v", addr, ok)
 		}
 	}

@@ -87,7 +87,7 @@ func TestCleanNeverHidesAnIndicator(t *testing.T) {
 			if r.IntN(4) == 0 { // with a search suffix
 				labels = slices.Concat(added[r.IntN(len(added))], name(others...))
 			}
-			_, found := s.Name(textOf(labels))
+			_, found := s.Name(textOf(labels), 0)
 			msg, places, lengths := wireOf(r, labels)
 			if inOnePiece(msg, places) {
 				said := tails.Clean(msg[:len(msg)-1], places[len(places)-2], lengths)

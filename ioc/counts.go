@@ -39,7 +39,7 @@ func (c *Counts) clone() Counts {
 func (s *Set) count(byNote []int) {
 	feeds := map[uint32]*FeedCounts{}
 	of := func(note uint32) *FeedCounts {
-		feed := s.notes.notes[note].feed
+		feed := s.notes.sources[s.notes.notes[note].source].feed
 		if feeds[feed] == nil {
 			feeds[feed] = &FeedCounts{Feed: s.notes.texts[feed]}
 		}

@@ -44,9 +44,9 @@ func TestDraft(t *testing.T) {
 			if found := s.names.table.find(s.names.hash(name), name, &s.names.arena); found == nil || *found != at {
 				t.Fatalf("seed %d: %s is not in the table", seed, name)
 			}
-			note, _ := s.names.arena.note(at)
-			feeds[s.notes.texts[s.notes.notes[note].feed]]++
-			if s.notes.notes[note].class == KillSwitch {
+			best := &s.notes.notes[s.names.arena.entry(at).note]
+			feeds[s.notes.texts[s.notes.sources[best.source].feed]]++
+			if best.class == KillSwitch {
 				kills = append(kills, at)
 			}
 		})

@@ -7,34 +7,34 @@ import (
 )
 
 // Find returns the match that an indicator of this very value and port has in
-// this Set, as one of another Set may be looked for here. What is above it, or
-// around it, does not count.
-func (s *Set) Find(i Indicator) (Match, bool) {
+// this Set at a packet time in Unix nanoseconds, as one of another Set may be
+// looked for here. What is above it, or around it, does not count.
+func (s *Set) Find(i Indicator, at int64) (Match, bool) {
 	if s == nil {
 		return Match{}, false
 	}
 	switch i.Type {
 	case Domain:
 		name := []byte(i.Value)
-		if at := s.names.table.find(s.names.hash(name), name, &s.names.arena); at != nil {
-			return s.matchAt(inNames, int(*at)), true
+		if r := s.names.table.find(s.names.hash(name), name, &s.names.arena); r != nil {
+			return s.matchAt(inNames, int(*r), s.names.arena.entry(*r).note, at)
 		}
 	case Address:
 		a, err := netip.ParseAddr(i.Value)
 		if err == nil {
-			return s.findAddress(a.Unmap(), i.Port)
+			return s.findAddress(a.Unmap(), i.Port, at)
 		}
 	case Network:
 		p, err := netip.ParsePrefix(i.Value)
 		if err != nil {
 			break
 		}
-		for at, ok := s.networks.table.Get(p); ok; at++ {
-			if int(at) >= len(s.networks.entries) || s.networks.entries[at].prefix != p {
+		for n, ok := s.networks.table.Get(p); ok; n++ {
+			if int(n) >= len(s.networks.entries) || s.networks.entries[n].prefix != p {
 				break
 			}
-			if s.networks.entries[at].port == i.Port {
-				return s.matchAt(inNetworks, int(at)), true
+			if s.networks.entries[n].port == i.Port {
+				return s.matchAt(inNetworks, int(n), s.networks.entries[n].note, at)
 			}
 		}
 	}
@@ -42,53 +42,60 @@ func (s *Set) Find(i Indicator) (Match, bool) {
 }
 
 // findAddress finds the entry of an address and a port.
-func (s *Set) findAddress(a netip.Addr, port uint16) (Match, bool) {
-	var kind matchKind
-	var i int
+func (s *Set) findAddress(a netip.Addr, port uint16, at int64) (Match, bool) {
 	if a.Is4() {
 		n := number4(a)
-		kind, i = inV4, s.v4.find(s.secret.port(s.secret.addr4(n), port), n, port)
-	} else {
-		n := number6(a)
-		kind, i = inV6, s.v6.find(s.secret.port(s.secret.addr6(n), port), n, port)
-	}
-	if i < 0 {
+		if i := s.v4.find(s.secret.port(s.secret.addr4(n), port), n, port); i >= 0 {
+			return s.matchAt(inV4, i, s.v4.entries[i].note, at)
+		}
 		return Match{}, false
 	}
-	return s.matchAt(kind, i), true
+	n := number6(a)
+	if i := s.v6.find(s.secret.port(s.secret.addr6(n), port), n, port); i >= 0 {
+		return s.matchAt(inV6, i, s.v6.entries[i].note, at)
+	}
+	return Match{}, false
 }
 
-// matchAt makes the match of an entry.
-func (s *Set) matchAt(kind matchKind, i int) Match {
-	m := Match{kind: kind, index: uint32(i)} //nolint:gosec // bounded by Builder.room
-	note, _ := s.note(m)
-	m.class = s.notes.notes[note].class
-	return m
-}
-
-// OfFeed yields the indicators that a feed of this name lists, alone or with
-// others. An indicator is as the Set has it, but for its feed: where another
-// one leads it is that one's words under this feed's name.
-func (s *Set) OfFeed(feed string) iter.Seq[Indicator] {
+// OfFile yields the indicators that a file lists, alone or with others, as the
+// file has them. Where its own words are not known, since an entry of another
+// file goes before them and holds as long, they are those that hold longest.
+func (s *Set) OfFile(path string) iter.Seq[Indicator] {
 	return func(yield func(Indicator) bool) {
 		if s == nil {
 			return
 		}
-		lists := s.notes.listing(feed)
-		one := func(m Match) bool {
-			if note, _ := s.note(m); !lists[note] {
-				return true
-			}
-			i := s.Indicator(m)
-			i.Feed, i.AlsoIn = feed, nil
-			return yield(i)
-		}
-		for m := range s.matches() {
-			if !one(m) {
+		for number := range s.notes.sources {
+			if from := s.notes.sources[number]; s.notes.texts[from.file] == path && !s.ofSource(uint32(number), yield) {
 				return
 			}
 		}
 	}
+}
+
+// ofSource is OfFile for one source. It reports whether to go on.
+func (s *Set) ofSource(number uint32, yield func(Indicator) bool) bool {
+	for m := range s.matches() {
+		best := s.best(m)
+		if !s.notes.listedBy(best.note, number) {
+			continue
+		}
+		entries := s.notes.entries(best)
+		isOwn := func(e entry) bool { return s.notes.notes[e.note].source == number }
+		known := slices.ContainsFunc(entries, isOwn)
+		for place, e := range entries {
+			if known && !isOwn(e) || !known && place < len(entries)-1 {
+				continue
+			}
+			m.place = uint8(place)
+			i := s.Indicator(m)
+			i.Feed, i.AlsoIn = s.notes.texts[s.notes.sources[number].feed], nil
+			if !yield(i) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // matches yields the match of every indicator.
@@ -111,18 +118,4 @@ func (s *Set) matches() iter.Seq[Match] {
 			}
 		})
 	}
-}
-
-// listing reports of each note whether a feed of this name lists what has it.
-func (nb *notebook) listing(feed string) []bool {
-	number := slices.Index(nb.texts, feed)
-	lists := make([]bool, len(nb.notes))
-	if number < 0 {
-		return lists
-	}
-	for i := range nb.notes {
-		n := &nb.notes[i]
-		lists[i] = int(n.feed) == number || slices.Contains(nb.also[n.also], uint32(number)) //nolint:gosec // bounded by Builder.room
-	}
-	return lists
 }

@@ -18,8 +18,8 @@ type Indicator struct {
 	Class       Class
 	Exact       bool       // a name that matches itself only, not what is below it
 	Feed        string     // name of the feed
-	AlsoIn      []string   // names of further feeds that list it, in the order they were read
-	Line        int        // where in the feed, 1-based; 0 where lines mean nothing
+	AlsoIn      []string   // names of further feeds that list it, in their order
+	Line        int        // where in the feed, 1-based; 0 where lines mean nothing, or once a better entry has expired
 	Description string     // malware, campaign or comment, as the feed gives it
 	Reference   string     // URL of a report
 	Confidence  Confidence // the feed's own, or its default
@@ -62,11 +62,10 @@ func (c Class) String() string {
 	return word(c, "malicious", "kill-switch", "sinkhole", "anonymizer")
 }
 
-// outranks reports whether what c says of an observable goes before what
-// other says: kill-switch, sinkhole, malicious, anonymizer.
-func (c Class) outranks(other Class) bool {
-	rank := [...]int{Malicious: 1, KillSwitch: 3, Sinkhole: 2, Anonymizer: 0}
-	return rank[c] > rank[other]
+// weight orders classes by what they say of an observable: kill-switch,
+// sinkhole, malicious, anonymizer.
+func (c Class) weight() int {
+	return [...]int{Malicious: 1, KillSwitch: 3, Sinkhole: 2, Anonymizer: 0}[c]
 }
 
 // Confidence is how sure a feed is, in ECS's words.
@@ -85,6 +84,12 @@ const (
 // Not Specified, None, Low, Medium or High.
 func (c Confidence) String() string {
 	return word(c, "Not Specified", "None", "Low", "Medium", "High")
+}
+
+// weight orders confidences; of a feed that says nothing it is that of one that
+// says medium, or a little less.
+func (c Confidence) weight() int {
+	return [...]int{None: 0, LowConfidence: 1, NotSpecified: 2, MediumConfidence: 3, HighConfidence: 4}[c]
 }
 
 // word returns the word of a small enumeration, or "invalid".

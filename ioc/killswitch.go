@@ -75,9 +75,9 @@ func labelEnd(name []byte, start int) int {
 	return len(name)
 }
 
-// lookup returns the record of the longest kill-switch name in a name, the
-// first of those of the same length.
-func (k *killSwitches) lookup(n *names, name []byte, exact func(ref) bool) (found ref, ok bool) {
+// lookup returns the record of the longest kill-switch name in a name that
+// holds, the first of those of the same length.
+func (k *killSwitches) lookup(n *names, name []byte, now moment) (found ref, ok bool) {
 	if len(name) < k.shortest || len(k.list) == 0 {
 		return 0, false
 	}
@@ -88,7 +88,7 @@ func (k *killSwitches) lookup(n *names, name []byte, exact func(ref) bool) (foun
 			for _, c := range k.anchored(n.secret.anchor(name[start:end])) {
 				length, at := n.arena.length(c.ref), start-c.anchor
 				better := length > longest || length == longest && at < first
-				if better && n.at(name, at, c.ref) && (len(name) == length || !exact(c.ref)) {
+				if better && n.at(name, at, c.ref) && n.kills(c.ref, len(name) == length, now) {
 					found, ok, longest, first = c.ref, true, length, at
 				}
 			}
@@ -96,6 +96,12 @@ func (k *killSwitches) lookup(n *names, name []byte, exact func(ref) bool) (foun
 		start = end + 1
 	}
 	return found, ok
+}
+
+// kills reports whether a record speaks as a kill switch, see note.
+func (n *names) kills(r ref, itself bool, now moment) bool {
+	said := n.note(r, itself, now)
+	return said != nil && said.class == KillSwitch
 }
 
 // anchored returns the kill switches whose anchor has this hash.

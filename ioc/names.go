@@ -88,9 +88,9 @@ func (n *names) hash(name []byte) uint64 {
 	return s.hash(&n.secret)
 }
 
-// lookup returns the record of the most specific indicator that a name is or
-// is below. exact reports of a record that it matches only its own name.
-func (n *names) lookup(name []byte, exact func(ref) bool) (found ref, ok bool) {
+// lookup returns the record of the most specific indicator that holds and that
+// a name is or is below.
+func (n *names) lookup(name []byte, now moment) (found ref, ok bool) {
 	var s suffixes
 	s.begin(name)
 	if !s.next() { // a single label is no indicator
@@ -102,11 +102,21 @@ func (n *names) lookup(name []byte, exact func(ref) bool) (found ref, ok bool) {
 			break
 		}
 		at := n.table.find(hash, s.name[s.start:], &n.arena)
-		if at != nil && (s.start == 0 || !exact(*at)) {
+		if at != nil && n.note(*at, s.start == 0, now) != nil {
 			found, ok = *at, true
 		}
 	}
 	return found, ok
+}
+
+// note returns what speaks for a record at a packet time, asked for a name that
+// is the record's itself or more than that; nil if that is no indicator.
+func (n *names) note(r ref, itself bool, now moment) *note {
+	said, _ := now.holding(n.arena.entry(r).note)
+	if said != nil && said.exact && !itself {
+		return nil
+	}
+	return said
 }
 
 // clean reports, for most names that lookup and the kill switches do not know,

@@ -51,7 +51,7 @@ func TestNearNeverHidesAnIndicator(t *testing.T) {
 				if a.Is4In6() {
 					continue // is looked up as IPv4
 				}
-				if _, ok := s.Address(netip.AddrPortFrom(a, 80)); !ok {
+				if _, ok := s.Address(netip.AddrPortFrom(a, 80), 0); !ok {
 					t.Fatalf("seed %d: %s is not in %s", seed, a, p)
 				}
 				if !s.Near(ip.From(a)) || s.Neither(ip.From(a), ip.From4(r.Uint32())) || s.Neither(ip.Addr{Lo: 1}, ip.From(a)) {

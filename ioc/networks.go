@@ -22,9 +22,8 @@ type networks struct {
 // address in it: of the same prefix and another port, or of the prefix around
 // it; -1 at the end.
 type network struct {
+	entry
 	prefix netip.Prefix
-	note   uint32
-	line   uint32
 	next   int32
 	port   uint16 // 0 for any
 }
@@ -106,16 +105,20 @@ func (n *networks) touch(p netip.Prefix) {
 	}
 }
 
-// lookup returns the index of the most specific network that an address and
-// port is in, or -1. It is for addresses of touched blocks.
-func (n *networks) lookup(a netip.Addr, port uint16) int32 {
+// lookup returns the index of the most specific network that holds and that an
+// address and port is in, or -1. It is for addresses of touched blocks.
+func (n *networks) lookup(a netip.Addr, port uint16, now moment) int32 {
 	first, ok := n.table.Lookup(a)
 	if !ok {
 		return -1
 	}
 	at := int32(first) //nolint:gosec // bounded by Builder.room
-	for at >= 0 && n.entries[at].port != 0 && n.entries[at].port != port {
-		at = n.entries[at].next
+	for at >= 0 {
+		e := &n.entries[at]
+		if (e.port == 0 || e.port == port) && now.holds(e.note) {
+			break
+		}
+		at = e.next
 	}
 	return at
 }

@@ -1,7 +1,6 @@
 package ioc
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 	"time"
@@ -15,9 +14,10 @@ type Note uint32
 // note is an interned Note; texts are numbers of notebook.texts. Equal notes
 // have the same number, so that a feed of a million names costs one.
 type note struct {
-	first, expires int64 // Unix seconds, noTime for none
-	feed           uint32
-	also           uint32 // number of a list of feeds, 0 for none
+	first, expires int64  // Unix seconds, noTime for none
+	source         uint32 // number of a source
+	listed         uint32 // number of the list of all sources of the observable, 0 for this one alone; of its best entry only
+	then           uint32 // one more than the note that speaks for the observable when this one has expired, 0 for none
 	description    uint32
 	reference      uint32
 	tlp            uint32
@@ -30,40 +30,48 @@ type note struct {
 // noTime stands for no time: the Unix seconds of the zero time.Time.
 const noTime = -62135596800
 
+// A source is where entries are from; its texts are numbers of notebook.texts.
+type source struct{ feed, file uint32 }
+
 // A notebook keeps notes and their texts once each.
 type notebook struct {
-	notes []note
-	texts []string
-	also  [][]uint32 // lists of feeds
+	notes   []note
+	texts   []string
+	sources []source
+	lists   [][]uint32 // of sources, in the order of their numbers
+	file    uint32     // text of the file that is read
 
 	// What is needed only while indicators are added; nil afterwards.
-	noteNumbers map[note]uint32
-	textNumbers map[string]uint32
-	alsoNumbers map[string]uint32
+	noteNumbers   map[note]uint32
+	textNumbers   map[string]uint32
+	sourceNumbers map[source]uint32
+	listNumbers   map[string]uint32
 }
 
 func newNotebook() notebook {
 	return notebook{
-		texts:       []string{""},
-		also:        [][]uint32{nil},
-		noteNumbers: map[note]uint32{},
-		textNumbers: map[string]uint32{"": 0},
-		alsoNumbers: map[string]uint32{"": 0},
+		texts:         []string{""},
+		lists:         [][]uint32{nil},
+		noteNumbers:   map[note]uint32{},
+		textNumbers:   map[string]uint32{"": 0},
+		sourceNumbers: map[source]uint32{},
+		listNumbers:   map[string]uint32{"": 0},
 	}
 }
 
 // freeze drops what is needed only for adding, spare room included.
 func (nb *notebook) freeze() {
-	nb.noteNumbers, nb.textNumbers, nb.alsoNumbers = nil, nil, nil
-	nb.notes, nb.texts, nb.also = slices.Clone(nb.notes), slices.Clone(nb.texts), slices.Clone(nb.also)
+	nb.noteNumbers, nb.textNumbers, nb.sourceNumbers, nb.listNumbers = nil, nil, nil, nil
+	nb.notes, nb.texts = slices.Clone(nb.notes), slices.Clone(nb.texts)
+	nb.sources, nb.lists = slices.Clone(nb.sources), slices.Clone(nb.lists)
 }
 
 // add returns the number of what an indicator says besides its value.
 func (nb *notebook) add(i *Indicator) uint32 {
-	return nb.number(note{
+	return number(&nb.notes, nb.noteNumbers, note{
 		first:       i.FirstSeen.Unix(),
 		expires:     i.Expires.Unix(),
-		feed:        nb.text(i.Feed),
+		source:      number(&nb.sources, nb.sourceNumbers, source{nb.text(i.Feed), nb.file}),
 		description: nb.text(i.Description),
 		reference:   nb.text(i.Reference),
 		tlp:         nb.text(i.TLP),
@@ -74,14 +82,14 @@ func (nb *notebook) add(i *Indicator) uint32 {
 	})
 }
 
-// number returns the number of a note.
-func (nb *notebook) number(n note) uint32 {
-	if number, ok := nb.noteNumbers[n]; ok {
+// number returns the number that a thing has in a list of different ones.
+func number[T comparable](list *[]T, numbers map[T]uint32, thing T) uint32 {
+	if number, ok := numbers[thing]; ok {
 		return number
 	}
-	number := uint32(len(nb.notes)) //nolint:gosec // bounded by Builder.room
-	nb.notes = append(nb.notes, n)
-	nb.noteNumbers[n] = number
+	number := uint32(len(*list)) //nolint:gosec // bounded by Builder.room
+	*list = append(*list, thing)
+	numbers[thing] = number
 	return number
 }
 
@@ -98,59 +106,15 @@ func (nb *notebook) text(s string) uint32 {
 	return number
 }
 
-// merge returns the note of an observable that has the note old and is listed
-// again with the note next, and whether next is now the leading one: its class
-// goes before the other. The other's feed is named in also; the indicator
-// expires when both have, and matches below itself if one of them does.
-func (nb *notebook) merge(old, next uint32) (merged uint32, leads bool) {
-	lead, other := nb.notes[old], nb.notes[next]
-	leads = other.class.outranks(lead.class)
-	if leads {
-		lead, other = other, lead
-		lead.also = other.also
-	}
-	if other.feed != lead.feed {
-		lead.also = nb.listFeed(lead.also, other.feed, lead.feed)
-	}
-	if lead.expires != noTime && (other.expires == noTime || other.expires > lead.expires) {
-		lead.expires = other.expires
-	}
-	lead.exact = lead.exact && other.exact
-	return nb.number(lead), leads
-}
-
-// listFeed returns the number of the list with this number plus a feed, less
-// the leading feed.
-func (nb *notebook) listFeed(list, feed, leading uint32) uint32 {
-	feeds := nb.also[list]
-	if !slices.Contains(feeds, feed) {
-		feeds = append(slices.Clip(feeds), feed)
-	}
-	if slices.Contains(feeds, leading) {
-		feeds = slices.DeleteFunc(slices.Clone(feeds), func(f uint32) bool { return f == leading })
-	}
-	var bytes []byte
-	for _, f := range feeds {
-		bytes = binary.LittleEndian.AppendUint32(bytes, f)
-	}
-	key := string(bytes)
-	if number, ok := nb.alsoNumbers[key]; ok {
-		return number
-	}
-	number := uint32(len(nb.also)) //nolint:gosec // bounded by Builder.room
-	nb.also = append(nb.also, feeds)
-	nb.alsoNumbers[key] = number
-	return number
-}
-
-// indicator returns what a note says.
-func (nb *notebook) indicator(number uint32) Indicator {
+// indicator returns what a note says of an observable of which best is the best
+// entry's.
+func (nb *notebook) indicator(number, best uint32) Indicator {
 	n := &nb.notes[number]
 	i := Indicator{
 		Port:        n.port,
 		Class:       n.class,
 		Exact:       n.exact,
-		Feed:        nb.texts[n.feed],
+		Feed:        nb.texts[nb.sources[n.source].feed],
 		Description: nb.texts[n.description],
 		Reference:   nb.texts[n.reference],
 		Confidence:  n.confidence,
@@ -158,20 +122,23 @@ func (nb *notebook) indicator(number uint32) Indicator {
 		FirstSeen:   fromUnix(n.first),
 		Expires:     fromUnix(n.expires),
 	}
-	for _, feed := range nb.also[n.also] {
-		i.AlsoIn = append(i.AlsoIn, nb.texts[feed])
+	for _, other := range nb.lists[nb.notes[best].listed] {
+		if feed := nb.texts[nb.sources[other].feed]; feed != i.Feed && !slices.Contains(i.AlsoIn, feed) {
+			i.AlsoIn = append(i.AlsoIn, feed)
+		}
 	}
+	slices.Sort(i.AlsoIn)
 	return i
 }
 
 // bytes returns about how much memory the notebook takes.
 func (nb *notebook) bytes() int {
-	const noteSize, headerSize = 48, 16
-	total := len(nb.notes)*noteSize + len(nb.texts)*headerSize
+	const noteSize, headerSize, sourceSize = 48, 16, 8
+	total := len(nb.notes)*noteSize + len(nb.texts)*headerSize + len(nb.sources)*sourceSize
 	for _, t := range nb.texts {
 		total += len(t)
 	}
-	for _, list := range nb.also {
+	for _, list := range nb.lists {
 		total += headerSize + 4*len(list)
 	}
 	return total

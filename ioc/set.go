@@ -3,7 +3,6 @@ package ioc
 import (
 	"iter"
 	"net/netip"
-	"time"
 
 	"wormscope/internal/ip"
 )
@@ -35,6 +34,7 @@ type Set struct {
 type Match struct {
 	kind  matchKind
 	class Class
+	place uint8 // among the entries of the observable
 	index uint32
 }
 
@@ -71,24 +71,25 @@ func (s *Set) HasAddresses() bool {
 // HasNames reports whether the Set has names.
 func (s *Set) HasNames() bool { return s != nil && s.names.table.count > 0 }
 
-// Address reports whether an address is an indicator: for this port before
-// any port, itself before the networks that it is in, the smallest first.
-// IPv4 addresses that are mapped into IPv6 count as IPv4.
+// Address reports whether an address is an indicator at a packet time in Unix
+// nanoseconds: for this port before any port, itself before the networks that it
+// is in, the smallest first. What has expired is not there. IPv4 addresses that
+// are mapped into IPv6 count as IPv4.
 //
 // Of the two ends of a packet, ask Near or Neither first.
-func (s *Set) Address(ap netip.AddrPort) (Match, bool) {
+func (s *Set) Address(ap netip.AddrPort, at int64) (Match, bool) {
 	if s == nil {
 		return Match{}, false
 	}
 	a := ap.Addr()
 	if !a.Is4() {
-		return s.address6(ap)
+		return s.address6(ap, at)
 	}
 	n := number4(a)
 	if !s.near.Has(ip.From4(n)) || s.hint4(n) == 0 {
 		return Match{}, false
 	}
-	return s.address4(n, s.secret.addr4(n), ap)
+	return s.address4(n, s.secret.addr4(n), ap, at)
 }
 
 // Near reports whether an address may be an indicator; false is certain.
@@ -138,18 +139,18 @@ func (s *Set) hint6(n addr6) uint64 {
 }
 
 // address4 looks an IPv4 address up for which Address could not say no.
-func (s *Set) address4(n uint32, h uint64, ap netip.AddrPort) (Match, bool) {
-	if i := s.v4.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
-		return s.match(inV4, i, s.v4.entries[i].note, ap.Addr())
+func (s *Set) address4(n uint32, h uint64, ap netip.AddrPort, at int64) (Match, bool) {
+	if i := s.v4.lookup(&s.secret, h, n, ap.Port(), moment{&s.notes, at}); i >= 0 {
+		return s.match(inV4, i, s.v4.entries[i].note, ap.Addr(), at)
 	}
-	return s.network(ap)
+	return s.network(ap, at)
 }
 
 // address6 looks an IPv6 address up.
-func (s *Set) address6(ap netip.AddrPort) (Match, bool) {
+func (s *Set) address6(ap netip.AddrPort, at int64) (Match, bool) {
 	a := ap.Addr()
 	if a.Is4In6() {
-		return s.Address(netip.AddrPortFrom(a.Unmap(), ap.Port()))
+		return s.Address(netip.AddrPortFrom(a.Unmap(), ap.Port()), at)
 	}
 	if !a.IsValid() {
 		return Match{}, false
@@ -159,52 +160,63 @@ func (s *Set) address6(ap netip.AddrPort) (Match, bool) {
 		return Match{}, false
 	}
 	if h := s.secret.addr6(n); s.v6.known.has(h) {
-		if i := s.v6.lookup(&s.secret, h, n, ap.Port()); i >= 0 {
-			return s.match(inV6, i, s.v6.entries[i].note, a)
+		if i := s.v6.lookup(&s.secret, h, n, ap.Port(), moment{&s.notes, at}); i >= 0 {
+			return s.match(inV6, i, s.v6.entries[i].note, a, at)
 		}
 	}
 	if t := s.networks.touched[1]; t == nil || !t.has(s.networks.block6(n.hi)) {
 		return Match{}, false
 	}
-	return s.network(netip.AddrPortFrom(a.WithZone(""), ap.Port()))
+	return s.network(netip.AddrPortFrom(a.WithZone(""), ap.Port()), at)
 }
 
 // network looks an address up among the networks.
-func (s *Set) network(ap netip.AddrPort) (Match, bool) {
-	i := s.networks.lookup(ap.Addr(), ap.Port())
+func (s *Set) network(ap netip.AddrPort, at int64) (Match, bool) {
+	i := s.networks.lookup(ap.Addr(), ap.Port(), moment{&s.notes, at})
 	if i < 0 {
 		return Match{}, false
 	}
-	return s.match(inNetworks, int(i), s.networks.entries[i].note, ap.Addr())
+	return s.match(inNetworks, int(i), s.networks.entries[i].note, ap.Addr(), at)
 }
 
 // match makes the match of an address, unless it is allowed.
-func (s *Set) match(kind matchKind, i int, note uint32, a netip.Addr) (Match, bool) {
+func (s *Set) match(kind matchKind, i int, note uint32, a netip.Addr, at int64) (Match, bool) {
 	if s.allowed.hasAddr(a) {
 		return Match{}, false
 	}
-	return Match{kind, s.notes.notes[note].class, uint32(i)}, true //nolint:gosec // bounded by Builder.room
+	return s.matchAt(kind, i, note, at)
 }
 
-// Name reports whether a name is an indicator or below one; the most specific
-// one answers. Kill-switch names are found before all others, and also where
-// a resolver appended a search suffix to them.
+// matchAt makes the match of an indicator whose best note is given, if that
+// holds at a packet time.
+func (s *Set) matchAt(kind matchKind, i int, note uint32, at int64) (Match, bool) {
+	said, place := moment{&s.notes, at}.holding(note)
+	if said == nil {
+		return Match{}, false
+	}
+	return Match{kind, said.class, place, uint32(i)}, true //nolint:gosec // bounded by Builder.room
+}
+
+// Name reports whether a name is an indicator, or below one, at a packet time in
+// Unix nanoseconds; the most specific one answers. What has expired is not
+// there. Kill-switch names are found before all others, and also where a
+// resolver appended a search suffix to them.
 //
 // The name is lower-case text without a trailing dot, in which odd bytes and
 // dots inside labels are escaped (RFC 1035, 5.1). It is not kept.
-func (s *Set) Name(name []byte) (Match, bool) {
+func (s *Set) Name(name []byte, at int64) (Match, bool) {
 	if s == nil || s.names.table.count == 0 {
 		return Match{}, false
 	}
-	r, ok := s.names.kill.lookup(&s.names, name, s.exact)
+	now := moment{&s.notes, at}
+	r, ok := s.names.kill.lookup(&s.names, name, now)
 	if !ok {
-		r, ok = s.names.lookup(name, s.exact)
+		r, ok = s.names.lookup(name, now)
 	}
 	if !ok || s.allowed.hasName(name) {
 		return Match{}, false
 	}
-	note, _ := s.names.arena.note(r)
-	return Match{inNames, s.notes.notes[note].class, uint32(r)}, true
+	return s.matchAt(inNames, int(r), s.names.arena.entry(r).note, at)
 }
 
 // Clean reports, for most names that are no indicators, that this is so. It is
@@ -216,12 +228,6 @@ func (s *Set) Name(name []byte) (Match, bool) {
 // set when one is n bytes long.
 func (s *Set) Clean(msg []byte, labels []int, lengths uint64) bool {
 	return s == nil || s.names.table.count == 0 || s.names.clean(msg, labels, lengths)
-}
-
-// exact reports whether an indicator matches only its own name.
-func (s *Set) exact(r ref) bool {
-	note, _ := s.names.arena.note(r)
-	return s.notes.notes[note].exact
 }
 
 // Prefixes yields every indicator address, as a network of one, and every
@@ -249,40 +255,26 @@ func (s *Set) Prefixes() iter.Seq[netip.Prefix] {
 	}
 }
 
-// Active reports whether the indicator of a match still holds at a packet
-// time in Unix nanoseconds. Unlike Indicator, it does not allocate.
-func (s *Set) Active(m Match, at int64) bool {
-	note, _ := s.note(m)
-	expires := s.notes.notes[note].expires
-	if expires == noTime {
-		return true
-	}
-	second, rest := at/int64(time.Second), at%int64(time.Second)
-	return second < expires || second == expires && rest <= 0
-}
-
-// note returns the number of a match's note, and its line.
-func (s *Set) note(m Match) (note uint32, line int) {
+// best returns the best entry of what a match is of.
+func (s *Set) best(m Match) entry {
 	switch m.kind {
 	case inV4:
-		e := &s.v4.entries[m.index]
-		return e.note, int(e.line)
+		return s.v4.entries[m.index].entry
 	case inV6:
-		e := &s.v6.entries[m.index]
-		return e.note, int(e.line)
+		return s.v6.entries[m.index].entry
 	case inNetworks:
-		e := &s.networks.entries[m.index]
-		return e.note, int(e.line)
+		return s.networks.entries[m.index].entry
 	default:
-		return s.names.arena.note(ref(m.index))
+		return s.names.arena.entry(ref(m.index))
 	}
 }
 
 // Indicator returns the indicator of a match that this Set gave. It allocates.
 func (s *Set) Indicator(m Match) Indicator {
-	note, line := s.note(m)
-	i := s.notes.indicator(note)
-	i.Type, i.Line = m.Type(), line
+	best := s.best(m)
+	e := s.notes.entries(best)[m.place]
+	i := s.notes.indicator(e.note, best.note)
+	i.Type, i.Line = m.Type(), int(e.line)
 	switch m.kind {
 	case inV4:
 		e := &s.v4.entries[m.index]

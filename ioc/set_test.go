@@ -26,14 +26,14 @@ func build(t testing.TB, indicators ...Indicator) *Set {
 func TestEmptySet(t *testing.T) {
 	for name, s := range map[string]*Set{"nil": nil, "zero": {}, "built": NewBuilder().Build()} {
 		for _, a := range []string{"0.0.0.0", "192.0.2.1", "::", "2001:db8::1", "::ffff:192.0.2.1"} {
-			if _, ok := s.Address(netip.AddrPortFrom(netip.MustParseAddr(a), 1)); ok {
+			if _, ok := s.Address(netip.AddrPortFrom(netip.MustParseAddr(a), 1), 0); ok {
 				t.Errorf("%s: %s matches", name, a)
 			}
 		}
-		if _, ok := s.Address(netip.AddrPort{}); ok {
+		if _, ok := s.Address(netip.AddrPort{}, 0); ok {
 			t.Errorf("%s: the zero AddrPort matches", name)
 		}
-		if _, ok := s.Name([]byte("evil.example")); ok {
+		if _, ok := s.Name([]byte("evil.example"), 0); ok {
 			t.Errorf("%s: a name matches", name)
 		}
 		if s.HasAddresses() || s.HasNames() || len(s.Counts().Feeds) != 0 {
@@ -80,7 +80,7 @@ func TestName(t *testing.T) {
 		{strings.Repeat("a.", 126) + "evil.example", "evil.example"},
 		{strings.Repeat("a", 5000), ""},
 	} {
-		m, ok := s.Name([]byte(test.name))
+		m, ok := s.Name([]byte(test.name), 0)
 		got := ""
 		if ok {
 			got = s.Indicator(m).Value
@@ -89,12 +89,12 @@ func TestName(t *testing.T) {
 			t.Errorf("Name(%q) = %q, want %q", test.name, got, test.want)
 		}
 	}
-	m, _ := s.Name([]byte("www.evil.example"))
+	m, _ := s.Name([]byte("www.evil.example"), 0)
 	want := Indicator{Value: "evil.example", Feed: "a", Line: 7, Description: "bot", Port: 8080}
 	if got := s.Indicator(m); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("Indicator = %+v, want %+v", got, want)
 	}
-	if again, _ := s.Name([]byte("evil.example")); again != m {
+	if again, _ := s.Name([]byte("evil.example"), 0); again != m {
 		t.Error("two matches of one indicator are not equal")
 	}
 }
@@ -134,7 +134,7 @@ func TestAddress(t *testing.T) {
 		{"[2a10:1::1]:1", ""},
 		{"[2001:db9::1]:1", ""},
 	} {
-		m, ok := s.Address(netip.MustParseAddrPort(test.addr))
+		m, ok := s.Address(netip.MustParseAddrPort(test.addr), 0)
 		got := ""
 		if ok {
 			i := s.Indicator(m)
@@ -185,9 +185,9 @@ func TestActive(t *testing.T) {
 		{"b.example", far.AddDate(-7800, 0, 0), true},
 		{"c.example", end, true},
 	} {
-		m, _ := s.Name([]byte(test.name))
+		m, _ := s.Name([]byte(test.name), 0)
 		i := s.Indicator(m)
-		if s.Active(m, test.at.UnixNano()) != test.want || i.Active(test.at) != test.want {
+		if _, ok := s.Name([]byte(test.name), test.at.UnixNano()); ok != test.want || i.Active(test.at) != test.want {
 			t.Errorf("%s at %v: not %v", test.name, test.at, test.want)
 		}
 	}
@@ -227,6 +227,7 @@ func TestLookupsAllocateNothing(t *testing.T) {
 	s := build(
 		t,
 		Indicator{Value: "evil.example"}, Indicator{Value: "kill.example", Class: KillSwitch},
+		Indicator{Value: "www.evil.example", Expires: time.Unix(0, 0)}, Indicator{Value: "evil.example", Class: Sinkhole, Expires: time.Unix(0, 0)},
 		Indicator{Type: Address, Value: "192.0.2.1"}, Indicator{Type: Address, Value: "2001:db8::1"},
 		Indicator{Type: Network, Value: "198.51.100.0/24"}, Indicator{Type: Network, Value: "2001:db8:5::/48"},
 	)
@@ -238,12 +239,12 @@ func TestLookupsAllocateNothing(t *testing.T) {
 	found := 0
 	if n := testing.AllocsPerRun(100, func() {
 		for _, name := range names {
-			if m, ok := s.Name(name); ok && s.Active(m, 1) {
+			if _, ok := s.Name(name, 1e9); ok {
 				found++
 			}
 		}
 		for _, a := range addrs {
-			if m, ok := s.Address(a); ok && s.Active(m, 1) {
+			if _, ok := s.Address(a, 1e9); ok {
 				found++
 			}
 		}
@@ -261,12 +262,12 @@ func TestSetOfManyGoroutines(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for i := range s.v4.entries {
-				if _, ok := s.Address(netip.AddrPortFrom(addrOf4(s.v4.entries[i].addr), 1)); !ok {
+				if _, ok := s.Address(netip.AddrPortFrom(addrOf4(s.v4.entries[i].addr), 1), 0); !ok {
 					t.Error("an address is lost")
 				}
 			}
 			s.names.arena.each(func(_ ref, name []byte) {
-				if _, ok := s.Name(name); !ok {
+				if _, ok := s.Name(name, 0); !ok {
 					t.Error("a name is lost")
 				}
 			})
@@ -284,5 +285,57 @@ func TestWords(t *testing.T) {
 		"invalid,anonymizer,Medium,invalid,invalid,High,invalid,invalid,invalid", ",")
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestExpiredIsNotThere looks up what has a wider indicator behind one that is
+// more specific and holds until second 100.
+func TestExpiredIsNotThere(t *testing.T) {
+	end := time.Unix(100, 0)
+	s := build(
+		t,
+		Indicator{Type: Address, Value: "192.0.2.1", Port: 443, Expires: end}, Indicator{Type: Address, Value: "192.0.2.1"},
+		Indicator{Type: Address, Value: "198.51.100.1", Expires: end}, Indicator{Type: Network, Value: "198.51.100.0/24"},
+		Indicator{Type: Network, Value: "198.51.100.128/25", Port: 443, Expires: end}, Indicator{Type: Network, Value: "198.51.100.128/26", Expires: end},
+		Indicator{Type: Address, Value: "2001:db8::1", Expires: end}, Indicator{Type: Network, Value: "2001:db8::/48"},
+		Indicator{Type: Address, Value: "203.0.113.9", Expires: end},
+		Indicator{Value: "www.evil.example", Expires: end}, Indicator{Value: "evil.example"}, Indicator{Value: "gone.example", Expires: end},
+		Indicator{Value: "long.kill.example", Class: KillSwitch, Expires: end}, Indicator{Value: "kill.example", Class: KillSwitch},
+		Indicator{Value: "old.kill.test", Class: KillSwitch, Expires: end}, Indicator{Value: "kill.test"},
+		Indicator{Value: "both.example", Class: KillSwitch, Expires: end, Line: 1}, Indicator{Value: "both.example", Line: 2},
+	)
+	for _, test := range []struct{ asked, before, after string }{
+		{"192.0.2.1:443", "192.0.2.1:443 malicious", "192.0.2.1:0 malicious"},
+		{"198.51.100.1:80", "198.51.100.1:0 malicious", "198.51.100.0/24:0 malicious"},
+		{"198.51.100.130:443", "198.51.100.128/26:0 malicious", "198.51.100.0/24:0 malicious"},
+		{"198.51.100.200:443", "198.51.100.128/25:443 malicious", "198.51.100.0/24:0 malicious"},
+		{"[2001:db8::1]:80", "2001:db8::1:0 malicious", "2001:db8::/48:0 malicious"},
+		{"203.0.113.9:80", "203.0.113.9:0 malicious", ""},
+		{"x.www.evil.example", "www.evil.example:0 malicious", "evil.example:0 malicious"},
+		{"gone.example", "gone.example:0 malicious", ""},
+		{"long.kill.example", "long.kill.example:0 kill-switch", "kill.example:0 kill-switch"},
+		{"old.kill.test", "old.kill.test:0 kill-switch", "kill.test:0 malicious"},
+		{"old.kill.test.corp", "old.kill.test:0 kill-switch", ""},
+		{"both.example", "both.example:0 kill-switch", "both.example:0 malicious"},
+		{"both.example.corp", "both.example:0 kill-switch", ""},
+	} {
+		for second, want := range map[int64]string{100: test.before, 101: test.after} {
+			at := second * int64(time.Second)
+			m, ok := s.Name([]byte(test.asked), at)
+			if ap, err := netip.ParseAddrPort(test.asked); err == nil {
+				m, ok = s.Address(ap, at)
+			}
+			got := ""
+			if ok {
+				i := s.Indicator(m)
+				got = fmt.Sprintf("%s:%d %v", i.Value, i.Port, m.Class())
+				if found, _ := s.Find(i, at); found != m {
+					t.Errorf("%s at %d: %v is found as %v", test.asked, second, m, found)
+				}
+			}
+			if got != want {
+				t.Errorf("%s at %d: %q, want %q", test.asked, second, got, want)
+			}
+		}
 	}
 }

@@ -208,7 +208,8 @@ func (r *rereading) keep(path string, known feedSnapshot, why error) error {
 	known.Refused++
 	known.Reason = why.Error()
 	r.files[path] = known
-	for i := range r.old.OfFeed(known.Name) {
+	r.b.From(path)
+	for i := range r.old.OfFile(path) {
 		if err := r.b.Add(i); err != nil && !errors.Is(err, ioc.ErrAllowed) {
 			return fmt.Errorf("feed %s: %w", path, err)
 		}

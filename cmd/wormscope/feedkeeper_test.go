@@ -26,7 +26,7 @@ func feedOf(prefix string, n int) string {
 }
 
 func has(set *ioc.Set, name string) bool {
-	_, ok := set.Name([]byte(name))
+	_, ok := set.Name([]byte(name), 0)
 	return ok
 }
 
@@ -84,7 +84,7 @@ func TestFeedsAreRenewedOneByOne(t *testing.T) {
 			t.Errorf("%s: in use %v", name, !want)
 		}
 	}
-	if _, ok := k.set.Address(netip.MustParseAddrPort("203.0.113.9:80")); ok {
+	if _, ok := k.set.Address(netip.MustParseAddrPort("203.0.113.9:80"), 0); ok {
 		t.Error("an address of a file that was removed is in use")
 	}
 	var shown snapshot
@@ -103,6 +103,40 @@ func TestFeedsAreRenewedOneByOne(t *testing.T) {
 		t.Error(got)
 	}
 	again(t, k, &s, write)
+}
+
+// TestFeedIsKeptByFile has two files of one name. One breaks, and what the other
+// withdraws at that time is not used any more.
+func TestFeedIsKeptByFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(folder, text string) {
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, folder), 0o700), os.WriteFile(filepath.Join(dir, folder, "list.txt"), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", "of-a.example\nshared.example\n")
+	write("b", "of-b.example\nshared.example\nwithdrawn.example\n")
+	s := settings{Feeds: []feedSetting{{Path: dir}}}
+	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("a", "")
+	write("b", "of-b.example\nshared.example\n")
+	for range 2 { // the second time what is kept is that which was kept
+		r, err := k.reread(t.Context(), &s, zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.use(r)
+		for name, want := range map[string]bool{
+			"of-a.example": true, "of-b.example": true, "shared.example": true, "withdrawn.example": false,
+		} {
+			if has(k.set, name) != want {
+				t.Errorf("%s: in use %v", name, !want)
+			}
+		}
+	}
 }
 
 // again reads the feeds once more, when what was refused is of use again.

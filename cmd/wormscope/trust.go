@@ -21,7 +21,7 @@ func (s *settings) trust() (scope.Trust, error) {
 	t := scope.Trust{
 		Scanners: s.Allow.Scanners,
 		KillSwitch: func(name string) bool {
-			m, ok := known.Name([]byte(strings.ToLower(name)))
+			m, ok := known.Name([]byte(strings.ToLower(name)), 0)
 			return ok && m.Class() == ioc.KillSwitch
 		},
 	}

@@ -70,7 +70,6 @@ const InboundSweep = "inbound-sweep"
 // Stats counts what a Detector saw.
 type Stats struct {
 	Packets uint64 // from or to an indicator address
-	Expired uint64 // of Packets, those whose indicator no longer holds
 	Copies  uint64 // of Packets, second copies
 	Evicted uint64 // alerts ended early to make room
 	Dropped uint64 // connections forgotten early to make room
@@ -164,10 +163,10 @@ func (d *Detector) lookUp(p *packet.Packet) {
 	if d.set.Neither(p.Src.Addr, p.Dst.Addr) {
 		return
 	}
-	if m, ok := d.set.Address(p.Src.Netip()); ok {
+	if m, ok := d.set.Address(p.Src.Netip(), p.Time); ok {
 		d.packet(p, m, peer)
 	}
-	if m, ok := d.set.Address(p.Dst.Netip()); ok {
+	if m, ok := d.set.Address(p.Dst.Netip(), p.Time); ok {
 		d.packet(p, m, host)
 	}
 }
@@ -204,9 +203,6 @@ func (d *Detector) packet(p *packet.Packet, m ioc.Match, from end) {
 		k.host, k.peer = p.Dst, p.Src
 	}
 	switch {
-	case !d.set.Active(m, p.Time):
-		d.stats.Expired++
-		return
 	case !isHost(k.host.Addr) || !isHost(k.peer.Addr) || icmpError(p):
 		return
 	case !p.Reassembled && d.copies.Seen(identity(p).Uint64(uint64(from)), p.Time):

@@ -488,3 +488,12 @@ func BenchmarkMiss(b *testing.B) {
 		x.Packet(p)
 	}
 }
+
+// TestExpiredHidesNothing has an address that is expired in a network that is not.
+func TestExpiredHidesNothing(t *testing.T) {
+	b := newBench(t, Config{}, ioc.Indicator{Type: ioc.Network, Value: "203.0.113.64/28"})
+	b.udp(us, ap("203.0.113.68:80"), 5)
+	if len(b.alerts) != 1 || b.alerts[0].Indicator.Value != "203.0.113.64/28" {
+		t.Errorf("%+v", b.alerts)
+	}
+}

@@ -87,7 +87,6 @@ type Stats struct {
 	Undecoded          [dnsmsg.NumFaults]uint64 // messages that break off or make no sense, by dnsmsg.Fault
 	CutShort           uint64                   // messages of which the capture holds the beginning only
 	Matches            uint64                   // messages with an indicator name
-	Expired            uint64                   // of Matches, those whose indicator no longer holds
 	Misdirected        uint64                   // of Matches, queries not to and answers not from port 53
 	Repeated           uint64                   // of Matches, copies and repetitions, and answers to what was counted
 	Forwarded          uint64                   // of Matches, those explained by a client's query

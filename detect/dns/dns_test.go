@@ -589,3 +589,23 @@ func benchmark(b *testing.B, src, dst netip.AddrPort, payload []byte) {
 		x.Packet(p)
 	}
 }
+
+// TestExpiredHidesNothing has names that are expired below one that is not, and
+// an answer that leads to an address that is.
+func TestExpiredHidesNothing(t *testing.T) {
+	past := time.Unix(10, 0)
+	b := newBench(
+		t, Config{},
+		ioc.Indicator{Type: ioc.Domain, Value: "www.bad.example", Expires: past},
+		ioc.Indicator{Type: ioc.Domain, Value: "a.www.bad.example", Class: ioc.KillSwitch, Expires: past},
+		ioc.Indicator{Type: ioc.Address, Value: "203.0.113.67", Expires: past},
+	)
+	q := query(1, "a.www.bad.example", dns.TypeA)
+	b.udp(client, resolver, q)
+	b.udp(resolver, client, reply(t, q, 0, "a.www.bad.example. 9 A 203.0.113.66", "a.www.bad.example. 9 A 203.0.113.67"))
+	b.Close(b.now)
+	last := b.alerts[len(b.alerts)-1]
+	if len(b.alerts) != 3 || last.Indicator.Value != "bad.example" || len(last.Evidence.DNS.Resolved) != 2 || len(last.Evidence.DNS.Listed) != 1 {
+		t.Errorf("%d alerts, the last %+v of %+v", len(b.alerts), last.Evidence.DNS, last.Indicator)
+	}
+}

@@ -44,7 +44,7 @@ type perHost map[netip.Addr]int
 
 // match takes an indicator name in a message.
 func (d *Detector) match(m *message, f found) {
-	asker, server, ok := d.ends(m, f)
+	asker, server, ok := d.ends(m)
 	if !ok {
 		return
 	}
@@ -89,9 +89,8 @@ func (d *Detector) match(m *message, f found) {
 	}
 }
 
-// ends returns who asks and who is asked, and whether that is a lookup of an
-// indicator that holds.
-func (d *Detector) ends(m *message, f found) (asker, server netip.AddrPort, ok bool) {
+// ends returns who asks and who is asked, and whether that is a lookup.
+func (d *Detector) ends(m *message) (asker, server netip.AddrPort, ok bool) {
 	asker, server = m.src.Netip(), m.dst.Netip()
 	if d.parser.Response() {
 		asker, server = server, asker
@@ -99,8 +98,6 @@ func (d *Detector) ends(m *message, f found) (asker, server netip.AddrPort, ok b
 	switch a := asker.Addr(); {
 	case server.Port() != port:
 		d.stats.Misdirected++
-	case !d.set.Active(f.match, m.time):
-		d.stats.Expired++
 	default:
 		ok = !a.IsMulticast() && !a.IsUnspecified()
 	}
@@ -267,7 +264,7 @@ func (d *Detector) merge(v *finding, f found, server netip.Addr) bool {
 			continue
 		}
 		v.dns.Resolved = append(v.dns.Resolved, a)
-		if _, ok := d.set.Address(netip.AddrPortFrom(a, 0)); ok {
+		if _, ok := d.set.Address(netip.AddrPortFrom(a, 0), r.time); ok {
 			v.dns.Listed = append(v.dns.Listed, a)
 		}
 		changed = true

@@ -32,6 +32,7 @@ const (
 
 // reading is what one message says. It is used again for each.
 type reading struct {
+	time     int64           // of the message
 	question dnsmsg.Question // the first one
 	asked    bool            // there is a question
 	next     dnsmsg.Question // for those behind the first
@@ -42,10 +43,10 @@ type reading struct {
 	client   netip.Prefix // EDNS Client Subnet
 }
 
-// reset makes the reading ready for the next message. Names are large and are
-// overwritten when they are read.
-func (r *reading) reset() {
-	r.asked, r.targets, r.addrs = false, 0, r.addrs[:0]
+// reset makes the reading ready for the next message, of a packet time. Names
+// are large and are overwritten when they are read.
+func (r *reading) reset(at int64) {
+	r.time, r.asked, r.targets, r.addrs = at, false, 0, r.addrs[:0]
 	if len(r.found) > 0 { // otherwise there is no client either
 		r.found, r.client = r.found[:0], netip.Prefix{}
 	}
@@ -81,7 +82,7 @@ func (d *Detector) message(m *message) {
 	if d.clean(m.data) {
 		return
 	}
-	r.reset()
+	r.reset(m.time)
 	d.readQuestions()
 	if p.Response() || len(r.found) > 0 {
 		d.readRecords()
@@ -177,8 +178,8 @@ func (d *Detector) look(name *dnsmsg.Name) {
 	if d.set.Clean(name.Wire()) {
 		return
 	}
-	match, ok := d.set.Name(name.Bytes())
 	r := &d.reading
+	match, ok := d.set.Name(name.Bytes(), r.time)
 	if !ok || len(r.found) >= maxFound {
 		return
 	}

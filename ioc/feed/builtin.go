@@ -25,6 +25,7 @@ func AddBuiltin(b *ioc.Builder) (*Report, error) {
 		mandiant  = "https://www.mandiant.com/resources/blog/wannacry-ransomware-campaign"
 		factsheet = "https://gist.github.com/rain-1/989428fa5504f378b993ee6efbc0b168"
 	)
+	b.From("")
 	file := FileReport{Path: "(built in)", Feed: BuiltinName}
 	add := func(name string, class ioc.Class, sure ioc.Confidence, description, reference string) error {
 		err := b.Add(ioc.Indicator{

@@ -20,6 +20,7 @@ type collector struct {
 }
 
 func newCollector(b *ioc.Builder, file *FileReport, o Options) *collector {
+	b.From(file.Path)
 	return &collector{
 		parser:  parser{guards: newGuards(), force: o.Force},
 		builder: b,

@@ -45,11 +45,11 @@ func find(s *ioc.Set, observable string) (ioc.Indicator, bool) {
 	var m ioc.Match
 	var ok bool
 	if ap, err := netip.ParseAddrPort(observable); err == nil {
-		m, ok = s.Address(ap)
+		m, ok = s.Address(ap, 0)
 	} else if a, err := netip.ParseAddr(observable); err == nil {
-		m, ok = s.Address(netip.AddrPortFrom(a, 9))
+		m, ok = s.Address(netip.AddrPortFrom(a, 9), 0)
 	} else {
-		m, ok = s.Name([]byte(observable))
+		m, ok = s.Name([]byte(observable), 0)
 	}
 	if !ok {
 		return ioc.Indicator{}, false
