@@ -53,6 +53,7 @@ type feedSetting struct {
 	Path    string            `yaml:"path"`
 	Name    string            `yaml:"name"`
 	Format  string            `yaml:"format"`
+	Class   string            `yaml:"class"`
 	TLP     string            `yaml:"tlp"`
 	Columns map[string]string `yaml:"columns"`
 	Force   bool              `yaml:"force"`
@@ -64,7 +65,7 @@ func (f *feedSetting) UnmarshalYAML(n *yaml.Node) error {
 		return n.Decode(&f.Path)
 	}
 	type plain feedSetting
-	return strictDecode(n, (*plain)(f), "path", "name", "format", "tlp", "columns", "force")
+	return strictDecode(n, (*plain)(f), "path", "name", "format", "class", "tlp", "columns", "force")
 }
 
 // strictDecode decodes a mapping and refuses a key that is not known: yaml's

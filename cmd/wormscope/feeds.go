@@ -66,13 +66,22 @@ func checkFeeds(ctx context.Context, one feedSetting, paths []string, out io.Wri
 
 // options returns how to read the feed.
 func (f *feedSetting) options() (feed.Options, error) {
-	o := feed.Options{Name: f.Name, TLP: f.TLP, Force: f.Force}
+	o := feed.Options{Name: f.Name, Force: f.Force}
 	if f.Format != "" {
 		format, err := feed.ParseFormat(f.Format)
 		if err != nil {
 			return o, err
 		}
 		o.Format = format
+	}
+	var err error
+	if o.TLP, err = feed.ParseTLP(f.TLP); err != nil {
+		return o, err
+	}
+	if f.Class != "" {
+		if o.Class, err = feed.ParseClass(f.Class); err != nil {
+			return o, err
+		}
 	}
 	for column, header := range f.Columns {
 		if err := setColumn(&o.Columns, column, header); err != nil {
@@ -86,11 +95,11 @@ func (f *feedSetting) options() (feed.Options, error) {
 func setColumn(c *feed.Columns, what, header string) error {
 	fields := map[string]*string{
 		"indicator": &c.Indicator, "type": &c.Type, "port": &c.Port, "description": &c.Description,
-		"reference": &c.Reference, "confidence": &c.Confidence, "first_seen": &c.FirstSeen, "expires": &c.Expires,
+		"reference": &c.Reference, "confidence": &c.Confidence, "class": &c.Class, "first_seen": &c.FirstSeen, "expires": &c.Expires,
 	}
 	field, ok := fields[what]
 	if !ok {
-		return fmt.Errorf("unknown column %q: indicator, type, port, description, reference, confidence, first_seen or expires", what)
+		return fmt.Errorf("unknown column %q: indicator, type, port, description, reference, confidence, class, first_seen or expires", what)
 	}
 	*field = header
 	return nil
@@ -155,5 +164,8 @@ func warnFeed(std streams, f *feed.FileReport) {
 	}
 	if n := f.Undated.Count; n > 0 {
 		std.report("warning: feed %s: %d entries are used for ever, since when they expire is not understood (see wormscope feeds check)", f.Path, n)
+	}
+	if n := f.Unclassed.Count; n > 0 {
+		std.report("warning: feed %s: %d entries have a class that is not understood (see wormscope feeds check)", f.Path, n)
 	}
 }

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"math"
@@ -165,7 +166,8 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 	said.Reference = t.get(fields, roleReference)
 	said.FirstSeen = parseTime(t.get(fields, roleFirstSeen))
 	said.Expires = c.expiry(t.get(fields, roleExpires), l)
-	if confidence := parseConfidence(t.get(fields, roleConfidence)); confidence != ioc.NotSpecified {
+	said.Class = c.class(fields, t, l)
+	if confidence := t.confidence(fields); confidence != ioc.NotSpecified {
 		said.Confidence = confidence
 	}
 	var port uint16
@@ -192,6 +194,34 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 		c.skip(reasonEmpty, l)
 	}
 	return nil
+}
+
+// confidence returns the first confidence that a row states, of which "none" is
+// one.
+func (t *table) confidence(fields []string) ioc.Confidence {
+	for _, at := range t.columns[roleConfidence] {
+		if at >= len(fields) {
+			continue
+		}
+		if confidence := parseConfidence(fields[at]); confidence != ioc.NotSpecified {
+			return confidence
+		}
+	}
+	return ioc.NotSpecified
+}
+
+// class returns the class that a row states, else that of the feed. A word for
+// it that is not understood is noted.
+func (c *collector) class(fields []string, t *table, l line) ioc.Class {
+	word := t.get(fields, roleClass)
+	class, ok := classOf(cmp.Or(word, t.get(fields, roleThreat)))
+	switch {
+	case ok:
+		return class
+	case word != "":
+		c.file.Unclassed.add(l.number, l.text)
+	}
+	return c.base.Class
 }
 
 // expiry reads when an entry expires, and notes where that is not understood:

@@ -39,6 +39,7 @@ type Columns struct {
 	Description string
 	Reference   string
 	Confidence  string // 0 to 100, or a word
+	Class       string // what a match means, see ParseClass
 	FirstSeen   string
 	Expires     string
 }

@@ -27,6 +27,7 @@ type FileReport struct {
 	Duplicates int // of the entries, those that the file itself or another feed had before
 	Skipped    []Skip
 	Undated    Skip  // entries used for ever, since when they expire was not understood
+	Unclassed  Skip  // entries of the feed's class, since their own was not understood
 	Err        error // why the feed could not be used, without the path; nil when it was
 
 	remarks int // lines with comments or headers, and entries of kinds that are not watched
@@ -194,6 +195,10 @@ func (f *FileReport) appendText(text []byte) []byte {
 	if f.Undated.Count > 0 {
 		text = fmt.Appendf(text, "  undated  %d: an expiry that is not understood; used for ever\n", f.Undated.Count)
 		text = f.Undated.appendSamples(text)
+	}
+	if f.Unclassed.Count > 0 {
+		text = fmt.Appendf(text, "  class    %d: a class that is not understood; used as the feed's own\n", f.Unclassed.Count)
+		text = f.Unclassed.appendSamples(text)
 	}
 	return text
 }

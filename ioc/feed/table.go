@@ -19,6 +19,8 @@ const (
 	roleDescription
 	roleReference
 	roleConfidence
+	roleClass
+	roleThreat // a feed's own word for the class, of which most say nothing of ours
 	roleFirstSeen
 	roleExpires
 	roleDetect // whether to detect it at all: to_ids of MISP
@@ -58,6 +60,10 @@ func wellKnown(r role) []string {
 		return []string{"reference", "references", "urlhaus_link", "link", "source_url", "report"}
 	case roleConfidence:
 		return []string{"confidence", "confidence_level", "score"}
+	case roleClass:
+		return []string{"class", "indicator_class"}
+	case roleThreat:
+		return []string{"threat_type"}
 	case roleFirstSeen:
 		return []string{"first_seen", "first_seen_utc", "firstseen", "dateadded", "date_added", "first_seen_at"}
 	case roleExpires:
@@ -183,6 +189,7 @@ func (t *table) assign(fields []string, by Columns) error {
 		{roleDescription, by.Description},
 		{roleReference, by.Reference},
 		{roleConfidence, by.Confidence},
+		{roleClass, by.Class},
 		{roleFirstSeen, by.FirstSeen},
 		{roleExpires, by.Expires},
 	} {

@@ -102,6 +102,14 @@ func (p *protection) indicator(l *builder, f *scope.FactItem) {
 			return
 		}
 		e.Addr, e.Reason = plain(addr), reason+" that hosts inside had traffic with"
+		switch f.Class {
+		case classKillSwitch:
+			l.leave(e.Value(), "is a kill switch: blocked, the worm goes on")
+			return
+		case classSinkhole:
+			l.leave(e.Value(), "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops")
+			return
+		}
 		if why := p.keepAddr(e.Addr); why != "" {
 			l.leave(e.Value(), why)
 			return

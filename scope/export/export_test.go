@@ -75,7 +75,7 @@ func document() *scope.Document {
 				lookup("com", "malicious", "10.3.0.53"), lookup("sink.example", "sinkhole", "10.3.0.53"),
 				lookup("good.example", "malicious", "10.3.0.53"), lookup("www.good.example", "malicious", "10.3.0.53"),
 				lookup("partner.example", "malicious", "10.3.0.53"), lookup(strings.Repeat("long.", 40)+"example", "malicious", "10.3.0.53"),
-				contact("198.51.100.99", "sinkhole"), contact("10.9.0.1", "malicious"), contact("9.9.9.9", "malicious"),
+				contact("198.51.100.99", "sinkhole"), contact("198.51.100.98", "kill-switch"), contact("10.9.0.1", "malicious"), contact("9.9.9.9", "malicious"),
 				contact("104.16.173.80", "malicious"), contact("192.0.2.77", "malicious"), contact("127.0.0.1", "malicious"), contact("239.0.0.1", "malicious")),
 			server,
 			host("10.1.0.16", scope.Targeted, tried),
@@ -158,7 +158,7 @@ func TestBlock(t *testing.T) {
 		killSwitch: "kill switch", "sub." + killSwitch: "kill switch", "com": "kill switch below",
 		"iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com": "kill switch",
 		"sink.example": "sinkhole", "good.example": "allow list", "www.good.example": "allow list", "partner.example": "allow list below",
-		"198.51.100.99": "sinkhole", "10.9.0.1": "inside", "9.9.9.9": "resolver", "104.16.173.80": "where a kill switch leads",
+		"198.51.100.99": "sinkhole", "198.51.100.98": "kill switch", "10.9.0.1": "inside", "9.9.9.9": "resolver", "104.16.173.80": "where a kill switch leads",
 		"192.0.2.77": "allow list", "192.0.2.78": "allow list", "127.0.0.1": "no address", "239.0.0.1": "no address",
 		"fe80::1": "no address", "10.0.0.9": "inside",
 	}
