@@ -16,6 +16,7 @@ import (
 
 	"wormscope/capture/filter"
 	"wormscope/detect/zone"
+	"wormscope/ioc/feed"
 	"wormscope/sinks/kafka"
 )
 
@@ -85,7 +86,26 @@ func strictDecode(n *yaml.Node, into any, known ...string) error {
 // allowSetting is what never alarms.
 type allowSetting struct {
 	Scanners   []netip.Prefix `yaml:"scanners"`   // hosts that may scan: vulnerability scanners, monitoring
-	Indicators []string       `yaml:"indicators"` // names, addresses and networks that are no indicators, whatever a feed says
+	Indicators indicatorList  `yaml:"indicators"` // names, addresses and networks that are no indicators, whatever a feed says
+}
+
+// indicatorList is names, addresses and networks in canonical form.
+type indicatorList []string
+
+// UnmarshalYAML reads them as people and feeds write them.
+func (l *indicatorList) UnmarshalYAML(n *yaml.Node) error {
+	var texts []string
+	if err := n.Decode(&texts); err != nil {
+		return err
+	}
+	for i, text := range texts {
+		value, err := feed.Allowed(text)
+		if err != nil {
+			return fmt.Errorf("line %d: allow.indicators: %w", n.Content[i].Line, err)
+		}
+		*l = append(*l, value)
+	}
+	return nil
 }
 
 // eventSetting is where events are written, and when the file is rotated.

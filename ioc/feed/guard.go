@@ -15,6 +15,7 @@ type guards struct {
 	idna     *idna.Profile
 	suffixes *suffixFilter
 	shared   map[string]bool // hosts that many share
+	broad    bool            // public suffixes are names as any other
 }
 
 // A specialNetwork is a block of addresses that are nobody's on the internet.
@@ -102,7 +103,7 @@ func (g *guards) name(text string) (name string, exact bool, reason Reason) {
 	if reason := checkShape(name, class); reason != "" {
 		return "", false, reason
 	}
-	if !g.suffixes.mayBe(name, strings.IndexByte(name, '.')) {
+	if g.broad || !g.suffixes.mayBe(name, strings.IndexByte(name, '.')) {
 		return name, false, ""
 	}
 	suffix, icann := publicsuffix.PublicSuffix(name)

@@ -34,6 +34,8 @@ const (
 	reasonNetwork      Reason = "not a valid network"
 	reasonWide         Reason = "a network wider than /8 (IPv4) or /19 (IPv6)"
 	reasonZone         Reason = "an address with a zone"
+	reasonOnePort      Reason = "with a port: what is allowed is so on all ports"
+	reasonURL          Reason = "a URL: paths are not seen in packets, so name the host"
 
 	reasonUnspecified Reason = "unspecified address"
 	reasonLoopback    Reason = "loopback address"
