@@ -101,11 +101,11 @@ func TestScanShare(t *testing.T) {
 // TestLongAgo shows that what a host did months or years ago is not part of what
 // it does now.
 func TestLongAgo(t *testing.T) {
-	for _, days := range []time.Duration{30, 400, 570, 770} {
+	for _, days := range []int{30, 400, 570, 770} {
 		b := newBed(t, Config{})
 		b.whole()
 		b.sweep("10.1.0.9", "10.9.0.1", 15, 445, 400*time.Second, always(answered))
-		b.wait(days * 24 * time.Hour)
+		b.wait(time.Duration(days*24) * time.Hour)
 		b.sweep("10.1.0.9", "10.9.1.1", 6, 445, 400*time.Second, always(answered))
 		b.engine.Close()
 		b.none()
