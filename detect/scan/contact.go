@@ -44,14 +44,13 @@ func (d *Detector) try(p *packet.Packet) {
 	if marks&absorbed != 0 {
 		return
 	}
-	a := d.attempts.push(h)
-	d.wake = min(d.wake, p.Time+silentAfter)
-	a.src, a.dst, a.port, a.time, a.vlan = c.src, c.dst, c.port, p.Time, p.VLAN
-	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port, p.Seq, p.Src.Port, p.Seq
 	if c.swept {
 		marks |= swept
 	}
-	a.marks = marks
+	a := d.attempts.push(h)
+	d.wake = min(d.wake, p.Time+silentAfter)
+	a.src, a.dst, a.port, a.time, a.vlan, a.marks = c.src, c.dst, c.port, p.Time, p.VLAN, marks
+	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port, p.Seq, p.Src.Port, p.Seq
 	if d.ports.class[c.port] == lateral {
 		d.unanswered.add(p.Src.Port)
 	}

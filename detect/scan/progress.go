@@ -105,7 +105,7 @@ func (d *Detector) heard(a *attempt) {
 func (d *Detector) Lateral() detect.Detector {
 	l := &lateralSegments{of: d}
 	for n, c := range d.ports.class {
-		if port := uint16(n); c == lateral { //nolint:gosec // G115: there are 65,536.
+		if port := uint16(n); c == lateral {
 			l.from = append(l.from, port)
 			if smb(port) {
 				l.to = append(l.to, port)
