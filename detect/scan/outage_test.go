@@ -34,7 +34,7 @@ func TestOutage(t *testing.T) {
 // look for others in the same network, at random or in the same order, while
 // its file servers are off.
 func TestOutbreakInOneNetwork(t *testing.T) {
-	const worms = 40
+	const worms = 200
 	for _, c := range []struct {
 		name  string
 		order func(r *rand.Rand) []int
@@ -52,7 +52,7 @@ func TestOutbreakInOneNetwork(t *testing.T) {
 			b := newBed(t, Config{})
 			b.whole()
 			for i := range 60 { // clients of the file servers
-				b.syn(client(i), nth("10.1.0.1", 100+i%4), 445)
+				b.syn(client(i), nth("10.1.0.1", 100+i%4), 3389)
 				b.wait(time.Second)
 			}
 			r := rand.New(rand.NewPCG(3, 4))
@@ -60,9 +60,9 @@ func TestOutbreakInOneNetwork(t *testing.T) {
 			for i := range orders {
 				orders[i] = c.order(r)
 			}
-			for n := range 60 {
+			for n := range 42 {
 				for i := range worms {
-					b.syn(nth("10.3.0.1", i), nth("10.1.0.1", orders[i][n]), 445)
+					b.syn(nth("10.3.0.1", i), nth("10.1.0.1", orders[i][n]), 3389)
 				}
 				b.wait(time.Minute)
 			}
