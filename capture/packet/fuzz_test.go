@@ -65,7 +65,7 @@ func consistent(t *testing.T, p *packet.Packet) {
 func explained(f *capture.Frame, p *packet.Packet, o packet.Outcome, s packet.Stats) bool {
 	for _, e := range []packet.Encap{
 		packet.MPLS, packet.Shim, packet.MACInMAC, packet.GRE, packet.ERSPAN, packet.EtherIP, packet.VXLAN,
-		packet.Geneve, packet.GTPU, packet.L2TP, packet.Teredo, packet.MPLSoverUDP, packet.GREoverUDP,
+		packet.Geneve, packet.GTPU, packet.L2TP, packet.Teredo, packet.MPLSoverUDP, packet.GREoverUDP, packet.TZSP,
 	} {
 		if s.Encaps[e] > 0 {
 			return true
