@@ -17,6 +17,8 @@ type tap struct {
 	responded uint32 // of these, the client was then seen to send something
 	segments  bool   // any were seen that neither open nor end a connection
 	leak      leak
+	told      [tellers]teller // who it was counted of since
+	toldAt    int64           // then, Unix nanoseconds
 }
 
 const (
@@ -32,6 +34,40 @@ const (
 	// noticed.
 	forgetTap = 1 << 16
 )
+
+// A teller is a destination whose answers are missing, and how often that was
+// counted lately.
+type teller struct {
+	of    uint32 // of its hash
+	times uint8
+}
+
+const (
+	// tellers is how many such destinations are told apart: where there are more,
+	// the tap is one-sided for certain.
+	tellers = 64
+	// mostTold is how often one destination counts in lookEvery. The answers of a
+	// balanced address may go another way, and anyone can send the two packets that
+	// look like a handshake without an answer.
+	mostTold = 8
+)
+
+// tells reports whether it counts that an answer of a destination is missing.
+func (t *tap) tells(dst ip.Addr, now int64) bool {
+	if by := now - t.toldAt; by >= lookEvery || by < 0 {
+		t.told, t.toldAt = [tellers]teller{}, now
+	}
+	h := dst.Hash()
+	s := &t.told[h%tellers]
+	if of := uint32(h >> 32); s.of != of {
+		*s = teller{of: of}
+	}
+	if s.times == mostTold {
+		return false
+	}
+	s.times++
+	return true
+}
 
 // see adds to one of the counts.
 func (t *tap) see(count *uint32) {

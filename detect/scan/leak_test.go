@@ -115,13 +115,36 @@ func TestSampled(t *testing.T) {
 		if i%4 != 0 {
 			show = onlyNot
 		}
-		b.connect(nth("10.2.0.1", i), ad("10.9.0.9"), 8000, show)
+		b.connect(nth("10.2.0.1", i), nth("10.9.0.9", i%8), 8000, show)
 	}
 	b.sweep("10.1.0.9", "10.9.0.1", 18, 445, 10*time.Second, always(silent))
 	b.engine.Close()
 	b.none()
 	if s := b.d.Stats(); !s.Mute || len(s.Warnings()) != 2 {
 		t.Errorf("%q, of %+v", s.Warnings(), s)
+	}
+}
+
+// TestOneAddressTellsLittle shows that the answers of one address, which may go
+// another way, or were never given to who forged the rest, say nothing of the tap.
+func TestOneAddressTellsLittle(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for i := range 5000 {
+		if i%100 == 0 {
+			b.connect(nth("10.2.0.1", i%250), nth("10.9.0.1", i%7), 8000, everything)
+		}
+		b.connect(nth("198.51.100.1", i%200), ad("10.9.0.99"), 80, onlyNot)
+		b.wait(10 * time.Millisecond)
+	}
+	b.none()
+	b.sweep(worm, "10.9.5.1", 8, 445, 10*time.Second, always(silent))
+	b.engine.Close()
+	if a := b.one(); a.Host != ad(worm) || a.Name != nameSequential {
+		t.Errorf("%s, want the worm", summary(&a))
+	}
+	if s := b.d.Stats(); s.Mute || s.ClientOnly {
+		t.Errorf("stats %+v", s)
 	}
 }
 

@@ -77,10 +77,12 @@ func (d *Detector) complete(a *attempt, p *packet.Packet) {
 	}
 	switch {
 	case a.waits():
-		a.marks |= unheard
-		d.tap.see(&d.tap.missing)
-		d.tap.leak.note(true)
-		d.wonder()
+		if d.tap.tells(a.dst, p.Time) {
+			a.marks |= unheard
+			d.tap.see(&d.tap.missing)
+			d.tap.leak.note(true)
+			d.wonder()
+		}
 		d.answer(a, answered, p.Time)
 	case a.state == answered && !a.has(aborted) && d.ports.class[a.port] != lateral:
 		d.tap.leak.note(false)
