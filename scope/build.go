@@ -81,7 +81,7 @@ func (l *Ledger) warnings() []string {
 	}
 	if gone > 0 {
 		w = append(w, fmt.Sprintf("the ledger was full at %s hosts: %s of the least state were dropped, %s of them suspected or infected",
-			grouped(l.hosts.limit), grouped(gone), grouped(l.hosts.evicted[Suspected]+l.hosts.evicted[Infected])))
+			grouped(l.hosts.limit), grouped(gone), grouped(l.hosts.evicted[Suspected]+l.hosts.evicted[Infected]+l.hosts.evicted[levels-1])))
 	}
 	if n := l.external.evicted[0] + l.external.evicted[1]; n > 0 {
 		w = append(w, fmt.Sprintf("the list of outside scanners was full at %s: %s were dropped",

@@ -285,6 +285,7 @@ func (l *Ledger) States() map[string]int {
 	for s := range State(stateCount) {
 		m[s.String()] = l.hosts.count[s]
 	}
+	m[Infected.String()] += l.hosts.count[levels-1]
 	return m
 }
 
@@ -321,7 +322,7 @@ func (l *Ledger) review(h *host, now time.Time, frame alert.FrameRef) {
 	v := h.judge()
 	from := h.state
 	h.state = v.state
-	l.hosts.touch(h, uint8(v.state))
+	l.hosts.touch(h, v.level())
 	if from == v.state {
 		return
 	}

@@ -185,6 +185,29 @@ func TestFullLedger(t *testing.T) {
 	}
 }
 
+// TestForgedHostsMakeRoom: lookups that anyone can send in the name of others push
+// no host out of which more is known.
+func TestForgedHostsMakeRoom(t *testing.T) {
+	const patient = "10.1.0.14"
+	l := scope.New(zones(t), scope.Options{MaxHosts: 8})
+	for _, w := range []said{
+		alertOf(lookup(patient, killSwitch, "NXDOMAIN", 1, 1)),
+		alertOf(scan(patient, "sequential", alert.Scan{Port: 445, Targets: 60, Refused: 60}, 2, 2)),
+	} {
+		w.to(l)
+	}
+	for i := range 50 {
+		alertOf(lookup(fmt.Sprintf("10.2.0.%d", i+1), killSwitch, "NXDOMAIN", 10+i, uint64(10+i))).to(l)
+	}
+	d := l.Document(capture())
+	if len(d.Hosts) != 8 || !slices.ContainsFunc(d.Hosts, func(h scope.HostEntry) bool { return h.IP == patient }) {
+		t.Errorf("%s is not among the %d", patient, len(d.Hosts))
+	}
+	if got := l.States()["infected"]; got != 8 || l.Evicted() != 43 {
+		t.Errorf("%d infected, %d let go", got, l.Evicted())
+	}
+}
+
 func TestFullExternal(t *testing.T) {
 	l := scope.New(zones(t), scope.Options{MaxExternal: 2})
 	for i, answered := range []uint64{1, 0, 0, 0} {

@@ -152,6 +152,17 @@ func (k kind) received() bool {
 type verdict struct {
 	state      State
 	confidence float64 // in the state, 0 to 1
+	several    bool    // infected: acts of several families say so
+}
+
+// level is how important it is to keep a host: by its state, and of those that
+// are infected the most of whom several families of acts tell. One alone, such as
+// lookups of a kill-switch name, can be forged in the name of any number of hosts.
+func (v verdict) level() uint8 {
+	if v.several {
+		return uint8(v.state) + 1
+	}
+	return uint8(v.state)
 }
 
 // grounds are the facts that a verdict may rest on; nil where there is none.
@@ -168,13 +179,13 @@ func (h *host) judge() verdict {
 	confidence, families := h.combine(&g)
 	switch {
 	case g.proof != nil || confidence >= infectedFrom && families > 1:
-		return verdict{Infected, confidence}
+		return verdict{Infected, confidence, families > 1}
 	case confidence >= suspectedFrom:
-		return verdict{Suspected, confidence}
+		return verdict{state: Suspected, confidence: confidence}
 	case g.targeted != nil:
-		return verdict{Targeted, g.targeted.confidence}
+		return verdict{state: Targeted, confidence: g.targeted.confidence}
 	case g.exposed != nil:
-		return verdict{Exposed, g.exposed.confidence}
+		return verdict{state: Exposed, confidence: g.exposed.confidence}
 	default:
 		return verdict{state: Seen}
 	}

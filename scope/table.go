@@ -5,8 +5,9 @@ import (
 	"net/netip"
 )
 
-// levels is how many ranks of importance a table tells apart.
-const levels = stateCount
+// levels is how many ranks of importance a table tells apart: the states, and
+// that of verdict.level.
+const levels = stateCount + 1
 
 // A table holds hosts up to a limit. At the limit the host of the lowest level
 // goes, and of those the one that was not heard of for the longest time.
