@@ -194,7 +194,7 @@ func (t *text) zones() {
 }
 
 // BlindSpots says in sentences, without a full stop, what the capture could not
-// show. The last one always holds.
+// show. The last two always hold.
 func (d *Document) BlindSpots() []string {
 	c := &d.Capture
 	var spots []string
@@ -209,7 +209,8 @@ func (d *Document) BlindSpots() []string {
 	for _, w := range c.Warnings {
 		spots = append(spots, printable(w))
 	}
-	return append(spots, "whatever did not pass the point of capture, and what happened before and after it")
+	return append(spots, "scans over UDP, which are not looked for",
+		"whatever did not pass the point of capture, and what happened before and after it")
 }
 
 // blindSpots writes what the capture could not show.

@@ -49,17 +49,19 @@ func escaped(text string) string {
 	return b.String()
 }
 
-// oneLine puts errors that are joined on one line, each said once: one fault is
-// met at several places.
-func oneLine(err error) string {
-	var lines []string
+// distinct returns what errors that are joined say, each once: one fault is met
+// at several places.
+func distinct(err error) (lines []string) {
 	for _, one := range joined(err) {
 		if line := one.Error(); !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "; ")
+	return lines
 }
+
+// oneLine puts errors that are joined on one line.
+func oneLine(err error) string { return strings.Join(distinct(err), "; ") }
 
 // usagef makes a usageError.
 func usagef(format string, args ...any) error {
@@ -95,7 +97,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	std.report("%s", oneLine(err))
+	for _, line := range distinct(err) {
+		std.report("%s", line)
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}

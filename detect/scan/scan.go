@@ -7,6 +7,7 @@ package scan
 
 import (
 	"net/netip"
+	"time"
 
 	"wormscope/capture/packet"
 	"wormscope/detect"
@@ -91,7 +92,7 @@ type Detector struct {
 	now     int64  // packet time, Unix nanoseconds
 	base    int64  // what ticks count from
 	behind  bool   // the clock of the capture went back, and ticks of the engine are still ahead
-	tidy    int64  // when to look at the lives next
+	tidy    int64  // when to look at the lives next, a whole second
 	wake    int64  // when anything is due next, or before
 	curious bool   // segments with data are of interest
 	changed func() // to be called when that is another
@@ -224,20 +225,42 @@ func (d *Detector) advance(now int64) {
 
 // lapse does what is due: attempts come to an end, alerts are closed.
 func (d *Detector) lapse(now int64) {
-	for a := d.attempts.due(now); a != nil; a = d.attempts.due(now) {
-		d.timeout(a)
+	tidy := now >= d.tidy
+	if tidy {
+		d.visitUntil(now)
 	}
-	if now >= d.tidy {
+	d.expireUntil(now)
+	if tidy {
 		d.attempts.expire(now)
 		d.inside.contacts.advance(now)
 		d.outside.contacts.advance(now)
 		d.alive.advance(now)
 		d.facts.advance(now)
 		d.unanswered.turn(now)
-		d.visit(now)
-		d.tidy = now + 1e9
 	}
 	d.wake = min(d.tidy, d.attempts.dueAt())
+}
+
+// expireUntil ends the attempts whose time was up by then.
+func (d *Detector) expireUntil(at int64) {
+	for a := d.attempts.due(at); a != nil; a = d.attempts.due(at) {
+		d.timeout(a)
+	}
+}
+
+// visitUntil visits the alerts as they stood at each whole second by then: which
+// packets come between those that matter here, and are left out elsewhere, must
+// not tell when. After half a minute in which nothing came all is said.
+func (d *Detector) visitUntil(now int64) {
+	const second, silence = int64(time.Second), 30
+	for n := 0; d.tidy <= now; n++ {
+		if n == silence {
+			d.tidy = max(d.tidy, now-now%second)
+		}
+		d.expireUntil(d.tidy)
+		d.visit(d.tidy)
+		d.tidy += second
+	}
 }
 
 // rewind begins anew where the clock went back: captures that were joined in
@@ -247,7 +270,7 @@ func (d *Detector) rewind(now int64) {
 	d.stats.rewinds++
 	d.closeAll(d.now)
 	d.behind = true
-	d.now, d.tidy, d.wake, d.base = now, now, now, now-int64(day)*nanosPerTick
+	d.now, d.tidy, d.wake, d.base = now, now-now%int64(time.Second), now, now-int64(day)*nanosPerTick
 	d.attempts.clear()
 	d.early = newEarly()
 	d.inside.clear()

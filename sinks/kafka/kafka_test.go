@@ -256,6 +256,11 @@ func rights(t *testing.T, c *kafkatest.Cluster, way Cluster) {
 	deny("secret", kafkago.ACLOperationTypeAll)
 	deny("readable", kafkago.ACLOperationTypeWrite)
 	denied := open(t, Config{Cluster: way, Topic: "secret", StateTopic: "readable", LedgerTopic: "open"})
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err := denied.Check(t.Context()); err != nil && strings.Contains(err.Error(), `"readable"`) {
+			break // all brokers heard of it
+		}
+	}
 	list := []event.Event{alertOf(2), changeOf(3, scope.Infected)}
 	for what, err := range map[string]error{
 		"check":   denied.Check(t.Context()),
