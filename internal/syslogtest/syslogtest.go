@@ -130,8 +130,25 @@ func (s *Server) Kill() { s.signal(syscall.SIGKILL); <-s.done }
 // Stop ends the process in order and waits for its end.
 func (s *Server) Stop() { s.signal(syscall.SIGTERM); <-s.done }
 
-// Pause stops the process where it is: it hangs.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+// Pause stops the process where it is: it hangs. It waits until all of its threads
+// have stopped, which a busy machine takes a while for.
+func (s *Server) Pause() {
+	s.signal(syscall.SIGSTOP)
+	for end := time.Now().Add(wait); time.Now().Before(end) && !s.stopped(); time.Sleep(time.Millisecond) {
+	}
+}
+
+// stopped reports whether no thread of the process runs (proc(5)).
+func (s *Server) stopped() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid)) // the pattern is well formed
+	for _, path := range threads {
+		stat, _ := os.ReadFile(path) // a thread that has ended runs no more
+		if _, after, ok := strings.Cut(string(stat), ") "); ok && !strings.HasPrefix(after, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume ends a Pause.
 func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
