@@ -49,12 +49,12 @@ func (d *Detector) progress(p *packet.Packet) bool {
 // reply looks at what may be a segment of a responder: none sends any but a
 // SYN-ACK or RST before the handshake is complete.
 func (d *Detector) reply(p *packet.Packet) {
-	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
-	a := d.attempts.find(pairHash(client.Hash(), server.Hash(), port), client, server, port)
-	if a == nil || a.has(completed|stealth|shadow) || p.Flags&(packet.ACK|packet.RST) != packet.ACK {
+	if p.Flags&(packet.ACK|packet.RST) != packet.ACK {
 		return
 	}
-	if a.wasSent(p.Dst.Port, p.Ack) {
+	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
+	a := d.attempts.find(pairHash(client.Hash(), server.Hash(), port), client, server, port)
+	if a != nil && !a.has(completed|stealth|shadow) && a.wasSent(p.Dst.Port, p.Ack) {
 		d.complete(a, p)
 	}
 }
