@@ -142,6 +142,15 @@ func (d *Detector) visit(now int64) {
 	}
 }
 
+// Hurry has the alerts about a host said again when next they grow.
+func (d *Detector) Hurry(host netip.Addr) {
+	for _, l := range d.lives.places {
+		if l != nil && l.host.Netip() == host {
+			l.pace.Hurry()
+		}
+	}
+}
+
 // closeAll closes all alerts, at the end of the capture or where its clock was
 // set back.
 func (d *Detector) closeAll(now int64) {
@@ -162,13 +171,14 @@ func (d *Detector) close(place int32, now int64) {
 	d.say(l, alert.PhaseEnd, now)
 	d.lives.close(place)
 	for _, k := range l.keys {
-		if s := l.pop.find(k.hash(k.addr.Hash()), k); s != nil && s.life == place {
+		kh := k.hash(k.addr.Hash())
+		if s := l.pop.find(kh, k); s != nil && s.life == place {
 			s.life, s.llr = 0, 0
 			s.learn()
 			s.restart()
 			if l.relapses() {
 				s.scanned = d.tick(now)
-				l.pop.eras.add(k.hash(k.addr.Hash()))
+				l.pop.eras.add(kh)
 			}
 		}
 	}
