@@ -140,12 +140,6 @@ func TestConversations(t *testing.T) {
 			t.tell(message{command: 0x32, mid: 82, reply: true, words: make([]byte, 20)}.encode())
 			t.tell(implantSays(66, 0x10, 0))
 		}, []string{"doublepulsar implanted implanted exec ok execs=1", "implant-executed " + serverIP + " ", "implanted " + serverIP + " 0x500000a0 x64"}},
-		{"many ordinary Trans2 that fail", func(t *talk) {
-			for range payloadParts + 1 {
-				t.ask(trans(0x32, 64, 0, 0, 0, 5))
-				t.tell(fail(0x32, 64, 0xC0000002))
-			}
-		}, nil},
 		{"killed", func(t *talk) {
 			t.ask(order(65, ping))
 			t.tell(implantSays(65, 0x10, 0x50))
