@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 )
 
 // connect lets src open a connection to dst that goes on for two segments each
@@ -122,6 +123,25 @@ func TestSampled(t *testing.T) {
 	b.none()
 	if s := b.d.Stats(); !s.Mute || len(s.Warnings()) != 2 {
 		t.Errorf("%q, of %+v", s.Warnings(), s)
+	}
+}
+
+// TestSampledFanOut shows that what is open there counts for no failure either: a
+// sweep is found by its volume, and is no worse for that.
+func TestSampledFanOut(t *testing.T) {
+	b := newBed(t, Config{})
+	for i := range 40 {
+		show := everything
+		if i%4 != 0 {
+			show = onlyNot
+		}
+		b.connect(nth("10.2.0.1", i), nth("10.9.0.9", i%8), 8000, show)
+	}
+	b.sweep(worm, "10.9.5.1", 60, 445, 50*time.Millisecond, always(silent))
+	b.wait(10 * time.Second)
+	b.engine.Close()
+	if a := b.one(); a.Name != nameFanOut || a.Severity != alert.High {
+		t.Errorf("%s of severity %v, want what is found by volume alone", summary(&a), a.Severity)
 	}
 }
 

@@ -39,7 +39,7 @@ func (d *Detector) judge(l *life) verdict {
 	young := min(open, l.attempts-l.aged)
 	failed := l.refused + l.silent
 	switch {
-	case d.tap.clientOnly(): // nothing is known of them
+	case d.tap.mute(): // nothing is known of them
 	case l.told.failed, l.aged >= l.atAlarm:
 		failed += open
 	default:
