@@ -1,0 +1,206 @@
+package scope
+
+import (
+	"fmt"
+	"strings"
+)
+
+// verdict writes the answer in one sentence, and what it rests on.
+func (t *text) verdict() {
+	t.wrapped("", t.answer())
+	c := &t.doc.Capture
+	switch {
+	case c.First == nil && t.doc.Blank():
+		t.printf("\nCapture   no packet could be read\n")
+		return
+	case c.First == nil:
+		t.printf("\nCapture   its packets are not counted yet\n")
+	case len(c.Sensors) > 0:
+		t.period()
+		t.wrapped("          ", counted(uint64(len(c.Sensors)), "sensor")+": "+printable(strings.Join(c.Sensors, ", ")))
+	default:
+		t.period()
+		t.printf("          %s, %s%s\n", counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
+	}
+	if h := t.firstSign(); h != nil {
+		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
+	}
+	t.killSwitches()
+}
+
+// period writes when the capture was.
+func (t *text) period() {
+	c := &t.doc.Capture
+	t.printf("\nCapture   %s to %s UTC (%s)\n", clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)))
+}
+
+// killSwitches says what became of the lookups of kill-switch names: whether
+// the worm is dormant or goes on.
+func (t *text) killSwitches() {
+	var n [notReached + 1]uint64
+	for i := range t.doc.Hosts {
+		for k := unknown; k <= notReached; k++ {
+			if t.doc.Hosts[i].KillSwitch == k.String() {
+				n[k]++
+			}
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		k           killSwitch
+		told, means string
+	}{
+		{notReached, "not reached by ", " (the worm goes on)"},
+		{reached, "reached by ", " (it may be dormant)"},
+		{unknown, "asked for by ", ", without an answer in the capture"},
+	} {
+		if n[p.k] > 0 {
+			parts = append(parts, p.told+counted(n[p.k], "host")+p.means)
+		}
+	}
+	if len(parts) > 0 {
+		t.wrapped("Kill switch  ", strings.Join(parts, ", "))
+	}
+}
+
+// firstSign returns the infected host that acted first, else the suspected one.
+func (t *text) firstSign() *HostEntry {
+	var first *HostEntry
+	for i := range t.doc.Hosts {
+		h := &t.doc.Hosts[i]
+		if h.Since == nil || first != nil && h.State < first.State {
+			break // hosts come worst first
+		}
+		if first == nil || h.Since.Before(*first.Since) {
+			first = h
+		}
+	}
+	return first
+}
+
+func files(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", %d files", n)
+}
+
+// Verdict is the answer in a sentence, and in a second one, which begins with
+// "Also: ", what else matters.
+func (d *Document) Verdict() string { return (&text{doc: d}).answer() }
+
+// answer is the verdict in one sentence, and what else matters in a second.
+func (t *text) answer() string {
+	s := t.worst()
+	if s == "" {
+		if n := t.doc.Capture.Packets; n > 0 {
+			return "Nothing to judge: of " + counted(n, "packet") + " none could be decoded."
+		}
+		return "Nothing to judge: the capture holds no packet that could be read."
+	}
+	also := t.also()
+	if len(also) == 0 {
+		return s + "."
+	}
+	return s + ". Also: " + strings.Join(also, ", ") + "."
+}
+
+// Blank reports whether there was nothing to judge. While a run has not said how
+// much it looked at, what it found says that it did.
+func (d *Document) Blank() bool {
+	return d.Capture.nothing() && len(d.Capture.Sensors)+len(d.Hosts)+len(d.External)+len(d.Internal)+len(d.Attacks)+len(d.Borders) == 0
+}
+
+// worst says how many hosts are in the worst state that there is, without a
+// full stop; empty when there was nothing to judge.
+func (t *text) worst() string {
+	n := &t.doc.Totals
+	switch {
+	case n.Infected > 0 && n.Suspected > 0:
+		return hostsAre(n.Infected) + " INFECTED and " + grouped(n.Suspected) + " suspected" + t.affected()
+	case n.Infected > 0:
+		return hostsAre(n.Infected) + " INFECTED" + t.affected()
+	case n.Suspected > 0:
+		return hostsAre(n.Suspected) + " SUSPECTED of infection, none for certain" + t.affected()
+	case n.Exploited > 0:
+		return hostsWere(n.Exploited) + " EXPLOITED, none is known to be infected"
+	case n.Attacked > 0:
+		return hostsWere(n.Attacked) + " ATTACKED, none is known to be exploited"
+	case len(t.doc.Capture.Sensors) > 0:
+		return "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
+	case t.doc.Blank():
+		return ""
+	case t.doc.Capture.Packets == 0:
+		return "No sign of a worm so far"
+	default:
+		return "No sign of a worm in " + counted(t.doc.Capture.Packets, "packet")
+	}
+}
+
+// also lists what matters beside the worst state.
+func (t *text) also() (also []string) {
+	n := &t.doc.Totals
+	exploited, targeted := n.Exploited, n.Targeted-n.Exploited
+	if n.Infected+n.Suspected == 0 { // as worst says
+		if exploited == 0 {
+			targeted -= n.Attacked
+		}
+		exploited = 0
+	}
+	if n := t.doc.Contradicted(Isolated); n > 0 {
+		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
+	}
+	if n := t.doc.openBorders(); n > 0 {
+		also = append(also, counted(n, "closed border")+verb(n, " does", " do")+" not hold")
+	}
+	if exploited > 0 {
+		also = append(also, grouped(exploited)+" more"+verb(exploited, " was", " were")+" EXPLOITED")
+	}
+	if targeted > 0 {
+		also = append(also, grouped(targeted)+" more"+verb(targeted, " was", " were")+" targeted")
+	}
+	if n.SMBExposed > 0 {
+		also = append(also, grouped(n.SMBExposed)+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")
+	}
+	if n.FromInternet > 0 {
+		also = append(also, grouped(n.FromInternet)+" of these to the internet")
+	}
+	if n := uint64(len(t.doc.Internal)); n > 0 {
+		also = append(also, counted(n, "other inside host")+verb(n, " scans", " scan"))
+	}
+	if n.External > 0 {
+		also = append(also, counted(n.External, "outside scanner"))
+	}
+	return also
+}
+
+// affected names the zones of infected and suspected hosts.
+func (t *text) affected() string {
+	var names []string
+	for i := range t.doc.Zones {
+		if z := &t.doc.Zones[i]; z.Hosts.Infected+z.Hosts.Suspected > 0 {
+			names = append(names, z.Name)
+		}
+	}
+	switch {
+	case len(t.doc.Zones) < 2:
+		return ""
+	case len(names) == 1:
+		return ", in zone " + printable(names[0])
+	case len(names) <= 4:
+		return ", in zones " + printable(strings.Join(names, ", "))
+	default:
+		return fmt.Sprintf(", in %d zones", len(names))
+	}
+}
+
+func hostsAre(n uint64) string { return counted(n, "host") + verb(n, " is", " are") }
+
+func hostsWere(n uint64) string { return counted(n, "host") + verb(n, " was", " were") }
+
+func verb(n uint64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
