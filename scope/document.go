@@ -58,15 +58,6 @@ type CaptureSummary struct {
 	Sensors []string `json:"sensors,omitempty"`
 }
 
-// nothing reports whether no packet could be examined.
-func (c *CaptureSummary) nothing() bool {
-	var undecoded uint64
-	for _, n := range c.Undecoded {
-		undecoded += n
-	}
-	return undecoded >= c.Packets
-}
-
 // StateCounts counts hosts by state: each host once, in its worst state.
 type StateCounts struct {
 	Infected  uint64 `json:"infected"`
@@ -195,6 +186,18 @@ type Attack struct {
 	First   time.Time `json:"first"`
 	Last    time.Time `json:"last"`
 	Alert   string    `json:"alert"`
+}
+
+// Blank reports whether there was nothing to judge: no packet could be examined,
+// and nothing was found. While a run has not said how much it looked at, what it
+// found says that it did.
+func (d *Document) Blank() bool {
+	var undecoded uint64
+	for _, n := range d.Capture.Undecoded {
+		undecoded += n
+	}
+	found := len(d.Hosts) + len(d.External) + len(d.Internal) + len(d.Attacks) + len(d.Borders)
+	return undecoded >= d.Capture.Packets && len(d.Capture.Sensors)+found == 0
 }
 
 // WriteJSON writes the document, indented, with a final newline.

@@ -105,12 +105,6 @@ func (t *text) answer() string {
 	return s + ". Also: " + strings.Join(also, ", ") + "."
 }
 
-// Blank reports whether there was nothing to judge. While a run has not said how
-// much it looked at, what it found says that it did.
-func (d *Document) Blank() bool {
-	return d.Capture.nothing() && len(d.Capture.Sensors)+len(d.Hosts)+len(d.External)+len(d.Internal)+len(d.Attacks)+len(d.Borders) == 0
-}
-
 // worst says how many hosts are in the worst state that there is, without a
 // full stop; empty when there was nothing to judge.
 func (t *text) worst() string {
