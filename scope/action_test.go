@@ -126,6 +126,7 @@ func TestScannersInside(t *testing.T) {
 	if text := textOf(t, d); !strings.Contains(text, "  10.3.0.60        ports 22, 445: 100 targets, 98 answered; ") {
 		t.Errorf("not told:\n%s", text)
 	}
+	sameInAnyOrder(t, words, 10)
 	explained, _ := marked(t, words, mark(pusher, scope.FalsePositive, 50))
 	if len(explained.Internal) != 0 || action(&explained, scope.ExamineScanners) != nil {
 		t.Errorf("explained: %+v", explained.Internal)

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"wormscope/detect/alert"
 )
 
 // scanners lists the outside scanners: those that were answered first, then
@@ -35,46 +33,42 @@ func (l *Ledger) scannersInside() (list []Scanner) {
 		if h.state >= Suspected {
 			continue
 		}
-		if s := h.scansInside(); s.Targets > 0 {
-			list = append(list, s)
+		if scans := h.unexplainedScans(); len(scans) > 0 {
+			list = append(list, h.scannerInside(scans))
 		}
 	}
 	slices.SortFunc(list, compareScanners)
 	return list
 }
 
-// scansInside writes down the scans of an inside host that no analyst has
-// explained; without targets if there is none.
-func (h *host) scansInside() Scanner {
-	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
+// unexplainedScans returns the scans of an inside host that no analyst has
+// explained.
+func (h *host) unexplainedScans() (scans []*fact) {
 	for i := range h.facts {
-		f := &h.facts[i]
-		if f.kind != kindScanning || f.alert == nil || h.weight(f) == 0 {
-			continue
+		if f := &h.facts[i]; f.kind == kindScanning && h.weight(f) > 0 {
+			scans = append(scans, f)
 		}
-		first, last := time.Unix(0, f.first).UTC(), time.Unix(0, f.last).UTC()
-		if s.Targets == 0 || first.Before(s.First) {
-			s.First = first
-		}
-		if last.After(s.Last) {
-			s.Last = last
-		}
-		s.add(f.alert)
-		s.Alerts = append(s.Alerts, f.id)
-		numbers, _ := frameList(f.evidence(), nil)
-		s.Frames = append(s.Frames, numbers...)
 	}
-	slices.Sort(s.Ports)
-	s.Ports = slices.Compact(s.Ports)
-	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
+	return scans
+}
+
+// scannerInside writes one inside host down that scans.
+func (h *host) scannerInside(scans []*fact) Scanner {
+	s := newScanner(h)
+	slices.SortFunc(scans, compareFacts)
+	first, last := scans[0].first, scans[0].last
+	for _, f := range scans {
+		last = max(last, f.last)
+		s.told(f)
+		s.show(f)
+	}
+	s.finish(first, last)
 	return s
 }
 
 // scanner writes one outside scanner down.
 func (h *host) scanner() Scanner {
-	s := Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
-	first, last := h.span()
-	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
+	s := newScanner(h)
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
 	reached := map[netip.Addr]bool{}
 	var swept uint64 // by connections, which may be a scan, too
@@ -84,18 +78,34 @@ func (h *host) scanner() Scanner {
 			reached[f.peer] = true
 			s.attacked(f)
 		case f.worded():
-			swept += s.add(f.alert)
-			s.Alerts = append(s.Alerts, f.id)
+			swept += s.told(f)
 		}
-		numbers, _ := frameList(f.evidence(), nil)
-		s.Frames = append(s.Frames, numbers...)
+		s.show(f)
 	}
 	n := uint64(len(reached))
 	s.Targets, s.Answered = max(s.Targets, swept, n), max(s.Answered, n)
+	s.finish(h.span())
+	return s
+}
+
+// newScanner begins to write a scanner down; finish ends it.
+func newScanner(h *host) Scanner {
+	return Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
+}
+
+// show takes the frames that show a fact.
+func (s *Scanner) show(f *fact) {
+	numbers, _ := frameList(f.evidence(), nil)
+	s.Frames = append(s.Frames, numbers...)
+}
+
+// finish notes when the scanner was first and last heard of, Unix nanoseconds, and
+// orders what it was given.
+func (s *Scanner) finish(first, last int64) {
+	s.First, s.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	slices.Sort(s.Ports)
 	s.Ports = slices.Compact(s.Ports)
 	s.Frames = s.Frames[:min(len(s.Frames), maxFrames)]
-	return s
 }
 
 // attacked notes what the scanner did to one host over SMB.
@@ -109,9 +119,11 @@ func (s *Scanner) attacked(f *fact) {
 	s.Ports = append(s.Ports, f.port)
 }
 
-// add counts one alert about the scanner. Of an indicator address that tried many
-// hosts it returns how many.
-func (s *Scanner) add(a *alert.Alert) (swept uint64) {
+// told takes what an alert tells of the scanner. Of an indicator address that
+// tried many hosts it returns how many.
+func (s *Scanner) told(f *fact) (swept uint64) {
+	a := f.alert
+	s.Alerts = append(s.Alerts, f.id)
 	port := a.Resp.Port()
 	if scan := a.Evidence.Scan; scan != nil {
 		s.Targets += scan.Targets
