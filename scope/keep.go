@@ -102,7 +102,7 @@ func (k *keeper) look(h *host) {
 		case f.alert == nil || f.by == nil:
 		case f.alert.Rule == alert.RuleDomain:
 			k.keep(f.peer, resolves)
-			if f.by.Class == ioc.KillSwitch || k.ledger.trust.endsWorm(f.by.Value) {
+			if f.by.Class == ioc.KillSwitch || k.ledger.trust.EndsWorm(f.by.Value) {
 				for _, a := range f.alert.Evidence.DNS.Resolved {
 					k.keep(a, lifeline)
 				}
@@ -120,8 +120,8 @@ func (k *keeper) look(h *host) {
 	}
 }
 
-// kept returns why addresses must not be blocked, by address.
-func (d *Document) kept() map[string]string {
+// Kept returns why addresses must not be blocked, by address.
+func (d *Document) Kept() map[string]string {
 	why := make(map[string]string, len(d.NeverBlock))
 	for _, k := range d.NeverBlock {
 		why[k.IP] = k.Reason
@@ -132,7 +132,7 @@ func (d *Document) kept() map[string]string {
 // ToBlock returns the outside scanners but for those that must not be blocked,
 // and these.
 func (d *Document) ToBlock() (block []Scanner, not []Kept) {
-	kept := d.kept()
+	kept := d.Kept()
 	for i := range d.External {
 		s := &d.External[i]
 		if why, keep := kept[s.IP]; keep {

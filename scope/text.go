@@ -162,7 +162,7 @@ func (t *text) scanners(title string, list []Scanner) {
 		return
 	}
 	t.heading(fmt.Sprintf("%s (%s)", title, grouped(uint64(len(list)))))
-	kept := t.doc.kept()
+	kept := t.doc.Kept()
 	for i := range list[:min(len(list), textLines)] {
 		s := &list[i]
 		where := "many ports"

@@ -44,8 +44,8 @@ func (t *Trust) Names() []string { return t.names }
 // mayScan reports whether a host is one that may scan, or acts for others.
 func (t *Trust) mayScan(a netip.Addr) bool { return within(t.Scanners, a) }
 
-// endsWorm reports whether a name is a kill switch.
-func (t *Trust) endsWorm(name string) bool { return t.KillSwitch != nil && t.KillSwitch(name) }
+// EndsWorm reports whether a name is a kill switch.
+func (t *Trust) EndsWorm(name string) bool { return t.KillSwitch != nil && t.KillSwitch(name) }
 
 // NeverBlock returns why an outside address must not be blocked whatever it
 // did, empty if it may.

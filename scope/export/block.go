@@ -48,23 +48,15 @@ type protection struct {
 
 // newProtection gathers what the document says of what must not be blocked.
 func newProtection(d *scope.Document, g Guards) *protection {
-	p := &protection{Guards: g, kept: make(map[string]string, len(d.NeverBlock))}
-	for _, k := range d.NeverBlock {
-		p.kept[k.IP] = k.Reason
-	}
+	p := &protection{Guards: g, kept: d.Kept()}
 	for i := range d.Hosts {
 		for k := range d.Hosts[i].Facts {
-			if f := &d.Hosts[i].Facts[k]; f.Rule == ruleLookup && (f.Class == classKillSwitch || p.endsWorm(f.Indicator)) {
+			if f := &d.Hosts[i].Facts[k]; f.Rule == ruleLookup && (f.Class == classKillSwitch || p.Trust.EndsWorm(f.Indicator)) {
 				p.killSwitches = append(p.killSwitches, f.Indicator)
 			}
 		}
 	}
 	return p
-}
-
-// endsWorm reports whether a name is a kill switch whatever a feed calls it.
-func (p *protection) endsWorm(name string) bool {
-	return p.Trust.KillSwitch != nil && p.Trust.KillSwitch(name)
 }
 
 // Rules of alerts, as facts name them.
@@ -157,7 +149,7 @@ func (p *protection) keepName(f *scope.FactItem) string {
 	switch {
 	case f.Class == classKillSwitch || slices.ContainsFunc(p.killSwitches, func(k string) bool { return below(name, k) }):
 		return "is a kill switch: blocked, the worm goes on"
-	case p.endsWorm(name):
+	case p.Trust.EndsWorm(name):
 		return "is a kill switch: blocked, the worm goes on"
 	case slices.ContainsFunc(p.killSwitches, isBelow):
 		return "has a kill switch below it: blocked, the worm goes on"
