@@ -81,32 +81,23 @@ func (p *protection) indicator(l *builder, f *scope.FactItem) {
 		reason += " (" + f.Class + ")"
 	}
 	e := Entry{Exact: f.Exact, First: f.First, Last: f.Last}
+	var keep string
 	switch f.Rule {
 	case ruleLookup:
 		e.Name, e.Reason = f.Indicator, reason+" that hosts inside asked for"
-		if why := p.keepName(f); why != "" {
-			l.leave(f.Indicator, why)
-			return
-		}
+		keep = p.keepName(e.Name, f.Class)
 	case ruleContact:
 		addr, err := netip.ParseAddr(f.Peer)
 		if err != nil {
 			return
 		}
 		e.Addr, e.Reason = plain(addr), reason+" that hosts inside had traffic with"
-		switch f.Class {
-		case classKillSwitch:
-			l.leave(e.Value(), "is a kill switch: blocked, the worm goes on")
-			return
-		case classSinkhole:
-			l.leave(e.Value(), "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops")
-			return
-		}
-		if why := p.keepAddr(e.Addr); why != "" {
-			l.leave(e.Value(), why)
-			return
-		}
+		keep = p.keepAddr(e.Addr, f.Class)
 	default:
+		return
+	}
+	if keep != "" {
+		l.leave(e.Value(), keep)
 		return
 	}
 	l.add(e)
@@ -120,7 +111,7 @@ func (p *protection) scanner(l *builder, s *scope.Scanner) {
 		return
 	}
 	addr = plain(addr)
-	if why := p.keepAddr(addr); why != "" {
+	if why := p.keepAddr(addr, ""); why != "" {
 		l.leave(addr.String(), why)
 		return
 	}
@@ -129,9 +120,17 @@ func (p *protection) scanner(l *builder, s *scope.Scanner) {
 	l.add(e)
 }
 
-// keepAddr returns why an address must not be blocked, empty if it may.
-func (p *protection) keepAddr(a netip.Addr) string {
+// endsWorm is why a kill switch must not be blocked, be it a name or an address.
+const endsWorm = "is a kill switch: blocked, the worm goes on"
+
+// keepAddr returns why an address must not be blocked, empty if it may; class is
+// that of the indicator that lists it, empty for none.
+func (p *protection) keepAddr(a netip.Addr, class string) string {
 	switch {
+	case class == classKillSwitch:
+		return endsWorm
+	case class == classSinkhole:
+		return "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops"
 	case p.Inside != nil && p.Inside(a):
 		return "is inside"
 	case p.kept[a.String()] != "":
@@ -141,21 +140,19 @@ func (p *protection) keepAddr(a netip.Addr) string {
 	}
 }
 
-// keepName returns why a name must not be blocked, empty if it may. What is
-// below a blocked name is blocked with it.
-func (p *protection) keepName(f *scope.FactItem) string {
-	name := f.Indicator
+// keepName returns why an indicator name must not be blocked, empty if it may.
+// What is below a blocked name is blocked with it.
+func (p *protection) keepName(name, class string) string {
 	isBelow := func(other string) bool { return below(other, name) }
+	isAbove := func(other string) bool { return below(name, other) }
 	switch {
-	case f.Class == classKillSwitch || slices.ContainsFunc(p.killSwitches, func(k string) bool { return below(name, k) }):
-		return "is a kill switch: blocked, the worm goes on"
-	case p.Trust.EndsWorm(name):
-		return "is a kill switch: blocked, the worm goes on"
+	case class == classKillSwitch || p.Trust.EndsWorm(name) || slices.ContainsFunc(p.killSwitches, isAbove):
+		return endsWorm
 	case slices.ContainsFunc(p.killSwitches, isBelow):
 		return "has a kill switch below it: blocked, the worm goes on"
-	case f.Class == classSinkhole:
+	case class == classSinkhole:
 		return "is a sinkhole: defenders run it"
-	case slices.ContainsFunc(p.Trust.Names(), func(allowed string) bool { return below(name, allowed) }):
+	case slices.ContainsFunc(p.Trust.Names(), isAbove):
 		return "is on the allow list"
 	case slices.ContainsFunc(p.Trust.Names(), isBelow):
 		return "has a name of the allow list below it"
