@@ -19,8 +19,8 @@ type ActionKind uint8
 const (
 	FindActive       ActionKind = iota // hosts that should be isolated, and act
 	Isolate                            // infected hosts
-	LookBehind                         // hosts that act for others
 	MoveService                        // off hosts that others need and that are to be isolated
+	LookBehind                         // hosts that act for others
 	ExamineSuspected                   // hosts
 	ExamineExploited                   // hosts
 	TakeOffInternet                    // hosts that answer it on the SMB port
