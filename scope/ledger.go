@@ -147,7 +147,7 @@ func (l *Ledger) Fact(f alert.Fact) {
 	case alert.FactTargeted:
 		targeted := learned(&f, kindTargeted, sureTargeted)
 		targeted.checked = f.Alert != ""
-		if targeted.checked && l.trust.mayScan(f.Peer) {
+		if l.mayCheck(&f, kindTargeted) {
 			targeted.confidence = 0
 		}
 		l.keep(f.Host, &targeted, f.Time, f.Frame)

@@ -141,14 +141,8 @@ func (l *Ledger) smbFact(f alert.Fact) {
 	if !ok {
 		return
 	}
-	if l.mayCheck(&f, k) {
-		sure = 0
-	}
 	l.note(f, k, sure)
 	if did, much, name := peerKind(k); f.Peer.IsValid() && name != "" {
-		if did == kindChecking && l.trust.mayScan(f.Peer) {
-			much = 0
-		}
 		f.Host, f.Peer, f.Detail = f.Peer, f.Host, name
 		l.note(f, did, much)
 	}
@@ -157,10 +151,14 @@ func (l *Ledger) smbFact(f alert.Fact) {
 // mayCheck reports whether a fact tells of a check by a host that may check.
 func (l *Ledger) mayCheck(f *alert.Fact, k kind) bool {
 	switch k {
+	case kindTargeted:
+		return f.Alert != "" && l.trust.mayScan(f.Peer)
 	case kindProbed, kindClean:
 		return l.trust.mayScan(f.Peer)
 	case kindMark:
 		return f.Detail == toolMark && l.trust.mayScan(f.Host)
+	case kindChecking:
+		return l.trust.mayScan(f.Host)
 	default:
 		return false
 	}
@@ -172,6 +170,9 @@ const toolMark = "check-header"
 // note records a fact about a host, inside or outside. Outside, only what the
 // host did is kept: it is what there is to block.
 func (l *Ledger) note(f alert.Fact, k kind, sure float64) {
+	if l.mayCheck(&f, k) {
+		sure = 0
+	}
 	made := learned(&f, k, sure)
 	made.smb = &smbFact{name: f.Detail, alert: f.Alert, moments: []moment{{made.first, f.Frame}}}
 	switch {
