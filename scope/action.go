@@ -41,7 +41,7 @@ func (d *Document) Actions() []Action {
 		}
 	}
 	n, way := &d.Totals, d.Way()
-	found := d.Contradicted(Isolated)
+	found := uint64(len(d.Contradicted(Isolated)))
 	add(FindActive, found, "Find "+counted(found, "host")+" that should be isolated and "+verb(found, "is", "are")+" still active", "")
 	infected := d.atLarge(Infected)
 	add(Isolate, infected, "Isolate the "+counted(infected, "infected host")+" now", "pull the cable or shut the switch port; do not reboot them")

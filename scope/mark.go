@@ -289,13 +289,12 @@ func (t *text) marks() {
 	t.more(uint64(len(list)), textHosts)
 }
 
-// Contradicted counts the marks of one kind that a host's acts contradict.
-func (d *Document) Contradicted(k MarkKind) uint64 {
-	var n uint64
+// Contradicted lists the marks of one kind that a host's acts contradict.
+func (d *Document) Contradicted(k MarkKind) (list []*MarkItem) {
 	for i := range d.Marks {
-		if d.Marks[i].Mark == k && d.Marks[i].Warning != "" {
-			n++
+		if m := &d.Marks[i]; m.Mark == k && m.Warning != "" {
+			list = append(list, m)
 		}
 	}
-	return n
+	return list
 }

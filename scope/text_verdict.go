@@ -141,7 +141,7 @@ func (t *text) also() (also []string) {
 		}
 		exploited = 0
 	}
-	if n := t.doc.Contradicted(Isolated); n > 0 {
+	if n := uint64(len(t.doc.Contradicted(Isolated))); n > 0 {
 		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
 	}
 	if n := t.doc.openBorders(); n > 0 {

@@ -148,10 +148,8 @@ func openBorders(doc *scope.Document) (list []string) {
 
 // stillActive lists the hosts that act although they are marked as isolated.
 func stillActive(doc *scope.Document) (list []string) {
-	for i := range doc.Marks {
-		if m := &doc.Marks[i]; m.Mark == scope.Isolated && m.Warning != "" {
-			list = append(list, m.IP)
-		}
+	for _, m := range doc.Contradicted(scope.Isolated) {
+		list = append(list, m.IP)
 	}
 	return list
 }
