@@ -75,13 +75,16 @@ func (c *Capture) summary() CaptureSummary {
 // warnings says what the ledger itself had to leave out.
 func (l *Ledger) warnings() []string {
 	var w []string
-	var gone uint64
-	for _, n := range l.hosts.evicted {
+	var gone, ill uint64
+	for level, n := range l.hosts.evicted {
 		gone += n
+		if level >= int(Suspected) {
+			ill += n
+		}
 	}
 	if gone > 0 {
 		w = append(w, fmt.Sprintf("the ledger was full at %s hosts: %s of the least state were dropped, %s of them suspected or infected",
-			grouped(l.hosts.limit), grouped(gone), grouped(l.hosts.evicted[Suspected]+l.hosts.evicted[Infected]+l.hosts.evicted[levels-1])))
+			grouped(l.hosts.limit), grouped(gone), grouped(ill)))
 	}
 	if n := l.external.evicted[0] + l.external.evicted[1]; n > 0 {
 		w = append(w, fmt.Sprintf("the list of outside scanners was full at %s: %s were dropped",
