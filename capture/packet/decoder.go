@@ -108,8 +108,6 @@ network:
 	p.PayloadLen, p.Truncated = end-start, end > len(b)
 	if uint(end) < uint(len(b)) {
 		b = b[:end]
-	} else if end > len(b) && f.Len <= len(f.Data) {
-		d.stats.Sliced++
 	}
 	if uint(start) > uint(len(b)) {
 		return d.stages(p, f)
@@ -117,6 +115,7 @@ network:
 	p.Payload = b[start:len(b):len(b)]
 	d.stats.Encaps[VLAN] += tags
 	d.stats.Outcomes[OK]++
+	d.countCut(p, f)
 	return OK
 }
 
@@ -134,10 +133,17 @@ func (d *Decoder) stages(p *Packet, f *capture.Frame) (o Outcome) {
 		o = d.ethernet(p, b, wire)
 	}
 	d.stats.Outcomes[o]++
-	if o == OK && p.Truncated && f.Len <= len(f.Data) {
-		d.stats.Sliced++
+	if o == OK {
+		d.countCut(p, f)
 	}
 	return o
+}
+
+// countCut counts a packet that was cut before it was captured.
+func (d *Decoder) countCut(p *Packet, f *capture.Frame) {
+	if p.Truncated && f.Len <= len(f.Data) {
+		d.stats.Sliced++
+	}
 }
 
 // Stats returns what the Decoder counted so far. The caller owns the result.

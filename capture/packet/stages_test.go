@@ -66,6 +66,8 @@ func TestStages(t *testing.T) {
 	for _, c := range encapsulations() {
 		frames = append(frames, capture.Frame{Data: c.data, Len: len(c.data), Link: c.link})
 	}
+	options := with(typed(0x0800, segment(false, "twelve bytes and what follows")), 46, "80")
+	frames = append(frames, capture.Frame{Data: options, Len: len(options), Link: capture.LinkEthernet})
 	// What headers are made of: types, protocols, versions with lengths, and
 	// numbers that are just too small or too large.
 	values := unhex("00 01 04 05 06 07 08 0b 11 13 14 28 2c 3a 45 46 4f 50 60 7f 80 81 86 88 91 a8 dd ff")
@@ -74,7 +76,9 @@ func TestStages(t *testing.T) {
 		data := f.Data
 		for i := range len(data) + 1 {
 			f.Data = data[:i]
-			d.decode(t, &f)
+			for _, f.Len = range []int{i, len(data)} {
+				d.decode(t, &f)
+			}
 		}
 		for _, f.Data = range [][]byte{data, append(slices.Clone(data), "padding"...)} {
 			f.Len = len(f.Data)
