@@ -17,51 +17,63 @@ func (r *ring) failed() {
 	if !r.lead {
 		return
 	}
-	r.unlinked = false
-	r.iface.up.Store(false)
-	r.iface.losses.Add(1)
 	text := "the interface went down: waiting for it"
 	if d, err := lookUp(r.fd, r.iface.name); err != nil || d.index != r.device.index {
 		text = "the interface is gone: waiting for one of this name"
 	}
+	r.isDown(text)
+}
+
+// isDown says that the interface shows nothing any more.
+func (r *ring) isDown(text string) {
+	r.iface.up.Store(false)
+	r.iface.losses.Add(1)
+	r.options.Warn(r.iface.name, text)
+}
+
+// isBack says that it does again.
+func (r *ring) isBack(text string) {
+	r.iface.up.Store(true)
+	r.iface.gains.Add(1)
 	r.options.Warn(r.iface.name, text)
 }
 
 // find looks whether an interface of the name is there and up. One that was
-// made anew is captured from as the old one was.
-func (r *ring) find() {
+// made anew is captured from as the old one was; the error is that this can
+// never be again.
+func (r *ring) find() error {
 	d, err := lookUp(r.fd, r.iface.name)
 	if err != nil {
-		return
+		return nil //nolint:nilerr // it is looked for again
 	}
 	if d.index != r.device.index {
 		if err := r.move(d); err != nil {
-			r.unmoved(err)
-			return
+			return r.unmoved(err)
 		}
 		r.said = ""
 	}
 	if !d.up {
-		return
+		return nil
 	}
 	r.down = false
 	if r.lead {
-		r.iface.up.Store(true)
-		r.iface.gains.Add(1)
-		r.options.Warn(r.iface.name, "the interface is back")
+		r.isBack("the interface is back")
 	}
+	return nil
 }
 
 // unmoved sees to why a ring could not go on with the interface that came back.
-func (r *ring) unmoved(err error) {
+// It returns what is so for good.
+func (r *ring) unmoved(err error) error {
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, unix.ENODEV):
 	case errors.Is(err, errNoSpare):
-		r.lost = fmt.Errorf("%s: %w", r.iface.name, err)
+		return fmt.Errorf("%s: %w", r.iface.name, err)
 	case r.lead && err.Error() != r.said: // it is tried again and again
 		r.said = err.Error()
 		r.options.Warn(r.iface.name, "can't capture from the interface that came back: "+r.said)
 	}
+	return nil
 }
 
 // checkLink looks whether the interface has a link: without one, as when its
@@ -73,20 +85,15 @@ func (r *ring) checkLink() {
 		return // the socket will say so
 	}
 	seen := r.received.Load()
-	quiet := seen == r.seen
+	linked := d.linked || seen != r.seen
 	r.seen = seen
-	if r.unlinked == (quiet && !d.linked) {
-		return
+	switch {
+	case linked == r.iface.up.Load():
+	case linked:
+		r.isBack("the interface has a link again")
+	default:
+		r.isDown("the interface has no link: its cable, or the port at the other end, is down")
 	}
-	r.unlinked = !r.unlinked
-	r.iface.up.Store(!r.unlinked)
-	if r.unlinked {
-		r.iface.losses.Add(1)
-		r.options.Warn(r.iface.name, "the interface has no link: its cable, or the port at the other end, is down")
-		return
-	}
-	r.iface.gains.Add(1)
-	r.options.Warn(r.iface.name, "the interface has a link again")
 }
 
 // errBusy says that a ring can't move yet, errNoSpare that it never can again.

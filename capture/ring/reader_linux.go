@@ -312,8 +312,8 @@ func (r *Reader) look() {
 		switch {
 		case r.silent:
 		case ring.down && find:
-			if ring.find(); ring.lost != nil {
-				r.err = ring.lost
+			if err := ring.find(); err != nil {
+				r.err = err
 			}
 		case ring.lead && !ring.down && link:
 			ring.checkLink()

@@ -17,8 +17,8 @@ import (
 // name now.
 type iface struct {
 	name   string
-	number int // Frame.File
-	up     atomic.Bool
+	number int         // Frame.File
+	up     atomic.Bool // and has a link
 	losses atomic.Uint64
 	gains  atomic.Uint64
 
@@ -30,16 +30,14 @@ type iface struct {
 // A ring is one packet socket and its memory. One goroutine reads it; what
 // others may use is said where it stands.
 type ring struct {
-	options  *Options
-	iface    *iface
-	kind     int // of the socket
-	device   device
-	lead     bool // the ring of its interface that says what happens to it
-	down     bool
-	unlinked bool   // the interface is up and has no link
-	seen     uint64 // frames when that was looked for last
-	said     string // why it could not go on with an interface that came back
-	lost     error  // the same, for good
+	options *Options
+	iface   *iface
+	kind    int // of the socket
+	device  device
+	lead    bool // the ring of its interface that says what happens to it
+	down    bool
+	seen    uint64 // frames when the link was looked at last
+	said    string // why it could not go on with an interface that came back
 	cursor
 
 	mu      sync.Mutex // what follows, that others ask for
