@@ -165,6 +165,15 @@ func (tap *Tap) Warned(text string) {
 	}
 }
 
+// IsUp checks whether the interface is up, and how often it went down and came
+// back.
+func (tap *Tap) IsUp(up bool, losses, returns uint64) {
+	tap.t.Helper()
+	if i := tap.Stats().Total(); i.Up != up || i.Losses != losses || i.Returns != returns {
+		tap.t.Errorf("want it up: %t, with %d losses and %d returns; it is %+v", up, losses, returns, i)
+	}
+}
+
 // Frame returns an Ethernet frame of a size that begins with a number, whose
 // EtherType is one for experiments.
 func Frame(number, size int, tags ...uint16) []byte {
