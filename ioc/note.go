@@ -99,11 +99,7 @@ func (nb *notebook) text(s string) uint32 {
 	if number, ok := nb.textNumbers[s]; ok {
 		return number
 	}
-	s = strings.Clone(s)
-	number := uint32(len(nb.texts)) //nolint:gosec // bounded by Builder.room
-	nb.texts = append(nb.texts, s)
-	nb.textNumbers[s] = number
-	return number
+	return number(&nb.texts, nb.textNumbers, strings.Clone(s))
 }
 
 // indicator returns what a note says of an observable of which best is the best
