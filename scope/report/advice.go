@@ -78,7 +78,6 @@ var reasons = map[scope.ActionKind]string{ //nolint:gochecknoglobals // a table
 	scope.ExamineSuspected: "Isolate those that can be spared until they are examined: their own acts look like a worm's, the proof is missing.",
 	scope.ExamineExploited: "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
 	scope.ClosePorts:       "This stops the spread also to hosts that are not patched yet.",
-	scope.BlockScanners:    "Those that got answers come first.",
 	scope.ExamineScanners:  "Nearly all answered them, so that they are not suspected: a server that pushes to its clients does this, and a worm that knows its targets.",
 	scope.InstallPatch:     "Those that the internet reaches come off the net until it is done.",
 	scope.KeepKillSwitch:   "Where such a name leads to a web server the worm stops. Let them resolve, if need be to a web server of your own that answers on port 80.",
@@ -225,7 +224,7 @@ func toBlock(doc *scope.Document) []addressList {
 	}
 	never := listOf("Never block", kept)
 	never.Warn = true
-	return []addressList{listOf("Outside scanners", scannerList(block)), never}
+	return []addressList{listOf("Outside scanners, those that got answers first", scannerList(block)), never}
 }
 
 func scannerList(scanners []scope.Scanner) []string {

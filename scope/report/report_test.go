@@ -141,6 +141,7 @@ func TestNeverBlock(t *testing.T) {
 	page := render(t, doc)
 	for _, want := range []string{
 		">not all to be blocked<", "<code>" + forged + " is a resolver that hosts inside ask</code>", "Never block</p>",
+		"<p>But not " + forged + ", which is a resolver that hosts inside ask.</p>",
 		"Look behind the 1 allowed scanner or translator", "Isolate the 4 infected hosts now",
 	} {
 		if !strings.Contains(page, want) {
