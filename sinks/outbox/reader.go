@@ -114,16 +114,7 @@ func (r *reader) fromDisk() (batch, error) {
 	var got batch
 	at := r.at
 	for len(got.events) < batchEvents && got.bytes < batchBytes {
-		found, err := r.from.next()
-		if errors.Is(err, errDamaged) || errors.Is(err, errTorn) {
-			var goesOn bool
-			if goesOn, err = r.from.skip(); goesOn {
-				continue
-			}
-			if err == nil {
-				err = io.EOF // nothing whole follows
-			}
-		}
+		found, err := r.from.whole()
 		if errors.Is(err, io.EOF) {
 			at = max(at, r.segmentEnd())
 			r.drop()

@@ -87,15 +87,35 @@ func parse(b []byte) (record, int, error) {
 
 // A scanner reads the records of a segment.
 type scanner struct {
-	from   io.ReaderAt
-	offset int64 // of the next record
-	end    int64 // of the segment
-	buf    []byte
-	begun  int // of what is read, what was used
+	from    io.ReaderAt
+	offset  int64 // of the next record
+	end     int64 // of the segment
+	buf     []byte
+	begun   int // of what is read, what was used
+	damaged int // places that were passed over
 }
 
 // readSize is how much a scanner reads at a time.
 const readSize = 128 << 10
+
+// whole reads the next record that is whole, and passes over what is damaged
+// before it. It returns io.EOF when none follows.
+func (s *scanner) whole() (record, error) {
+	for {
+		r, err := s.next()
+		if !errors.Is(err, errDamaged) && !errors.Is(err, errTorn) {
+			return r, err
+		}
+		goesOn, err := s.skip()
+		if err == nil && !goesOn {
+			err = io.EOF
+		}
+		if err != nil {
+			return record{}, err
+		}
+		s.damaged++
+	}
+}
 
 // next reads the next record. It returns io.EOF at the end of the segment,
 // errTorn where the end is within a record, and errDamaged for a record that is
@@ -135,15 +155,23 @@ func (s *scanner) fill(size int) (bool, error) {
 		s.buf = make([]byte, want)
 	}
 	s.buf, s.begun = s.buf[:want], 0
-	n, err := s.from.ReadAt(s.buf, s.offset)
-	if n < len(s.buf) {
+	if err := s.read(s.buf); err != nil {
 		s.buf = s.buf[:0]
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return false, fmt.Errorf("at byte %d: %w", s.offset, err)
+		return false, err
 	}
 	return true, nil
+}
+
+// read fills b with what stands at the offset.
+func (s *scanner) read(b []byte) error {
+	n, err := s.from.ReadAt(b, s.offset)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("at byte %d: %w", s.offset, err)
 }
 
 // skip goes on after a record that is damaged or not whole, and reports whether
@@ -168,8 +196,8 @@ func (s *scanner) skip() (bool, error) {
 // looks like one: an event is JSON, which has no zero byte.
 func (s *scanner) search() (int64, bool, error) {
 	rest := make([]byte, s.end-s.offset)
-	if n, err := s.from.ReadAt(rest, s.offset); n < len(rest) {
-		return 0, false, fmt.Errorf("at byte %d: %w", s.offset, err)
+	if err := s.read(rest); err != nil {
+		return 0, false, err
 	}
 	for i := 1; i+headSize < len(rest); i++ {
 		if _, _, err := parse(rest[i:]); err == nil {

@@ -132,21 +132,15 @@ func (b *Outbox) count(s *segment, newest bool) error {
 func walk(f file, size int64, visit func(r *record, end int64) error) (damaged int, err error) {
 	from := scanner{from: f, end: size}
 	for {
-		r, err := from.next()
-		switch {
-		case err == nil:
-			if err = visit(&r, from.offset); err != nil {
-				return damaged, err
-			}
-		case errors.Is(err, errDamaged), errors.Is(err, errTorn):
-			if goesOn, failed := from.skip(); failed != nil || !goesOn {
-				return damaged, failed
-			}
-			damaged++
-		case errors.Is(err, io.EOF):
-			return damaged, nil
-		default:
-			return damaged, err
+		r, err := from.whole()
+		if errors.Is(err, io.EOF) {
+			return from.damaged, nil
+		}
+		if err == nil {
+			err = visit(&r, from.offset)
+		}
+		if err != nil {
+			return from.damaged, err
 		}
 	}
 }
@@ -201,7 +195,8 @@ func (b *Outbox) segmentAfter(after uint64) *segment {
 }
 
 // secured returns the position up to which every sink, absent ones included, and
-// the ledger are done, so that records are needed no more. It is called with b.mu held.
+// the ledger are done, so that records are needed no more. It is called with b.mu
+// held.
 func (b *Outbox) secured() uint64 {
 	if !b.started {
 		return 0
