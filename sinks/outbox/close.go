@@ -65,8 +65,9 @@ func (b *Outbox) settle() {
 	}
 	lost := b.stats.Lost
 	for i := range b.queue {
-		e := &b.queue[i]
-		b.lose(b.losers(e, func(s *shipper) uint64 { return s.cursor }), true)
+		if lacking, _ := b.lacking(&b.queue[i]); lacking != 0 {
+			b.lose(b.queue[i].position, lacking)
+		}
 	}
 	b.stats.Unsaved = b.stats.Lost - lost
 	b.queue = nil

@@ -159,8 +159,7 @@ func (b *Outbox) stopped() bool {
 // the lowest severity that no sink is taking. It is called with b.mu held.
 func (b *Outbox) giveUpQueued() {
 	left := max(b.opts.maxQueue/8, 1)
-	lacking := func(e *entry) bool { return b.losers(e, func(s *shipper) uint64 { return s.cursor }) != 0 }
-	left -= b.unqueue(left, func(e *entry) bool { return !lacking(e) })
+	left -= b.unqueue(left, func(e *entry) bool { lacking, _ := b.lacking(e); return lacking == 0 })
 	if left > 0 {
 		b.loseQueued(left)
 	}
@@ -186,18 +185,14 @@ func (b *Outbox) loseQueued(n int) {
 		if e.event.Severity() != lowest {
 			return false
 		}
-		lacking := b.losers(e, func(s *shipper) uint64 { return s.cursor })
-		if lacking != b.losers(e, func(s *shipper) uint64 { return s.taken }) {
+		lacking, taking := b.lacking(e)
+		if taking {
 			return false
 		}
 		given[e.position] = lacking
-		b.lose(lacking, e.position <= b.shown)
 		return true
 	})
-	b.tail.forget(given)
-	if len(given) > 0 {
-		b.warnLost("too many events wait for a disk that takes none")
-	}
+	b.giveUp(given, "too many events wait for a disk that takes none")
 }
 
 // unqueue takes up to n events out of the queue. It is called with b.mu held.
@@ -213,31 +208,41 @@ func (b *Outbox) unqueue(n int, out func(e *entry) bool) int {
 	return n - left
 }
 
-// losers returns the sinks, as bits, that want an event and are not as far. It
-// is called with b.mu held.
-func (b *Outbox) losers(e *entry, far func(s *shipper) uint64) uint64 {
-	var bits uint64
+// lacking returns the sinks, as bits, that want an event and do not have it, and
+// whether one of them is taking it. It is called with b.mu held.
+func (b *Outbox) lacking(e *entry) (bits uint64, taking bool) {
 	for _, s := range b.shippers {
-		if e.wanted&s.bit != 0 && far(s) < e.position {
+		if e.wanted&s.bit != 0 && s.cursor < e.position {
 			bits |= s.bit
+			taking = taking || s.taken >= e.position
 		}
 	}
-	return bits
+	return bits, taking
 }
 
-// lose counts an event that sinks will not have; shown says that it was counted
-// as waiting for them. It is called with b.mu held.
-func (b *Outbox) lose(losers uint64, shown bool) {
-	if losers == 0 {
+// giveUp counts events as lost for sinks, which are bits by the position of the
+// event, and says so. It is called with b.mu held.
+func (b *Outbox) giveUp(given map[uint64]uint64, why string) {
+	if len(given) == 0 {
 		return
 	}
+	for position, losers := range given {
+		b.lose(position, losers)
+	}
+	b.tail.forget(given)
+	b.warnLost(why)
+}
+
+// lose counts an event that sinks, at least one, will not have. What was shown
+// to them was counted as waiting. It is called with b.mu held.
+func (b *Outbox) lose(position, losers uint64) {
 	b.stats.Lost++
 	for _, s := range b.shippers {
 		if losers&s.bit == 0 {
 			continue
 		}
 		s.stats.Lost++
-		if shown {
+		if position <= b.shown {
 			s.waiting = max(s.waiting-1, 0)
 		}
 	}

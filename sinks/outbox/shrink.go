@@ -9,10 +9,10 @@ import (
 )
 
 // shrink makes the outbox smaller than its bound again. What every sink has
-// goes first, oldest first, whatever absent sinks lack; then what no sink wants; then, severity by severity
-// from the lowest, the oldest events that some sink does not have. What the
-// ledger has not taken stays, and so does what is being delivered. It runs in
-// the committer, which writes to the newest segment.
+// goes first, oldest first, whatever absent sinks lack; then what no sink wants;
+// then, severity by severity from the lowest, the oldest events that some sink
+// does not have. What the ledger has not taken stays, and so does what is being
+// delivered. It runs in the committer, which writes to the newest segment.
 func (b *Outbox) shrink() {
 	b.dismiss()
 	b.trim()
@@ -64,8 +64,6 @@ type purge struct {
 	bytes []byte
 	gone  bool              // something is
 	given map[uint64]uint64 // the sinks, as bits, that lose an event, by its position
-	lost  []int             // events, by sink
-	total int               // events that any sink has lost
 }
 
 // rewrite writes a segment anew without what is needed no more, and without the
@@ -83,21 +81,7 @@ func (b *Outbox) rewrite(s *segment, severity uint8, excess int64) error {
 	if !p.gone {
 		return nil
 	}
-	if err := b.replace(s, p); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	b.stats.Lost += uint64(p.total) //nolint:gosec // G115: a count
-	for i, n := range p.lost {
-		sh := b.shippers[i]
-		sh.waiting = max(sh.waiting-n, 0)
-		sh.stats.Lost += uint64(n) //nolint:gosec // G115: a count
-	}
-	if p.total > 0 {
-		b.warnLost(fmt.Sprintf("it is full at %d MiB", b.opts.MaxBytes>>20))
-	}
-	b.mu.Unlock()
-	return nil
+	return b.replace(s, p)
 }
 
 func (b *Outbox) newPurge(s *segment, severity uint8, excess int64) *purge {
@@ -106,7 +90,7 @@ func (b *Outbox) newPurge(s *segment, severity uint8, excess int64) *purge {
 	p := &purge{
 		box: b, severity: severity, excess: excess, secured: b.secured(), ledger: b.ledger,
 		kept:  segment{first: s.first, last: s.first - 1, rewrote: s.rewrote + 1},
-		given: make(map[uint64]uint64), lost: make([]int, len(b.shippers)),
+		given: make(map[uint64]uint64),
 	}
 	for _, sh := range b.shippers {
 		until := sh.taken
@@ -138,13 +122,11 @@ func (p *purge) visit(r *record, _ int64) error {
 	var losers uint64
 	for i, s := range p.box.shippers {
 		if r.position > p.spared[i][1] && s.wants(&e) {
-			p.lost[i]++
 			losers |= s.bit
 		}
 	}
 	if losers != 0 {
 		p.given[r.position] = losers
-		p.total++
 	}
 	return nil
 }
@@ -192,7 +174,7 @@ func (b *Outbox) replace(s *segment, p *purge) error {
 	p.kept.size = int64(len(p.bytes))
 	p.kept.last = s.last // so that nobody waits for what is gone
 	*s = p.kept
-	b.tail.forget(p.given)
+	b.giveUp(p.given, fmt.Sprintf("it is full at %d MiB", b.opts.MaxBytes>>20))
 	return nil
 }
 
