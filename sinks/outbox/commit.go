@@ -108,9 +108,9 @@ func (c *committed) encode(b *Outbox) {
 // wanted returns a bit for each sink that wants an event.
 func (b *Outbox) wanted(e *event.Event) uint64 {
 	var bits uint64
-	for i, s := range b.shippers {
+	for _, s := range b.shippers {
 		if s.wants(e) {
-			bits |= 1 << i
+			bits |= s.bit
 		}
 	}
 	return bits
@@ -182,9 +182,9 @@ func (b *Outbox) show(list []entry) {
 		return
 	}
 	b.tail.add(list, b.durable)
-	for i, s := range b.shippers {
-		for j := range list {
-			if list[j].wanted&(1<<i) != 0 {
+	for _, s := range b.shippers {
+		for i := range list {
+			if list[i].wanted&s.bit != 0 {
 				s.waiting++
 			}
 		}
