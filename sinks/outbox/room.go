@@ -136,10 +136,11 @@ func (b *Outbox) kept() int64 {
 			needed = min(needed, s.cursor)
 		}
 	}
-	for _, s := range b.segments {
-		if s.last <= needed {
-			size -= s.size
+	for _, s := range b.segments { // nearly always the first is needed
+		if s.last > needed {
+			break
 		}
+		size -= s.size
 	}
 	return size
 }
