@@ -20,15 +20,6 @@ func (k *Sink) sendDatagrams(ctx context.Context, messages [][]byte) error {
 	if k.hangUp(time.Millisecond) != nil {
 		k.doubt = true
 	}
-	err := k.tryDatagrams(ctx, messages)
-	k.doubt = err != nil
-	if err == nil {
-		k.window.add(messages)
-	}
-	return err
-}
-
-func (k *Sink) tryDatagrams(ctx context.Context, messages [][]byte) error {
 	d := net.Dialer{Timeout: k.config.Timeout}
 	conn, err := d.DialContext(ctx, "udp", k.config.Address)
 	if err != nil {

@@ -178,16 +178,25 @@ func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusa
 	if len(messages) == 0 {
 		return refused, nil
 	}
-	var err error
-	if k.config.Protocol == "udp" {
-		err = k.sendDatagrams(ctx, messages)
-	} else {
-		err = k.sendStream(ctx, messages)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("syslog: %w", tlsconf.Explain(k.config.Address, err))
+	if err := k.send(ctx, messages); err != nil {
+		return nil, err
 	}
 	return refused, nil
+}
+
+// send sends messages, after the last ones where these may not have arrived.
+func (k *Sink) send(ctx context.Context, messages [][]byte) error {
+	by := k.sendStream
+	if k.config.Protocol == "udp" {
+		by = k.sendDatagrams
+	}
+	err := by(ctx, messages)
+	k.doubt = err != nil
+	if err != nil {
+		return fmt.Errorf("syslog: %w", tlsconf.Explain(k.config.Address, err))
+	}
+	k.window.add(messages)
+	return nil
 }
 
 // messages renders a batch.
@@ -230,11 +239,8 @@ func (k *Sink) message(e *event.Event) ([]byte, *sinks.Refusal) {
 func (k *Sink) sendStream(ctx context.Context, messages [][]byte) error {
 	err := k.tryStream(ctx, messages)
 	if err == nil {
-		k.doubt = false
-		k.window.add(messages)
 		return nil
 	}
-	k.doubt = true
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -310,15 +316,7 @@ func (k *Sink) drop() error {
 // whether it arrived.
 func (k *Sink) Check(ctx context.Context) error {
 	probe := &Sink{config: k.config, header: k.header, tls: k.tls}
-	m := k.header.test(time.Now())
-	send := probe.sendStream
-	if k.config.Protocol == "udp" {
-		send = probe.sendDatagrams
-	}
-	if err := errors.Join(send(ctx, [][]byte{m}), probe.Close()); err != nil {
-		return fmt.Errorf("syslog: %w", tlsconf.Explain(k.config.Address, err))
-	}
-	return nil
+	return errors.Join(probe.send(ctx, [][]byte{k.header.test(time.Now())}), probe.Close())
 }
 
 // Close ends the connection in order. What was delivered, but its receiver has
