@@ -133,21 +133,21 @@ func (s *Server) Stop() { s.signal(syscall.SIGTERM); <-s.done }
 // Pause stops the process where it is: it hangs. It waits until all of its threads
 // have stopped, which a busy machine takes a while for.
 func (s *Server) Pause() {
+	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
-	for end := time.Now().Add(wait); time.Now().Before(end) && !s.stopped(); time.Sleep(time.Millisecond) {
-	}
+	s.Eventually("it stops", s.stopped)
 }
 
-// stopped reports whether no thread of the process runs (proc(5)).
-func (s *Server) stopped() bool {
+// stopped says which thread of the process runs (proc(5)).
+func (s *Server) stopped() error {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid)) // the pattern is well formed
 	for _, path := range threads {
 		stat, _ := os.ReadFile(path) // a thread that has ended runs no more
 		if _, after, ok := strings.Cut(string(stat), ") "); ok && !strings.HasPrefix(after, "T") {
-			return false
+			return fmt.Errorf("%s: %s", path, stat)
 		}
 	}
-	return true
+	return nil
 }
 
 // Resume ends a Pause.
