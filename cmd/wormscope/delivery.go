@@ -237,16 +237,23 @@ func (d *delivery) drain(ctx context.Context, atMost time.Duration, show func(wa
 		return nil
 	}
 	stats := d.box.Stats()
-	var waiting []string
+	waiting := perSink(&stats, func(k *outbox.SinkStats) uint64 { return uint64(k.Waiting) }) //nolint:gosec // G115: never negative
+	if waiting == "" {
+		waiting = fmt.Sprintf("%d not yet on the disk", stats.Queued)
+	}
+	return errors.New("events were not delivered: " + waiting)
+}
+
+// perSink lists the sinks of which a count is not 0.
+func perSink(stats *outbox.Stats, count func(*outbox.SinkStats) uint64) string {
+	var list []string
 	for i := range stats.Sinks {
-		if k := &stats.Sinks[i]; k.Waiting > 0 {
-			waiting = append(waiting, fmt.Sprintf("%d for sink %s", k.Waiting, k.Name))
+		k := &stats.Sinks[i]
+		if n := count(k); n > 0 {
+			list = append(list, fmt.Sprintf("%d for sink %s", n, k.Name))
 		}
 	}
-	if len(waiting) == 0 {
-		waiting = []string{fmt.Sprintf("%d not yet on the disk", stats.Queued)}
-	}
-	return errors.New("events were not delivered: " + strings.Join(waiting, ", "))
+	return strings.Join(list, ", ")
 }
 
 // shortfall says which sinks lack events for good.
@@ -255,16 +262,11 @@ func (d *delivery) shortfall() error {
 		return nil
 	}
 	stats := d.box.Stats()
-	var lacking []string
-	for i := range stats.Sinks {
-		if k := &stats.Sinks[i]; k.Lost > 0 {
-			lacking = append(lacking, fmt.Sprintf("%d for sink %s", k.Lost, k.Name))
-		}
-	}
-	if len(lacking) == 0 {
+	lacking := perSink(&stats, func(k *outbox.SinkStats) uint64 { return k.Lost })
+	if lacking == "" {
 		return nil
 	}
-	return errors.New("events were given up: " + strings.Join(lacking, ", ") + ": replay the capture again when that works")
+	return errors.New("events were given up: " + lacking + ": replay the capture again when that works")
 }
 
 // describe fills in what the outbox knows.
