@@ -55,8 +55,7 @@ type liveRun struct {
 	memory   residentMemory
 	hangups  chan os.Signal
 
-	stateFailed time.Time // when the state folder was last seen to fail,
-	stateErrors uint64    // and how often
+	stateErrors uint64 // how often the state folder was seen to fail
 }
 
 func newLiveRun(s *settings, std streams) *liveRun {
@@ -146,7 +145,6 @@ func (l *liveRun) heed(now time.Time) {
 	}
 	if err := l.p.state.flush(); err != nil {
 		l.faults.note("state", err)
-		l.stateFailed = now
 		l.stateErrors++
 	}
 	if marks := l.p.state.freshMarks(); marks != nil {
@@ -159,7 +157,7 @@ func (l *liveRun) heed(now time.Time) {
 func (l *liveRun) publish(now time.Time) {
 	s := l.p.snapshot()
 	s.At, s.Started = now, l.started
-	s.StateFailed, s.StateErrors = l.stateFailed, l.stateErrors
+	s.StateErrors = l.stateErrors
 	for _, f := range l.source.Stats().Interfaces {
 		s.Interfaces = append(s.Interfaces, interfaceSnapshot{
 			Name: f.Name, Received: f.Received, Dropped: f.Dropped, Freezes: f.Freezes, Bytes: f.Bytes,
@@ -171,9 +169,12 @@ func (l *liveRun) publish(now time.Time) {
 	}
 	l.p.events.sinks.describe(s)
 	if before := l.board.snapshot(); before != nil {
-		s.EventsFailed = before.EventsFailed
+		s.EventsFailed, s.StateFailed = before.EventsFailed, before.StateFailed
 		if s.Events.Errors > before.Events.Errors {
 			s.EventsFailed = now
+		}
+		if s.StateErrors > before.StateErrors {
+			s.StateFailed = now
 		}
 	}
 	s.Memory = l.memory.read()

@@ -26,15 +26,14 @@ type snapshot struct {
 	WentBack   uint64 // times that frames became more than a second older than one before them
 	Interfaces []interfaceSnapshot
 
-	Alerts map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
-	Events sinks.FileStats       // of the event file
-	// EventsFailed is when a write of the event file was last seen to fail.
-	EventsFailed time.Time
-	StateFailed  time.Time       // when a write of the state folder was last seen to fail
-	StateErrors  uint64          // seconds in which it failed
-	Failed       uint64          // events that could not be written when they came; they may have been since
-	Hosts        map[string]int  // inside hosts by the word of their state
-	Outbox       *outboxSnapshot // what waits for sinks, nil where there are none
+	Alerts       map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
+	Events       sinks.FileStats       // of the event file
+	Failed       uint64                // events that could not be written when they came; they may have been since
+	EventsFailed time.Time             // when a write of the event file was last seen to fail
+	StateFailed  time.Time             // when a write of the state folder was last seen to fail
+	StateErrors  uint64                // seconds in which it failed
+	Hosts        map[string]int        // inside hosts by the word of their state
+	Outbox       *outboxSnapshot       // what waits for sinks, nil where there are none
 	// Tables are those of the detectors and of the ledger.
 	Tables []detect.Table
 
