@@ -209,19 +209,19 @@ func behind(path string) (folders []string) {
 	if err != nil {
 		return nil // as if there were no links: reading it will fail
 	}
-	for ; at != "/" && at != "."; at = filepath.Dir(at) {
-		if info, err := os.Lstat(at); err != nil || info.Mode()&os.ModeSymlink == 0 {
-			continue
+	for ; at != "/"; at = filepath.Dir(at) {
+		if _, err := os.Readlink(at); err != nil {
+			continue // no link
 		}
 		target, err := filepath.EvalSymlinks(at)
 		if err != nil {
 			continue
 		}
-		if folder := filepath.Dir(target); folder != "/" {
-			folders = append(folders, folder)
-		} else {
-			folders = append(folders, target)
+		folder := filepath.Dir(target)
+		if folder == "/" {
+			folder = target
 		}
+		folders = append(folders, folder)
 	}
 	return folders
 }
