@@ -27,6 +27,17 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
+// usagef makes a usageError.
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// streams are the standard streams that a command was given.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
 // report writes a line about the run to standard error, where an error of
 // writing has nowhere to go.
 func (s streams) report(format string, args ...any) {
@@ -49,6 +60,19 @@ func escaped(text string) string {
 	return b.String()
 }
 
+// joined returns the errors that are joined in one: each is a line of its own.
+func joined(err error) []error {
+	parts, ok := err.(interface{ Unwrap() []error })
+	if !ok || errors.Join(parts.Unwrap()...).Error() != err.Error() {
+		return []error{err}
+	}
+	var all []error
+	for _, part := range parts.Unwrap() {
+		all = append(all, joined(part)...)
+	}
+	return all
+}
+
 // distinct returns what errors that are joined say, each once: one fault is met
 // at several places.
 func distinct(err error) (lines []string) {
@@ -63,32 +87,8 @@ func distinct(err error) (lines []string) {
 // oneLine puts errors that are joined on one line.
 func oneLine(err error) string { return strings.Join(distinct(err), "; ") }
 
-// usagef makes a usageError.
-func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...)}
-}
-
-// streams are the standard streams that a command was given.
-type streams struct {
-	in       io.Reader
-	out, err io.Writer
-}
-
-// joined returns the errors that are joined in one: each is a line of its own.
-func joined(err error) []error {
-	parts, ok := err.(interface{ Unwrap() []error })
-	if !ok || errors.Join(parts.Unwrap()...).Error() != err.Error() {
-		return []error{err}
-	}
-	var all []error
-	for _, part := range parts.Unwrap() {
-		all = append(all, joined(part)...)
-	}
-	return all
-}
-
 // run is the whole program: it runs the command that args name and returns
-// the exit status. An error is one line on stderr.
+// the exit status. Each error is one line on stderr.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	std := streams{in: stdin, out: stdout, err: stderr}
 	root := newRoot(std)
