@@ -129,7 +129,7 @@ func (b *Outbox) unfit(e *entry, err error) {
 // the outbox is closed.
 func (b *Outbox) save(c *committed) bool {
 	for wait := b.opts.firstRetry; ; wait = min(2*wait, 8*b.opts.firstRetry) {
-		last := b.ends()
+		last := isClosed(b.closing)
 		err := b.write(c.bytes)
 		b.saved(err)
 		if err == nil {
@@ -141,16 +141,6 @@ func (b *Outbox) save(c *committed) bool {
 			return false
 		}
 		b.showFor(wait, c)
-	}
-}
-
-// ends reports whether the outbox is being closed.
-func (b *Outbox) ends() bool {
-	select {
-	case <-b.closing:
-		return true
-	default:
-		return false
 	}
 }
 

@@ -146,9 +146,11 @@ func (b *Outbox) kept() int64 {
 }
 
 // stopped reports whether Append should wait no more.
-func (b *Outbox) stopped() bool {
+func (b *Outbox) stopped() bool { return isClosed(b.opts.Stop) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-b.opts.Stop:
+	case <-c:
 		return true
 	default:
 		return false
