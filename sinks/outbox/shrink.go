@@ -19,14 +19,21 @@ func (b *Outbox) shrink() {
 	b.shrinkAt = b.durable + tailSize              // where nothing can go, trying takes time
 	target := b.opts.MaxBytes - b.opts.MaxBytes/16 // not for each event again
 	for severity := range 256 {
+		spared := false
 		for _, s := range b.holding(uint8(severity)) {
 			if b.size() <= b.opts.MaxBytes && severity == 0 || b.size() <= target {
 				return
 			}
-			if err := b.rewrite(s, uint8(severity), b.size()-target); err != nil {
+			p := b.newPurge(s, uint8(severity), b.size()-target)
+			if err := b.rewrite(s, p); err != nil {
 				b.warn("outbox: can't be made smaller: %v", err)
 				return
 			}
+			spared = spared || p.soon
+		}
+		if spared { // which can go in a moment: no reason to lose what matters more
+			b.shrinkAt = b.durable + batchEvents
+			return
 		}
 	}
 }
@@ -63,13 +70,13 @@ type purge struct {
 	kept  segment
 	bytes []byte
 	gone  bool              // something is
+	soon  bool              // something would be, but for a sink that will have it in a moment
 	given map[uint64]uint64 // the sinks, as bits, that lose an event, by its position
 }
 
 // rewrite writes a segment anew without what is needed no more, and without the
 // oldest records of a severity until so many bytes are gone.
-func (b *Outbox) rewrite(s *segment, severity uint8, excess int64) error {
-	p := b.newPurge(s, severity, excess)
+func (b *Outbox) rewrite(s *segment, p *purge) error {
 	f, err := b.medium.open(s.name())
 	if err != nil {
 		return err
@@ -131,10 +138,12 @@ func (p *purge) visit(r *record, _ int64) error {
 	return nil
 }
 
-// onItsWay reports whether a sink is delivering the record.
+// onItsWay reports whether a sink is delivering the record, or will have it in a
+// moment.
 func (p *purge) onItsWay(position uint64) bool {
 	for _, s := range p.spared {
 		if s[0] < position && position <= s[1] {
+			p.soon = p.soon || s[1] == everything
 			return true
 		}
 	}
