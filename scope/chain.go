@@ -39,6 +39,9 @@ type chain struct {
 	port  uint16
 	links []*link // by when they began
 	of    map[netip.Addr]*link
+
+	following int  // how many links may follow others
+	judged    bool // some of them did when the chain was judged last
 }
 
 // A link is an inside host that scans a port.
@@ -160,7 +163,7 @@ func (c *chain) place(addr netip.Addr, began int64) (since int64, news bool) {
 	}
 	since, k.began = min(began, k.began), began
 	if began == neverHappening {
-		k.followed(nil)
+		c.followed(k, nil)
 		delete(c.of, addr)
 		return since, true
 	}
@@ -170,7 +173,8 @@ func (c *chain) place(addr netip.Addr, began int64) (since int64, news bool) {
 }
 
 // followed notes whom a host may follow.
-func (k *link) followed(by []*link) {
+func (c *chain) followed(k *link, by []*link) {
+	c.following += min(len(by), 1) - min(len(k.by), 1)
 	for _, other := range k.by {
 		other.led--
 	}
@@ -208,13 +212,17 @@ func (l *Ledger) follow(k *link, c *chain) bool {
 	if slices.Equal(by, k.by) {
 		return false
 	}
-	k.followed(by)
+	c.followed(k, by)
 	return true
 }
 
 // judge finds the links that show a worm, and returns those for which that
 // changed, by when they began.
 func (c *chain) judge() (changed []*link) {
+	if c.following == 0 && !c.judged { // as nearly always, and links may be many
+		return nil
+	}
+	c.judged = c.following > 0
 	before := make([]bool, len(c.links))
 	trees := map[*link][]*link{} // who follows, by the root
 	for i, k := range c.links {  // leaders come before those who follow them
