@@ -41,7 +41,8 @@ type chain struct {
 	of    map[netip.Addr]*link
 
 	following int  // how many links may follow others
-	judged    bool // some of them did when the chain was judged last
+	answered  int  // how many look like servers
+	judged    bool // it was judged last time
 }
 
 // A link is an inside host that scans a port.
@@ -53,8 +54,13 @@ type link struct {
 	led   uint64  // how many may follow it
 	worm  bool    // the chain shows that it, too, spreads a worm
 
-	leader *link // whom it follows most likely, nil for nobody
-	root   *link // where that leads to in the end
+	answered bool // its scan looks like a server's that pushes to its clients
+
+	// What judge works with.
+	leader *link   // whom it follows most likely, nil for nobody
+	root   *link   // where that leads to in the end
+	tree   []*link // of a root, who follow it, by when they began
+	was    bool    // worm, when the chain was judged before
 }
 
 func (k *link) compare(other *link) int {
@@ -123,12 +129,12 @@ func (l *Ledger) rejoin(h *host, port uint16) (others []*host) {
 		c = &chain{port: port, of: map[netip.Addr]*link{}}
 		l.chains[port] = c
 	}
-	began, tried := h.scanOf(port)
-	since, changed := c.place(h.addr, began)
+	scan := h.scanOf(port)
+	since, changed := c.place(h.addr, scan.began)
 	k := c.of[h.addr]
 	if k != nil {
-		changed = l.follow(k, c) || k.tried != tried || changed
-		k.tried = tried
+		changed = c.describe(k, &scan) || changed
+		changed = l.follow(k, c) || changed
 	}
 	at, _ := slices.BinarySearchFunc(c.links, since, func(k *link, t int64) int { return cmp.Compare(k.began, t) })
 	for _, later := range c.links[at:] {
@@ -164,12 +170,25 @@ func (c *chain) place(addr netip.Addr, began int64) (since int64, news bool) {
 	since, k.began = min(began, k.began), began
 	if began == neverHappening {
 		c.followed(k, nil)
+		c.describe(k, &scanned{})
 		delete(c.of, addr)
 		return since, true
 	}
 	at, _ := slices.BinarySearchFunc(c.links, k, (*link).compare)
 	c.links = slices.Insert(c.links, at, k)
 	return since, true
+}
+
+// describe notes what a link's scan is like, and reports whether that is news.
+func (c *chain) describe(k *link, s *scanned) bool {
+	news := k.tried != s.tried || k.answered != s.answered
+	if k.answered != s.answered && s.answered {
+		c.answered++
+	} else if k.answered != s.answered {
+		c.answered--
+	}
+	k.tried, k.answered = s.tried, s.answered
+	return news
 }
 
 // followed notes whom a host may follow.
@@ -217,42 +236,48 @@ func (l *Ledger) follow(k *link, c *chain) bool {
 }
 
 // judge finds the links that show a worm, and returns those for which that
-// changed, by when they began.
+// changed, by when they began. That says something of those alone that look like
+// servers: where nobody does, as nearly always, links may be many.
 func (c *chain) judge() (changed []*link) {
-	if c.following == 0 && !c.judged { // as nearly always, and links may be many
+	matters := c.following > 0 && c.answered > 0
+	if !matters && !c.judged {
 		return nil
 	}
-	c.judged = c.following > 0
-	before := make([]bool, len(c.links))
-	trees := map[*link][]*link{} // who follows, by the root
-	for i, k := range c.links {  // leaders come before those who follow them
-		before[i], k.worm = k.worm, false
-		if k.findLeader(); k.leader != nil {
-			trees[k.root] = append(trees[k.root], k)
-		}
-	}
+	c.judged = matters
+	c.plant()
 	var best *link
-	for root, tree := range trees {
-		if !show(tree) {
-			delete(trees, root)
-		} else if best == nil || root.outdoes(best, 1) {
-			best = root
+	for _, k := range c.links {
+		if k.tree = shown(k.tree); len(k.tree) > 0 && (best == nil || k.outdoes(best, 1)) {
+			best = k
 		}
 	}
-	for root := range trees {
-		root.worm = !best.outdoes(root, chainRoot) // else it merely came by, too
+	for _, k := range c.links {
+		if len(k.tree) > 0 {
+			k.worm = !best.outdoes(k, chainRoot) // else it merely came by, too
+		}
 	}
-	for i, k := range c.links {
-		if k.worm != before[i] {
+	for _, k := range c.links {
+		if k.worm != k.was {
 			changed = append(changed, k)
 		}
 	}
 	return changed
 }
 
-// show marks those of a tree who show a worm, and reports whether anyone does.
-func show(tree []*link) bool {
-	shown, from, to := false, 0, 0
+// plant gathers who follow each root.
+func (c *chain) plant() {
+	for _, k := range c.links { // leaders come before those who follow them
+		k.was, k.worm, k.tree = k.worm, false, k.tree[:0]
+		if k.findLeader(); k.leader != nil {
+			k.root.tree = append(k.root.tree, k)
+		}
+	}
+}
+
+// shown marks those of a tree who show a worm, and returns the tree if anyone
+// does.
+func shown(tree []*link) []*link {
+	anyone, from, to := false, 0, 0
 	for _, k := range tree {
 		for tree[from].began < k.began-int64(chainSpan) {
 			from++
@@ -261,22 +286,32 @@ func show(tree []*link) bool {
 			to++
 		}
 		k.worm = uint64(to-from) >= max(chainLinks, max(k.tried, k.leader.tried)/chainShare)
-		shown = shown || k.worm
+		anyone = anyone || k.worm
 	}
-	return shown
+	if !anyone {
+		return tree[:0]
+	}
+	return tree
 }
 
-// scanOf returns when a host first scanned a port, neverHappening when it did
-// not or that is explained, and how many hosts it tried.
-func (h *host) scanOf(port uint16) (began int64, tried uint64) {
-	began = neverHappening
+// scanned is how a host scanned a port.
+type scanned struct {
+	began    int64  // neverHappening when it did not, or that is explained
+	tried    uint64 // hosts
+	answered bool   // as a server
+}
+
+// scanOf returns how a host scanned a port.
+func (h *host) scanOf(port uint16) scanned {
+	s := scanned{began: neverHappening}
 	for f := range h.all() {
 		if f.kind == kindScanning && f.port == port && !h.excused(f) {
-			began = min(began, f.first)
-			tried += f.count
+			s.began = min(s.began, f.first)
+			s.tried += f.count
+			s.answered = s.answered || f.answered
 		}
 	}
-	return began, tried
+	return s
 }
 
 // setChained says of the host's scans of a port whether others show them to be

@@ -17,6 +17,14 @@ func push(host string, targets uint64, when int) said {
 	return alertOf(a)
 }
 
+// sweeps is the n-th word of a scan that few answer.
+func sweeps(host string, n uint64, when int) said {
+	s := scan(host, "sequential", alert.Scan{Port: 445, Targets: 10 * n, Silent: 10 * n}, when+10, uint64(when)+10)
+	s.First, s.Seq, s.Count = at(when), int(n), 10*n
+	s.ID = alert.Identify(s.Rule, s.Host, s.First, "445")
+	return alertOf(s)
+}
+
 // tries are the first connections of a host to others.
 func tries(by string, when int, hosts ...string) []said {
 	list := make([]said, 0, len(hosts))
@@ -121,6 +129,10 @@ func TestChain(t *testing.T) {
 			passwords(a, ten, 400), tries(server, 380, b, c, d),
 			[]said{push(server, 120, 50), push(b, 60, 460), push(c, 60, 461), push(d, 60, 462)},
 		), sorted(append(ten, a, b, c, d)...)},
+		{"from those whom not all answer", one(
+			tries(a, 101, b), tries(b, 201, c), tries(c, 301, d),
+			[]said{sweeps(a, 1, 100), sweeps(b, 1, 200), sweeps(c, 1, 300), push(d, 60, 400)},
+		), []string{a, b, c, d}},
 		{"servers push to each other at the time", one(passwords(a, []string{b, c, d}, 100), servers(3, 400, 60)), []string{a, b, c, d}},
 	}
 	for _, tt := range tests {
@@ -132,6 +144,28 @@ func TestChain(t *testing.T) {
 			}
 			sameInAnyOrder(t, tt.said, 10)
 		})
+	}
+}
+
+// TestWordOfOneOfMany: where nobody looks like a server, however many hosts scan
+// after one another, a word about one of them costs what it costs among few.
+func TestWordOfOneOfMany(t *testing.T) {
+	cost := func(hosts int) float64 {
+		list := numbered("10.1.1", hosts)
+		var words []said
+		for i, h := range list {
+			words = append(words, tries(list[i/2], i*10-1, h)...)
+			words = append(words, sweeps(h, 1, i*10))
+		}
+		l, _ := ledgerOf(t, words)
+		n := uint64(1)
+		return testing.AllocsPerRun(20, func() {
+			n++
+			sweeps(list[hosts/2], n, hosts/2*10).to(l)
+		})
+	}
+	if few, many := cost(10), cost(250); many > few {
+		t.Errorf("%v allocations, and %v among few", many, few)
 	}
 }
 
