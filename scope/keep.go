@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"wormscope/detect/alert"
 	"wormscope/ioc"
 )
 
@@ -96,18 +95,17 @@ func (k *keeper) meet(a netip.Addr) {
 // look looks at what is known of a host for who resolves, where kill switches
 // lead to, and what is a sinkhole.
 func (k *keeper) look(h *host) {
-	for i := range h.facts {
-		f := &h.facts[i]
+	for f := range h.all() {
 		switch {
-		case f.alert == nil || f.by == nil:
-		case f.alert.Rule == alert.RuleDomain:
+		case f.by == nil:
+		case f.by.Type == ioc.Domain:
 			k.keep(f.peer, resolves)
-			if f.by.Class == ioc.KillSwitch || k.ledger.trust.EndsWorm(f.by.Value) {
+			if f.alert != nil && (f.by.Class == ioc.KillSwitch || k.ledger.trust.EndsWorm(f.by.Value)) {
 				for _, a := range f.alert.Evidence.DNS.Resolved {
 					k.keep(a, lifeline)
 				}
 			}
-		case f.alert.Rule == alert.RuleContact:
+		default:
 			who := f.peer
 			if !who.IsValid() { // about the address itself
 				who = h.addr

@@ -80,6 +80,25 @@ func TestForgedScanners(t *testing.T) {
 	}
 }
 
+// TestKeptThoughInBrief: what must not be blocked is known of contacts, too, that
+// are only kept in brief.
+func TestKeptThoughInBrief(t *testing.T) {
+	const lifeline = "198.51.100.30"
+	words := []said{alertOf(lookup("10.1.0.14", killSwitch, "NOERROR", 5, 5, lifeline))}
+	for i := range 60 {
+		called := &ioc.Indicator{Type: ioc.Address, Value: fmt.Sprintf("198.51.100.%d", i+1)}
+		words = append(words, alertOf(contact("10.1.0.15", called, 443, alert.Contact{State: "established", Initiator: "host"}, 10+i, uint64(10+i))))
+	}
+	d := trusting(t, scope.Trust{}, words...).Document(capture())
+	h := find(d, "10.1.0.15")
+	if !slices.ContainsFunc(h.Unlisted, func(m scope.MetIndicator) bool { return m.Peer == lifeline }) {
+		t.Fatal("it is listed")
+	}
+	if len(d.NeverBlock) != 1 || d.NeverBlock[0].IP != lifeline {
+		t.Errorf("%+v", d.NeverBlock)
+	}
+}
+
 // TestNobodyToBlock: where all that scan must not be blocked, that is the advice.
 func TestNobodyToBlock(t *testing.T) {
 	d := trusting(
