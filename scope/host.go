@@ -88,7 +88,7 @@ func (h *host) put(f *fact, room bool) bool {
 		return false
 	}
 	h.facts = append(h.facts, known)
-	return h.limit(f.kind, room)
+	return h.limit(room)
 }
 
 // same reports whether two facts are sightings of one, or words of one alert.

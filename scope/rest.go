@@ -11,9 +11,10 @@ import (
 	"wormscope/ioc"
 )
 
-// maxFacts is how many facts of one kind are kept whole about a host. Beyond it
-// the half that was seen latest stays, so that what a host does after a mark is
-// known, and of the others the strongest, the earliest of equals.
+// maxFacts is how many facts of one kind are kept whole about a host, of lookups
+// and of contacts so many each. Beyond it the half that was seen latest stays, so
+// that what a host does after a mark is known, and of the others the strongest,
+// the earliest of equals.
 const maxFacts = 32
 
 // maxBrief is how many more of one kind are kept in brief: without evidence and
@@ -30,12 +31,14 @@ type rest struct {
 	first, last int64  // of what was lost, Unix nanoseconds
 }
 
-// limit shortens a fact of a kind when there are too many, and reports whether
-// the newest, the last of the slice, is kept whole.
-func (h *host) limit(k kind, room bool) bool {
+// limit shortens a fact when there are too many like the newest, the last of the
+// slice, and reports whether that is kept whole. What weighs nothing when the
+// host turns out to be a resolver takes the room of nothing else.
+func (h *host) limit(room bool) bool {
 	at := make([]int, 0, maxFacts+1)
+	newest := &h.facts[len(h.facts)-1]
 	for i := range h.facts {
-		if h.facts[i].kind == k {
+		if f := &h.facts[i]; f.kind == newest.kind && f.viaDNS == newest.viaDNS {
 			at = append(at, i)
 		}
 	}

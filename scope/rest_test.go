@@ -44,6 +44,26 @@ func TestActsAfterAMarkAreKnown(t *testing.T) {
 	}
 }
 
+// TestLookupsHideNoContact: what a resolver asks for its clients, however much,
+// does not take the place of what it did itself.
+func TestLookupsHideNoContact(t *testing.T) {
+	const resolver = "10.1.0.53"
+	called := &ioc.Indicator{Type: ioc.Address, Value: "203.0.113.7"}
+	words := []said{
+		factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(resolver), Peer: addr("10.1.0.3"), Time: at(3)}),
+		alertOf(contact(resolver, called, 443, alert.Contact{State: "established", Initiator: "host"}, 5, 5)),
+	}
+	for i := range 60 {
+		asked := &ioc.Indicator{Type: ioc.Domain, Value: fmt.Sprintf("%d.example", i), Class: ioc.Sinkhole}
+		words = append(words, alertOf(lookup(resolver, asked, "NXDOMAIN", 10+i, uint64(10+i))))
+	}
+	d := trusting(t, scope.Trust{}, words...).Document(capture())
+	if h := find(d, resolver); h.State != scope.Suspected || h.LeftOut != 28 {
+		t.Errorf("%s, %d facts left out", h.State, h.LeftOut)
+	}
+	sameInAnyOrder(t, words, 10)
+}
+
 // TestTotals: facts that are not listed are counted, each once, in the
 // document and in words.
 func TestTotals(t *testing.T) {
