@@ -88,7 +88,8 @@ type Detector struct {
 	findings *lru.Table[findingKey, finding]
 	conns    *lru.Table[connKey, conn]
 	sweeps   *lru.Table[ioc.Match, sweep]
-	swept    *lru.Table[findingKey, struct{}]
+	begun    uint64                         // sweeps
+	swept    *lru.Table[findingKey, uint64] // the number of the sweep that the host was counted in
 	copies   *dup.Filter
 }
 
@@ -125,7 +126,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, resolver func(netip.
 		findings: lru.New[findingKey, finding](cfg.MaxFindings),
 		conns:    lru.New[connKey, conn](cfg.MaxConns),
 		sweeps:   lru.New[ioc.Match, sweep](maxSweeps),
-		swept:    lru.New[findingKey, struct{}](maxSwept),
+		swept:    lru.New[findingKey, uint64](maxSwept),
 		copies:   dup.New(copySize, copyWindow),
 	}
 }

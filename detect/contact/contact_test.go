@@ -3,6 +3,7 @@ package contact
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -375,6 +376,29 @@ func TestInboundSweep(t *testing.T) {
 	}
 	if b.Stats().Swept != 4980 {
 		t.Errorf("%+v", b.Stats())
+	}
+}
+
+// TestSweepAgain: an address that comes by once more after a while tries as many
+// hosts as before, and is one alert again.
+func TestSweepAgain(t *testing.T) {
+	b := newBench(t, Config{})
+	for range 3 {
+		for i := range 500 {
+			b.now -= second - ms
+			b.tcp(bad, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 445), syn, uint32(b.now), 0)
+		}
+		b.now += 3600 * second
+		b.Tick(b.now)
+	}
+	sweeps := slices.DeleteFunc(slices.Clone(b.alerts), func(a alert.Alert) bool { return a.Name != InboundSweep || a.Phase != alert.PhaseEnd })
+	if hosts := len(b.alerts) - len(sweeps); len(sweeps) != 3 || hosts > 140 {
+		t.Errorf("%d sweeps, %d other words", len(sweeps), hosts)
+	}
+	for _, a := range sweeps {
+		if n := a.Evidence.Contact.Hosts; n != 500 {
+			t.Errorf("a sweep of %d hosts", n)
+		}
 	}
 }
 

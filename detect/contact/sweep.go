@@ -12,11 +12,12 @@ import (
 
 // sweep is an address that tries hosts and does not get through.
 type sweep struct {
-	alert alert.Alert // of the address, once it is said
-	pace  alert.Pace
-	hosts uint64 // distinct ones, as far as the table of swept hosts reaches back
-	conns uint64
-	last  int64
+	alert  alert.Alert // of the address, once it is said
+	pace   alert.Pace
+	number uint64 // tells it from earlier ones, from 1
+	hosts  uint64 // distinct ones, as far as the table of swept hosts reaches back
+	conns  uint64
+	last   int64
 }
 
 // sweeping counts a host that an address tries and has not got through to, and
@@ -29,14 +30,19 @@ func (d *Detector) sweeping(key findingKey, k connKey, p *packet.Packet, isNew b
 			d.endSweep(d.sweeps.Oldest(), p.Time)
 		}
 		e = d.sweeps.Add(key.match)
+		d.begun++
+		e.Value.number = d.begun
 	}
 	v := &e.Value
 	v.last = max(v.last, p.Time)
 	d.sweeps.Touch(e)
-	if swept := d.swept.Get(key); swept != nil {
-		d.swept.Touch(swept)
-	} else {
-		d.swept.Add(key)
+	host := d.swept.Get(key)
+	if host == nil {
+		host = d.swept.Add(key)
+	}
+	d.swept.Touch(host)
+	if host.Value != v.number {
+		host.Value = v.number
 		v.hosts++
 	}
 	if v.hosts <= uint64(d.cfg.SweepAfter) { //nolint:gosec // a setting, positive
