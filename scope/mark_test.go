@@ -116,11 +116,40 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-func TestMarkSaysWhyTheStateChanged(t *testing.T) {
-	_, changes := marked(t, []said{alertOf(lookup("10.1.0.14", killSwitch, "NXDOMAIN", 61, 688))}, mark("10.1.0.14", scope.FalsePositive, 100))
-	last := changes[len(changes)-1]
-	if last.To != scope.Seen || last.Why != "an analyst marked it a false positive" {
-		t.Errorf("%+v", last)
+// TestWhyTheStateChanged: of what may have taken a suspicion back, that is told
+// which did.
+func TestWhyTheStateChanged(t *testing.T) {
+	const host = "10.1.0.53"
+	const marked, resolves = "an analyst marked it a false positive", "it is a DNS resolver and asks for its clients"
+	asks := func(when int) said { return alertOf(lookup(host, killSwitch, "NXDOMAIN", when, uint64(when))) }
+	scans := alertOf(scan(host, "sequential", alert.Scan{Port: 445, Targets: 30, Silent: 30}, 9, 9))
+	resolver := factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(host), Peer: addr("10.1.0.3"), Time: at(3)})
+	wrong, isolated := mark(host, scope.FalsePositive, 100), mark(host, scope.Isolated, 110)
+	for name, tt := range map[string]struct {
+		said  []said
+		marks []scope.Mark
+		then  []said
+		want  string
+	}{
+		"a host that asks":       {[]said{asks(61)}, []scope.Mark{wrong}, nil, marked},
+		"it is isolated, too":    {[]said{asks(61)}, []scope.Mark{isolated, wrong}, nil, marked},
+		"a resolver that scans":  {[]said{resolver, scans}, []scope.Mark{wrong}, nil, marked},
+		"a resolver":             {[]said{asks(61)}, nil, []said{resolver}, resolves},
+		"one that is isolated":   {[]said{asks(61)}, []scope.Mark{isolated}, []said{resolver}, resolves},
+		"it asks after the mark": {[]said{asks(61)}, []scope.Mark{wrong}, []said{asks(200), resolver}, resolves},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, changes := ledgerOf(t, tt.said)
+			for _, m := range tt.marks {
+				l.Mark(m)
+			}
+			for _, w := range tt.then {
+				w.to(l)
+			}
+			if last := (*changes)[len(*changes)-1]; last.To != scope.Seen || last.Why != tt.want {
+				t.Errorf("%+v, want %q", last, tt.want)
+			}
+		})
 	}
 }
 

@@ -108,14 +108,10 @@ func (l lookup) words() string {
 
 // why says in words what led to a verdict.
 func (h *host) why(from State, v verdict) string {
-	if v.state < from && h.resolver {
-		return "it is a DNS resolver and asks for its clients"
-	}
-	if v.state < from && slices.ContainsFunc(h.facts, asksOnBehalf) {
-		return "it asked on behalf of a client"
-	}
-	if v.state < from && len(h.marks) > 0 {
-		return "an analyst marked it " + h.marks[len(h.marks)-1].Kind.words()
+	if v.state < from {
+		if words := h.relief(from); words != "" {
+			return words
+		}
 	}
 	because := h.because(v.state)
 	if len(because) == 0 {
@@ -126,6 +122,24 @@ func (h *host) why(from State, v verdict) string {
 		told[i] = f.words()
 	}
 	return strings.Join(told, "; ")
+}
+
+// relief says why a host is no longer in a state: by what alone it would be if it
+// were not for that. Empty when it is for something else.
+func (h *host) relief(from State) string {
+	unmarked, client := *h, *h
+	unmarked.marks, client.resolver = nil, false
+	switch {
+	case unmarked.judge().state >= from:
+		explains := slices.DeleteFunc(slices.Clone(h.marks), func(m Mark) bool { return m.Kind == Isolated })
+		return "an analyst marked it " + explains[len(explains)-1].Kind.words()
+	case client.judge().state >= from:
+		return "it is a DNS resolver and asks for its clients"
+	case slices.ContainsFunc(h.facts, asksOnBehalf):
+		return "it asked on behalf of a client"
+	default:
+		return ""
+	}
 }
 
 // Predicate tells an alert as the predicate of a sentence about its host,
