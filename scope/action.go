@@ -46,7 +46,7 @@ func (d *Document) Actions() []Action {
 	infected := d.atLarge(Infected)
 	add(Isolate, infected, "Isolate the "+counted(infected, "infected host")+" now", "pull the cable or shut the switch port; do not reboot them")
 	serving := uint64(len(d.Serving()))
-	add(MoveService, serving, counted(serving, "host")+" of these "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
+	add(MoveService, serving, counted(serving, "infected or suspected host")+" "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
 	acting := uint64(len(d.ActingForOthers()))
 	add(LookBehind, acting, "Look behind the "+counted(acting, "allowed scanner or translator")+" that "+verb(acting, "looks", "look")+" infected or suspected", "it may be another host's doing")
 	suspected := d.atLarge(Suspected)

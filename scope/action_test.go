@@ -83,11 +83,11 @@ func TestIsolatedNeedNoIsolation(t *testing.T) {
 		marks         []scope.Mark
 		isolate, move string
 	}{
-		"neither":        {nil, "Isolate the 2 infected hosts now", "1 host of these serves others, as resolver or file server"},
-		"one":            {[]scope.Mark{mark(a, scope.Isolated, 50)}, "Isolate the 1 infected host now", "1 host of these serves others, as resolver or file server"},
+		"neither":        {nil, "Isolate the 2 infected hosts now", "1 infected or suspected host serves others, as resolver or file server"},
+		"one":            {[]scope.Mark{mark(a, scope.Isolated, 50)}, "Isolate the 1 infected host now", "1 infected or suspected host serves others, as resolver or file server"},
 		"the server":     {[]scope.Mark{mark(b, scope.Isolated, 50)}, "Isolate the 1 infected host now", ""},
 		"both":           {[]scope.Mark{mark(a, scope.Isolated, 50), mark(b, scope.Isolated, 50)}, "", ""},
-		"one is cleaned": {[]scope.Mark{mark(a, scope.Cleaned, 50)}, "Isolate the 1 infected host now", "1 host of these serves others, as resolver or file server"},
+		"one is cleaned": {[]scope.Mark{mark(a, scope.Cleaned, 50)}, "Isolate the 1 infected host now", "1 infected or suspected host serves others, as resolver or file server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, _ := marked(t, words, tt.marks...)

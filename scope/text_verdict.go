@@ -141,6 +141,10 @@ func (t *text) also() (also []string) {
 		}
 		exploited = 0
 	}
+	others := grouped(targeted) + " more"
+	if n.Infected+n.Suspected+n.Exploited+n.Attacked == 0 {
+		others = counted(targeted, "host")
+	}
 	if n := uint64(len(t.doc.Contradicted(Isolated))); n > 0 {
 		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
 	}
@@ -151,7 +155,7 @@ func (t *text) also() (also []string) {
 		also = append(also, grouped(exploited)+" more"+verb(exploited, " was", " were")+" EXPLOITED")
 	}
 	if targeted > 0 {
-		also = append(also, grouped(targeted)+" more"+verb(targeted, " was", " were")+" targeted")
+		also = append(also, others+verb(targeted, " was", " were")+" targeted")
 	}
 	if n.SMBExposed > 0 {
 		also = append(also, grouped(n.SMBExposed)+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")

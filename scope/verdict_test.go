@@ -26,12 +26,12 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"nothing", nil, nil, quiet},
 		{"answers the internet", []said{alertOf(exposed(host, 445, by, 1, true, 5, 5))}, nil, quiet},
-		{"scanned", []said{factOf(targeted(host, by, 5, 5))}, nil, quiet + ", 1 more was targeted"},
+		{"scanned", []said{factOf(targeted(host, by, 5, 5))}, nil, quiet + ", 1 host was targeted"},
 		{"checked, vulnerable", []said{fact(alert.FactVulnerable, "check")}, nil, quiet},
 		{"checked, patched", []said{fact(alert.FactPatched, "check")}, nil, quiet},
 		{"checked without a result", []said{fact(alert.FactPatchUnknown, "check")}, nil, quiet},
-		{"asked for the implant", []said{fact(alert.FactProbed, "ping")}, nil, quiet + ", 1 more was targeted"},
-		{"has no implant", []said{fact(alert.FactClean, "ping")}, nil, quiet + ", 1 more was targeted"},
+		{"asked for the implant", []said{fact(alert.FactProbed, "ping")}, nil, quiet + ", 1 host was targeted"},
+		{"has no implant", []said{fact(alert.FactClean, "ping")}, nil, quiet + ", 1 host was targeted"},
 		{"uses Tor", []said{alertOf(contact(host, relay, 443, alert.Contact{State: "established", Initiator: "host"}, 5, 5))}, nil, quiet},
 		{"attacked", []said{fact(alert.FactExploitAttempted, blue)}, nil, attacked},
 		{"exploited", []said{through}, nil, exploited},
@@ -72,7 +72,7 @@ func verdictOf(d *scope.Document) string {
 	first, also, _ := strings.Cut(strings.TrimSuffix(d.Verdict(), "."), ". Also: ")
 	told := []string{first}
 	for s := range strings.SplitSeq(also, ", ") {
-		if strings.Contains(s, " more w") {
+		if strings.Contains(s, " was ") || strings.Contains(s, " were ") {
 			told = append(told, s)
 		}
 	}
