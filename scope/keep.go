@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"wormscope/detect/alert"
 	"wormscope/ioc"
 )
 
@@ -118,13 +119,35 @@ func (k *keeper) look(h *host) {
 	}
 }
 
-// Kept returns why addresses must not be blocked, by address.
+// Kept returns why addresses must not be blocked, by address. Who resolves, and
+// where kill switches lead to, the facts tell, too: a document of an earlier
+// version says it there alone.
 func (d *Document) Kept() map[string]string {
-	why := make(map[string]string, len(d.NeverBlock))
+	why := map[string]string{}
+	for i := range d.Hosts {
+		for k := range d.Hosts[i].Facts {
+			d.Hosts[i].Facts[k].keep(why)
+		}
+	}
 	for _, k := range d.NeverBlock {
 		why[k.IP] = k.Reason
 	}
 	return why
+}
+
+// keep notes which addresses a lookup says must not be blocked.
+func (f *FactItem) keep(why map[string]string) {
+	if f.Rule != string(alert.RuleDomain) {
+		return
+	}
+	if why[f.Peer] == "" {
+		why[f.Peer] = resolves.String()
+	}
+	if f.Class == ioc.KillSwitch.String() {
+		for _, a := range f.Resolved {
+			why[a] = lifeline.String()
+		}
+	}
 }
 
 // ToBlock returns the outside scanners but for those that must not be blocked,

@@ -184,6 +184,17 @@ func containsWords(text, words string) bool {
 	return true
 }
 
+// TestDocumentWithoutNeverBlock: documents of earlier versions do not list whom
+// to keep; the facts tell.
+func TestDocumentWithoutNeverBlock(t *testing.T) {
+	d := document()
+	want := values(export.Block(d, guards()))
+	d.NeverBlock = nil
+	if diff := cmp.Diff(want, values(export.Block(d, guards()))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestIndicatorsBeyondFacts: what a host met beyond its listed facts is blocked,
 // and guarded, as the rest is; what is known no more is said.
 func TestIndicatorsBeyondFacts(t *testing.T) {
