@@ -117,9 +117,12 @@ func (f *fact) replace(by *fact) bool {
 	if by.seq <= f.seq {
 		return false
 	}
-	frames, acted := by.frames, min(by.acted, f.acted)
+	frames, acted := by.frames, f.acted
 	if len(frames) == 0 {
 		frames = f.frames
+	}
+	if by.kind != f.kind { // who was called upon has called itself
+		acted = by.alert.Time.UnixNano()
 	}
 	*f = *by
 	f.frames, f.acted = frames, acted
