@@ -60,6 +60,7 @@ type link struct {
 	leader *link   // whom it follows most likely, nil for nobody
 	root   *link   // where that leads to in the end
 	tree   []*link // of a root, who follow it, by when they began
+	shows  bool    // who follow it show a worm
 	was    bool    // worm, when the chain was judged before
 }
 
@@ -247,12 +248,12 @@ func (c *chain) judge() (changed []*link) {
 	c.plant()
 	var best *link
 	for _, k := range c.links {
-		if k.tree = shown(k.tree); len(k.tree) > 0 && (best == nil || k.outdoes(best, 1)) {
+		if k.shows = show(k.tree); k.shows && (best == nil || k.outdoes(best, 1)) {
 			best = k
 		}
 	}
 	for _, k := range c.links {
-		if len(k.tree) > 0 {
+		if k.shows {
 			k.worm = !best.outdoes(k, chainRoot) // else it merely came by, too
 		}
 	}
@@ -267,17 +268,20 @@ func (c *chain) judge() (changed []*link) {
 // plant gathers who follow each root.
 func (c *chain) plant() {
 	for _, k := range c.links { // leaders come before those who follow them
-		k.was, k.worm, k.tree = k.worm, false, k.tree[:0]
+		k.was, k.worm = k.worm, false
+		if len(k.tree) == 0 {
+			k.tree = nil // no root the last time: do not keep its room
+		}
+		k.tree = k.tree[:0]
 		if k.findLeader(); k.leader != nil {
 			k.root.tree = append(k.root.tree, k)
 		}
 	}
 }
 
-// shown marks those of a tree who show a worm, and returns the tree if anyone
-// does.
-func shown(tree []*link) []*link {
-	anyone, from, to := false, 0, 0
+// show marks those of a tree who show a worm, and reports whether anyone does.
+func show(tree []*link) bool {
+	shown, from, to := false, 0, 0
 	for _, k := range tree {
 		for tree[from].began < k.began-int64(chainSpan) {
 			from++
@@ -286,12 +290,9 @@ func shown(tree []*link) []*link {
 			to++
 		}
 		k.worm = uint64(to-from) >= max(chainLinks, max(k.tried, k.leader.tried)/chainShare)
-		anyone = anyone || k.worm
+		shown = shown || k.worm
 	}
-	if !anyone {
-		return tree[:0]
-	}
-	return tree
+	return shown
 }
 
 // scanned is how a host scanned a port.
