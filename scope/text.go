@@ -32,8 +32,8 @@ func WriteText(w io.Writer, d *Document) error {
 	t.hosts(Suspected, "SUSPECTED")
 	t.tree()
 	t.marks()
-	t.scanners("SCAN FROM INSIDE, nearly all answered: not suspected", t.doc.Internal)
-	t.scanners("OUTSIDE SCANNERS", t.doc.External)
+	t.scanners("SCAN FROM INSIDE, nearly all answered: not suspected", t.doc.Internal, nil)
+	t.scanners("OUTSIDE SCANNERS", t.doc.External, t.doc.Kept())
 	t.attacks()
 	t.targeted()
 	t.exposed()
@@ -156,13 +156,12 @@ func frameWords(n uint64, file string) string {
 	return fmt.Sprintf(" [frame"+tied+"%d of"+tied+"%s]", n, printable(file))
 }
 
-// scanners writes a list of scanners.
-func (t *text) scanners(title string, list []Scanner) {
+// scanners writes a list of scanners, and why some must not be blocked.
+func (t *text) scanners(title string, list []Scanner, kept map[string]string) {
 	if len(list) == 0 {
 		return
 	}
 	t.heading(fmt.Sprintf("%s (%s)", title, grouped(uint64(len(list)))))
-	kept := t.doc.Kept()
 	for i := range list[:min(len(list), textLines)] {
 		s := &list[i]
 		where := "many ports"
