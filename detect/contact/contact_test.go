@@ -218,6 +218,27 @@ func TestContacts(t *testing.T) {
 			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:445 0/0
 			update 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
 			end 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0`},
+		{"let in, then the host calls in vain", func(b *bench) {
+			from, to := ap("203.0.113.66:5555"), ap("10.0.0.9:80")
+			b.tcp(from, to, syn, 99, 0)
+			b.tcp(to, from, synAck, 499, 0)
+			b.tcp(from, to, ack, 100, 7)
+			b.tcp(us, bad, syn, 99, 0)
+			b.tcp(from, to, ack, 107, 7)
+		}, `
+			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:80 0/0
+			update 10.0.0.9 established by peer n=1 sev=50 203.0.113.66:5555>10.0.0.9:80 7/0
+			update 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/7
+			end 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/14`},
+		{"calls in vain, then lets in", func(b *bench) {
+			from, to := ap("203.0.113.66:5555"), ap("10.0.0.9:80")
+			b.tcp(us, bad, syn, 99, 0)
+			b.tcp(from, to, syn, 99, 0)
+			b.tcp(to, from, synAck, 499, 0)
+			b.tcp(from, to, ack, 100, 7)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0
+			end 10.0.0.9 attempted by host n=2 sev=75 10.0.0.9:40000>203.0.113.66:443 0/7`},
 		{"UDP, answered", func(b *bench) {
 			b.udp(us, bad, 5)
 			b.udp(bad, us, 50)
@@ -272,7 +293,8 @@ func TestContacts(t *testing.T) {
 			b.tcp(ap("10.0.0.53:999"), bad, syn, 1, 0)
 		}, `
 			start 10.0.0.53 attempted by host n=1 sev=10 10.0.0.53:999>203.0.113.66:53 5/0 behalf
-			end 10.0.0.53 attempted by host n=2 sev=75 10.0.0.53:999>203.0.113.66:53 5/0`},
+			update 10.0.0.53 attempted by host n=2 sev=75 10.0.0.53:999>203.0.113.66:443 5/0
+			end 10.0.0.53 attempted by host n=2 sev=75 10.0.0.53:999>203.0.113.66:443 5/0`},
 		{"ports used again", func(b *bench) {
 			b.tcp(us, bad, syn, 99, 0)
 			b.tcp(us, bad, syn, 5000, 0)

@@ -61,6 +61,7 @@ func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isN
 	}
 	v.contact.Refused = v.contact.Refused || ch.refused
 	v.contact.Answered = v.contact.Answered || c.answered()
+	forClients := v.names && k.peer.Port != domainPort && d.onBehalf(v) && !start
 	v.names = v.names && k.peer.Port == domainPort
 	if p.Src == k.host {
 		v.asks |= asksOf(p)
@@ -75,7 +76,7 @@ func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isN
 	if (isNew || start || ch.established) && len(v.alert.Frames) < maxFrames {
 		v.alert.Frames = append(v.alert.Frames, alert.FrameRef{File: p.File, Number: p.Number})
 	}
-	grown := v.raise(k, p, c)
+	grown := v.raise(k, p, c, forClients)
 	switch {
 	case start:
 		v.pace.Due(v.alert.Count, p.Time)
@@ -118,15 +119,21 @@ func (v *finding) origin(k connKey, p *packet.Packet, c *conn) {
 }
 
 // raise lets a connection say more about the host than those before it, and
-// reports whether it does.
-func (v *finding) raise(k connKey, p *packet.Packet, c *conn) bool {
-	if c.established && v.contact.State == attempted {
-		v.contact.State = established
-		v.origin(k, p, c)
-		return true
-	}
-	if c.says() <= v.began || v.contact.State == established && !c.established {
+// reports whether it does. What the host did itself comes before what was done to
+// it, and before what it did for clients, established or not.
+func (v *finding) raise(k connKey, p *packet.Packet, c *conn, forClients bool) bool {
+	own := c.says() >= hostGuessed
+	switch excused := v.began <= peerBegan || forClients; {
+	case own && excused:
+		v.contact.State = attempted
+	case c.says() <= peerBegan && v.began >= hostGuessed:
 		return false
+	case c.established && v.contact.State == attempted:
+	case c.says() <= v.began || v.contact.State == established && !c.established:
+		return false
+	}
+	if c.established {
+		v.contact.State = established
 	}
 	v.origin(k, p, c)
 	return true
@@ -150,7 +157,7 @@ func (d *Detector) say(v *finding, phase alert.Phase, now int64) {
 	}
 	evidence.Initiator = [...]string{"peer", "peer", "unknown", "host", "host"}[v.began]
 	evidence.TransportGuess = v.began != peerBegan && v.began != hostBegan
-	evidence.OnBehalf = v.names && (v.asks == iteratively || d.resolver(v.alert.Host))
+	evidence.OnBehalf = d.onBehalf(v)
 	a := v.alert
 	a.Phase, a.Time = phase, time.Unix(0, now).UTC()
 	a.Severity = d.severity(&a, &evidence)
@@ -158,6 +165,11 @@ func (d *Detector) say(v *finding, phase alert.Phase, now int64) {
 	a.Frames = slices.Clone(v.alert.Frames)
 	d.emit.Alert(a)
 	v.alert.Seq++
+}
+
+// onBehalf reports whether a host asked an address, as a name server, for clients.
+func (d *Detector) onBehalf(v *finding) bool {
+	return v.names && (v.asks == iteratively || d.resolver(v.alert.Host))
 }
 
 // severity says how much a contact matters.
