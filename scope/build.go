@@ -251,9 +251,7 @@ func (h *host) roles() []string {
 	if h.resolver {
 		roles = append(roles, "resolver")
 	}
-	if slices.ContainsFunc(h.facts, func(f fact) bool {
-		return f.kind == kindExposed && smbPort(f.port) && f.count >= fileServerFrom
-	}) {
+	if slices.ContainsFunc(h.facts, func(f fact) bool { return h.answersSMB(&f) && f.count >= fileServerFrom }) {
 		roles = append(roles, "file-server")
 	}
 	return roles
@@ -263,7 +261,7 @@ func (h *host) roles() []string {
 // outside.
 func (h *host) exposure() (smb, fromInternet bool) {
 	for i := range h.facts {
-		if f := &h.facts[i]; f.kind == kindExposed && smbPort(f.port) {
+		if f := &h.facts[i]; h.answersSMB(f) {
 			smb = true
 			fromInternet = fromInternet || f.outside
 		}

@@ -120,7 +120,8 @@ func (l *Ledger) mark(host netip.Addr, marks []Mark, now time.Time) {
 	l.reviewAll(others, now, alert.FrameRef{})
 }
 
-// excused reports whether a mark says that a fact counts no more.
+// excused reports whether a mark says that a fact counts no more. A port that is
+// open stays so until the host is made anew.
 func (h *host) excused(f *fact) bool {
 	for i := range h.marks {
 		at := h.marks[i].Time.UnixNano()
@@ -130,7 +131,7 @@ func (h *host) excused(f *fact) bool {
 				return true
 			}
 		case FalsePositive:
-			if f.first <= at {
+			if f.first <= at && f.kind != kindExposed {
 				return true
 			}
 		case Isolated:

@@ -264,6 +264,23 @@ func TestMarksAnew(t *testing.T) {
 	}
 }
 
+// TestOpenBeforeItWasCleaned: that a host answered on its SMB port before it was
+// made anew is nothing to act upon; an open port of a false positive is.
+func TestOpenBeforeItWasCleaned(t *testing.T) {
+	const host, by = "10.1.0.14", "203.0.113.9"
+	words := []said{alertOf(exposed(host, 445, by, 40, true, 10, 10)), factOf(targeted(host, by, 200, 20))}
+	for kind, open := range map[scope.MarkKind]bool{scope.Cleaned: false, scope.FalsePositive: true} {
+		d, _ := marked(t, words, mark(host, kind, 100))
+		h := find(d, host)
+		if told := strings.Contains(textOf(t, d), "ANSWER ON THE SMB PORT"); told != open || h.AnswersSMB() != open || len(h.Role) > 0 != open {
+			t.Errorf("%s: told %v, answers %v, roles %v", kind, told, h.AnswersSMB(), h.Role)
+		}
+		if (d.Totals.SMBExposed > 0) != open || (action(&d, scope.TakeOffInternet) != nil) != open {
+			t.Errorf("%s: %+v, %+v", kind, d.Totals, d.Actions())
+		}
+	}
+}
+
 func TestMarksOutliveTheirHosts(t *testing.T) {
 	l := scope.New(zones(t), scope.Options{MaxHosts: 1})
 	l.Mark(mark("10.1.0.14", scope.Isolated, 10))

@@ -211,14 +211,13 @@ func (h *host) because(s State) []*fact {
 
 // grounds looks for the facts that decide about a host.
 func (h *host) grounds() (g grounds) {
-	cleaned := h.cleaned()
 	for i := range h.facts {
 		f := &h.facts[i]
 		if fam := f.kind.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, g.strongest[fam]) {
 			g.strongest[fam] = f
 		}
 		switch {
-		case f.kind == kindExposed && smbPort(f.port) && f.last > cleaned && earlier(f, g.exposed):
+		case h.answersSMB(f) && earlier(f, g.exposed):
 			g.exposed = f
 		case f.kind.received() && h.weight(f) > 0 && earlier(f, g.targeted):
 			g.targeted = f
@@ -265,6 +264,12 @@ func (h *host) combine(g *grounds) (confidence float64, families int) {
 	}
 	// Rounded, so that .5 and .9 reach .95 in binary, too.
 	return math.Round((1-doubt)*1e6) / 1e6, families
+}
+
+// answersSMB reports whether a fact is that the host answers on an SMB port, and
+// has not been made anew since.
+func (h *host) answersSMB(f *fact) bool {
+	return f.kind == kindExposed && smbPort(f.port) && !h.excused(f)
 }
 
 // smbPort reports whether a port serves SMB: over TCP, or over NetBIOS.

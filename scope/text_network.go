@@ -159,13 +159,17 @@ func (t *text) patchWords() string {
 	return "; known: " + strings.Join(parts, ", ")
 }
 
+// AnswersSMB reports whether a host answers on port 445 or 139.
+func (h *HostEntry) AnswersSMB() bool { return h.smb() != nil }
+
 // smb returns the fact that a host answers on an SMB port, one that shows it
-// reached from outside rather than another; nil when it does not.
+// reached from outside rather than another; nil when it does not, or not since it
+// was made anew.
 func (h *HostEntry) smb() *FactItem {
 	var found *FactItem
 	for i := range h.Facts {
 		f := &h.Facts[i]
-		if f.Fact == kindExposed.String() && smbPort(f.Port) && (found == nil || f.Outside && !found.Outside) {
+		if f.Fact == kindExposed.String() && f.Confidence > 0 && smbPort(f.Port) && (found == nil || f.Outside && !found.Outside) {
 			found = f
 		}
 	}

@@ -159,7 +159,7 @@ func unpatched(doc *scope.Document) []addressList {
 	var vulnerable, outside, unknown []string
 	for i := range doc.Hosts {
 		h := &doc.Hosts[i]
-		switch smb := answersSMB(h); {
+		switch smb := h.AnswersSMB(); {
 		case h.Patch == "vulnerable":
 			vulnerable = append(vulnerable, h.IP)
 		case h.Patch == "patched" || !smb:
@@ -174,13 +174,6 @@ func unpatched(doc *scope.Document) []addressList {
 		listOf("Answer the internet on the SMB port, patch state unknown", outside),
 		listOf("Answer on the SMB port, patch state unknown", unknown),
 	}
-}
-
-// answersSMB reports whether a host answers on port 445 or 139.
-func answersSMB(h *scope.HostEntry) bool {
-	return slices.ContainsFunc(h.Facts, func(f scope.FactItem) bool {
-		return f.Fact == "exposed" && (f.Port == 445 || f.Port == 139)
-	})
 }
 
 // atLarge lists the hosts in a state that are not isolated.
