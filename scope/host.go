@@ -122,7 +122,7 @@ func (f *fact) replace(by *fact) bool {
 		frames = f.frames
 	}
 	if by.kind != f.kind { // who was called upon has called itself
-		acted = by.alert.Time.UnixNano()
+		acted = by.acted
 	}
 	*f = *by
 	f.frames, f.acted = frames, acted

@@ -218,6 +218,9 @@ func (l *Ledger) contact(a *alert.Alert) {
 	f := alerted(a, k, confidence)
 	f.peer, f.port = peer.Addr(), a.Resp.Port()
 	f.viaDNS = k == kindBeaconing && f.port == dnsPort
+	if k == kindBeaconing && !c.Called.IsZero() {
+		f.acted = c.Called.UnixNano()
+	}
 	f.alert, f.by = a, a.Indicator
 	l.record(a.Host, &f, a.Time, frameOf(a))
 }

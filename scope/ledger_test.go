@@ -66,13 +66,15 @@ func TestSinceItsOwnCall(t *testing.T) {
 	word := contact("10.1.0.14", badAddr, 443, alert.Contact{State: "attempted", Initiator: "peer"}, 10, 7)
 	own := word
 	own.Seq, own.Phase, own.Time, own.Last = 1, alert.PhaseUpdate, at(300), at(300)
-	own.Evidence.Contact = &alert.Contact{State: "established", Initiator: "host"}
+	own.Evidence.Contact = &alert.Contact{State: "established", Initiator: "host", Called: at(300)}
 	end := own
 	end.Seq, end.Phase, end.Time, end.Last = 2, alert.PhaseEnd, at(900), at(400)
-	l, _ := ledgerOf(t, []said{alertOf(word), alertOf(own), alertOf(end)})
-	h := find(l.Document(capture()), "10.1.0.14")
-	if h.State != scope.Suspected || !h.Since.Equal(at(300)) {
-		t.Errorf("%s since %v", h.State, h.Since)
+	for _, words := range [][]said{{alertOf(word), alertOf(own), alertOf(end)}, {alertOf(word), alertOf(end)}, {alertOf(end)}} {
+		l, _ := ledgerOf(t, words)
+		h := find(l.Document(capture()), "10.1.0.14")
+		if h.State != scope.Suspected || !h.Since.Equal(at(300)) {
+			t.Errorf("%d words: %s since %v", len(words), h.State, h.Since)
+		}
 	}
 }
 

@@ -325,6 +325,22 @@ func TestContacts(t *testing.T) {
 	}
 }
 
+// TestCalled: it is known since when the host itself calls.
+func TestCalled(t *testing.T) {
+	b := newBench(t, Config{})
+	b.tcp(ap("203.0.113.66:5555"), ap("10.0.0.9:445"), syn, 99, 0)
+	called := b.tcp(us, bad, syn, 99, 0).Time
+	b.tcp(bad, us, synAck, 499, 0)
+	b.tcp(us, bad, ack, 100, 0)
+	b.Close(b.now)
+	if c := b.alerts[0].Evidence.Contact; !c.Called.IsZero() {
+		t.Errorf("was called upon, and called at %v", c.Called)
+	}
+	if c := b.alerts[len(b.alerts)-1].Evidence.Contact; c.Called.UnixNano() != called {
+		t.Errorf("called at %v, want %v", c.Called.UnixNano(), called)
+	}
+}
+
 // TestCopiesCountOnce plays each contact with every packet twice, as a span
 // port mirrors routed traffic: only the time to live differs.
 func TestCopiesCountOnce(t *testing.T) {

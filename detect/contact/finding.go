@@ -111,6 +111,9 @@ func (d *Detector) begin(key findingKey, k connKey, p *packet.Packet, c *conn) *
 // origin takes a connection as the one that the alert shows.
 func (v *finding) origin(k connKey, p *packet.Packet, c *conn) {
 	v.began = c.says()
+	if v.began > peerBegan && v.contact.Called.IsZero() {
+		v.contact.Called = time.Unix(0, p.Time).UTC()
+	}
 	v.alert.Orig, v.alert.Resp = k.host.Netip(), k.peer.Netip()
 	if c.orig == peer {
 		v.alert.Orig, v.alert.Resp = k.peer.Netip(), k.host.Netip()
