@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/zap"
@@ -155,5 +157,43 @@ func again(t *testing.T, k *feedKeeper, s *settings, write func(name, text strin
 	}
 	if got := strings.Count(log.String(), "feed refused"); got != 2 {
 		t.Errorf("%d feeds refused the second time:\n%s", got, &log)
+	}
+}
+
+// TestWrongConfigurationChangesNothing: what an earlier hang-up brought stays, and
+// so does what the state folder remembers.
+func TestWrongConfigurationChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	var feeds []feedSetting
+	for _, name := range []string{"a", "b"} {
+		path := filepath.Join(dir, name+".txt")
+		if err := os.WriteFile(path, []byte(name+".example\nallowed.example\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		feeds = append(feeds, feedSetting{Path: path})
+	}
+	s := settings{Feeds: feeds[:1], Allow: allowSetting{Indicators: indicatorList{"allowed.example"}}}
+	l := newLiveRun(&s, streams{err: io.Discard})
+	var err error
+	if l.keeper, err = newFeedKeeper(t.Context(), &s, l.std); err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan error, 3) // nil: one with both feeds
+	next <- nil
+	read := func() (settings, error) { return settings{Feeds: feeds}, <-next }
+	ctx, cancel := context.WithCancel(t.Context())
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
+	defer cancel()
+	renew := make(chan renewal)
+	renewing.Go(func() { l.renewFeeds(ctx, renew, read) })
+	for _, wrong := range []error{nil, errors.New("a mistake")} {
+		next <- wrong
+		renew <- renewal{asked: true}
+		swap := <-l.swaps
+		close(swap.used)
+		if !has(swap.set, "a.example") || !has(swap.set, "b.example") || has(swap.set, "allowed.example") {
+			t.Errorf("after %v: %+v", wrong, swap.set.Counts())
+		}
 	}
 }

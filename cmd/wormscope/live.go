@@ -193,10 +193,6 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	status.serve(l.statusFailed)
-	feeds, err := newFeedKeeper(ctx, s, std)
-	if err != nil {
-		return err
-	}
 	out, err := openEvents(&s.Alerts, std.out, true)
 	if err != nil {
 		return err
@@ -210,6 +206,10 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
+	feeds, err := newFeedKeeper(ctx, s, std) // after the state, which may remember what is allowed
+	if err != nil {
+		return err
+	}
 	if err = l.prepare(feeds.set, out, keep); err != nil {
 		return err
 	}

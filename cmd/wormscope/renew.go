@@ -49,13 +49,17 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 				continue
 			}
 			l.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
-			s, err := read()
-			if err != nil {
+			use := l.keeper.s
+			if s, err := read(); err != nil {
 				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(outOfReach(err)))
-				s = given
+			} else {
+				l.tellFixed(&given, &s)
+				if s.Allow.Indicators == nil && given.Allow.Indicators == nil {
+					s.Allow.Indicators = l.s.Allow.Indicators // which the state folder remembers
+				}
+				use = &s
 			}
-			l.tellFixed(&given, &s)
-			l.renewOnce(ctx, &s)
+			l.renewOnce(ctx, use)
 			l.notify(daemon.SdNotifyReady)
 		}
 	}

@@ -66,10 +66,6 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	set, err := loadFeeds(ctx, s, std)
-	if err != nil {
-		return err
-	}
 	out, err := openEvents(&s.Alerts, std.out, false)
 	if err != nil {
 		return err
@@ -83,6 +79,10 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
+	set, err := loadFeeds(ctx, s, std) // after the state, which may remember what is allowed
+	if err != nil {
+		return err
+	}
 	out.sinks, err = openDelivery(s, keep, deliveryOptions{
 		stop: ctx.Done(), warn: func(line string) { std.report("warning: %s", line) },
 	})
