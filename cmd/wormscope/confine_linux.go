@@ -233,6 +233,7 @@ func (s *settings) writtenFolders() ([]string, error) {
 	for _, file := range []string{s.Alerts.File, s.Scope, s.Report} {
 		if file != "" && file != "-" {
 			all = append(all, filepath.Dir(file))
+			all = append(all, behind(file)...)
 		}
 	}
 	if s.State != "" {

@@ -94,3 +94,25 @@ func TestBehindLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkedOutputs: where the event file is a link, the folder that it leads to
+// is written to.
+func TestLinkedOutputs(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, data := filepath.Join(dir, "logs"), filepath.Join(dir, "data")
+	err = errors.Join(
+		os.Mkdir(logs, 0o755), os.Mkdir(data, 0o755), os.WriteFile(filepath.Join(data, "alerts.json"), nil, 0o644),
+		os.Symlink("../data/alerts.json", filepath.Join(logs, "alerts.json")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s settings
+	s.Alerts.File = filepath.Join(logs, "alerts.json")
+	if got, err := s.writtenFolders(); err != nil || !slices.Equal(got, []string{logs, data}) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
