@@ -213,12 +213,9 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 	if err = l.prepare(feeds.set, out, keep); err != nil {
 		return err
 	}
-	err = l.watch(ctx, feeds, read)
+	stopped := l.watch(ctx, feeds, read) // by a fault: what was found by then is told
 	feeds.release()
-	if err != nil {
-		return err
-	}
-	return l.conclude()
+	return errors.Join(l.conclude(stopped), stopped)
 }
 
 // open opens the interfaces and loads the kernel filter, which takes privileges.
@@ -261,8 +258,9 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 	return nil
 }
 
-// conclude ends what is open, and writes the last summary.
-func (l *liveRun) conclude() error {
+// conclude ends what is open, and writes the last summary. stopped is what ended
+// the run, nil where it was told to end.
+func (l *liveRun) conclude(stopped error) error {
 	if err := l.p.finish(); err != nil {
 		l.log.Warn("events", zap.Error(err))
 	}
@@ -273,7 +271,7 @@ func (l *liveRun) conclude() error {
 	l.publish(time.Now())
 	l.say()
 	seen := l.sight()
-	return l.p.conclude(l.s, &seen, nil, l.std)
+	return l.p.conclude(l.s, &seen, stopped, l.std)
 }
 
 // lastDelivery is how long sinks may take for what was found last. With a

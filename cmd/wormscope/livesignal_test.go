@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wormscope/internal/livetest"
 )
 
 // TestHangUpIsNotLost: what a hang-up asks for takes the place of what folders
@@ -114,5 +116,28 @@ func TestLinkedOutputs(t *testing.T) {
 	s.Alerts.File = filepath.Join(logs, "alerts.json")
 	if got, err := s.writtenFolders(); err != nil || !slices.Equal(got, []string{logs, data}) {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestLiveTellsAfterAFault: a run that can't go on tells what it found.
+func TestLiveTellsAfterAFault(t *testing.T) {
+	x := newTap(t)
+	s := startSensor(t, x.host, "--rings", "2")
+	x.send(t)
+	s.await("the look-up", `"action":"ioc-domain"`)
+	for n := 1; !strings.Contains(s.Output(), "was made anew"); n++ {
+		x.net.Replug(func() { logs(t, s, n, "the interface is gone") })
+		livetest.Eventually(t, "back, or the end", func() bool {
+			return strings.Count(s.Output(), "the interface is back") == n || strings.Contains(s.Output(), "was made anew")
+		})
+	}
+	if status := s.Wait(time.Minute); status != exitFail {
+		t.Errorf("exit status %d: %s", status, s.Output())
+	}
+	s.unfollow()
+	var doc document
+	unmarshal(t, slurp(s.scope), &doc)
+	if doc.Totals.Infected+doc.Totals.Suspected != 1 {
+		t.Errorf("the scope has %+v", doc.Totals)
 	}
 }
