@@ -89,7 +89,7 @@ func overLink(t *testing.T, fd int) {
 // running waits until the kernel has noticed that a link is up: what is sent
 // before that is lost.
 func running(name string) error {
-	const tries = 500
+	const tries = 6000 // a minute
 	for range tries {
 		ifi, err := net.InterfaceByName(name)
 		if err != nil || ifi.Flags&net.FlagRunning != 0 {

@@ -74,7 +74,7 @@ func TestLiveLibpcapDoesNotGoOnBlind(t *testing.T) {
 	x := newTap(t)
 	s := startSensor(t, x.host, "--libpcap")
 	x.net.Replug(func() { logs(t, s, 1, "the interface is gone") })
-	status := s.Wait(20 * time.Second)
+	status := s.Wait(time.Minute)
 	if status != exitFail || !strings.Contains(s.Output(), "mon0: the interface is back, but to capture from it anew takes the privileges of the start") {
 		t.Errorf("exit status %d: %s", status, s.Output())
 	}

@@ -107,7 +107,7 @@ func TestLiveGoesOnWithAFullDisk(t *testing.T) {
 	x := newTap(t)
 	dir := openDir(t)
 	p := x.failing(t, "/dev/full", filepath.Join(dir, "scope.json"), "no space left on device")
-	if status := p.Wait(20 * time.Second); status != exitFail {
+	if status := p.Wait(time.Minute); status != exitFail {
 		t.Errorf("exit status %d though events are lost: %s", status, p.Output())
 	}
 	var doc document
@@ -147,7 +147,7 @@ func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
 			t.Fatalf("no event came when the pipe was read: %v", err)
 		}
 	}
-	if status := p.Wait(20 * time.Second); status != exitOK {
+	if status := p.Wait(time.Minute); status != exitOK {
 		t.Errorf("exit status %d: %s", status, p.Output())
 	}
 }

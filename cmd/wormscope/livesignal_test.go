@@ -50,7 +50,7 @@ func TestLiveOutlivesHangUps(t *testing.T) {
 		s.Signal(syscall.SIGHUP)
 		time.Sleep(50 * time.Millisecond)
 	}
-	if status := s.Wait(30 * time.Second); status < 0 {
+	if status := s.Wait(time.Minute); status < 0 {
 		t.Errorf("a signal ended it: %s", s.Output())
 	}
 	s.unfollow()

@@ -44,7 +44,7 @@ func TestLiveOverload(t *testing.T) {
 		t.Fatalf("%d frames were sent, %d came", sent, came)
 	}
 	live.Signal(syscall.SIGTERM)
-	if status := live.Wait(30 * time.Second); status != exitOK {
+	if status := live.Wait(time.Minute); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, live.Output())
 	}
 	text, err := os.ReadFile(scope)

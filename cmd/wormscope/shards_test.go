@@ -72,7 +72,7 @@ func send(t *testing.T, p *testnet.Pair, name string, rate float64) (frames int6
 func (r *ringsRun) end(t *testing.T) {
 	t.Helper()
 	r.Signal(syscall.SIGTERM)
-	if status := r.Wait(30 * time.Second); status != exitOK {
+	if status := r.Wait(time.Minute); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, r.Output())
 	}
 }

@@ -166,7 +166,7 @@ func send(t *testing.T, port int, lines [][]byte) {
 	t.Helper()
 	var conn net.Conn
 	var err error
-	for range 200 {
+	for range 1200 { // a minute
 		if conn, err = net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			break
 		}
@@ -188,7 +188,7 @@ func send(t *testing.T, port int, lines [][]byte) {
 func await(t *testing.T, path string, count int) []parsed {
 	t.Helper()
 	var text []byte
-	for range 400 {
+	for range 1200 { // a minute
 		text, _ = os.ReadFile(path)
 		if bytes.Count(text, []byte("\n")) >= count {
 			break

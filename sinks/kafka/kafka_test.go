@@ -256,7 +256,7 @@ func rights(t *testing.T, c *kafkatest.Cluster, way Cluster) {
 	deny("secret", kafkago.ACLOperationTypeAll)
 	deny("readable", kafkago.ACLOperationTypeWrite)
 	denied := open(t, Config{Cluster: way, Topic: "secret", StateTopic: "readable", LedgerTopic: "open"})
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err := denied.Check(t.Context()); err != nil && strings.Contains(err.Error(), `"readable"`) {
 			break // all brokers heard of it
 		}
@@ -377,7 +377,7 @@ func TestStopped(t *testing.T) {
 	if _, err := s.Deliver(ctx, batch(100, 200)); err == nil {
 		t.Error("delivered to a process that does not run")
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %v to stop", took)
 	}
 	c.Resume(1)

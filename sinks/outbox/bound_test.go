@@ -62,6 +62,7 @@ func TestTheBoundHolds(t *testing.T) {
 				box.Append([]event.Event{severe(i, severity)})
 				if i%500 == 0 {
 					must(t, box.Sync())
+					livetest.Eventually(t, "it keeps up", func() bool { return len(there.numbers()) > i-tailSize/2 })
 				}
 			}
 			for len(there.numbers()) < n { // the test's own time limit ends it
@@ -212,7 +213,7 @@ func TestWaitsForRoom(t *testing.T) {
 // no more, and loses alone; one that is slow is waited for all the same.
 func TestLeavesWhoTakesNothing(t *testing.T) {
 	var told heard
-	o := Options{MaxBytes: 1 << 20, segmentSize: 64 << 10, Wait: 2 * time.Second, tellEvery: 50 * time.Millisecond, Warn: told.warn}
+	o := Options{MaxBytes: 1 << 20, segmentSize: 64 << 10, Wait: 5 * time.Second, tellEvery: 50 * time.Millisecond, Warn: told.warn}
 	slow, gone := &recorder{}, &recorder{instead: away}
 	slow.instead = func(_ context.Context, batch []event.Event) ([]sinks.Refusal, error) {
 		time.Sleep(5 * time.Millisecond)
