@@ -127,6 +127,44 @@ func TestWhatMattersWaitsForTheRest(t *testing.T) {
 	}
 }
 
+// TestStuckLedger: a ledger that takes nothing, as one that is damaged, does not
+// fill the disk; what it gets on with is kept for it.
+func TestStuckLedger(t *testing.T) {
+	var told heard
+	there := &recorder{}
+	const bound, lag = 1 << 20, 256 << 10
+	box := begin(t, Options{MaxBytes: bound, maxLag: lag, segmentSize: 64 << 10, Warn: told.warn}, Receiver{Name: "there", Sink: there})
+	box.Taken(0)
+	add := func(from, to int) (most int64) {
+		for i := from; i <= to; i++ {
+			box.Append([]event.Event{numbered(i)})
+			if i%100 == 0 {
+				drain(t, box)
+				must(t, box.Sync())
+				most = max(most, box.Stats().Bytes)
+			}
+		}
+		return most
+	}
+	n := 0
+	for box.Stats().Bytes <= bound {
+		add(n+1, n+100)
+		n += 100
+	}
+	left := func() bool { return told.has("the state takes nothing") }
+	if kept := box.eventsAfter(0); kept != n || left() {
+		t.Errorf("%d of %d are kept for a ledger, %q", kept, n, told.lines)
+	}
+	const more = 20_000
+	if most := add(n+1, n+more); most > 5<<20 || !left() { // it is looked at each 4096 events
+		t.Errorf("%d bytes, %q", most, told.lines)
+	}
+	check(t, "there", there.numbers(), n+more)
+	if s := box.Stats(); s.Lost > 0 {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
 // checkKept checks that what is missing is the oldest of low severity: but for
 // what was on its way to the sink.
 func checkKept(t *testing.T, got []int, n, lost int) {

@@ -42,6 +42,7 @@ type Options struct {
 	Warn func(line string)
 
 	segmentSize  int64         // 0: from MaxBytes
+	maxLag       int64         // bytes beyond MaxBytes for a ledger; 0: from MaxBytes
 	maxQueue     int           // 0 for maxQueue
 	firstRetry   time.Duration // 0 for firstRetry
 	tellEvery    time.Duration // 0 for a minute: how often is said what Append waits for
@@ -159,6 +160,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.segmentSize <= 0 {
 		o.segmentSize = min(max(o.MaxBytes/16, 1<<20), 16<<20)
+	}
+	if o.maxLag <= 0 {
+		o.maxLag = max(o.MaxBytes/4, 64<<20)
 	}
 	if o.maxQueue <= 0 {
 		o.maxQueue = maxQueue

@@ -36,6 +36,21 @@ func (b *Outbox) shrink() {
 			return
 		}
 	}
+	b.leaveLedger()
+}
+
+// leaveLedger keeps what is there no longer for a ledger that takes nothing: one
+// that gets on lags by far less.
+func (b *Outbox) leaveLedger() {
+	b.mu.Lock()
+	stuck := b.ledger < b.durable && b.total > b.opts.MaxBytes+b.opts.maxLag
+	if stuck {
+		b.ledger, b.shrinkAt = b.durable, 0
+	}
+	b.mu.Unlock()
+	if stuck {
+		b.warn("outbox: it is full at %d MiB, and the state takes nothing: what it has not taken is kept no longer, and is missing there after a crash", b.opts.MaxBytes>>20)
+	}
 }
 
 // size returns how many bytes all segments take.
