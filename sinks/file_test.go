@@ -434,6 +434,21 @@ func TestBackgroundErrorsAreReported(t *testing.T) {
 	}
 }
 
+// unsafe is a disk that packed bytes do not get to.
+type unsafe struct{ bytes.Buffer }
+
+var errPower = errors.New("the power failed")
+
+func (*unsafe) Sync() error { return errPower }
+
+// TestPackedIsOnTheDisk: a file is deleted only for a packed one that is safe.
+func TestPackedIsOnTheDisk(t *testing.T) {
+	var disk unsafe
+	if err := gzipOnto(&disk, strings.NewReader("event 1\n")); !errors.Is(err, errPower) || disk.Len() == 0 {
+		t.Errorf("%d bytes, %v", disk.Len(), err)
+	}
+}
+
 func TestManyWriters(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "events")

@@ -163,7 +163,19 @@ func gzipTo(path string, in io.Reader) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(gzipOnto(out, in), out.Close())
+}
+
+// gzipOnto packs what it reads, and waits until that is on the disk: the file that
+// it is of is deleted then.
+func gzipOnto(out interface {
+	io.Writer
+	Sync() error
+}, in io.Reader) error {
 	z := gzip.NewWriter(out)
-	_, err = io.Copy(z, in)
-	return errors.Join(err, z.Close(), out.Close())
+	_, err := io.Copy(z, in)
+	if err = errors.Join(err, z.Close()); err != nil {
+		return err
+	}
+	return out.Sync()
 }
