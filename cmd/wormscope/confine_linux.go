@@ -180,13 +180,14 @@ func systemFolders() []string {
 	}, behind("/etc/resolv.conf"), behind("/etc/hosts"), behind("/etc/nsswitch.conf"))
 }
 
-// readFolders returns the folders of the configuration and of the feeds.
+// readFolders returns the folders of the configuration, of what it names, and of
+// the feeds.
 func (s *settings) readFolders() []string {
-	all := append(s.HTTP.folders(), s.sinkFolders()...)
+	named := append(s.HTTP.files(), s.sinkFiles()...)
 	if s.configFile != "" {
-		all = append(all, filepath.Dir(s.configFile))
-		all = append(all, behind(s.configFile)...)
+		named = append(named, s.configFile)
 	}
+	var all []string
 	for i := range s.Feeds {
 		path := s.Feeds[i].Path
 		files, folder, err := feed.Files(path)
@@ -196,6 +197,9 @@ func (s *settings) readFolders() []string {
 				all = append(all, behind(file)...)
 			}
 		}
+		named = append(named, path)
+	}
+	for _, path := range named {
 		all = append(all, filepath.Dir(path))
 		all = append(all, behind(path)...)
 	}

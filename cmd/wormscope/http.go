@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -234,12 +233,12 @@ func (c *certificate) current() (*tls.Certificate, error) {
 	return c.loaded, nil
 }
 
-// folders returns the folders of what the server reads while it runs.
-func (v *httpSetting) folders() []string {
+// files returns what the server reads while it runs.
+func (v *httpSetting) files() []string {
 	if v.Listen == "" || v.Cert == "" {
 		return nil
 	}
-	return []string{filepath.Dir(v.Cert), filepath.Dir(v.Key)}
+	return []string{v.Cert, v.Key}
 }
 
 // statusHandler answers GET and HEAD of the three pages, from clients that

@@ -119,6 +119,33 @@ func TestLinkedOutputs(t *testing.T) {
 	}
 }
 
+// TestLinkedCertificates: what is read later may be a link, too.
+func TestLinkedCertificates(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(path string) string { return filepath.Join(dir, path) }
+	if err = errors.Join(os.Mkdir(in("conf"), 0o755), os.Mkdir(in("pki"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ca.pem", "cert.pem", "key.pem"} {
+		if err = errors.Join(os.WriteFile(in("pki/"+name), nil, 0o644), os.Symlink("../pki/"+name, in("conf/"+name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := &syslogKind{}
+	own.TLS.CA = in("conf/ca.pem")
+	for what, s := range map[string]settings{
+		"sink": {Sinks: []sinkSetting{{Type: "syslog", own: own}}},
+		"http": {HTTP: httpSetting{Listen: "1", Cert: in("conf/cert.pem"), Key: in("conf/key.pem")}},
+	} {
+		if got := s.readFolders(); !slices.Contains(got, in("conf")) || !slices.Contains(got, in("pki")) {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+}
+
 // TestLiveTellsAfterAFault: a run that can't go on tells what it found.
 func TestLiveTellsAfterAFault(t *testing.T) {
 	x := newTap(t)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -268,22 +267,21 @@ func (s *sinkSetting) wants() func(e *event.Event) bool {
 	}
 }
 
-// sinkFolders returns the folders of files that sinks read later: certificates
-// and passwords.
-func (s *settings) sinkFolders() []string {
+// sinkFiles returns the files that sinks read later: certificates and passwords.
+func (s *settings) sinkFiles() []string {
 	var all []string
 	for i := range s.Sinks {
 		_, keys := kindOf(s.Sinks[i].Type)
 		if keys == nil {
 			continue
 		}
-		all = append(all, fileFolders(reflect.ValueOf(s.Sinks[i].own).Elem())...)
+		all = append(all, filesOf(reflect.ValueOf(s.Sinks[i].own).Elem())...)
 	}
 	return all
 }
 
-// fileFolders returns the folders of the files that settings name.
-func fileFolders(v reflect.Value) []string {
+// filesOf returns the files that settings name.
+func filesOf(v reflect.Value) []string {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return nil
@@ -299,9 +297,9 @@ func fileFolders(v reflect.Value) []string {
 		f := v.Field(i)
 		switch {
 		case f.Kind() != reflect.String:
-			all = append(all, fileFolders(f)...)
+			all = append(all, filesOf(f)...)
 		case f.Len() > 0 && (name == "ca" || name == "cert" || name == "key" || strings.HasSuffix(name, "_file")):
-			all = append(all, filepath.Dir(f.String()))
+			all = append(all, f.String())
 		}
 	}
 	return all
