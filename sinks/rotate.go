@@ -166,12 +166,15 @@ func gzipTo(path string, in io.Reader) error {
 	return errors.Join(gzipOnto(out, in), out.Close())
 }
 
-// gzipOnto packs what it reads, and waits until that is on the disk: the file that
-// it is of is deleted then.
-func gzipOnto(out interface {
+// A synced writer says when what it took is on the disk.
+type synced interface {
 	io.Writer
 	Sync() error
-}, in io.Reader) error {
+}
+
+// gzipOnto packs what it reads, and waits until that is on the disk: the file that
+// it is of is deleted then.
+func gzipOnto(out synced, in io.Reader) error {
 	z := gzip.NewWriter(out)
 	_, err := io.Copy(z, in)
 	if err = errors.Join(err, z.Close()); err != nil {
