@@ -115,11 +115,11 @@ func (k *killSwitches) anchored(h uint64) []killSwitch {
 }
 
 // at reports whether the name of a record stands in a name at this place, at
-// label boundaries.
+// label boundaries, and not as what a list is asked about.
 func (n *names) at(name []byte, start int, r ref) bool {
 	want := n.arena.name(r)
 	end := start + len(want)
 	return start >= 0 && end <= len(name) && bytes.Equal(name[start:end], want) &&
 		(start == 0 || name[start-1] == '.' && !escaped(name, start-1)) &&
-		(end == len(name) || name[end] == '.')
+		(end == len(name) || name[end] == '.' && !isNameList(name[end+1:]))
 }

@@ -76,6 +76,13 @@ func TestName(t *testing.T) {
 		{"notevil-kill.example.corp.test", ""},
 		{"evil-kill.examples.corp.test", ""},
 		{`evil-kill.example\.corp.test`, ""},
+		{"evil-kill.example.multi.surbl.org", ""}, // a mail gateway asks whether it is listed
+		{"www.evil-kill.example.dbl.spamhaus.org", ""},
+		{"evil-kill.example.key.dbl.dq.spamhaus.net", ""},
+		{"evil-kill.example.http.00.s.sophosxl.net", ""},
+		{"evil-kill.example.dbl.corp.test", ""},
+		{"evil-kill.example.dblue.notspamhaus.org", "evil-kill.example"},
+		{"surbl.evil-kill.example.corp.test", "evil-kill.example"},
 		{"a.very.long.name.of.a.kill.switch.example.fritz.box", "a.very.long.name.of.a.kill.switch.example"},
 		{strings.Repeat("a.", 126) + "evil.example", "evil.example"},
 		{strings.Repeat("a", 5000), ""},
