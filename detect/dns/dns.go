@@ -40,6 +40,9 @@
 // tap does not see queries: anyone can send it. A known resolver is believed. Where an alias led to the
 // indicator, its query was not noted, and nothing is held against the answer.
 //
+// A zone that is transferred holds names that nobody asked for; they are not
+// looked up.
+//
 // Multicast DNS and LLMNR are not read: nobody resolves there for anyone.
 package dns
 

@@ -84,7 +84,7 @@ func (d *Detector) message(m *message) {
 	}
 	r.reset(m.time)
 	d.readQuestions()
-	if p.Response() || len(r.found) > 0 {
+	if len(r.found) > 0 || p.Response() && !d.transfers(m) {
 		d.readRecords()
 	}
 	if p.Fault() != dnsmsg.OK {
@@ -122,6 +122,17 @@ func (d *Detector) readQuestions() {
 	for n := min(d.parser.Questions, maxQuestions); n > 1 && d.parser.Question(&r.next); n-- {
 		d.lookAsked(&r.next)
 	}
+}
+
+// transfers reports whether an answer is a part of a zone (RFC 5936): that holds
+// names of which none was asked for. Only the first message of several need have
+// the question, and over TCP nothing else goes without.
+func (d *Detector) transfers(m *message) bool {
+	r := &d.reading
+	if !r.asked {
+		return m.proto == packet.ProtoTCP
+	}
+	return r.question.Type == dnsmsg.TypeAXFR || r.question.Type == dnsmsg.TypeIXFR
 }
 
 // readRecords looks up where aliases lead, and collects the addresses and the

@@ -18,6 +18,8 @@ const (
 	TypeOPT   Type = 41
 	TypeSVCB  Type = 64
 	TypeHTTPS Type = 65
+	TypeIXFR  Type = 251
+	TypeAXFR  Type = 252
 )
 
 // String returns the mnemonic of the types in common use, and TYPE and the
@@ -26,7 +28,7 @@ func (t Type) String() string {
 	names := [...]string{
 		TypeA: "A", 2: "NS", TypeCNAME: "CNAME", 6: "SOA", 10: "NULL", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT",
 		TypeAAAA: "AAAA", 33: "SRV", 35: "NAPTR", TypeDNAME: "DNAME", TypeOPT: "OPT", 43: "DS", 48: "DNSKEY",
-		TypeSVCB: "SVCB", TypeHTTPS: "HTTPS", 252: "AXFR", 255: "ANY",
+		TypeSVCB: "SVCB", TypeHTTPS: "HTTPS", TypeIXFR: "IXFR", TypeAXFR: "AXFR", 255: "ANY",
 	}
 	if int(t) < len(names) && names[t] != "" {
 		return names[t]
