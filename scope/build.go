@@ -72,7 +72,7 @@ func (c *Capture) summary() CaptureSummary {
 	return s
 }
 
-// warnings says what the ledger itself had to leave out.
+// warnings says what the ledger itself had to leave out, and whom it does not list.
 func (l *Ledger) warnings() []string {
 	var w []string
 	var gone, ill uint64
@@ -96,7 +96,7 @@ func (l *Ledger) warnings() []string {
 	if l.bordersLost > 0 {
 		w = append(w, fmt.Sprintf("closed borders: only the first %s findings are counted", grouped(maxBorders)))
 	}
-	return w
+	return append(w, l.askerWarnings()...)
 }
 
 // A judged host is one with the verdict about it.

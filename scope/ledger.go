@@ -54,6 +54,7 @@ type Ledger struct {
 	trust    Trust
 	// resolvers are those outside, at most maxResolvers.
 	resolvers map[netip.Addr]struct{}
+	askers    map[netip.Addr]struct{} // for a kill switch, that are not inside
 	borders   map[string]*alert.Alert // over closed borders, by alert id
 	// bordersLost counts words of alerts about borders that were not kept.
 	bordersLost uint64
@@ -87,6 +88,7 @@ func New(zones *zone.Map, o Options) *Ledger {
 		alone:     o.Alone,
 		trust:     o.Trust,
 		resolvers: make(map[netip.Addr]struct{}),
+		askers:    make(map[netip.Addr]struct{}),
 		hosts:     newTable(o.MaxHosts),
 		external:  newTable(o.MaxExternal),
 		attacks:   make(map[string]*alert.Alert),
@@ -181,6 +183,10 @@ func alerted(a *alert.Alert, k kind, confidence float64) fact {
 // domain notes that an inside host asked for an indicator name. What it asked
 // on behalf of a client says nothing of the host.
 func (l *Ledger) domain(a *alert.Alert) {
+	if !l.zones.Inside(a.Host) {
+		l.noteAsker(a)
+		return
+	}
 	f := alerted(a, kindBeaconing, rateIndicator(a.Indicator))
 	switch {
 	case a.Evidence.DNS.OnBehalf:
@@ -191,7 +197,7 @@ func (l *Ledger) domain(a *alert.Alert) {
 	f.peer, f.by = a.Evidence.DNS.Resolver, a.Indicator
 	f.viaDNS = true
 	f.alert = a
-	l.record(a.Host, &f, a.Time, frameOf(a))
+	l.keep(a.Host, &f, a.Time, frameOf(a))
 }
 
 // contact notes traffic with an indicator address. Only what the host began

@@ -1,0 +1,46 @@
+package scope_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"wormscope/detect/alert"
+)
+
+// TestAskersThatAreNotInside: a host that asked for a kill switch and is not
+// listed, since nobody said that its network is inside, is told of all the same.
+func TestAskersThatAreNotInside(t *testing.T) {
+	const host, other, resolver = "2001:db8:1::5", "2001:db8:1::7", "2001:db8:1::53"
+	asks := func(host string, change func(*alert.Alert)) said {
+		a := lookup(host, killSwitch, "NXDOMAIN", 5, 5)
+		a.Resp = netip.MustParseAddrPort("[2001:db8:1::53]:53")
+		change(&a)
+		return alertOf(a)
+	}
+	asIs := func(*alert.Alert) {}
+	const words = " as inside: say with --internal which addresses are yours"
+	for _, c := range []struct {
+		name string
+		said []said
+		want []string
+	}{
+		{"one", []said{asks(host, asIs)}, []string{host + " asked for a kill-switch name and does not count" + words}},
+		{"two", []said{asks(other, asIs), asks(host, asIs)}, []string{host + " and 1 other host asked for a kill-switch name and do not count" + words}},
+		{"inside", []said{asks("10.1.0.14", asIs)}, nil},
+		{"asks a server inside", []said{asks(host, func(a *alert.Alert) { a.Resp = netip.MustParseAddrPort("10.3.0.53:53") })}, nil},
+		{"for a client", []said{asks(host, func(a *alert.Alert) { a.Evidence.DNS.OnBehalf = true })}, nil},
+		{"never seen to ask", []said{asks(host, func(a *alert.Alert) { a.Evidence.DNS.Unasked = true })}, nil},
+		{"another name", []said{asks(host, func(a *alert.Alert) { a.Indicator = badName })}, nil},
+		{"a resolver", []said{asks(resolver, asIs), factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(resolver), Time: at(6)})}, nil},
+	} {
+		l, _ := ledgerOf(t, c.said)
+		var got []string
+		if d := l.Document(capture()); len(d.Capture.Warnings) > len(capture().Warnings) {
+			got = d.Capture.Warnings[len(capture().Warnings):]
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
