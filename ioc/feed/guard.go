@@ -3,6 +3,7 @@ package feed
 import (
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
@@ -91,7 +92,7 @@ func (g *guards) name(text string) (name string, exact bool, reason Reason) {
 	class := classify(name)
 	if class.foreign {
 		ascii, err := g.idna.ToASCII(name)
-		if err != nil {
+		if err != nil || !utf8.ValidString(name) { // what is no UTF-8 would become a name that nobody asks for
 			return "", false, reasonIDNA
 		}
 		name = strings.TrimSuffix(ascii, ".")

@@ -117,6 +117,7 @@ func TestRefused(t *testing.T) {
 		{`[a-z]{3}\.example`, "a character that no name has"},
 		{"evil*.example", "a character that no name has"},
 		{"evil\u0378.example", "not a valid internationalised name"},
+		{"caf\xe9.example", "not a valid internationalised name"}, // Latin-1
 		{"C91.196.152.28", "neither a name nor a valid address"},
 		{"evil.example.0x7f", "neither a name nor a valid address"},
 		{"192.0.2.1-192.0.2.9", "a range of addresses: write it as a network"},
