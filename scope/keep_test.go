@@ -115,17 +115,18 @@ func TestNobodyToBlock(t *testing.T) {
 // TestSweepAndScanAreOne: the targets of an indicator address that the scan
 // detector tells of, too, count once.
 func TestSweepAndScanAreOne(t *testing.T) {
-	sweep := contact("10.1.0.14", badAddr, 445, alert.Contact{State: "attempted", Initiator: "peer", Hosts: 50}, 5, 5)
+	sweep := contact("10.1.0.14", badAddr, 445, alert.Contact{State: "attempted", Initiator: "peer", Hosts: 50, HostsAnswered: 7}, 5, 5)
 	sweep.Host = addr(badAddr.Value)
 	scanned := alertOf(scan(badAddr.Value, "external", alert.Scan{Port: 445, Targets: 40}, 5, 5))
-	other := alertOf(scan(badAddr.Value, "external", alert.Scan{Port: 22, Targets: 30}, 5, 5))
+	other := alertOf(scan(badAddr.Value, "external", alert.Scan{Port: 22, Targets: 30, Answered: 9}, 5, 5))
 	for _, c := range []struct {
 		words []said
-		want  uint64
-	}{{[]said{alertOf(sweep)}, 50}, {[]said{alertOf(sweep), scanned}, 50}, {[]said{scanned, other, alertOf(sweep)}, 70}} {
+		want  uint64 // targets
+		some  uint64 // of them that answered
+	}{{[]said{alertOf(sweep)}, 50, 7}, {[]said{alertOf(sweep), scanned}, 50, 7}, {[]said{scanned, other, alertOf(sweep)}, 70, 9}} {
 		l, _ := ledgerOf(t, c.words)
-		if s := l.Document(capture()).External[0]; s.Targets != c.want || len(s.Alerts) != len(c.words) {
-			t.Errorf("%+v, want %d targets", s, c.want)
+		if s := l.Document(capture()).External[0]; s.Targets != c.want || s.Answered != c.some || len(s.Alerts) != len(c.words) {
+			t.Errorf("%+v, want %d targets, of which %d answered", s, c.want, c.some)
 		}
 	}
 }

@@ -71,19 +71,20 @@ func (h *host) scanner() Scanner {
 	s := newScanner(h)
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
 	reached := map[netip.Addr]bool{}
-	var swept uint64 // by connections, which may be a scan, too
+	var swept, answered uint64 // by connections, which may be a scan, too
 	for f := range h.all() {
 		switch {
 		case f.smb != nil:
 			reached[f.peer] = true
 			s.attacked(f)
 		case f.worded():
-			swept += s.told(f)
+			hosts, some := s.told(f)
+			swept, answered = swept+hosts, answered+some
 		}
 		s.show(f)
 	}
 	n := uint64(len(reached))
-	s.Targets, s.Answered = max(s.Targets, swept, n), max(s.Answered, n)
+	s.Targets, s.Answered = max(s.Targets, swept, n), max(s.Answered, answered, n)
 	s.finish(h.span())
 	return s
 }
@@ -120,8 +121,8 @@ func (s *Scanner) attacked(f *fact) {
 }
 
 // told takes what an alert tells of the scanner. Of an indicator address that
-// tried many hosts it returns how many.
-func (s *Scanner) told(f *fact) (swept uint64) {
+// tried many hosts it returns how many, and how many of them answered.
+func (s *Scanner) told(f *fact) (swept, answered uint64) {
 	a := f.alert
 	s.Alerts = append(s.Alerts, f.id)
 	port := a.Resp.Port()
@@ -131,13 +132,13 @@ func (s *Scanner) told(f *fact) (swept uint64) {
 		s.Ports = append(s.Ports, scan.Ports...)
 		port = scan.Port
 	} else {
-		swept = a.Evidence.Contact.Hosts
+		swept, answered = a.Evidence.Contact.Hosts, a.Evidence.Contact.HostsAnswered
 		s.Indicator = a.Indicator.Value
 	}
 	if port != 0 {
 		s.Ports = append(s.Ports, port)
 	}
-	return swept
+	return swept, answered
 }
 
 // attackList lists floods and distributed scans in the order of their time.

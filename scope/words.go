@@ -259,7 +259,7 @@ func contactWords(a *alert.Alert) string {
 	var s string
 	switch {
 	case c.Hosts > 0:
-		return "tried " + counted(c.Hosts, "host") + onPort(a.Resp.Port()) + " and got through to none" + source(a.Indicator)
+		return "tried " + counted(c.Hosts, "host") + onPort(a.Resp.Port()) + ", " + grouped(c.HostsAnswered) + " answered" + source(a.Indicator)
 	case c.Initiator == initiatorPeer:
 		return calledWords(a, peer)
 	case c.Initiator == initiatorUnknown:

@@ -175,6 +175,7 @@ type Contact struct {
 	TransportGuess bool   // originator and responder were guessed by port
 	OnBehalf       bool   // a resolver asked the address, as a name server, for a client
 	Hosts          uint64 // hosts that the address tried, when the alert is about the address itself, else 0
+	HostsAnswered  uint64 // those of them that answered
 	// Called is when the host first began a connection, or may have; zero where it
 	// did not.
 	Called time.Time

@@ -82,6 +82,7 @@ type stream struct {
 // change says what a packet tells.
 type change struct {
 	established bool // the contact is established from now on
+	answered    bool // the host answers a peer that began from now on
 	refused     bool
 	bytes       uint64 // new payload bytes
 }
@@ -99,7 +100,7 @@ func (c *conn) over(p *packet.Packet, from end) bool {
 // take takes the next packet of a connection.
 func (c *conn) take(p *packet.Packet, from end) change {
 	c.last = max(c.last, p.Time)
-	was := c.established
+	established, answered := c.established, c.answered()
 	var ch change
 	switch p.Proto {
 	case packet.ProtoTCP:
@@ -107,7 +108,8 @@ func (c *conn) take(p *packet.Packet, from end) change {
 	default:
 		ch.bytes = c.datagram(p, from)
 	}
-	ch.established = c.established && !was
+	ch.established = c.established && !established
+	ch.answered = c.answered() && !answered
 	return ch
 }
 

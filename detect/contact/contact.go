@@ -88,8 +88,8 @@ type Detector struct {
 	findings *lru.Table[findingKey, finding]
 	conns    *lru.Table[connKey, conn]
 	sweeps   *lru.Table[ioc.Match, sweep]
-	begun    uint64                         // sweeps
-	swept    *lru.Table[findingKey, uint64] // the number of the sweep that the host was counted in
+	begun    uint64 // sweeps
+	swept    *lru.Table[findingKey, trial]
 	copies   *dup.Filter
 }
 
@@ -126,7 +126,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, resolver func(netip.
 		findings: lru.New[findingKey, finding](cfg.MaxFindings),
 		conns:    lru.New[connKey, conn](cfg.MaxConns),
 		sweeps:   lru.New[ioc.Match, sweep](maxSweeps),
-		swept:    lru.New[findingKey, uint64](maxSwept),
+		swept:    lru.New[findingKey, trial](maxSwept),
 		copies:   dup.New(copySize, copyWindow),
 	}
 }

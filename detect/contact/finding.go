@@ -46,10 +46,14 @@ func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isN
 	key := findingKey{k.host.Addr.Netip(), m}
 	e := d.findings.Get(key)
 	start := e == nil
+	swept := start && c.passive() && d.sweeping(key, k, p, isNew)
+	if ch.answered {
+		d.sweepAnswered(key)
+	}
+	if swept {
+		return
+	}
 	if start {
-		if c.passive() && d.sweeping(key, k, p, isNew) {
-			return
-		}
 		e = d.begin(key, k, p, c)
 	}
 	v := &e.Value

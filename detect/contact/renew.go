@@ -18,7 +18,7 @@ func (d *Detector) SetIndicators(set *ioc.Set, now int64) {
 		k.match, ok = remap(k.match)
 		return k, ok
 	})
-	d.swept.Rekey(func(e *lru.Entry[findingKey, uint64]) (k findingKey, ok bool) {
+	d.swept.Rekey(func(e *lru.Entry[findingKey, trial]) (k findingKey, ok bool) {
 		k = e.Key
 		k.match, ok = remap(k.match)
 		return k, ok

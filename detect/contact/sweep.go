@@ -18,6 +18,14 @@ type sweep struct {
 	hosts  uint64 // distinct ones, as far as the table of swept hosts reaches back
 	conns  uint64
 	last   int64
+
+	answered uint64 // of hosts
+}
+
+// trial is what a host did that an address tried.
+type trial struct {
+	sweep    uint64 // the number of the latest sweep that it was counted in
+	answered bool   // then
 }
 
 // sweeping counts a host that an address tries and has not got through to, and
@@ -41,8 +49,8 @@ func (d *Detector) sweeping(key findingKey, k connKey, p *packet.Packet, isNew b
 		host = d.swept.Add(key)
 	}
 	d.swept.Touch(host)
-	if host.Value != v.number {
-		host.Value = v.number
+	if host.Value.sweep != v.number {
+		host.Value = trial{sweep: v.number}
 		v.hosts++
 	}
 	if v.hosts <= uint64(d.cfg.SweepAfter) { //nolint:gosec // a setting, positive
@@ -53,6 +61,16 @@ func (d *Detector) sweeping(key findingKey, k connKey, p *packet.Packet, isNew b
 	}
 	d.growSweep(v, key.match, k, p)
 	return true
+}
+
+// sweepAnswered notes that a host answered an address that tries hosts.
+func (d *Detector) sweepAnswered(key findingKey) {
+	swept, e := d.swept.Get(key), d.sweeps.Get(key.match)
+	if swept == nil || e == nil || swept.Value.sweep != e.Value.number || swept.Value.answered {
+		return
+	}
+	swept.Value.answered = true
+	e.Value.answered++
 }
 
 // growSweep raises or updates the alert about an address that tries many hosts.
@@ -83,7 +101,7 @@ func (d *Detector) saySweep(v *sweep, phase alert.Phase, now int64) {
 	a := v.alert
 	a.Phase, a.Time = phase, time.Unix(0, now).UTC()
 	a.Frames = slices.Clone(v.alert.Frames)
-	a.Evidence.Contact = &alert.Contact{State: attempted, Initiator: "peer", Hosts: v.hosts, Packets: v.conns}
+	a.Evidence.Contact = &alert.Contact{State: attempted, Initiator: "peer", Hosts: v.hosts, HostsAnswered: v.answered, Packets: v.conns}
 	d.emit.Alert(a)
 	v.alert.Seq++
 }

@@ -95,6 +95,7 @@ type Contact struct {
 	TransportGuess bool   `json:"transport_guess,omitempty"`
 	OnBehalf       bool   `json:"on_behalf,omitempty"`
 	Hosts          uint64 `json:"hosts,omitempty"`
+	HostsAnswered  uint64 `json:"hosts_answered,omitempty"`
 }
 
 // SMB is wormscope.smb.*: of a host that answers, or of what was done
@@ -199,7 +200,7 @@ func (o *Detail) evidence(a *alert.Alert) {
 		o.Contact = &Contact{
 			State: c.State, Initiator: c.Initiator, BytesOrig: c.BytesOrig, BytesResp: c.BytesResp,
 			Packets: c.Packets, Refused: c.Refused, TransportGuess: c.TransportGuess,
-			OnBehalf: c.OnBehalf, Hosts: c.Hosts,
+			OnBehalf: c.OnBehalf, Hosts: c.Hosts, HostsAnswered: c.HostsAnswered,
 		}
 	}
 	if x := e.Crossing; x != nil {
