@@ -18,8 +18,8 @@ func isNameList(zone []byte) bool {
 		"rfc-clueless.org", "scientificspam.net", "senderbase.org", "sophosxl.net", "spameatingmonkey.net",
 		"spamhaus.net", "spamhaus.org", "support-intelligence.net",
 	}
-	for from, end := 0, 0; from < len(zone); from = end + 1 {
-		end = labelEnd(zone, from)
+	for from := 0; from < len(zone); {
+		end := labelEnd(zone, from)
 		switch string(zone[from:end]) {
 		case "rbl", "dbl":
 			return true
@@ -29,6 +29,7 @@ func isNameList(zone []byte) bool {
 				return true
 			}
 		}
+		from = end + 1
 	}
 	return false
 }
