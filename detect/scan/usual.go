@@ -6,7 +6,7 @@ package scan
 type custom struct {
 	day     uint32 // that the counts are of, since the detector's beginning
 	sources uint32 // that tried two destinations or more
-	tried   uint32 // new destinations of these
+	tried   uint32 // new destinations of these, up to countsFor each
 	before  uint32 // tried by a source, on average, on the day before
 }
 
@@ -15,6 +15,9 @@ const (
 	fewSources = 5
 	// unusual is how many times as many as usual are too many.
 	unusual = 3
+	// countsFor is how many of its new destinations count of one source, so that
+	// those that scan at the same time do not make each other usual.
+	countsFor = 16
 )
 
 // note counts a new destination of a source.
@@ -31,15 +34,16 @@ func (c *custom) note(s *source, now tick) {
 		s.day, s.today = today, 0
 		c.sources++
 	}
-	s.today++
-	c.tried++
+	if s.today++; s.today <= countsFor {
+		c.tried++
+	}
 }
 
 // leave takes the day's counts of a source out that turned out to scan.
 func (c *custom) leave(s *source) {
 	if s.day == c.day && s.today > 0 {
 		c.sources--
-		c.tried -= s.today
+		c.tried -= min(s.today, countsFor)
 		s.day, s.today = s.day-1, 0
 	}
 }
@@ -62,7 +66,7 @@ func (c *custom) mean(less uint32) uint32 {
 func (c *custom) usual(s *source) uint32 {
 	less := uint32(0)
 	if s.day == c.day {
-		less = s.today
+		less = min(s.today, countsFor)
 	}
 	return max(c.mean(less), c.before)
 }
