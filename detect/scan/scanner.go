@@ -12,7 +12,7 @@ type scanner struct {
 }
 
 // sweepsEach is how many ports of a source get an alert each. Those after
-// share one.
+// share one, but for the ports of SMB, which matter most.
 const sweepsEach = 4
 
 // scanners holds them by address. They are asked for with every outcome, so

@@ -29,3 +29,19 @@ func TestSeveral(t *testing.T) {
 		t.Errorf("%d alerts about several ports", ends)
 	}
 }
+
+// TestSeveralSMB shows that who sweeps SMB after many other ports is told for it
+// as whoever begins with it.
+func TestSeveralSMB(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for _, p := range []uint16{22, 23, 135, 3389, 5985, 5986, 445} {
+		b.sweep(worm, "10.9.0.1", 30, p, time.Second, always(refused))
+	}
+	for _, a := range b.rec.starts() {
+		if a.Evidence.Scan.Port == 445 && a.Severity == alert.Critical {
+			return
+		}
+	}
+	t.Errorf("no critical alert about port 445: %v", summaries(b.rec.starts()))
+}
