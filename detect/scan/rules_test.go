@@ -304,15 +304,17 @@ func TestHalfDuplex(t *testing.T) {
 		b.engine.Close()
 		b.none()
 	})
-	t.Run("clients' half: a sweep", func(t *testing.T) {
-		b := newBed(t, Config{})
-		clientSide(b, 20)
-		b.sweep(worm, "10.7.0.1", 30, 445, 100*time.Millisecond, always(silent))
-		b.engine.Close()
-		if a := b.one(); a.Name != nameFanOut {
-			t.Errorf("%s, want fan-out", a.Name)
-		}
-	})
+	for _, src := range []string{worm, "198.51.100.7"} {
+		t.Run("clients' half: a sweep by "+src, func(t *testing.T) {
+			b := newBed(t, Config{})
+			clientSide(b, 20)
+			b.sweep(src, "10.7.0.1", 30, 445, 100*time.Millisecond, always(silent))
+			b.engine.Close()
+			if a := b.one(); a.Name != nameFanOut || a.Host != ad(src) {
+				t.Errorf("%s, want fan-out", summary(&a))
+			}
+		})
+	}
 	t.Run("a sweep is no evidence", func(t *testing.T) {
 		b := newBed(t, Config{})
 		b.sweep(worm, "10.7.0.1", 100, 445, time.Second, always(silent))
