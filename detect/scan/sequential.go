@@ -73,7 +73,7 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 		return false
 	}
 	// Many dead among very many is what a management server meets, too.
-	if (v.mixed() || s.dead*4 < s.tried) && max(n, s.burst) <= 2*s.most {
+	if (v.mixed() || s.dead*4 < s.tried) && max(n, s.recently(v)) <= 2*s.most {
 		return false
 	}
 	oldest := s.times[(s.tried-n)%keepTried]
@@ -88,6 +88,16 @@ func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
 		return middle.since(oldest) >= v.spread && now.since(middle) >= v.spread
 	}
 	return true
+}
+
+// recently returns how many new destinations there were that a volume is about:
+// in the present go, or for one of a day in all goes of today, for who scans may
+// pause between them.
+func (s *source) recently(v *volume) uint32 {
+	if v.within == day {
+		return max(s.burst, s.today)
+	}
+	return s.burst
 }
 
 // begin notes that a new destination is about to be counted: a new go, when

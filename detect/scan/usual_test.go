@@ -32,3 +32,19 @@ func TestUsualTogether(t *testing.T) {
 		t.Errorf("%d hosts were found, want %d: %v", len(found), hosts, summaries(b.rec.starts()))
 	}
 }
+
+// TestWaves lets a host go through a net in waves, each too small for the rules,
+// and most of which is answered: what it did in the wave before is no reason to let
+// it do the same again all day.
+func TestWaves(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for wave := range 4 {
+		b.sweep(worm, nth("10.9.0.1", 40*wave).String(), 39, 445, 1200*time.Millisecond, every(8, refused))
+		b.wait(15 * time.Minute)
+	}
+	b.engine.Close()
+	if a := b.one(); a.Name != nameSlow {
+		t.Errorf("%s, want slow", summary(&a))
+	}
+}
