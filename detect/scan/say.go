@@ -87,6 +87,7 @@ func (d *Detector) start(l *life, s *source, begin, now int64) {
 	}
 	s.life = place
 	if c := d.customs[s.key.port]; c != nil && s.key.kind == perPort {
+		s.learnDay()
 		c.leave(s)
 	}
 	for i := range s.nframes {

@@ -122,6 +122,14 @@ func (s *source) learn() {
 	}
 }
 
+// learnDay does the same with the day, when an alert is opened: so that it takes more
+// to open the next.
+func (s *source) learnDay() {
+	if s.failed*10 <= s.tried*3 {
+		s.most = max(s.most, s.today)
+	}
+}
+
 // restart sets the counts back, after so long a time that no rule looks back
 // beyond it, or after an alert was closed.
 func (s *source) restart() {

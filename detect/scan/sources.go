@@ -303,12 +303,16 @@ func (s *source) recent(d *Detector) span {
 		return all
 	}
 	run := span{tried: n, young: min(all.young, n), firstAt: d.timeOf(at(n - 1))}
+	s.sum(&run, min(n, keepTargets))
 	if n > keepTargets {
-		run.answered = all.answered - min(all.answered, all.tried-n)
-		run.refused, run.silent = all.refused, all.silent
-		return run
+		s.share(&run, &all)
 	}
-	for i := range n {
+	return run
+}
+
+// sum adds what the latest attempts came to.
+func (s *source) sum(run *span, latest uint32) {
+	for i := range latest {
 		switch s.came.at((s.tried - 1 - i) % keepTargets) {
 		case answered:
 			run.answered++
@@ -319,8 +323,29 @@ func (s *source) recent(d *Detector) span {
 		case open, unreached: // the latter is kept as refused
 		}
 	}
-	return run
 }
+
+// share adds what those of a run came to that are not among the latest. How many
+// of them failed is known of the present go; before, as many did as of all. What is
+// open is the run's.
+func (s *source) share(run, all *span) {
+	part, rest := run.tried-keepTargets, all.tried-keepTargets
+	open := all.open() - min(all.open(), keepTargets-run.answered-run.refused-run.silent)
+	refused := all.refused - min(all.refused, run.refused)
+	both := refused + all.silent - min(all.silent, run.silent)
+	failed := (both*part + rest/2) / rest
+	if run.tried <= s.burst {
+		failed = min(both, s.burstFailed-min(s.burstFailed, run.refused+run.silent))
+	}
+	failed = min(failed, part)
+	refused = (refused*failed + both/2) / max(both, 1)
+	run.refused += refused
+	run.silent += failed - refused
+	run.answered += part - min(part, failed+open)
+}
+
+// open returns how many have no outcome yet.
+func (r *span) open() uint32 { return r.tried - min(r.tried, r.answered+r.refused+r.silent) }
 
 // young returns how many of the new destinations were tried so lately that their
 // answers may be on the way.
