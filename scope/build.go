@@ -241,22 +241,6 @@ func frameList(refs []alert.FrameRef, files []string) (numbers []uint64, names [
 	return numbers, names
 }
 
-// fileServerFrom is how many clients a host serves on an SMB port before it
-// is taken for a file server.
-const fileServerFrom = 5
-
-// roles returns what the host is for, as far as it shows.
-func (h *host) roles() []string {
-	roles := []string{}
-	if h.resolver {
-		roles = append(roles, "resolver")
-	}
-	if slices.ContainsFunc(h.facts, func(f fact) bool { return h.answersSMB(&f) && f.count >= fileServerFrom }) {
-		roles = append(roles, "file-server")
-	}
-	return roles
-}
-
 // exposure reports whether the host answers on an SMB port, and whether to
 // outside.
 func (h *host) exposure() (smb, fromInternet bool) {

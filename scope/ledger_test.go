@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -132,6 +133,33 @@ func TestRoles(t *testing.T) {
 	}
 	if got := find(d, "10.3.0.21").Role; len(got) > 0 {
 		t.Errorf("roles %q, want none", got)
+	}
+}
+
+// TestWormsAreNoClients: in an outbreak each worm tries all hosts around it, which
+// makes no file servers of them; one that others used before is one still.
+func TestWormsAreNoClients(t *testing.T) {
+	const desk, server, many = "10.1.0.20", "10.3.0.20", "10.3.0.21"
+	words := []said{
+		alertOf(exposed(desk, 445, "10.1.0.100", 9, false, 90, 1)),
+		alertOf(exposed(server, 445, "10.1.0.100", 13, false, 90, 2)),
+		alertOf(exposed(many, 445, "10.1.0.100", 64, false, 90, 3)),
+	}
+	for i := range words {
+		words[i].alert.First = at(1)
+	}
+	for i := range 8 {
+		by := "10.1.0." + strconv.Itoa(100+i)
+		for k, host := range []string{desk, server, many} {
+			words = append(words, factOf(targeted(host, by, 20+i, uint64(10+3*i+k))))
+		}
+	}
+	l, _ := ledgerOf(t, words)
+	d := l.Document(capture())
+	for host, want := range map[string]bool{desk: false, server: true, many: true} {
+		if got := slices.Contains(find(d, host).Role, "file-server"); got != want {
+			t.Errorf("%s is a file server: %v", host, got)
+		}
 	}
 }
 

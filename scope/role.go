@@ -1,0 +1,44 @@
+package scope
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// fileServerFrom is how many clients a host serves on an SMB port before it
+// is taken for a file server; from maxClients on they are no more told apart.
+const (
+	fileServerFrom = 5
+	maxClients     = 64
+)
+
+// roles returns what the host is for, as far as it shows.
+func (h *host) roles() []string {
+	roles := []string{}
+	if h.resolver {
+		roles = append(roles, "resolver")
+	}
+	if slices.ContainsFunc(h.facts, h.servesFiles) {
+		roles = append(roles, "file-server")
+	}
+	return roles
+}
+
+// servesFiles reports whether a fact shows the clients of a file server. Who
+// tried the host as a scanner is none: in an outbreak every worm tries all hosts
+// around it.
+func (h *host) servesFiles(f fact) bool {
+	switch {
+	case !h.answersSMB(&f) || f.count < fileServerFrom:
+		return false
+	case f.count >= maxClients:
+		return true
+	}
+	scanners := map[netip.Addr]bool{}
+	for t := range h.all() {
+		if t.kind == kindTargeted && t.port == f.port && t.first <= f.last && t.last >= f.first {
+			scanners[t.peer] = true
+		}
+	}
+	return f.count >= fileServerFrom+uint64(len(scanners))
+}
