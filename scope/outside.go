@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
-// scanners lists the outside scanners: those that were answered first, then
-// those with the most targets.
+// scanners lists the outside scanners: those that attacked first, then those that
+// were answered, then those with the most targets.
 func (l *Ledger) scanners() []Scanner {
 	list := make([]Scanner, 0, l.external.index.used)
 	for h := range l.external.all() {
@@ -20,12 +21,25 @@ func (l *Ledger) scanners() []Scanner {
 
 func compareScanners(a, b Scanner) int {
 	return cmp.Or(
+		cmp.Compare(b.badness(), a.badness()),
 		cmp.Compare(b.Answered, a.Answered),
 		cmp.Compare(b.Targets, a.Targets),
 		a.First.Compare(b.First),
 		netip.MustParseAddr(a.IP).Compare(netip.MustParseAddr(b.IP)),
 	)
 }
+
+// badness is 1 for a scanner that attacked a host or had it run code, 0 for one
+// that only looked for whom it could.
+func (s *Scanner) badness() int {
+	if slices.ContainsFunc(s.Attacks, func(a string) bool { return !strings.HasSuffix(a, checkWord) }) {
+		return 1
+	}
+	return 0
+}
+
+// Deeds says what the scanner did over SMB, empty for nothing.
+func (s *Scanner) Deeds() string { return strings.Join(s.Attacks, ", ") }
 
 // scannersInside lists the inside hosts that scan, and are not suspected.
 func (l *Ledger) scannersInside() (list []Scanner) {

@@ -172,6 +172,9 @@ func (t *text) scanners(title string, list []Scanner, kept map[string]string) {
 		if s.Indicator != "" {
 			known = "; an indicator address"
 		}
+		if did := s.Deeds(); did != "" {
+			known += "; over SMB: " + printable(did)
+		}
 		if why := kept[s.IP]; why != "" {
 			known += "; never block it: " + why
 		}

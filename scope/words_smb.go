@@ -23,14 +23,21 @@ func (k kind) smbRule() alert.Rule {
 	}
 }
 
-// attackName names what an outside host did over SMB.
+// checkWord ends the names of what looks for hosts to attack.
+const checkWord = " check"
+
+// attackName names what an outside host did over SMB. Marks that others than
+// WannaCry send are those of a tool that checks.
 func (f *fact) attackName() string {
 	switch f.kind {
 	case kindChecking:
-		return f.smb.name + " check"
+		return f.smb.name + checkWord
 	case kindPayloadSent:
 		return f.smb.name + " payload"
 	case kindMark:
+		if f.confidence < sureMark {
+			return checkedPatch + checkWord
+		}
 		return "WannaCry"
 	default:
 		return f.smb.name

@@ -117,6 +117,9 @@ func (p *protection) scanner(l *builder, s *scope.Scanner) {
 	}
 	e := Entry{Addr: addr, Scans: s.Indicator == "", First: s.First, Last: s.Last}
 	e.Reason = "scans from outside: " + number(s.Targets) + " targets, " + number(s.Answered) + " answered"
+	if did := s.Deeds(); did != "" {
+		e.Reason += "; over SMB: " + oneLine(did)
+	}
 	l.add(e)
 }
 

@@ -90,6 +90,17 @@ func document() *scope.Document {
 	}
 }
 
+// TestAttackerReason: what an outside host attacked with is why it is blocked.
+func TestAttackerReason(t *testing.T) {
+	d := document()
+	d.External[0].Attacks = []string{"MS17-010 check", "EternalBlue"}
+	l := export.Block(d, guards())
+	at := slices.Index(values(l), d.External[0].IP)
+	if at < 0 || l.Entries[at].Reason != "scans from outside: 254 targets, 2 answered; over SMB: MS17-010 check, EternalBlue" {
+		t.Errorf("entry %d of %+v", at, l.Entries)
+	}
+}
+
 func guards() export.Guards {
 	g := export.Guards{Inside: func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 }}
 	g.Trust.KillSwitch = func(name string) bool { return strings.Contains(name, "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea") }

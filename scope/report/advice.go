@@ -217,7 +217,7 @@ func toBlock(doc *scope.Document) []addressList {
 	}
 	never := listOf("Never block", kept)
 	never.Warn = true
-	return []addressList{listOf("Outside scanners, those that got answers first", scannerList(block)), never}
+	return []addressList{listOf("Outside scanners, those that attacked or got answers first", scannerList(block)), never}
 }
 
 func scannerList(scanners []scope.Scanner) []string {

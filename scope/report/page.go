@@ -95,7 +95,7 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 		Marks: doc.Marks[:min(len(doc.Marks), staticRows)], Borders: doc.Borders[:min(len(doc.Borders), staticRows)],
 		Attacks: doc.Attacks[:min(len(doc.Attacks), staticRows)], AttacksMore: max(0, len(doc.Attacks)-staticRows),
 	}
-	p.scanners("Outside scanners", "Those that got answers first.", doc.External)
+	p.scanners("Outside scanners", "Those that attacked first, then those that got answers.", doc.External)
 	p.scanners("Scan from inside", "Nearly all answered, so that they are not suspected.", doc.Internal)
 	p.Verdict, p.Also, _ = strings.Cut(doc.Verdict(), " Also: ")
 	if p.Also != "" {
