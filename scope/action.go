@@ -23,6 +23,7 @@ const (
 	LookBehind                         // hosts that act for others
 	ExamineSuspected                   // hosts
 	ExamineExploited                   // hosts
+	ExamineAttacked                    // hosts
 	TakeOffInternet                    // hosts that answer it on the SMB port
 	ClosePorts                         // that the worm goes by
 	CloseBorders                       // that policy closes, and that do not hold
@@ -52,6 +53,7 @@ func (d *Document) Actions() []Action {
 	suspected := d.atLarge(Suspected)
 	add(ExamineSuspected, suspected, "Isolate or examine the "+counted(suspected, "suspected host"), "")
 	add(ExamineExploited, n.Exploited, "Examine the "+counted(n.Exploited, "exploited host"), "an exploit got through, and what it did may not show")
+	add(ExamineAttacked, n.Attacked, "Examine the "+counted(n.Attacked, "attacked host"), "of most exploits the capture can't show whether they got through")
 	add(TakeOffInternet, n.FromInternet, "Take "+counted(n.FromInternet, "host")+" off the internet at once", "the SMB port answers from outside")
 	if way.Any() {
 		add(ClosePorts, 1, "Close TCP "+way.Ports()+" between zones, and to and from the internet", "")

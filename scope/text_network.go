@@ -46,6 +46,14 @@ func (h *HostEntry) Exploited() bool {
 	})
 }
 
+// Attacked reports whether an exploit was tried on a host that shows no sign of
+// infection, and is not known to have got through.
+func (h *HostEntry) Attacked() bool {
+	return h.State == Targeted && !h.Exploited() && slices.ContainsFunc(h.Facts, func(f FactItem) bool {
+		return f.Fact == kindExploitAttempted.String() && f.Confidence > 0
+	})
+}
+
 // received tells what was tried on a host, the worst first, and how it is
 // patched.
 func (t *text) received(h *HostEntry) string {

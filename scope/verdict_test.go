@@ -62,6 +62,9 @@ func TestVerdict(t *testing.T) {
 			if asked := strings.Contains(text, "Examine the 1 exploited host:"); asked != strings.Contains(tt.want, "EXPLOITED") {
 				t.Errorf("asks to examine exploited hosts: %v\n%s", asked, text)
 			}
+			if asked := strings.Contains(text, "Examine the 1 attacked host:"); asked != (d.Totals.Attacked > 0) {
+				t.Errorf("asks to examine attacked hosts: %v\n%s", asked, text)
+			}
 		})
 	}
 }

@@ -98,6 +98,8 @@ func lists(doc *scope.Document, k scope.ActionKind) []addressList {
 		return []addressList{listOf("Suspected", atLarge(doc, scope.Suspected))}
 	case scope.ExamineExploited:
 		return []addressList{listOf("Exploited", hostsThat(doc, (*scope.HostEntry).Exploited))}
+	case scope.ExamineAttacked:
+		return []addressList{listOf("Attacked", hostsThat(doc, (*scope.HostEntry).Attacked))}
 	case scope.TakeOffInternet:
 		return []addressList{listOf("Answer the internet on the SMB port", hostsThat(doc, func(h *scope.HostEntry) bool { return h.FromInternet }))}
 	case scope.ClosePorts:
