@@ -25,6 +25,26 @@ func marked(t *testing.T, words []said, marks ...scope.Mark) (scope.Document, []
 	return l.Document(capture()), *changes
 }
 
+// TestCleanedIsNoMoreSaid: what was done to a host before it was cleaned is told
+// apart from what made it ill again, and who was cleaned is no stranger in the tree.
+func TestCleanedIsNoMoreSaid(t *testing.T) {
+	const host, earlier, later, next = "10.1.0.14", "10.1.0.15", "10.1.0.16", "10.1.0.17"
+	payload := func(to, by string, when int) said { return factOf(smbFact(alert.FactPayload, to, by, "", when)) }
+	again, _ := marked(t, []said{payload(host, earlier, 5), payload(host, later, 60)}, mark(host, scope.Cleaned, 50))
+	if text := textOf(t, again); !strings.Contains(text, "    - was sent a program through DoublePulsar by "+later+" ") || strings.Contains(text, "2 hosts twice") {
+		t.Errorf("ill again:\n%s", text)
+	}
+	for _, words := range [][]said{
+		{payload(host, earlier, 5), payload(next, host, 10)},
+		{payload(host, earlier, 5), payload(next, host, 10), alertOf(exposed(host, 445, next, 1, false, 60, 9))},
+	} {
+		well, _ := marked(t, words, mark(host, scope.Cleaned, 50))
+		if text := textOf(t, well); !strings.Contains(text, "  "+host+"  marked cleaned\n") {
+			t.Errorf("cleaned:\n%s", text)
+		}
+	}
+}
+
 func TestMarks(t *testing.T) {
 	const host = "10.1.0.14"
 	asked := alertOf(lookup(host, killSwitch, "NXDOMAIN", 61, 688))

@@ -20,7 +20,8 @@ type line struct {
 	total  *FactTotal // of all, where not all are listed; else nil
 }
 
-// lines gathers the facts about a host, in the order of their first.
+// lines gathers the facts about a host, in the order of their first: apart those
+// that speak against it, and those that do not, such as from before it was cleaned.
 func (h *HostEntry) lines() []line {
 	var list []line
 	for i := range h.Facts {
@@ -30,10 +31,10 @@ func (h *HostEntry) lines() []line {
 			continue
 		}
 		at := slices.IndexFunc(list, func(l line) bool {
-			return smb && l.smb && l.kind == k && (k == kindMark || l.first.Name == f.Name)
+			return smb && l.smb && l.kind == k && l.counts == f.Counts && (k == kindMark || l.first.Name == f.Name)
 		})
 		if at < 0 {
-			list = append(list, line{first: f, kind: k, smb: smb})
+			list = append(list, line{first: f, kind: k, smb: smb, counts: f.Counts})
 			at = len(list) - 1
 			if smb {
 				list[at].total = h.total(k, f.Name)
@@ -64,7 +65,6 @@ func smbKindNamed(word string) (kind, bool) {
 // add gathers one fact.
 func (l *line) add(f *FactItem) {
 	l.count += f.Count
-	l.counts = l.counts || f.Counts
 	if f.Peer != "" && !slices.Contains(l.peers, f.Peer) {
 		l.peers = append(l.peers, f.Peer)
 	}

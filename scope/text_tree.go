@@ -79,25 +79,32 @@ type branch struct {
 
 // root writes a host that nobody infected, and those below it.
 func (b *branch) root(ip string) {
-	words := "outside, or not known to be infected"
-	for i := range b.doc.Hosts {
-		if h := &b.doc.Hosts[i]; h.IP == ip {
-			words = "its own infection was not seen"
-			if h.PatientZero {
-				words = "patient-zero candidate: nobody is known to have infected it"
-			}
-			if h.Since != nil {
-				words += "; active since " + clock(*h.Since)
-			}
-			break
-		}
-	}
 	if b.left--; b.left < 0 {
 		b.skipped++
 	} else {
-		b.wrapped("  "+ip+"  ", words)
+		b.wrapped("  "+ip+"  ", b.rootWords(ip))
 	}
 	b.below(ip, "  ")
+}
+
+// rootWords says what is known of a host that infected others, and nobody it.
+func (b *branch) rootWords(ip string) string {
+	at := slices.IndexFunc(b.doc.Hosts, func(h HostEntry) bool { return h.IP == ip })
+	explained := slices.IndexFunc(b.doc.Marks, func(m MarkItem) bool { return m.IP == ip && m.Mark != Isolated })
+	switch {
+	case explained >= 0 && (at < 0 || b.doc.Hosts[at].State < Suspected):
+		return "marked " + b.doc.Marks[explained].Mark.words()
+	case at < 0:
+		return "outside, or not known to be infected"
+	}
+	h, words := &b.doc.Hosts[at], "its own infection was not seen"
+	if h.PatientZero {
+		words = "patient-zero candidate: nobody is known to have infected it"
+	}
+	if h.Since != nil {
+		words += "; active since " + clock(*h.Since)
+	}
+	return words
 }
 
 // below writes those that a host infected.
