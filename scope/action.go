@@ -28,7 +28,7 @@ const (
 	ClosePorts                         // that the worm goes by
 	CloseBorders                       // that policy closes, and that do not hold
 	BlockScanners                      // outside
-	ExamineScanners                    // inside, that nearly all answer
+	ExamineScanners                    // inside, that are not suspected
 	InstallPatch
 	KeepKillSwitch
 )

@@ -19,7 +19,8 @@ type Document struct {
 	// that hosts had to do with, that must not be blocked. Absent when there is none.
 	NeverBlock []Kept `json:"never_block,omitempty"`
 	// Internal are inside hosts that scan, and are not suspected for it: nearly all
-	// answered them, as when a server pushes to its clients. Absent when nobody does.
+	// answered them, as when a server pushes to its clients; and those that check
+	// others for MS17-010 or DoublePulsar. Absent when nobody does.
 	Internal []Scanner    `json:"internal,omitempty"`
 	Attacks  []Attack     `json:"attacks"` // floods and distributed scans
 	Matrix   []ZoneAttack `json:"matrix"`  // who attacked whom, by zone

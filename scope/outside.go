@@ -41,7 +41,8 @@ func (s *Scanner) badness() int {
 // Deeds says what the scanner did over SMB, empty for nothing.
 func (s *Scanner) Deeds() string { return strings.Join(s.Attacks, ", ") }
 
-// scannersInside lists the inside hosts that scan, and are not suspected.
+// scannersInside lists the inside hosts that scan, or look for hosts to attack, and
+// are not suspected.
 func (l *Ledger) scannersInside() (list []Scanner) {
 	for h := range l.hosts.all() {
 		if h.state >= Suspected {
@@ -55,11 +56,11 @@ func (l *Ledger) scannersInside() (list []Scanner) {
 	return list
 }
 
-// unexplainedScans returns the scans of an inside host that no analyst has
-// explained.
+// unexplainedScans returns the scans and checks of an inside host that no analyst
+// has explained.
 func (h *host) unexplainedScans() (scans []*fact) {
-	for i := range h.facts {
-		if f := &h.facts[i]; f.kind == kindScanning && h.weight(f) > 0 {
+	for f := range h.all() {
+		if f.kind.family() == scanning && f.worded() && h.weight(f) > 0 {
 			scans = append(scans, f)
 		}
 	}
@@ -70,12 +71,20 @@ func (h *host) unexplainedScans() (scans []*fact) {
 func (h *host) scannerInside(scans []*fact) Scanner {
 	s := newScanner(h)
 	slices.SortFunc(scans, compareFacts)
+	checked := map[netip.Addr]bool{}
 	first, last := scans[0].first, scans[0].last
 	for _, f := range scans {
 		last = max(last, f.last)
-		s.told(f)
+		if f.smb != nil {
+			checked[f.peer] = true
+			s.attacked(f)
+		} else {
+			s.told(f)
+		}
 		s.show(f)
 	}
+	n := uint64(len(checked))
+	s.Targets, s.Answered = max(s.Targets, n), max(s.Answered, n)
 	s.finish(first, last)
 	return s
 }

@@ -2,10 +2,12 @@ package scope_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"wormscope/detect/alert"
+	"wormscope/scope"
 )
 
 // TestAttackersFirst: of those outside the ones that attacked come first, however
@@ -34,4 +36,30 @@ func TestAttackersFirst(t *testing.T) {
 		t.Errorf("not told:\n%s", text)
 	}
 	sameInAnyOrder(t, words, 10)
+}
+
+// TestCheckersInside: who checks others for MS17-010 from inside, and does nothing
+// that makes it suspected, is told, unless that is explained.
+func TestCheckersInside(t *testing.T) {
+	const checker, worm = "10.1.0.14", "10.1.0.15"
+	var words []said
+	for i := range 40 {
+		host := "10.2.0." + strconv.Itoa(i+1)
+		words = append(words, factOf(smbFact(alert.FactPatched, host, checker, "check", i+1)))
+	}
+	words = append(words, facts(
+		smbFact(alert.FactVulnerable, "10.2.0.1", worm, "check", 50), smbFact(alert.FactExploitSent, worm, "10.2.0.1", blue, 51),
+	)...)
+	d, _ := marked(t, words)
+	if len(d.Internal) != 1 || d.Internal[0].IP != checker || d.Internal[0].Targets != 40 || d.Internal[0].Deeds() != "MS17-010 check" {
+		t.Fatalf("inside scanners %+v", d.Internal)
+	}
+	if !strings.Contains(d.Verdict(), "1 other inside host scans or checks others") || action(&d, scope.ExamineScanners) == nil {
+		t.Errorf("%s\n%+v", d.Verdict(), d.Actions())
+	}
+	sameInAnyOrder(t, words, 10)
+	explained, _ := marked(t, words, mark(checker, scope.FalsePositive, 60))
+	if len(explained.Internal) != 0 {
+		t.Errorf("explained: %+v", explained.Internal)
+	}
 }

@@ -32,7 +32,7 @@ func WriteText(w io.Writer, d *Document) error {
 	t.hosts(Suspected, "SUSPECTED")
 	t.tree()
 	t.marks()
-	t.scanners("SCAN FROM INSIDE, nearly all answered: not suspected", t.doc.Internal, nil)
+	t.scanners("SCAN OR CHECK FROM INSIDE, not suspected", t.doc.Internal, nil)
 	t.scanners("OUTSIDE SCANNERS", t.doc.External, t.doc.Kept())
 	t.attacks()
 	t.targeted()

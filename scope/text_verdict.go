@@ -164,7 +164,7 @@ func (t *text) also() (also []string) {
 		also = append(also, grouped(n.FromInternet)+" of these to the internet")
 	}
 	if n := uint64(len(t.doc.Internal)); n > 0 {
-		also = append(also, counted(n, "other inside host")+verb(n, " scans", " scan"))
+		also = append(also, counted(n, "other inside host")+verb(n, " scans or checks others", " scan or check others"))
 	}
 	if n.External > 0 {
 		also = append(also, counted(n.External, "outside scanner"))

@@ -78,7 +78,7 @@ var reasons = map[scope.ActionKind]string{ //nolint:gochecknoglobals // a table
 	scope.ExamineSuspected: "Isolate those that can be spared until they are examined: their own acts look like a worm's, the proof is missing.",
 	scope.ExamineExploited: "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
 	scope.ClosePorts:       "This stops the spread also to hosts that are not patched yet.",
-	scope.ExamineScanners:  "Nearly all answered them, so that they are not suspected: a server that pushes to its clients does this, and a worm that knows its targets.",
+	scope.ExamineScanners:  "They scanned, and nearly all answered, or they checked for MS17-010 or DoublePulsar. A server that pushes to its clients, or an administrator, does this, and a worm that knows its targets.",
 	scope.InstallPatch:     "Those that the internet reaches come off the net until it is done.",
 	scope.KeepKillSwitch:   "Where such a name leads to a web server the worm stops. Let them resolve, if need be to a web server of your own that answers on port 80.",
 }
@@ -109,7 +109,7 @@ func lists(doc *scope.Document, k scope.ActionKind) []addressList {
 	case scope.BlockScanners:
 		return toBlock(doc)
 	case scope.ExamineScanners:
-		return []addressList{listOf("Scan from inside", scannerList(doc.Internal))}
+		return []addressList{listOf("Scan or check from inside", scannerList(doc.Internal))}
 	case scope.InstallPatch:
 		return unpatched(doc)
 	case scope.KeepKillSwitch:

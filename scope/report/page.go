@@ -96,7 +96,7 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 		Attacks: doc.Attacks[:min(len(doc.Attacks), staticRows)], AttacksMore: max(0, len(doc.Attacks)-staticRows),
 	}
 	p.scanners("Outside scanners", "Those that attacked first, then those that got answers.", doc.External)
-	p.scanners("Scan from inside", "Nearly all answered, so that they are not suspected.", doc.Internal)
+	p.scanners("Scan or check from inside", "They are not suspected: nearly all answered, or they only checked.", doc.Internal)
 	p.Verdict, p.Also, _ = strings.Cut(doc.Verdict(), " Also: ")
 	if p.Also != "" {
 		p.Also = "Also: " + p.Also
