@@ -63,3 +63,16 @@ func TestCheckersInside(t *testing.T) {
 		t.Errorf("explained: %+v", explained.Internal)
 	}
 }
+
+// TestCheckAndItsMark: the header of a tool that checks and its checks are one act,
+// which makes nobody suspected.
+func TestCheckAndItsMark(t *testing.T) {
+	const host, peer = "10.1.0.14", "10.1.0.15"
+	l, _ := ledgerOf(t, facts(
+		sure(smbFact(alert.FactMark, host, peer, "check-header", 1), .25), smbFact(alert.FactVulnerable, peer, host, "check", 2),
+	))
+	d := l.Document(capture())
+	if h := find(d, host); h.State != scope.Seen || len(d.Internal) != 1 {
+		t.Errorf("%s with %v; inside scanners %+v", h.State, h.Confidence, d.Internal)
+	}
+}

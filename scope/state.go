@@ -137,6 +137,15 @@ func (k kind) family() family {
 	}[k]
 }
 
+// family returns the family that a fact belongs to. The mark of tools that check is
+// one act with their check.
+func (f *fact) family() family {
+	if f.kind == kindMark && f.name() == toolMark {
+		return scanning
+	}
+	return f.kind.family()
+}
+
 // received reports whether facts of a kind say that their peer tried
 // something on the host.
 func (k kind) received() bool {
@@ -213,7 +222,7 @@ func (h *host) because(s State) []*fact {
 func (h *host) grounds() (g grounds) {
 	for i := range h.facts {
 		f := &h.facts[i]
-		if fam := f.kind.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, g.strongest[fam]) {
+		if fam := f.family(); fam != harmless && h.weight(f) > 0 && h.outweighs(f, g.strongest[fam]) {
 			g.strongest[fam] = f
 		}
 		switch {
