@@ -215,8 +215,8 @@ func (o *outbreak) finish() {
 		}
 	}
 	o.doc.External = []scope.Scanner{
-		{IP: "203.0.113.99", Ports: []uint16{139, 445}, Targets: 1020, Answered: 14, First: at(200), Last: at(900), Frames: []uint64{2000, 2004}, Alerts: []string{"a"}, Attacks: []string{"EternalBlue"}},
-		{IP: "198.51.100.23", Ports: []uint16{445}, Targets: 512, First: at(1200), Last: at(1260), Frames: []uint64{90211}, Alerts: []string{"b"}, Indicator: "198.51.100.23"},
+		{IP: "203.0.113.99", Ports: []uint16{139, 445}, Targets: 1020, Answered: 14, First: at(200), Last: at(900), Frames: []uint64{2000, 2004}, Alerts: []string{"a"}},
+		{IP: "198.51.100.23", Ports: []uint16{445}, Targets: 512, First: at(1200), Last: at(1260), Frames: []uint64{90211}, Alerts: []string{"b"}, Indicator: "198.51.100.23", Attacks: []string{"EternalBlue"}},
 	}
 	o.doc.Totals.External = 2
 	o.doc.Attacks = []scope.Attack{{Kind: "flood", Target: "10.30.0.80", Zone: "servers", Port: 80, Sources: 1_950_000, Count: 2_000_000, First: at(500), Last: at(620), Alert: "c"}}
