@@ -64,6 +64,7 @@ type File struct {
 	io    sync.Mutex // held while the file is written or another is opened; taken before mu
 	out   io.Writer  // the file, or standard output; nil when it could not be reopened
 	file  *os.File   // nil for standard output
+	real  string     // where the file is, behind links
 	batch lines      // that are being written, or could not be
 	begun int        // how much of the first of them is in the file
 

@@ -156,6 +156,44 @@ func TestRotatesBySize(t *testing.T) {
 	}
 }
 
+// TestRotatesBehindALink: a link stays what it is, and the file that it leads to
+// is rotated where it is; one that somebody has open is not rotated.
+func TestRotatesBehindALink(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	must(t, os.Mkdir(data, 0o750))
+	link := filepath.Join(dir, "link")
+	must(t, os.Symlink("data/events.jsonl", link))
+	c := newClock()
+	f := open(t, link, FileOptions{MaxSize: 20, Keep: 1, now: c.now})
+	for i := range 5 {
+		must(t, f.Event(fmt.Appendf(nil, "event %d", i)))
+	}
+	must(t, f.Close())
+	if got := folder(t, data); !slices.Equal(got, []string{"events-20260105T080000Z-2.jsonl", "events.jsonl"}) {
+		t.Errorf("behind the link are %q", got)
+	}
+	if got := read(t, link); got != "event 4\n" {
+		t.Errorf("the link leads to %q", got)
+	}
+	lent, err := os.Create(filepath.Join(dir, "lent"))
+	must(t, err)
+	defer lent.Close() //nolint:errcheck // only to have it open
+	must(t, os.Remove(link))
+	must(t, os.Symlink(fmt.Sprintf("/proc/self/fd/%d", lent.Fd()), link))
+	f = open(t, link, FileOptions{MaxSize: 20, now: c.now})
+	for i := range 5 {
+		must(t, f.Event(fmt.Appendf(nil, "event %d", i)))
+	}
+	must(t, f.Close())
+	if got := folder(t, dir); !slices.Equal(got, []string{"data", "lent", "link"}) {
+		t.Errorf("there are %q", got)
+	}
+	if got := strings.Count(read(t, lent.Name()), "\n"); got != 5 {
+		t.Errorf("%d events are in the file that is lent", got)
+	}
+}
+
 func TestOneLargeEventIsNotRotatedAlone(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, filepath.Join(dir, "events"), FileOptions{MaxSize: 4})

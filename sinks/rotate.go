@@ -39,7 +39,7 @@ func (f *File) rotate(when time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(f.path, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Rename(f.real, name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	f.count(func(s *FileStats) { s.Rotations++ })
@@ -65,9 +65,38 @@ func (f *File) rotate(when time.Time) error {
 
 // stem splits the path of the event file before its extension.
 func (f *File) stem() (stem, ext string) {
-	ext = filepath.Ext(f.path)
-	return strings.TrimSuffix(f.path, ext), ext
+	ext = filepath.Ext(f.real)
+	return strings.TrimSuffix(f.real, ext), ext
 }
+
+// behindLinks returns where a file is that a path leads to by links, and whether
+// it is lent: a process has it open, as /dev/stdout says. Under a new name that
+// file would be opened again.
+func behindLinks(path string) (at string, lent bool) {
+	at = path
+	for range mostLinks {
+		folder, err := filepath.EvalSymlinks(filepath.Dir(at))
+		if err != nil {
+			return path, false
+		}
+		at = filepath.Join(folder, filepath.Base(at))
+		if strings.HasPrefix(at, "/proc/") {
+			return path, true
+		}
+		to, err := os.Readlink(at)
+		if err != nil {
+			return at, false
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(folder, to)
+		}
+		at = to
+	}
+	return path, false
+}
+
+// mostLinks is how many links Linux follows.
+const mostLinks = 40
 
 // freeName returns a name for the file to rotate that no file has: the time, and a
 // number above those that the second has already. Numbers of files that
@@ -119,7 +148,7 @@ func (f *File) rotatedFiles() ([]rotated, error) {
 	stem, ext := f.stem()
 	pattern := regexp.MustCompile(`^` + regexp.QuoteMeta(filepath.Base(stem)) +
 		`-(\d{8}T\d{6}Z)(?:-(\d+))?` + regexp.QuoteMeta(ext) + `(?:\.gz)?$`)
-	entries, err := os.ReadDir(filepath.Dir(f.path))
+	entries, err := os.ReadDir(filepath.Dir(f.real))
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +159,7 @@ func (f *File) rotatedFiles() ([]rotated, error) {
 			continue
 		}
 		n, _ := strconv.Atoi(m[2]) // none is 0, the first
-		files = append(files, rotated{filepath.Join(filepath.Dir(f.path), e.Name()), m[1], n})
+		files = append(files, rotated{filepath.Join(filepath.Dir(f.real), e.Name()), m[1], n})
 	}
 	slices.SortFunc(files, func(a, b rotated) int {
 		return cmp.Or(cmp.Compare(a.stamp, b.stamp), cmp.Compare(a.n, b.n))

@@ -181,9 +181,11 @@ func (f *File) open() error {
 		}
 	}
 	f.out, f.file = file, file
+	var lent bool
+	f.real, lent = behindLinks(f.path)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.regular = info.Mode().IsRegular()
+	f.regular = info.Mode().IsRegular() && !lent
 	if len(f.batch.cuts) > 0 || len(f.pending.cuts) > 0 {
 		return nil // this is not the file that the next event goes to
 	}
