@@ -90,7 +90,7 @@ func TestWindowIsBounded(t *testing.T) {
 	if strings.Join(got, " ") != "bbbb cccc dd" || w.size != 10 {
 		t.Errorf("got %v, %d bytes", got, w.size)
 	}
-	if w.add([][]byte{make([]byte, 11)}); len(w.messages) != 0 || w.size != 0 {
-		t.Errorf("got %d messages, %d bytes", len(w.messages), w.size)
+	if w.add([][]byte{make([]byte, 6), make([]byte, 7)}); len(w.messages) != 2 || w.size != 13 {
+		t.Errorf("got %d messages, %d bytes of a batch that stays whole", len(w.messages), w.size)
 	}
 }

@@ -44,7 +44,7 @@ const (
 	defaultMax     = 8192
 	largestUDP     = 65507 // of a datagram over IPv4
 	defaultTimeout = 30 * time.Second
-	windowBytes    = 1 << 20 // of messages that are sent again after the receiver was gone
+	windowBytes    = 1 << 20 // of messages that are sent again after the receiver was gone, if the last batch has less
 	probeWait      = 300 * time.Millisecond
 )
 
@@ -60,11 +60,10 @@ const (
 //   - With KeepOpen, a batch has arrived when the receiver's kernel has
 //     acknowledged all bytes and the connection is still open.
 //   - After the receiver could not be reached, or a connection broke, the last
-//     MiB that it had confirmed is sent again before what is next: what its
-//     process or kernel had read and lost.
+//     batch that it had confirmed, and a MiB with those before it, is sent
+//     again before what is next: what its process or kernel had read and lost.
 //   - Over UDP, what was sent has arrived, unless the network says that nobody
-//     listens; then the last MiB is sent again, too. Datagrams get lost without
-//     a sign.
+//     listens; then the same is sent again. Datagrams get lost without a sign.
 type Sink struct {
 	config Config
 	header header
@@ -336,17 +335,19 @@ func (k *Sink) Close() error {
 type window struct {
 	messages [][]byte
 	size     int // bytes of messages
-	limit    int // bytes to keep at most
+	limit    int // bytes to keep at most, but for the last batch
 }
 
-// add takes messages in and lets the oldest go.
+// add takes a batch in, which stays whole, since a receiver may have read all of
+// it before it died, and lets the oldest messages go.
 func (w *window) add(messages [][]byte) {
+	older := len(w.messages)
 	w.messages = append(w.messages, messages...)
 	for _, m := range messages {
 		w.size += len(m)
 	}
 	first := 0
-	for ; w.size > w.limit; first++ {
+	for ; w.size > w.limit && first < older; first++ {
 		w.size -= len(w.messages[first])
 	}
 	w.messages = slices.Delete(w.messages, 0, first)
