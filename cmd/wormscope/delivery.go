@@ -106,7 +106,7 @@ func recoverOnly(s *settings, keep *state, warn func(line string)) error {
 	if err != nil {
 		return err
 	}
-	err = keep.recoverFrom(box, known)
+	err = errors.Join(keep.recoverFrom(box, known), box.Idle())
 	keep.box = nil
 	return errors.Join(err, box.Close())
 }

@@ -181,3 +181,23 @@ func TestReplayLeavesDeadSink(t *testing.T) {
 		t.Errorf("short of nothing: %v", err)
 	}
 }
+
+// TestWithoutSinks: a run that has no sinks any more says what waits for those
+// that an earlier one had.
+func TestWithoutSinks(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "wormscope.yaml")
+	text := "sinks: [{name: gone, type: syslog, protocol: tcp, address: \"127.0.0.1:9\"}]\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	committed(t)
+	keep := filepath.Join(dir, "state")
+	if r := runReplay(t, []string{"outbreak.pcap"}, append(outbreakArgs(), "--config", path, "--state", keep, "--drain-timeout", "1ms")...); r.status != 1 || !strings.Contains(r.stderr, "for sink gone") {
+		t.Fatalf("exit %d: %s", r.status, r.stderr)
+	}
+	r := runReplay(t, []string{"outbreak.pcap"}, append(outbreakArgs(), "--state", keep)...)
+	if r.status != 0 || !strings.Contains(r.stderr, "wait for sink gone, which is not configured") {
+		t.Errorf("exit %d: %s", r.status, r.stderr)
+	}
+}

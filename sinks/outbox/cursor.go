@@ -66,6 +66,10 @@ type absentee struct {
 	cursor uint64
 }
 
+// Idle says what waits for the sinks that an earlier run had. It is to be called
+// in the place of Start when this run has none.
+func (b *Outbox) Idle() error { return b.findAbsentees() }
+
 // findAbsentees finds the sinks that have a cursor and are not there.
 func (b *Outbox) findAbsentees() error {
 	if b.opts.Dir == "" {
