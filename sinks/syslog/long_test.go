@@ -2,6 +2,7 @@ package syslog_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -115,6 +116,58 @@ func TestUDPSaysLater(t *testing.T) {
 		n, _, err := receiver.ReadFrom(message)
 		if err != nil || !strings.Contains(string(message[:n]), batch[i].ID()) {
 			t.Errorf("message %d: %s, %v", i, message[:n], err)
+		}
+	}
+}
+
+// TestReceiverLosesABatch: a receiver may die after it has read a batch, however
+// large, and before it has stored any of it. All of it is sent again, and what
+// is said of the end of the connection does not blame TLS.
+func TestReceiverLosesABatch(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // only listened
+	read := make(chan []byte, 3)
+	go func() {
+		for i := range 3 {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if i == 1 {
+				_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+				_ = conn.Close()
+				continue
+			}
+			text, _ := io.ReadAll(conn)
+			_ = conn.Close()
+			read <- text
+		}
+	}()
+	k, err := syslog.New(syslog.Config{Address: l.Addr().String(), Protocol: "tcp"}, renderer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, next := events(2048), events(2049)[2048:]
+	if _, err = k.Deliver(t.Context(), lost); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(<-read); n < 2<<20 {
+		t.Fatalf("a batch of %d bytes is too small to show anything", n)
+	}
+	if _, err = k.Deliver(t.Context(), next); err == nil || !strings.Contains(err.Error(), "it stopped") || strings.Contains(err.Error(), "TLS") {
+		t.Errorf("of a connection that was reset: %v", err)
+	}
+	if _, err = k.Deliver(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
+	again := string(<-read)
+	for _, e := range append(lost, next...) { // in order
+		var found bool
+		if _, again, found = strings.Cut(again, e.ID()); !found {
+			t.Fatalf("event %s is lost", e.ID())
 		}
 	}
 }

@@ -28,6 +28,7 @@ var (
 	errSpoke  = errors.New("it answers, which no syslog receiver does: check the port")
 	errTLS    = errors.New("it speaks TLS on this port: set protocol: tls")
 	errClosed = errors.New("it closed the connection before it had everything: it may be stopping, speak only TLS on this port, or want another client certificate; its log says more")
+	errBroken = errors.New("it broke the connection off before it had read everything: it stopped, or was restarted; its log says more")
 	errHangs  = errors.New("its kernel took all bytes, but it did not read them and close in time: it hangs or is overloaded, or never closes, then set keep_open")
 	errTaking = errors.New("it takes no more bytes: it hangs, or is gone")
 )

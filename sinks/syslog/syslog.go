@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"wormscope/sinks"
@@ -240,10 +241,18 @@ func (k *Sink) sendStream(ctx context.Context, messages [][]byte) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		err = ctx.Err()
+	case k.proved && k.tls == nil && isBroken(err): // what is spoken here is known by now
+		err = errBroken
 	}
 	return errors.Join(err, k.drop())
+}
+
+// isBroken reports whether the receiver ended a connection too early.
+func isBroken(err error) bool {
+	return errors.Is(err, errClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (k *Sink) tryStream(ctx context.Context, messages [][]byte) error {
