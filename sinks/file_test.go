@@ -178,7 +178,7 @@ func TestRotatesBehindALink(t *testing.T) {
 	}
 	lent, err := os.Create(filepath.Join(dir, "lent"))
 	must(t, err)
-	defer lent.Close() //nolint:errcheck // only to have it open
+	defer lent.Close()
 	must(t, os.Remove(link))
 	must(t, os.Symlink(fmt.Sprintf("/proc/self/fd/%d", lent.Fd()), link))
 	f = open(t, link, FileOptions{MaxSize: 20, now: c.now})

@@ -128,12 +128,12 @@ func TestReceiverLosesABatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only listened
+	defer l.Close()
 	read := make(chan []byte, 3)
 	go func() {
 		for i := range 3 {
-			conn, err := l.Accept()
-			if err != nil {
+			conn, failed := l.Accept()
+			if failed != nil {
 				return
 			}
 			if i == 1 {
