@@ -27,17 +27,27 @@ const (
 type file struct {
 	stream
 	name    string
-	stdin   io.Reader // what to read instead of the file of that name
-	size    int64     // bytes, -1 where it is not known
-	again   bool      // can be opened a second time
-	format  format    // nil unless open
-	closers []func()  // what to do when the file is done with
-	head    Frame     // the next frame, while other files come first
+	stdin   bool // it is standard input, whatever is called so
+	open    func() (io.ReadCloser, error)
+	size    int64    // bytes, -1 where it is not known
+	again   bool     // can be opened a second time
+	format  format   // nil unless open
+	closers []func() // what to do when the file is done with
+	head    Frame    // the next frame, while other files come first
+}
+
+// openFile opens the file of a name.
+func openFile(name string) (io.ReadCloser, error) {
+	f, err := os.Open(name) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // title returns the file's name for a message.
 func (f *file) title() string {
-	if f.stdin != nil {
+	if f.stdin {
 		return "standard input"
 	}
 	return f.name
@@ -46,15 +56,11 @@ func (f *file) title() string {
 // start opens the file and reads its header. Its blocks go into memory; how
 // much is read is added to total, unless that is nil.
 func (f *file) start(memory []byte, total *atomic.Int64) error {
-	src := f.stdin
-	if src == nil {
-		opened, err := os.Open(f.name)
-		if err != nil {
-			return err
-		}
-		f.closers = append(f.closers, func() { _ = opened.Close() }) // it was only read
-		src = opened
+	src, err := f.open()
+	if err != nil {
+		return err
 	}
+	f.closers = append(f.closers, func() { _ = src.Close() }) // it was only read
 	f.raw = &raw{Reader: src, total: total}
 	if err := f.begin(memory); err != nil {
 		f.stop()

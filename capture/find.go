@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -142,19 +143,23 @@ func (s *search) warn(format string, args ...any) {
 	s.warnings = append(s.warnings, Warning{File: -1, Text: fmt.Sprintf(format, args...), Times: 1})
 }
 
-// file returns the file at p, dormant.
-func (p *place) file(stdin io.Reader) *file {
-	if p.info == nil {
-		f := &file{name: p.path, stdin: stdin, size: -1}
+// file returns the file at p, dormant. What may keep one waiting is read until
+// ctx is done.
+func (p *place) file(ctx context.Context, stdin io.Reader) *file {
+	f := &file{name: p.path, stdin: p.info == nil, size: -1}
+	info := p.info
+	f.open = func() (io.ReadCloser, error) { return openFile(p.path) }
+	if f.stdin {
+		f.open = func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }
 		if named, ok := stdin.(*os.File); ok {
-			if info, err := named.Stat(); err == nil && info.Mode().IsRegular() {
-				f.size = info.Size()
-			}
+			info, _ = named.Stat() // nil where it is not known
 		}
+	}
+	if info != nil && info.Mode().IsRegular() {
+		f.size, f.again = info.Size(), !f.stdin
 		return f
 	}
-	if !p.info.Mode().IsRegular() {
-		return &file{name: p.path, size: -1}
-	}
-	return &file{name: p.path, size: p.info.Size(), again: true}
+	waits := f.open
+	f.open = func() (io.ReadCloser, error) { return readUntil(ctx, waits), nil }
+	return f
 }

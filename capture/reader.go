@@ -2,6 +2,7 @@ package capture
 
 import (
 	"container/heap"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,13 @@ type Reader struct {
 // after an hour. Stdin stays the caller's to close; it may be nil if no path
 // needs it.
 func Open(paths []string, stdin io.Reader) (*Reader, error) {
+	return OpenUntil(context.Background(), paths, stdin)
+}
+
+// OpenUntil opens captures as Open does. When ctx is done, no pipe among them, nor
+// a standard input that is one, keeps anyone waiting any more: to open or read it
+// fails with what ctx ended for.
+func OpenUntil(ctx context.Context, paths []string, stdin io.Reader) (*Reader, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no captures are named")
 	}
@@ -52,7 +60,7 @@ func Open(paths []string, stdin io.Reader) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{}
-	if err := r.lookInto(found, stdin); err != nil {
+	if err := r.lookInto(ctx, found, stdin); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	r.leftOut = found.warnings
@@ -61,10 +69,10 @@ func Open(paths []string, stdin io.Reader) (*Reader, error) {
 }
 
 // lookInto makes files of the places where there is a capture.
-func (r *Reader) lookInto(found *search, stdin io.Reader) error {
+func (r *Reader) lookInto(ctx context.Context, found *search, stdin io.Reader) error {
 	memory := make([]byte, blockSize)
 	for _, p := range found.places {
-		f := p.file(stdin)
+		f := p.file(ctx, stdin)
 		f.number = len(r.files)
 		var err error
 		if len(found.places) == 1 || !f.again {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"wormscope/capture"
 )
 
 // errStopped says that a signal ended a replay early.
@@ -61,7 +59,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	askForHugePages()
-	source, err := capture.Open(paths, std.in)
+	source, err := openCaptures(ctx, paths, std.in)
 	if err != nil {
 		return err
 	}
@@ -93,11 +91,11 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if err != nil {
 		return err
 	}
-	stopped := p.watch(ctx, source, std) // by a signal or a fault: what was found by then is told
+	stopped := p.watch(source, std) // by a signal or a fault: what was found by then is told
 	if err = p.finish(); stopped == nil {
 		stopped = err
 	}
-	seen := sightOf(source)
+	seen := sightOf(source.Reader)
 	err = errors.Join(p.conclude(s, &seen, stopped, std), stopped)
 	return errors.Join(err, p.drain(ctx, s.drainTimeout, std), out.sinks.shortfall())
 }
@@ -119,27 +117,35 @@ func (p *pipeline) drain(ctx context.Context, atMost time.Duration, std streams)
 }
 
 // watch runs the pipeline, shows progress and heeds signals: interrupt and
-// terminate, which end ctx, end it after the packets that were read, hang-up
-// reopens the event file.
-func (p *pipeline) watch(ctx context.Context, source *capture.Reader, std streams) error {
+// terminate end it after the packets that were read, hang-up reopens the event
+// file.
+func (p *pipeline) watch(from *captures, std streams) error {
 	reopen := make(chan os.Signal, 1)
 	signal.Notify(reopen, syscall.SIGHUP)
 	defer signal.Stop(reopen)
-	bar := newProgress(std.err, source.Size())
+	bar := newProgress(std.err, from.Size())
 	defer bar.close()
 	memory := newCollector()
-	return p.run(source, func() error {
-		bar.show(source.Read())
+	var frames source = from
+	if from.piped() {
+		ticker := time.NewTicker(pipeIdle)
+		defer ticker.Stop()
+		piped := newPipe(from.Reader, ticker.C)
+		defer func() { from.stop(); piped.settle() }()
+		frames = piped
+	}
+	return orStopped(from.until, p.run(frames, func() error {
+		bar.show(from.Read())
 		memory.adjust()
 		select {
-		case <-ctx.Done():
+		case <-from.until.Done():
 			return errStopped
 		case <-reopen:
 			return p.events.reopen()
 		default:
 			return nil
 		}
-	})
+	}))
 }
 
 // conclude writes the scope: as text, and as a document and a report if that is
