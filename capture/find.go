@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type folder struct {
 	captures int
 	others   int   // files that are no captures
 	first    error // what the first of these is
+	unread   error // why the first file that could not be read was left out
 }
 
 // find returns the files that the paths name, and those in folders among them,
@@ -112,6 +114,7 @@ func (p *place) found() {
 // no captures are told of together, since there may be many.
 func (s *search) leaveOut(p place, why error) {
 	if !errors.Is(why, errNoCapture) {
+		p.folder.unread = cmp.Or(p.folder.unread, why)
 		s.warn("%v; left out", why)
 		return
 	}
@@ -126,6 +129,8 @@ func (s *search) leaveOut(p place, why error) {
 func (s *search) finish() error {
 	for _, f := range s.folders {
 		switch {
+		case f.captures == 0 && f.unread != nil:
+			return fmt.Errorf("%s: no capture in the folder can be read; the first: %w", f.path, f.unread)
 		case f.captures == 0 && f.others == 0:
 			return fmt.Errorf("%s: a folder without captures", f.path)
 		case f.captures == 0:

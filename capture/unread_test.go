@@ -26,6 +26,7 @@ func TestOpenErrors(t *testing.T) {
 		"ng mark": damage(pcapngSample(0).data, 8, 0), "ng length": damage(pcapngSample(0).data, 4, 0xff),
 		"ng end": damage(pcapngSample(0).data, 24, 9), "ng short": pcapngSample(0).data[:20],
 		"folder/a.txt": []byte("hello\n"), "folder/b": nil, "nested/x/y": nil,
+		"damaged/a": []byte("hello\n"), "damaged/b": {0x1f, 0x8b, 8, 0},
 	})
 	if err := os.Mkdir(filepath.Join(dir, "bare"), 0o700); err != nil {
 		t.Fatal(err)
@@ -56,6 +57,7 @@ func TestOpenErrors(t *testing.T) {
 		{"ng_short", "ng short: is no capture: the pcapng header is cut short: 20 of 28 bytes"},
 		{"folder", "folder: a folder without captures; of 2 other files the first: folder/a.txt: is no capture: begins with 68 65 6c 6c (text)"},
 		{"nested", "nested: a folder without captures; of 1 other files the first: nested/x/y: is no capture: it is empty"},
+		{"damaged", "damaged: no capture in the folder can be read; the first: damaged/b: the gzip data are damaged or cut short: unexpected EOF"},
 		{"bare", "bare: a folder without captures"},
 	}
 	t.Chdir(dir)
