@@ -23,22 +23,22 @@ import (
 // settings are what a run is told to do: the configuration file, then the
 // flags, which win.
 type settings struct {
-	Internal []netip.Prefix `yaml:"internal"`      // what counts as inside
-	Zones    zoneList       `yaml:"zones"`         // named parts of the network
-	Feeds    []feedSetting  `yaml:"feeds"`         // indicator files and folders
-	Builtin  bool           `yaml:"builtin"`       // use the built-in indicators
-	Lateral  []uint16       `yaml:"lateral_ports"` // ports that worms spread over
-	Allow    allowSetting   `yaml:"allow"`         // what never alarms
-	Alerts   eventSetting   `yaml:"alerts"`        // where events go
-	Scope    string         `yaml:"scope"`         // where the scope document goes
-	Report   string         `yaml:"report"`        // where the incident report goes
-	State    string         `yaml:"state"`         // folder that keeps the ledger between runs
-	Policy   policySetting  `yaml:"policy"`        // what is closed between zones
-	Live     liveSetting    `yaml:"live"`          // what live is told besides
-	HTTP     httpSetting    `yaml:"http"`          // where live tells how it is doing
-	Sinks    []sinkSetting  `yaml:"sinks"`         // who gets events besides the event file
-	Outbox   outboxSetting  `yaml:"outbox"`        // what waits for them
-	Central  kafka.Central  `yaml:"central"`       // where the joint ledger of several sensors is
+	Internal networkList   `yaml:"internal"`      // what counts as inside
+	Zones    zoneList      `yaml:"zones"`         // named parts of the network
+	Feeds    []feedSetting `yaml:"feeds"`         // indicator files and folders
+	Builtin  bool          `yaml:"builtin"`       // use the built-in indicators
+	Lateral  []uint16      `yaml:"lateral_ports"` // ports that worms spread over
+	Allow    allowSetting  `yaml:"allow"`         // what never alarms
+	Alerts   eventSetting  `yaml:"alerts"`        // where events go
+	Scope    string        `yaml:"scope"`         // where the scope document goes
+	Report   string        `yaml:"report"`        // where the incident report goes
+	State    string        `yaml:"state"`         // folder that keeps the ledger between runs
+	Policy   policySetting `yaml:"policy"`        // what is closed between zones
+	Live     liveSetting   `yaml:"live"`          // what live is told besides
+	HTTP     httpSetting   `yaml:"http"`          // where live tells how it is doing
+	Sinks    []sinkSetting `yaml:"sinks"`         // who gets events besides the event file
+	Outbox   outboxSetting `yaml:"outbox"`        // what waits for them
+	Central  kafka.Central `yaml:"central"`       // where the joint ledger of several sensors is
 
 	Filter string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
 	only   *filter.Filter // the same; nil for all, and where it is for libpcap
@@ -85,8 +85,8 @@ func strictDecode(n *yaml.Node, into any, known ...string) error {
 
 // allowSetting is what never alarms.
 type allowSetting struct {
-	Scanners   []netip.Prefix `yaml:"scanners"`   // hosts that may scan: vulnerability scanners, monitoring
-	Indicators indicatorList  `yaml:"indicators"` // names, addresses and networks that are no indicators, whatever a feed says
+	Scanners   networkList   `yaml:"scanners"`   // hosts that may scan: vulnerability scanners, monitoring
+	Indicators indicatorList `yaml:"indicators"` // names, addresses and networks that are no indicators, whatever a feed says
 }
 
 // indicatorList is names, addresses and networks in canonical form.
@@ -143,8 +143,11 @@ func (z *zoneList) UnmarshalYAML(n *yaml.Node) error {
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		item := zone.Zone{Name: n.Content[i].Value}
-		if err := n.Content[i+1].Decode(&item.Prefixes); err != nil {
+		if err := n.Content[i+1].Decode((*networkList)(&item.Prefixes)); err != nil {
 			return fmt.Errorf("zone %s: %w", item.Name, err)
+		}
+		if len(item.Prefixes) == 0 {
+			return fmt.Errorf("line %d: zone %s: no networks", n.Content[i].Line, item.Name)
 		}
 		*z = append(*z, item)
 	}
@@ -323,16 +326,11 @@ func (v *flagValues) overrideZones(s *settings) error {
 func parsePrefixes(flag, list string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for item := range strings.SplitSeq(list, ",") {
-		item = strings.TrimSpace(item)
-		if a, err := netip.ParseAddr(item); err == nil && a.Zone() == "" {
-			out = append(out, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
-			continue
-		}
-		p, err := netip.ParsePrefix(item)
+		p, err := parseNetwork(strings.TrimSpace(item))
 		if err != nil {
-			return nil, usagef("%s: %q is no network (want an address or CIDR such as 10.0.0.0/8)", flag, item)
+			return nil, usagef("%s: %w", flag, err)
 		}
-		out = append(out, p.Masked())
+		out = append(out, p)
 	}
 	return out, nil
 }

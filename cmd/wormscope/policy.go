@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"wormscope/detect/crossing"
@@ -18,10 +17,10 @@ type policySetting struct {
 // closedSetting closes ports from a zone to another; "*" stands for any zone,
 // and no ports for all lateral ones. Hosts that may scan are excepted, too.
 type closedSetting struct {
-	From   string         `yaml:"from"`
-	To     string         `yaml:"to"`
-	Ports  []uint16       `yaml:"ports"`
-	Except []netip.Prefix `yaml:"except"`
+	From   string      `yaml:"from"`
+	To     string      `yaml:"to"`
+	Ports  []uint16    `yaml:"ports"`
+	Except networkList `yaml:"except"`
 }
 
 // checkPolicy checks that the policy is about zones that there are: a border
