@@ -68,7 +68,11 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 	note("", err)
 	_, err = loadFeeds(ctx, &s, std)
 	note("", err)
-	note("", s.Live.checkLibpcap())
+	note("live: ", s.Live.checkValues())
+	if s.HTTP.Listen != "" {
+		_, _, err = s.HTTP.check()
+		note("", err)
+	}
 	note("", writable("scope", s.Scope))
 	note("", writable("report", s.Report))
 	note("", writable("event file", s.Alerts.File))

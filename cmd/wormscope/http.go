@@ -76,6 +76,24 @@ func (v *httpSetting) address() (address string, loopback bool, err error) {
 	return net.JoinHostPort(host, port), host == "localhost" || err == nil && addr.Unmap().IsLoopback(), nil
 }
 
+// check returns what address does, and refuses what can't be served.
+func (v *httpSetting) check() (address string, loopback bool, err error) {
+	address, loopback, err = v.address()
+	switch {
+	case err != nil:
+	case (v.Cert == "") != (v.Key == ""):
+		err = errors.New("http: a certificate and its key go together")
+	case !loopback && v.Cert == "":
+		err = errExposed(address)
+	}
+	return address, loopback, err
+}
+
+// errExposed says that others can reach an address without what that needs.
+func errExposed(address string) error {
+	return fmt.Errorf("http: others than this machine can reach %s: that needs TLS (--http-cert, --http-key) and a token (--http-token-file or %s)", address, tokenVariable)
+}
+
 // token returns the token that clients must have, empty for none.
 func (v *httpSetting) token() (string, error) {
 	token, from := os.Getenv(tokenVariable), tokenVariable
@@ -108,7 +126,7 @@ func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, e
 	if v.Listen == "" {
 		return nil, nil //nolint:nilnil // there is nothing to close
 	}
-	address, loopback, err := v.address()
+	address, loopback, err := v.check()
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +134,8 @@ func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, e
 	if err != nil {
 		return nil, err
 	}
-	if (v.Cert == "") != (v.Key == "") {
-		return nil, errors.New("http: a certificate and its key go together")
-	}
-	if !loopback && (v.Cert == "" || token == "") {
-		return nil, fmt.Errorf("http: others than this machine can reach %s: that needs TLS (--http-cert, --http-key) and a token (--http-token-file or %s)", address, tokenVariable)
+	if !loopback && token == "" {
+		return nil, errExposed(address)
 	}
 	handler, err := statusHandler(b, token)
 	if err != nil {

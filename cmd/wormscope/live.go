@@ -68,9 +68,15 @@ func (v *liveSetting) override(s *liveSetting) {
 
 // check refuses what makes no sense before anything is opened.
 func (v *liveSetting) check() error {
-	switch {
-	case len(v.Interfaces) == 0:
+	if len(v.Interfaces) == 0 {
 		return usagef("live needs an interface: -i IFACE")
+	}
+	return v.checkValues()
+}
+
+// checkValues refuses values that make no sense.
+func (v *liveSetting) checkValues() error {
+	switch {
 	case v.RingMB < 0 || v.RingMB > 0 && v.RingMB < float64(smallestBlock)/(1<<20):
 		return usagef("--ring-mb %g: a ring has at least 0.0625 MiB", v.RingMB)
 	case v.Rings < 0 || v.Rings > mostRings:
