@@ -58,6 +58,10 @@ const (
 	magicSkip     = 0x2a4d18 // frames that zstd and lz4 skip: 0x50 to 0x5f, then this
 )
 
+// Recognized reports whether what begins with head is a capture, or is packed as
+// captures are.
+func Recognized(head []byte) bool { return recognize(head) != kindOther }
+
 // recognize tells from a stream's first bytes what it is.
 func recognize(head []byte) kind {
 	if len(head) < 4 {

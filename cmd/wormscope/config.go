@@ -237,28 +237,23 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
-	if err := cmp.Or(s.checkPolicy(), s.Alerts.check(), s.checkSinks(), s.parseFilter()); err != nil {
+	if err := cmp.Or(s.checkPolicy(), s.Alerts.check(), s.checkSinks(), v.blame(s.parseFilter(), v.filter)); err != nil {
 		return s, err
 	}
 	s.ownNetwork = s.Internal != nil || s.Zones != nil
 	if s.Internal == nil {
 		s.Internal = zone.DefaultInside()
 	}
-	return s, s.checkStdout()
+	return s, v.blame(s.checkOutputs(), v.alerts+v.scope+v.report)
 }
 
-// checkStdout refuses settings that send more than one thing to standard output.
-func (s *settings) checkStdout() error {
-	var there []string
-	for _, o := range []struct{ flag, file string }{{"--alerts", s.Alerts.File}, {"--scope", s.Scope}, {"--report", s.Report}} {
-		if o.file == "-" {
-			there = append(there, o.flag)
-		}
+// blame says that the configuration file is wrong, rather than how the program was
+// called, where no flag said it.
+func (v *flagValues) blame(err error, flags string) error {
+	if err == nil || flags != "" || v.config == "" {
+		return err
 	}
-	if len(there) > 1 {
-		return usagef("%s can't both go to standard output", strings.Join(there[:2], " and "))
-	}
-	return nil
+	return fmt.Errorf("configuration %s: %s", v.config, err.Error()) // no usageError any more
 }
 
 // stdoutTaken reports whether something else than text goes to standard output.

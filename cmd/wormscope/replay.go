@@ -45,6 +45,9 @@ Nothing has to be configured.`,
 			if s.alien != nil {
 				return s.alien
 			}
+			if drainTimeout < 0 {
+				return usagef("--drain-timeout %v: must not be negative", drainTimeout)
+			}
 			s.drainTimeout = drainTimeout
 			return replay(cmd.Context(), &s, args, std)
 		},
