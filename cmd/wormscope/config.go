@@ -189,7 +189,8 @@ type flagValues struct {
 	feeds, internal, zones []string
 	noBuiltin              bool
 	filter                 string
-	live                   *liveSetting // those of live alone, nil for other commands
+	live                   *liveSetting      // those of live alone, nil for other commands
+	changed                func(string) bool // says whether a flag was given; nil where none was
 }
 
 // addFlags adds the flags that every command which looks at traffic has.
@@ -213,6 +214,7 @@ func (v *flagValues) addDocumentFlags(cmd *cobra.Command) {
 // addStateFlags adds the flags that every command which looks at a ledger has.
 func (v *flagValues) addStateFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	v.changed = f.Changed
 	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
 	f.StringVar(&v.state, "state", "", "folder `DIR` that keeps the ledger between runs")
 	v.addNetworkFlags(cmd)
@@ -261,23 +263,26 @@ func (s *settings) stdoutTaken() bool {
 	return s.Alerts.File == "-" || s.Scope == "-" || s.Report == "-"
 }
 
+// given reports whether a flag was given, be it to say what is so without it.
+func (v *flagValues) given(flag string) bool { return v.changed != nil && v.changed(flag) }
+
 // override puts what the flags say over s. Lists that a flag gives replace
 // those of the file, except feeds, which add up.
 func (v *flagValues) override(s *settings) error {
 	for _, p := range v.feeds {
 		s.Feeds = append(s.Feeds, feedSetting{Path: p})
 	}
-	if v.noBuiltin {
-		s.Builtin = false
+	if v.given("no-builtin") {
+		s.Builtin = !v.noBuiltin
 	}
 	if v.alerts != "" {
 		s.Alerts.File = v.alerts
 	}
-	if v.filter != "" {
+	if v.given("filter") {
 		s.Filter = v.filter
 	}
 	if v.live != nil {
-		v.live.override(&s.Live)
+		v.live.override(&s.Live, v.given)
 	}
 	if v.scope != "" {
 		s.Scope = v.scope
@@ -313,6 +318,12 @@ func (v *flagValues) overrideZones(s *settings) error {
 			return err
 		}
 		s.Zones = append(s.Zones, zone.Zone{Name: name, Prefixes: prefixes})
+	}
+	if len(v.zones) == 0 {
+		return nil
+	}
+	if _, err := zone.New(nil, s.Zones); err != nil {
+		return usagef("--zone: %w", err)
 	}
 	return nil
 }

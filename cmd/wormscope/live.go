@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -50,19 +51,30 @@ func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f.Uint64Var(&v.Count, "count", 0, "stop after `N` packets")
 }
 
-// override puts what the flags say over the settings of the file.
-func (v *liveSetting) override(s *liveSetting) {
+// override puts what the flags say over the settings of the file. given tells which
+// flags there are.
+func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 	if len(v.Interfaces) > 0 {
 		s.Interfaces = v.Interfaces
 	}
 	s.RingMB = cmp.Or(v.RingMB, s.RingMB)
 	s.Rings = cmp.Or(v.Rings, s.Rings)
 	s.User, s.Group = cmp.Or(v.User, s.User), cmp.Or(v.Group, s.Group)
-	s.NoPromiscuous = s.NoPromiscuous || v.NoPromiscuous
-	s.NoSandbox = s.NoSandbox || v.NoSandbox
-	s.Libpcap = s.Libpcap || v.Libpcap
-	s.KernelFilter = s.KernelFilter || v.KernelFilter
-	s.OwnTraffic = s.OwnTraffic || v.OwnTraffic
+	for _, o := range []struct {
+		flag string
+		from bool
+		to   *bool
+	}{
+		{"no-promiscuous", v.NoPromiscuous, &s.NoPromiscuous},
+		{"no-sandbox", v.NoSandbox, &s.NoSandbox},
+		{"libpcap", v.Libpcap, &s.Libpcap},
+		{"kernel-filter", v.KernelFilter, &s.KernelFilter},
+		{"own-traffic", v.OwnTraffic, &s.OwnTraffic},
+	} {
+		if given(o.flag) {
+			*o.to = o.from
+		}
+	}
 	s.Duration, s.Count = cmp.Or(v.Duration, s.Duration), cmp.Or(v.Count, s.Count)
 }
 
@@ -70,6 +82,11 @@ func (v *liveSetting) override(s *liveSetting) {
 func (v *liveSetting) check() error {
 	if len(v.Interfaces) == 0 {
 		return usagef("live needs an interface: -i IFACE")
+	}
+	for i, name := range v.Interfaces {
+		if slices.Contains(v.Interfaces[:i], name) {
+			return usagef("interface %s is named twice", name)
+		}
 	}
 	return v.checkValues()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,6 +35,9 @@ Nothing has to be configured.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("replay needs a capture: a file, a folder, or - for standard input")
+			}
+			if at := slices.Index(args, "-"); at >= 0 && slices.Contains(args[at+1:], "-") {
+				return usagef("standard input is named twice")
 			}
 			return nil
 		},
