@@ -95,8 +95,7 @@ func (p *pipe) More(run *capture.Run, most int) int {
 
 // settle waits until nothing is asked for, when the captures are read no more.
 func (p *pipe) settle() {
-	if p.asked {
-		_ = <-p.came // it says that reading ended
-		p.asked = false
+	for p.asked {
+		_ = p.Next(&p.frame) // what was read last, or that reading ended
 	}
 }
