@@ -232,6 +232,12 @@ func TestResync(t *testing.T) {
 		{"pcap, bytes too many", slices.Concat(p.data[:p.ends[50]], []byte(strings.Repeat("\xfe", 77)), p.data[p.ends[50]:]), 0, 77, "damaged: a record of 4278124286 bytes; 77 bytes skipped"},
 		{"pcap, nothing after it is good", slices.Concat(p.data[:p.ends[50]], bytes.Repeat([]byte{0xfe}, 3<<20)), n - 51, 3 << 20, "the end of the file"},
 		{"pcap, megabytes of damage", slices.Concat(p.data[:p.ends[50]], bytes.Repeat([]byte{0xfe}, 9<<20), p.data[p.ends[50]:]), 0, 9 << 20, "up to where"},
+		{"pcap, longer than what is left", damage(p.data, p.ends[99]+8, 0xff, 0xff, 0x03), 1, uint64(p.ends[100] - p.ends[99]), "damaged: a record of 262143 bytes"},
+		{"pcap, longer than on the wire", damage(p.data, p.ends[99]+8, 0x00, 0x10), 1, uint64(p.ends[100] - p.ends[99]), "damaged: a record of 4096 bytes"},
+		{"pcap, zeros over a header", damage(p.data, p.ends[99], make([]byte, 16)...), 1, uint64(p.ends[100] - p.ends[99]), "damaged: a record of 0 bytes"},
+		{"pcap, three bytes of a header missing", slices.Concat(p.data[:p.ends[50]], p.data[p.ends[50]+3:]), 1, uint64(p.ends[51] - p.ends[50] - 3), "up to where records begin again"},
+		{"pcap, zeros at the end", slices.Concat(p.data, make([]byte, 1<<16)), 0, 1 << 16, "damaged: a record of 0 bytes; 65536 bytes at the end of the file are not read"},
+		{"pcapng, longer than what is left", damage(g.data, g.ends[40]+4, 0x00, 0x0f, 0xff, 0xfc), 1, uint64(g.ends[41] - g.ends[40]), "damaged: a block of 1048572 bytes, more than there are"},
 		{"pcapng, length", damage(g.data, g.ends[40]+4, impossible...), 1, uint64(g.ends[41] - g.ends[40]), "damaged: a block of type 6 and 4294967295 bytes"},
 		{"pcapng, second length", damage(g.data, g.ends[41]-4, impossible...), 1, uint64(g.ends[41] - g.ends[40]), "that ends as one of 4294967295"},
 		{"pcapng, odd length", damage(g.data, g.ends[40]+7, 0x03), 1, uint64(g.ends[41] - g.ends[40]), "damaged: a block of type 6"},
@@ -261,6 +267,32 @@ func TestResync(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFarApart has records that look damaged by their times, or by a length on the
+// wire that is too small, and are not.
+func TestFarApart(t *testing.T) {
+	const apart = 3 * 86_400
+	for name, at := range map[string]func(i uint32) uint32{
+		"forward":     func(i uint32) uint32 { return 1_000_000_000 + i*apart },
+		"back":        func(i uint32) uint32 { return 2_000_000_000 - i*apart },
+		"now and now": func(i uint32) uint32 { return 1_000_000_000 + i%2*apart },
+		"in groups":   func(i uint32) uint32 { return 1_000_000_000 + i/7*apart + i },
+	} {
+		w := newPcapWriter(binary.LittleEndian, 0xa1b2c3d4, 1, 4)
+		for i := range uint32(303) {
+			wire := uint32(4)
+			if name == "in groups" && i%7 == 6 {
+				wire = 3
+			}
+			w.record(at(i), i, []byte{byte(i), 1, 2, 3}, wire)
+		}
+		got, stats := readBytes(t, w.Bytes())
+		if len(got) != 303 || len(stats.Warnings) > 0 {
+			t.Errorf("%s: %d frames, %q", name, len(got), texts(stats))
+		}
+		wantSameInRuns(t, []string{"-"}, w, got, stats)
 	}
 }
 

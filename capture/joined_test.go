@@ -78,15 +78,19 @@ func TestJoinedBadly(t *testing.T) {
 
 // TestResyncFarAway has good records of another time than those before the
 // damage, because nothing was captured for days, or the last record before the
-// damage is wrong too.
+// damage is wrong too, and so a part of it.
 func TestResyncFarAway(t *testing.T) {
-	for name, at := range map[string]uint32{"before a gap": 1_500_000_050, "with a wrong time": 4_000_000_000} {
+	for name, last := range map[string]struct {
+		at      uint32
+		frames  int
+		skipped uint64
+	}{"before a gap": {1_500_000_050, 551, 37}, "with a wrong time": {4_000_000_000, 550, 57}} {
 		w := newPcapWriter(binary.LittleEndian, 0xa1b2c3d4, 1, 4)
 		numberedPcap(w, 1_500_000_000, 50)
-		w.record(at, 0, []byte("last"), 4)
+		w.record(last.at, 0, []byte("last"), 4)
 		w.WriteString(strings.Repeat("\xfe", 37))
 		got, stats := readBytes(t, numberedPcap(w, 1_500_200_000, 500))
-		if len(got) != 551 || stats.Skipped != 37 {
+		if len(got) != last.frames || stats.Skipped != last.skipped {
 			t.Errorf("last %s: %d frames, %d bytes skipped, %q", name, len(got), stats.Skipped, texts(stats))
 		}
 	}

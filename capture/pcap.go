@@ -24,7 +24,7 @@ type pcap struct {
 	header   int   // bytes of a record header
 	unit     int64 // nanoseconds of a unit of the time's fraction
 	link     LinkType
-	last     uint32 // time of the last record, seconds
+	last     int64  // time of the last record, seconds, or noTime
 	fraction uint32 // units a second
 }
 
@@ -54,6 +54,7 @@ func newPcap(s *stream) (*pcap, error) {
 // describe takes from a file header what the records after it are like.
 func (p *pcap) describe(h []byte) error {
 	p.header, p.unit, p.fraction, p.lengths = pcapRecordHeader, 1000, 1_000_000, capturedFirst
+	p.last = noTime
 	p.swapped = !pcapMagic(binary.LittleEndian.Uint32(h))
 	switch p.u32(h) {
 	case magicNano:
@@ -138,16 +139,17 @@ func (p *pcap) next(f *Frame) error {
 			}
 			continue
 		}
-		if captured > maxFrame {
+		if captured > maxFrame || p.astray(captured, wire) {
 			p.damaged(captured)
 			continue
 		}
-		p.last = p.u32(h)
-		f.Time = int64(p.last)*nsPerSecond + int64(p.u32(h[4:]))*p.unit
 		size := p.header + int(captured)
 		if !p.in.have(size) {
 			return p.ended("record", p.in.offset())
 		}
+		h = p.in.rest()
+		p.last = int64(p.u32(h))
+		f.Time = p.last*nsPerSecond + int64(p.u32(h[4:]))*p.unit
 		end := p.in.pos + size
 		f.Data = p.in.data[p.in.pos+p.header : end : end]
 		f.Len = int(max(wire, captured))
@@ -162,7 +164,27 @@ func (p *pcap) more(r *Run, most int, before int64) {
 		return // rare, and not worth their tests at each record
 	}
 	r.Block, r.Link = p.in.data[:p.in.end], p.link
+	last := p.last
 	p.in.pos = p.whole(r, p.in.pos, most, before)
+	p.endAtLeap(r, last)
+}
+
+// endAtLeap ends a run before a record that is far in time from the one before it,
+// the last of which is given: next sees whether it is one.
+func (p *pcap) endAtLeap(r *Run, last int64) {
+	if r.N == 0 || !far(last, r.Sum.Oldest/nsPerSecond) && !far(last, r.Sum.Newest/nsPerSecond) &&
+		r.Sum.Newest-r.Sum.Oldest <= day*nsPerSecond {
+		return
+	}
+	for i := range r.Heads[:r.N] {
+		at := r.Heads[i].Time / nsPerSecond
+		if far(last, at) {
+			p.in.pos, p.last = int(r.Heads[i].At)-p.header, last
+			r.End(i)
+			return
+		}
+		last = at
+	}
 }
 
 // whole takes the records from a place on, up to one that is not whole, damaged
@@ -179,11 +201,12 @@ func (p *pcap) whole(r *Run, at, most int, before int64) int {
 		time := int64(sec)*nsPerSecond + int64(order.Uint32(h[4:]))*unit
 		data := at + pcapRecordHeader
 		end := data + int(captured)
-		if captured == 0 || end > len(b) || time >= before {
+		wire := order.Uint32(h[12:])
+		if captured == 0 || captured > wire || end > len(b) || time >= before {
 			break
 		}
-		p.last, at = sec, end
-		heads[n] = Head{Time: time, At: uint32(data), Captured: captured, Len: max(order.Uint32(h[12:]), captured)} //nolint:gosec // G115: blocks are far smaller
+		p.last, at = int64(sec), end
+		heads[n] = Head{Time: time, At: uint32(data), Captured: captured, Len: wire} //nolint:gosec // G115: blocks are far smaller
 		n++
 	}
 	r.End(n)
@@ -202,7 +225,7 @@ func (p *pcap) sizes(h []byte) (captured, wire uint32) {
 // damaged goes on after a record that can't be one.
 func (p *pcap) damaged(captured uint32) {
 	from := p.in.offset()
-	skipped, found := p.resync(p.header, int64(p.last), p.plausible)
+	skipped, found := p.resync(p.header, p.last, p.plausible)
 	p.warnDamage(from, fmt.Sprintf("a record of %d bytes", captured), skipped, found)
 }
 
@@ -210,17 +233,69 @@ func (p *pcap) damaged(captured uint32) {
 // probability of about 2^-54, and of 2^-40 where no time is known: at least
 // three more such records follow it then, or it ends with the file.
 func (p *pcap) plausible(b []byte, prev int64) (size int, at int64) {
-	const day, year1980 = 86_400, 315_532_800
 	at = int64(p.u32(b))
-	captured, wire := p.sizes(b)
 	switch {
 	case joins(b):
 		return pcapFileHeader, prev
-	case captured == 0, captured > maxFrame, captured > wire, wire > maxFrame,
-		p.u32(b[4:]) >= p.fraction,
-		prev == noTime && at < year1980, // or small numbers in a row would be records
-		prev != noTime && (at < prev-day || at > prev+day):
+	case !p.sound(b), far(prev, at),
+		prev == noTime && at < year1980: // or small numbers in a row would be records
 		return 0, 0
 	}
+	captured, _ := p.sizes(b)
 	return p.header + int(captured), at
+}
+
+// sound reports whether a record header is one that makes sense, whatever its time.
+func (p *pcap) sound(h []byte) bool {
+	captured, wire := p.sizes(h)
+	return captured <= wire && p.sized(h)
+}
+
+// sized is sound for files whose writer was wrong about lengths on the wire.
+func (p *pcap) sized(h []byte) bool {
+	captured, wire := p.sizes(h)
+	return captured > 0 && max(captured, wire) <= maxFrame && p.u32(h[4:]) < p.fraction
+}
+
+const (
+	// day is how far apart the times of two records may be, in seconds, before it
+	// is asked whether both are records.
+	day = 86_400
+	// year1980 is when it began: few clocks are of a time before, many numbers are.
+	year1980 = 315_532_800
+)
+
+// far reports whether a record of a time, in seconds, is far from the last, if
+// there was one.
+func far(last, at int64) bool { return last != noTime && (at < last-day || at > last+day) }
+
+// astray reports whether the unused bytes begin with no record: a length is
+// damaged, of this one or of one before it. It shows where a record is larger than
+// what is left or than it was on the wire, or far in time from the one before. All
+// of that is also true of some good ones, behind which others follow.
+func (p *pcap) astray(captured, wire uint32) bool {
+	size := p.header + int(captured)
+	whole := p.in.have(size)
+	h := p.in.rest()
+	at := int64(p.u32(h))
+	leaps := far(p.last, at)
+	switch {
+	case whole && !leaps && captured <= wire:
+		return false
+	case leaps && at == 0 && captured == 0: // zeros, which nothing is lost with
+		return true
+	case whole && (!leaps || at >= year1980 && p.sound(h)) && p.followed(size):
+		return false
+	}
+	return p.goesOn(p.header, p.last, p.plausible)
+}
+
+// followed reports whether a record of size bytes is the last, or one that makes
+// sense follows it.
+func (p *pcap) followed(size int) bool {
+	if !p.in.have(size + p.header) {
+		return true
+	}
+	next := p.in.rest()[size:]
+	return joins(next) || p.sized(next)
 }

@@ -163,7 +163,10 @@ func (p *pcapng) block() (kind uint32, b []byte, err error) {
 				return 0, nil, p.ended("block", from)
 			}
 		case !p.in.have(size):
-			return 0, nil, p.ended("block", from)
+			if !p.goesOn(minBlock, noTime, p.plausible) {
+				return 0, nil, p.ended("block", from)
+			}
+			p.damaged(fmt.Sprintf("a block of %d bytes, more than there are", size))
 		default:
 			b = p.in.rest()[:size:size]
 			if last := int(p.u32(b[size-4:])); last != size {

@@ -28,14 +28,36 @@ func (s *stream) resync(headerSize int, prev int64, test recordTest) (skipped in
 	for whole := false; !whole && !found; {
 		whole = !s.in.have(2 * resyncWindow) // the rest of the stream is in memory
 		var i int
-		if i, found = firstRecord(s.in.rest(), headerSize, prev, whole, test); !found && prev != noTime {
-			i, found = firstRecord(s.in.rest(), headerSize, noTime, whole, test)
-		}
+		i, found = nextRecord(s.in.rest(), headerSize, prev, whole, test)
 		s.in.pos += i
 	}
 	skipped = s.in.offset() - from
 	s.Skipped += uint64(skipped) //nolint:gosec // offsets only grow
 	return skipped, found
+}
+
+// goesOn reports whether records begin again, not far behind the beginning of the
+// unused bytes, where there should be one that makes no sense. Where there are
+// none, the same bytes are not looked through a second time.
+func (s *stream) goesOn(headerSize int, prev int64, test recordTest) bool {
+	if s.in.offset() < s.barren {
+		return false
+	}
+	whole := !s.in.have(2 * resyncWindow)
+	i, found := nextRecord(s.in.rest()[1:], headerSize, prev, whole, test)
+	if !found {
+		s.barren = s.in.offset() + int64(i)
+	}
+	return found
+}
+
+// nextRecord is firstRecord, for one near the record before or else for any.
+func nextRecord(b []byte, headerSize int, prev int64, whole bool, test recordTest) (int, bool) {
+	i, found := firstRecord(b, headerSize, prev, whole, test)
+	if !found && prev != noTime {
+		i, found = firstRecord(b, headerSize, noTime, whole, test)
+	}
+	return i, found
 }
 
 // firstRecord returns where in b the first record begins, or how much of b has

@@ -30,6 +30,7 @@ type stream struct {
 	in      *block
 	raw     *raw
 	packing string // what the file is packed with, empty if it is not
+	barren  int64  // up to here no record was found
 }
 
 // A raw is the file itself, below an unpacker. It tells an error of the disk
