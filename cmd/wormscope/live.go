@@ -267,9 +267,7 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 	}
 	l.p.slice = int64(slice)
 	l.p.state.startWriter()
-	if !l.s.Live.OwnTraffic {
-		l.p.own = ownAddresses()
-	}
+	l.renewOwn()
 	if l.inKernel {
 		l.p.only = nil
 	}

@@ -55,13 +55,15 @@ type liveRun struct {
 	memory   residentMemory
 	hangups  chan os.Signal
 
+	addresses func() ([]net.Addr, error) // of this machine
+
 	stateErrors uint64 // how often the state folder was seen to fail
 }
 
 func newLiveRun(s *settings, std streams) *liveRun {
 	return &liveRun{
 		s: s, std: std, log: newLogger(std.err), swaps: make(chan *feedSwap), started: time.Now(),
-		memory: openResidentMemory(), hangups: make(chan os.Signal, 1),
+		memory: openResidentMemory(), hangups: make(chan os.Signal, 1), addresses: net.InterfaceAddrs,
 	}
 }
 
@@ -126,7 +128,7 @@ func (l *liveRun) loop(batch func() error) error {
 	}
 }
 
-// heed takes in new feeds, and notes what went wrong with files.
+// heed takes in new feeds and addresses, and notes what went wrong with files.
 func (l *liveRun) heed(now time.Time) {
 	select {
 	case swap := <-l.swaps:
@@ -142,6 +144,7 @@ func (l *liveRun) heed(now time.Time) {
 		seen := l.sight()
 		l.p.state.note(&seen, l.p.summary(&seen).Warnings)
 		l.noted = now
+		l.renewOwn()
 	}
 	if err := l.p.state.flush(); err != nil {
 		l.faults.note("state", err)
@@ -254,12 +257,15 @@ func fileStats(f *ring.Interface) capture.FileStats {
 	return capture.FileStats{Frames: f.Received, Bytes: f.Bytes, WireBytes: f.Bytes, Truncated: f.Truncated, Dropped: f.Dropped}
 }
 
-// ownAddresses returns the addresses of this machine but those of the loopback
-// interface; nil where they can't be known.
-func ownAddresses() map[netip.Addr]struct{} {
-	addrs, err := net.InterfaceAddrs()
+// renewOwn finds out which addresses this machine has now, but for those of the
+// loopback interface: a sensor may start before it is given any, and be given others.
+func (l *liveRun) renewOwn() {
+	if l.s.Live.OwnTraffic {
+		return
+	}
+	addrs, err := l.addresses()
 	if err != nil {
-		return nil
+		return // those of before may still be right
 	}
 	own := map[netip.Addr]struct{}{}
 	for _, a := range addrs {
@@ -267,7 +273,7 @@ func ownAddresses() map[netip.Addr]struct{} {
 			own[p.Addr().Unmap().WithZone("")] = struct{}{}
 		}
 	}
-	return own
+	l.p.own = own
 }
 
 // residentMemory reads how much memory the process has.
