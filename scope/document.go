@@ -189,8 +189,8 @@ type Attack struct {
 	Alert   string    `json:"alert"`
 }
 
-// Blank reports whether there was nothing to judge: no packet could be examined,
-// and nothing was found. While a run has not said how much it looked at, what it
+// Blank reports whether there was nothing to judge: no packet was examined, because
+// none could be or a filter left all out, and nothing was found. While a run has not said how much it looked at, what it
 // found says that it did.
 func (d *Document) Blank() bool {
 	var undecoded uint64
@@ -198,7 +198,8 @@ func (d *Document) Blank() bool {
 		undecoded += n
 	}
 	found := len(d.Hosts) + len(d.External) + len(d.Internal) + len(d.Attacks) + len(d.Borders)
-	return undecoded >= d.Capture.Packets && len(d.Capture.Sensors)+found == 0
+	examined := d.Capture.First != nil && undecoded < d.Capture.Packets
+	return !examined && len(d.Capture.Sensors)+found == 0
 }
 
 // WriteJSON writes the document, indented, with a final newline.

@@ -10,6 +10,9 @@ func (t *text) verdict() {
 	t.wrapped("", t.answer())
 	c := &t.doc.Capture
 	switch {
+	case c.First == nil && t.doc.Blank() && c.Packets > 0:
+		t.printf("\nCapture   %s, none of which was looked at\n", counted(c.Packets, "packet"))
+		return
 	case c.First == nil && t.doc.Blank():
 		t.printf("\nCapture   no packet could be read\n")
 		return
@@ -93,16 +96,26 @@ func (d *Document) Verdict() string { return (&text{doc: d}).answer() }
 func (t *text) answer() string {
 	s := t.worst()
 	if s == "" {
-		if n := t.doc.Capture.Packets; n > 0 {
-			return "Nothing to judge: of " + counted(n, "packet") + " none could be decoded."
-		}
-		return "Nothing to judge: the capture holds no packet that could be read."
+		return "Nothing to judge: " + t.nothing() + "."
 	}
 	also := t.also()
 	if len(also) == 0 {
 		return s + "."
 	}
 	return s + ". Also: " + strings.Join(also, ", ") + "."
+}
+
+// nothing says why there was nothing to judge.
+func (t *text) nothing() string {
+	c := &t.doc.Capture
+	switch {
+	case c.Packets == 0:
+		return "the capture holds no packet that could be read"
+	case c.First == nil:
+		return "of " + counted(c.Packets, "packet") + " none was looked at"
+	default:
+		return "of " + counted(c.Packets, "packet") + " none could be decoded"
+	}
 }
 
 // worst says how many hosts are in the worst state that there is, without a

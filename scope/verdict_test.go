@@ -3,6 +3,7 @@ package scope_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"wormscope/detect/alert"
 	"wormscope/scope"
@@ -121,16 +122,25 @@ func TestNothingToJudge(t *testing.T) {
 	l, _ := ledgerOf(t, nil)
 	for _, tt := range []struct {
 		packets, undecoded uint64
+		looked             bool // at packets, as a filter allowed
 		want               string
 	}{
-		{0, 0, "Nothing to judge: the capture holds no packet that could be read."},
-		{1, 1, "Nothing to judge: of 1 packet none could be decoded."},
-		{9, 9, "Nothing to judge: of 9 packets none could be decoded."},
-		{9, 8, "No sign of a worm in 9 packets."},
+		{0, 0, false, "Nothing to judge: the capture holds no packet that could be read."},
+		{1, 1, true, "Nothing to judge: of 1 packet none could be decoded."},
+		{9, 9, true, "Nothing to judge: of 9 packets none could be decoded."},
+		{9, 0, false, "Nothing to judge: of 9 packets none was looked at."},
+		{9, 8, true, "No sign of a worm in 9 packets."},
 	} {
-		d := l.Document(scope.Capture{Packets: tt.packets, Undecoded: map[string]uint64{"unsupported link type USER0": tt.undecoded}})
+		c := scope.Capture{Packets: tt.packets, Undecoded: map[string]uint64{"unsupported link type USER0": tt.undecoded}}
+		if tt.looked {
+			c.First, c.Last = time.Unix(1_500_000_000, 0), time.Unix(1_500_000_001, 0)
+		}
+		d := l.Document(c)
 		if got := d.Verdict(); got != tt.want {
 			t.Errorf("%d of %d: %s", tt.undecoded, tt.packets, got)
+		}
+		if !tt.looked && strings.Contains(textOf(t, d), "not counted yet") {
+			t.Errorf("%d packets: the text is\n%s", tt.packets, textOf(t, d))
 		}
 	}
 }

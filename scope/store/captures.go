@@ -24,7 +24,7 @@ type Capture struct {
 	// same capture, perhaps one longer than the other.
 	Print                   string
 	Name                    string
-	First, Last             time.Time // of its packets; zero when it has none
+	First, Last             time.Time // of its packets; zero when it has none, or none was looked at
 	Packets, Bytes, Dropped uint64
 	Undecoded               map[string]uint64 // frames that could not be decoded, by reason
 }
@@ -65,7 +65,7 @@ func (s *Store) writeCapture(tx *sql.Tx, c *Capture) error {
 	if err != nil {
 		return err
 	}
-	var first, last int64
+	first, last := int64(0), int64(-1) // what ends before it begins has no time
 	if !c.First.IsZero() {
 		first, last = c.First.UnixNano(), c.Last.UnixNano()
 	}
@@ -178,10 +178,13 @@ func (s *Store) sumCaptures(c *scope.Capture) error {
 			c.Undecoded[reason] += n
 		}
 		c.Packets, c.Bytes, c.Dropped = c.Packets+packets, c.Bytes+bytes, c.Dropped+dropped
-		if from := time.Unix(0, first).UTC(); packets > 0 && (c.First.IsZero() || from.Before(c.First)) {
+		if packets == 0 || first > last {
+			return nil
+		}
+		if from := time.Unix(0, first).UTC(); c.First.IsZero() || from.Before(c.First) {
 			c.First = from
 		}
-		if to := time.Unix(0, last).UTC(); packets > 0 && to.After(c.Last) {
+		if to := time.Unix(0, last).UTC(); to.After(c.Last) {
 			c.Last = to
 		}
 		return nil

@@ -326,6 +326,7 @@ func TestCapturesAddUp(t *testing.T) {
 		{Captures: []Capture{capture("B", "b.pcap", 20, 50), capture("C", "c.pcap", -5, 1)}, Warnings: []string{"of b and c"}}, // and after
 		{Captures: []Capture{capture("B", "b.pcap", 20, 50)}, Warnings: []string{"of b alone"}},                                // known better
 		{Captures: []Capture{{Print: "D", Name: "empty.pcap"}}},
+		{Captures: []Capture{{Print: "E", Name: "unlooked.pcap", Packets: 4}}}, // a filter left all out
 	} {
 		if err := s.Finish(r); err != nil {
 			t.Fatal(err)
@@ -336,8 +337,8 @@ func TestCapturesAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := scope.Capture{
-		First: at(-5), Last: at(30), Packets: 61, Bytes: 6100, Undecoded: map[string]uint64{"bad IPv4 header": 3},
-		Warnings: []string{"of a", "of b and c"}, Files: []string{"a.pcap", "b.pcap", "c.pcap", "empty.pcap"},
+		First: at(-5), Last: at(30), Packets: 65, Bytes: 6100, Undecoded: map[string]uint64{"bad IPv4 header": 3},
+		Warnings: []string{"of a", "of b and c"}, Files: []string{"a.pcap", "b.pcap", "c.pcap", "empty.pcap", "unlooked.pcap"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
