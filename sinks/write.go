@@ -164,7 +164,9 @@ func (f *File) open() error {
 	// Read by the agent that ships events, often of another user in the same group.
 	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // see above
 	if errors.Is(err, os.ErrPermission) {
-		file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0) // a device that only takes
+		if device, only := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0); only == nil { // one that only takes
+			file, err = device, nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("event file: %w", err)
