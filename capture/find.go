@@ -20,13 +20,14 @@ type place struct {
 	path   string
 	info   fs.FileInfo // nil for standard input
 	folder *folder     // what it was found in, nil when it was named itself
+	others []*folder   // where it was found again
 }
 
 // A search collects places.
 type search struct {
 	places   []place
 	folders  []*folder
-	seen     map[int64][]fs.FileInfo // by size, so that few are compared
+	seen     map[int64][]int // places by size, so that few are compared
 	warnings []Warning
 }
 
@@ -43,7 +44,7 @@ type folder struct {
 // in the order of the paths and, within a folder, of the names. A file that is
 // named twice, by a link for instance, is taken once.
 func find(paths []string) (*search, error) {
-	s := &search{seen: map[int64][]fs.FileInfo{}}
+	s := &search{seen: map[int64][]int{}}
 	stdin := false
 	for _, path := range paths {
 		if path == standardInput {
@@ -92,14 +93,16 @@ func (s *search) walk(root string) error {
 
 // take adds a place that was not there yet.
 func (s *search) take(p place) {
-	for _, other := range s.seen[p.info.Size()] {
-		if os.SameFile(other, p.info) {
-			p.found()
+	for _, i := range s.seen[p.info.Size()] {
+		if other := &s.places[i]; os.SameFile(other.info, p.info) {
+			if p.folder != nil {
+				other.others = append(other.others, p.folder)
+			}
 			s.warn("%s: the same file as another one; read once", p.path)
 			return
 		}
 	}
-	s.seen[p.info.Size()] = append(s.seen[p.info.Size()], p.info)
+	s.seen[p.info.Size()] = append(s.seen[p.info.Size()], len(s.places))
 	s.places = append(s.places, p)
 }
 
@@ -107,6 +110,9 @@ func (s *search) take(p place) {
 func (p *place) found() {
 	if p.folder != nil {
 		p.folder.captures++
+	}
+	for _, f := range p.others {
+		f.captures++
 	}
 }
 

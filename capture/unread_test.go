@@ -31,6 +31,14 @@ func TestOpenErrors(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "bare"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Join(dir, "linked"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{"a", "b"} {
+		if err := os.Symlink(filepath.Join(dir, "text"), filepath.Join(dir, "linked", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	tests := []struct{ paths, want string }{
 		{"", "no captures are named"},
 		{"- -", "standard input is named twice"},
@@ -59,6 +67,7 @@ func TestOpenErrors(t *testing.T) {
 		{"nested", "nested: a folder without captures; of 1 other files the first: nested/x/y: is no capture: it is empty"},
 		{"damaged", "damaged: no capture in the folder can be read; the first: damaged/b: the gzip data are damaged or cut short: unexpected EOF"},
 		{"bare", "bare: a folder without captures"},
+		{"linked", "linked: a folder without captures; of 1 other files the first: linked/a: is no capture: begins with 68 65 6c 6c (text)"},
 	}
 	t.Chdir(dir)
 	for _, tt := range tests {
