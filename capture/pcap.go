@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/bits"
 )
 
@@ -195,21 +196,26 @@ func (p *pcap) whole(r *Run, at, most int, before int64) int {
 	reach := min(len(r.Block), at+maxFrame) // so that no larger record is whole
 	b := r.Block[:reach:reach]              // a capacity that is the length takes no register
 	heads, n := r.Heads[:min(most, MaxRun)], 0
+	from, length, oldest, newest := at, 0, int64(math.MaxInt64), int64(math.MinInt64)
 	for n < len(heads) && at <= len(b)-pcapRecordHeader {
 		h := (*[pcapRecordHeader]byte)(b[at : at+pcapRecordHeader : at+pcapRecordHeader])
-		sec, captured := order.Uint32(h[0:]), order.Uint32(h[8:])
-		time := int64(sec)*nsPerSecond + int64(order.Uint32(h[4:]))*unit
+		captured, wire := order.Uint32(h[8:]), order.Uint32(h[12:])
+		time := int64(order.Uint32(h[0:]))*nsPerSecond + int64(order.Uint32(h[4:]))*unit
 		data := at + pcapRecordHeader
 		end := data + int(captured)
-		wire := order.Uint32(h[12:])
 		if captured == 0 || captured > wire || end > len(b) || time >= before {
 			break
 		}
-		p.last, at = int64(sec), end
+		at = end
 		heads[n] = Head{Time: time, At: uint32(data), Captured: captured, Len: wire} //nolint:gosec // G115: blocks are far smaller
 		n++
+		length += int(wire)
+		oldest, newest = min(oldest, time), max(newest, time)
 	}
-	r.End(n)
+	if n > 0 {
+		p.last = heads[n-1].Time / nsPerSecond
+	}
+	r.end(n, RunSum{Captured: at - from - n*pcapRecordHeader, Len: length, Oldest: oldest, Newest: newest})
 	return at
 }
 

@@ -58,12 +58,17 @@ func (r *Run) End(n int) {
 		length += int(h.Len)
 		oldest, newest = min(oldest, h.Time), max(newest, h.Time)
 	}
-	r.N, r.Sum = n, RunSum{Captured: captured, Len: length, Oldest: oldest, Newest: newest}
-	for i := range heads {
-		if captured == length { // as nearly always
-			break
-		}
-		if heads[i].Captured < heads[i].Len {
+	r.end(n, RunSum{Captured: captured, Len: length, Oldest: oldest, Newest: newest})
+}
+
+// end does the same where the sums are known but for how many frames were cut.
+func (r *Run) end(n int, sum RunSum) {
+	r.N, r.Sum = n, sum
+	if sum.Captured == sum.Len { // as nearly always
+		return
+	}
+	for i := range r.Heads[:n] {
+		if h := &r.Heads[i]; h.Captured < h.Len {
 			r.Sum.Cut++
 		}
 	}
