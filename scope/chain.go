@@ -223,7 +223,7 @@ func (l *Ledger) follow(k *link, c *chain) bool {
 		}
 	}
 	slices.SortFunc(tries, func(a, b try) int { return cmp.Or(cmp.Compare(b.at, a.at), a.by.compare(b.by)) })
-	by := make([]*link, 0, maxLeaders)
+	var by []*link
 	for _, t := range tries {
 		if len(by) < maxLeaders && !slices.Contains(by, t.by) {
 			by = append(by, t.by)
