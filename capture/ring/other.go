@@ -53,3 +53,6 @@ func (*Reader) Next(*capture.Frame) error { return io.EOF }
 
 // More returns nothing on this system.
 func (*Reader) More(*capture.Run, int) int { return 0 }
+
+// Name returns nothing on this system.
+func (*Reader) Name(int) string { return "" }
