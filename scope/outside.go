@@ -2,6 +2,7 @@ package scope
 
 import (
 	"cmp"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -71,21 +72,12 @@ func (h *host) unexplainedScans() (scans []*fact) {
 func (h *host) scannerInside(scans []*fact) Scanner {
 	s := newScanner(h)
 	slices.SortFunc(scans, compareFacts)
-	checked := map[netip.Addr]bool{}
-	first, last := scans[0].first, scans[0].last
+	s.take(slices.Values(scans))
+	last := scans[0].last
 	for _, f := range scans {
 		last = max(last, f.last)
-		if f.smb != nil {
-			checked[f.peer] = true
-			s.attacked(f)
-		} else {
-			s.told(f)
-		}
-		s.show(f)
 	}
-	n := uint64(len(checked))
-	s.Targets, s.Answered = max(s.Targets, n), max(s.Answered, n)
-	s.finish(first, last)
+	s.finish(scans[0].first, last)
 	return s
 }
 
@@ -93,9 +85,21 @@ func (h *host) scannerInside(scans []*fact) Scanner {
 func (h *host) scanner() Scanner {
 	s := newScanner(h)
 	slices.SortFunc(h.facts, func(a, b fact) int { return compareFacts(&a, &b) })
-	reached := map[netip.Addr]bool{}
-	var swept, answered uint64 // by connections, which may be a scan, too
-	for f := range h.all() {
+	s.take(h.all())
+	s.finish(h.span())
+	return s
+}
+
+// newScanner begins to write a scanner down; finish ends it.
+func newScanner(h *host) Scanner {
+	return Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
+}
+
+// take takes what facts tell of the scanner, in their order.
+func (s *Scanner) take(facts iter.Seq[*fact]) {
+	reached := map[netip.Addr]bool{} // over SMB
+	var swept, answered uint64       // by connections, which may be a scan, too
+	for f := range facts {
 		switch {
 		case f.smb != nil:
 			reached[f.peer] = true
@@ -108,13 +112,6 @@ func (h *host) scanner() Scanner {
 	}
 	n := uint64(len(reached))
 	s.Targets, s.Answered = max(s.Targets, swept, n), max(s.Answered, answered, n)
-	s.finish(h.span())
-	return s
-}
-
-// newScanner begins to write a scanner down; finish ends it.
-func newScanner(h *host) Scanner {
-	return Scanner{IP: h.addr.String(), Ports: []uint16{}, Frames: []uint64{}, Alerts: []string{}}
 }
 
 // show takes the frames that show a fact.
