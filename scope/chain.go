@@ -183,10 +183,11 @@ func (c *chain) place(addr netip.Addr, began int64) (since int64, news bool) {
 // describe notes what a link's scan is like, and reports whether that is news.
 func (c *chain) describe(k *link, s *scanned) bool {
 	news := k.tried != s.tried || k.answered != s.answered
-	if k.answered != s.answered && s.answered {
-		c.answered++
-	} else if k.answered != s.answered {
+	if k.answered {
 		c.answered--
+	}
+	if s.answered {
+		c.answered++
 	}
 	k.tried, k.answered = s.tried, s.answered
 	return news

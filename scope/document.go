@@ -190,8 +190,8 @@ type Attack struct {
 }
 
 // Blank reports whether there was nothing to judge: no packet was examined, because
-// none could be or a filter left all out, and nothing was found. While a run has not said how much it looked at, what it
-// found says that it did.
+// none could be or a filter left all out, and nothing was found. While a run has not
+// said how much it looked at, what it found says that it did.
 func (d *Document) Blank() bool {
 	var undecoded uint64
 	for _, n := range d.Capture.Undecoded {

@@ -154,10 +154,6 @@ func (t *text) also() (also []string) {
 		}
 		exploited = 0
 	}
-	others := grouped(targeted) + " more"
-	if n.Infected+n.Suspected+n.Exploited+n.Attacked == 0 {
-		others = counted(targeted, "host")
-	}
 	if n := uint64(len(t.doc.Contradicted(Isolated))); n > 0 {
 		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
 	}
@@ -168,7 +164,11 @@ func (t *text) also() (also []string) {
 		also = append(also, grouped(exploited)+" more"+verb(exploited, " was", " were")+" EXPLOITED")
 	}
 	if targeted > 0 {
-		also = append(also, others+verb(targeted, " was", " were")+" targeted")
+		these := grouped(targeted) + " more"
+		if n.Infected+n.Suspected+n.Exploited+n.Attacked == 0 {
+			these = counted(targeted, "host")
+		}
+		also = append(also, these+verb(targeted, " was", " were")+" targeted")
 	}
 	if n.SMBExposed > 0 {
 		also = append(also, grouped(n.SMBExposed)+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")
