@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"sync/atomic"
 
@@ -34,15 +33,6 @@ type file struct {
 	format  format   // nil unless open
 	closers []func() // what to do when the file is done with
 	head    Frame    // the next frame, while other files come first
-}
-
-// openFile opens the file of a name.
-func openFile(name string) (io.ReadCloser, error) {
-	f, err := os.Open(name) //nolint:gosec // the user names the file
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
 }
 
 // title returns the file's name for a message.

@@ -159,7 +159,7 @@ func (s *search) warn(format string, args ...any) {
 func (p *place) file(ctx context.Context, stdin io.Reader) *file {
 	f := &file{name: p.path, stdin: p.info == nil, size: -1}
 	info := p.info
-	f.open = func() (io.ReadCloser, error) { return openFile(p.path) }
+	f.open = func() (io.ReadCloser, error) { return os.Open(p.path) }
 	if f.stdin {
 		f.open = func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }
 		if named, ok := stdin.(*os.File); ok {
