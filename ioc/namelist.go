@@ -1,6 +1,9 @@
 package ioc
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // isNameList reports whether a zone is a list that is asked about other names,
 // as in "name.multi.surbl.org" (RFC 5782): mail gateways and virus scanners ask
@@ -24,10 +27,8 @@ func isNameList(zone []byte) bool {
 		case "rbl", "dbl":
 			return true
 		}
-		for _, list := range lists {
-			if string(zone[from:]) == list {
-				return true
-			}
+		if slices.Contains(lists[:], string(zone[from:])) {
+			return true
 		}
 		from = end + 1
 	}
