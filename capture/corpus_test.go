@@ -30,6 +30,16 @@ type record struct {
 	number uint64
 }
 
+// readOn reads so many frames, of which f is the last.
+func readOn(t testing.TB, r *capture.Reader, f *capture.Frame, frames int) {
+	t.Helper()
+	for range frames {
+		if err := r.Next(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // drain reads all that is left.
 func drain(t testing.TB, r *capture.Reader) []record {
 	t.Helper()

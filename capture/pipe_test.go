@@ -29,11 +29,7 @@ func TestOpenUntil(t *testing.T) {
 	}
 	defer r.Close()
 	var f capture.Frame
-	for range 20 {
-		if err := r.Next(&f); err != nil {
-			t.Fatal(err)
-		}
-	}
+	readOn(t, r, &f, 20)
 	cancel(enough)
 	if err := r.Next(&f); !errors.Is(err, enough) {
 		t.Errorf("reading on says %v", err)

@@ -124,11 +124,7 @@ func TestReadError(t *testing.T) {
 	}
 	defer r.Close()
 	var f capture.Frame
-	for range 50 {
-		if err := r.Next(&f); err != nil {
-			t.Fatal(err)
-		}
-	}
+	readOn(t, r, &f, 50)
 	for range 2 {
 		if err := r.Next(&f); err == nil || err.Error() != "standard input: offset 3824: input/output error" {
 			t.Errorf("error is %v", err)
@@ -153,11 +149,7 @@ func TestReadErrorOfOne(t *testing.T) {
 	}
 	defer r.Close()
 	var f capture.Frame
-	for range 25 {
-		if err := r.Next(&f); err != nil {
-			t.Fatal(err)
-		}
-	}
+	readOn(t, r, &f, 25)
 	if err := r.Next(&f); err == nil || err.Error() != "standard input: offset 404: input/output error" {
 		t.Errorf("error is %v", err)
 	}
@@ -192,11 +184,7 @@ func TestVanished(t *testing.T) {
 				}
 			}
 			var f capture.Frame
-			for range tt.frames {
-				if err := r.Next(&f); err != nil {
-					t.Fatal(err)
-				}
-			}
+			readOn(t, r, &f, tt.frames)
 			for range 2 {
 				want := "open " + filepath.Join(dir, tt.gone[0]) + ": no such file or directory" + tt.more
 				if err := r.Next(&f); err == nil || err.Error() != want {

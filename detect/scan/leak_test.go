@@ -108,9 +108,8 @@ func TestLeakBegins(t *testing.T) {
 	}
 }
 
-// TestSampled shows that silence says nothing where most answers are missing.
-func TestSampled(t *testing.T) {
-	b := newBed(t, Config{})
+// sampled lets connections show of which three in four lack their answer.
+func (b *bed) sampled() {
 	for i := range 40 {
 		show := everything
 		if i%4 != 0 {
@@ -118,6 +117,12 @@ func TestSampled(t *testing.T) {
 		}
 		b.connect(nth("10.2.0.1", i), nth("10.9.0.9", i%8), 8000, show)
 	}
+}
+
+// TestSampled shows that silence says nothing where most answers are missing.
+func TestSampled(t *testing.T) {
+	b := newBed(t, Config{})
+	b.sampled()
 	b.sweep("10.1.0.9", "10.9.0.1", 18, 445, 10*time.Second, always(silent))
 	b.engine.Close()
 	b.none()
@@ -130,13 +135,7 @@ func TestSampled(t *testing.T) {
 // sweep is found by its volume, and is no worse for that.
 func TestSampledFanOut(t *testing.T) {
 	b := newBed(t, Config{})
-	for i := range 40 {
-		show := everything
-		if i%4 != 0 {
-			show = onlyNot
-		}
-		b.connect(nth("10.2.0.1", i), nth("10.9.0.9", i%8), 8000, show)
-	}
+	b.sampled()
 	b.sweep(worm, "10.9.5.1", 60, 445, 50*time.Millisecond, always(silent))
 	b.wait(10 * time.Second)
 	b.engine.Close()
