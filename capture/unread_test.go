@@ -82,24 +82,6 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-func TestUnreadable(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("the superuser can read everything")
-	}
-	dir := write(t, map[string][]byte{"secret": plainPcap(1, 60, 1e6, 1), "good": plainPcap(1, 61, 1e6, 1)})
-	secret := filepath.Join(dir, "secret")
-	if err := os.Chmod(secret, 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := capture.Open([]string{secret}, nil); err == nil || err.Error() != "open "+secret+": permission denied" {
-		t.Errorf("error is %v", err)
-	}
-	_, stats := readFiles(t, dir)
-	if want := "open " + secret + ": permission denied; left out"; len(stats.Warnings) != 1 || stats.Warnings[0].Text != want {
-		t.Errorf("warnings are %q", texts(stats))
-	}
-}
-
 // A brokenReader fails after its data.
 type brokenReader struct {
 	io.Reader
