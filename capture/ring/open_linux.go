@@ -29,7 +29,7 @@ func Open(o Options) (*Source, error) {
 	}
 	s := &Source{options: o, wake: wake, stopping: make(chan struct{})}
 	for number, name := range o.Interfaces {
-		f := &iface{name: name, number: number}
+		f := &iface{name: name, number: number, group: noGroup}
 		s.ifaces = append(s.ifaces, f)
 		if err := s.openAll(f); err != nil {
 			s.readers, s.all = nil, newReader(s, nil)
@@ -140,7 +140,7 @@ func (r *ring) join() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.of != r.device.index {
-		f.group, f.of = 0, r.device.index
+		f.group, f.of = noGroup, r.device.index
 	}
 	var err error
 	f.group, err = joinFanout(r.fd, f.group)

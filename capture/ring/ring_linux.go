@@ -23,7 +23,7 @@ type iface struct {
 	gains  atomic.Uint64
 
 	mu    sync.Mutex // the fanout group, where there are several rings
-	group int        // its id, 0 for none
+	group int        // its id, or noGroup
 	of    int32      // index of the device that it is for
 }
 

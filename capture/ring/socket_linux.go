@@ -170,13 +170,17 @@ func (o *Options) setFilter(fd, program int) error {
 	return nil
 }
 
+// noGroup is no fanout group. The kernel's first since it was started is 0.
+const noGroup = -1
+
 // joinFanout puts a bound socket into the group id of its interface, or makes
-// a group when id is 0. It returns the group's id. Both directions of a flow
-// hash alike, and fragments are put together first, so that a flow is in one
+// a group when there is none. It returns the group's id. Both directions of a
+// flow hash alike, and fragments are put together first, so that a flow is in one
 // ring whole.
 func joinFanout(fd, id int) (int, error) {
 	how := unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_DEFRAG
-	if id == 0 {
+	if id == noGroup {
+		id = 0
 		how |= unix.PACKET_FANOUT_FLAG_UNIQUEID
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, id|how<<bits.Len16(0xffff)); err != nil {
