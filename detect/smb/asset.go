@@ -219,6 +219,9 @@ const (
 	maxUptime = 5 * 365 * 24 * time.Hour
 	// maxSkew is how wrong a server's clock may be for its time to be kept.
 	maxSkew = 24 * time.Hour
+	// firstSMB2 is when the first system with SMB2 was released (Windows Vista).
+	// A capture that is older has a clock that was never set, or none.
+	firstSMB2 = 1162944000 // 2006-11-08T00:00:00Z
 )
 
 // startOf returns when a server started, by the capture's clock where its own
@@ -230,7 +233,8 @@ func startOf(n *smb1.Negotiate2, now int64) (time.Time, bool) {
 	if !ok || !known || uptime < 0 || uptime > maxUptime {
 		return time.Time{}, false
 	}
-	if seen := time.Unix(0, now).UTC(); clock.Sub(seen).Abs() > maxSkew {
+	seen := time.Unix(0, now).UTC()
+	if seen.Unix() > firstSMB2 && clock.Sub(seen).Abs() > maxSkew {
 		return seen.Add(-uptime).Truncate(time.Second), true
 	}
 	return started, true

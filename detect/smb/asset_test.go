@@ -158,3 +158,16 @@ func TestServerStart(t *testing.T) {
 		}
 	}
 }
+
+// TestServerStartWithoutTimes: a capture whose times are none says nothing of when
+// a server started. The server's own clock does.
+func TestServerStartWithoutTimes(t *testing.T) {
+	clock := time.Date(2020, 5, 4, 12, 0, 0, 0, time.UTC)
+	k := newTalk(2000)
+	k.now = 0
+	k.open().tell(negotiateReply2(clock, clock.Add(-time.Hour)))
+	a := run(k.packets).lastAsset(serverIP)
+	if want := clock.Add(-time.Hour); !a.Started.Equal(want) || a.Unpatched {
+		t.Errorf("%v, unpatched %v, want %v", a.Started, a.Unpatched, want)
+	}
+}
