@@ -175,7 +175,7 @@ func TestLink(t *testing.T) {
 	p.IP("link", "set", testnet.Left, "down")
 	tap.Warned("right: the interface has no link")
 	tap.IsUp(false, 1, 0)
-	p.IP("link", "set", testnet.Left, "up")
+	p.Up(testnet.Left, testnet.Right)
 	tap.Warned("right: the interface has a link again")
 	p.Sender(testnet.Left).Send(livetest.Frame(0, 60))
 	tap.Frames(1)

@@ -268,7 +268,7 @@ func downAndUp(t *testing.T, open Opener) {
 	p.IP("link", "set", testnet.Right, "down")
 	tap.Warned("right: the interface went down")
 	tap.IsUp(false, 1, 0)
-	p.IP("link", "set", testnet.Right, "up")
+	p.Up(testnet.Left, testnet.Right)
 	tap.Warned("right: the interface is back")
 	s.Send(Frame(1, 60))
 	if got := tap.Frames(1)[0]; string(got.Data) != string(Frame(1, 60)) || got.Number != 2 {
@@ -310,7 +310,7 @@ func downAtFirst(t *testing.T, open Opener) {
 	p.IP("link", "set", testnet.Right, "down")
 	tap := open.Open(t, p, Small(testnet.Right))
 	tap.Warned("right: the interface is down")
-	p.IP("link", "set", testnet.Right, "up")
+	p.Up(testnet.Left, testnet.Right)
 	tap.Warned("right: the interface is back")
 	p.Sender(testnet.Left).Send(Frame(0, 60))
 	check(t, tap.Frames(1), [][]byte{Frame(0, 60)})

@@ -48,7 +48,8 @@ func (n *Net) plug() {
 	n.t.Helper()
 	n.ip("switch", "link", "add", "span", "type", "veth", "peer", "name", Monitor, "netns", n.prefix+"sensor")
 	n.ip("switch", "link", "set", "span", "up")
-	n.ip("sensor", "link", "set", Monitor, "up")
+	(&Host{n, "sensor"}).Link(Monitor, "up")
+	(&Host{n, "switch"}).awaitRunning("span")
 }
 
 // Replug takes the sensor's interface away and, after what is done meanwhile,
@@ -60,10 +61,27 @@ func (n *Net) Replug(meanwhile func()) {
 	n.plug()
 }
 
-// Link sets an interface of the host up or down.
+// Link sets an interface of the host up, and waits until it runs, or down.
 func (h *Host) Link(iface, state string) {
 	h.net.t.Helper()
 	h.net.ip(h.name, "link", "set", iface, state)
+	if state == "up" {
+		h.awaitRunning(iface)
+	}
+}
+
+// awaitRunning waits until the kernel has noticed that an interface has a link.
+func (h *Host) awaitRunning(iface string) {
+	h.net.t.Helper()
+	h.net.eventually(iface+" runs", func() error {
+		return h.inside(func() error {
+			i, err := net.InterfaceByName(iface)
+			if err == nil && i.Flags&net.FlagRunning == 0 {
+				err = errors.New("it has no link")
+			}
+			return err
+		})
+	})
 }
 
 // Record begins to record an interface of the host into a file, with the time

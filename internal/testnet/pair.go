@@ -37,8 +37,19 @@ func NewPair(t testing.TB) *Pair {
 func (p *Pair) Connect() {
 	p.host.net.t.Helper()
 	p.IP("link", "add", Left, "type", "veth", "peer", "name", Right)
-	p.IP("link", "set", Left, "up")
-	p.IP("link", "set", Right, "up")
+	p.Up(Left, Right)
+}
+
+// Up sets the two ends of a cable up, one of which may be up, and waits until frames
+// go through: what is sent before the kernel has noticed is lost.
+func (p *Pair) Up(ends ...string) {
+	p.host.net.t.Helper()
+	for _, end := range ends {
+		p.IP("link", "set", end, "up")
+	}
+	for _, end := range ends {
+		p.host.awaitRunning(end)
+	}
 }
 
 // IP runs ip in the namespace.
