@@ -205,7 +205,7 @@ func (r *Reader) earliest() (best *ring, first, second int64, missing bool) {
 	for _, ring := range r.rings {
 		fresh := !ring.held
 		if !ring.take() {
-			missing = missing || !ring.down && !r.silent
+			missing = missing || !ring.down && (!r.silent || !ring.drained())
 			continue
 		}
 		if fresh {
