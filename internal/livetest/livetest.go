@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -118,6 +119,23 @@ func (tap *Tap) Frames(n int) []capture.Frame {
 		}
 	}
 	return got
+}
+
+// all reads to the end.
+func (tap *Tap) all() iter.Seq[*capture.Frame] {
+	return func(yield func(*capture.Frame) bool) {
+		for {
+			var f capture.Frame
+			switch err := tap.Next(&f); {
+			case errors.Is(err, io.EOF):
+				return
+			case err != nil && !errors.Is(err, capture.ErrIdle):
+				tap.t.Fatal(err)
+			case err == nil && !yield(&f):
+				return
+			}
+		}
+	}
 }
 
 // Rest reads to the end and returns how many frames came.

@@ -12,13 +12,21 @@ import (
 	"wormscope/internal/testnet"
 )
 
-// tcpdump alone is measured, with itself.
+// tcpdump alone is measured, with itself: again where the machine is so busy that
+// the cable loses frames, which is no measurement.
 func TestTable(t *testing.T) {
 	testnet.Need(t)
 	var out, messages bytes.Buffer
 	capture := filepath.Join("..", "..", "..", "testdata", "pcaps", "outbreak.pcap")
-	if err := run([]string{"-wormscope", "", "-runs", "1", "-ring-mb", "64", "-rate", "100000", capture}, &out, &messages); err != nil {
-		t.Fatal(err, messages.String())
+	for end := time.Now().Add(time.Minute); ; {
+		err := run([]string{"-wormscope", "", "-runs", "1", "-ring-mb", "64", "-rate", "100000", capture}, &out, &messages)
+		if err == nil {
+			break
+		}
+		if !strings.Contains(err.Error(), "came out of the cable") || time.Now().After(end) {
+			t.Fatal(err, messages.String())
+		}
+		out.Reset()
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 || strings.Join(strings.Fields(lines[1])[3:6], " ") != "38029 38029 0.000" || !strings.HasSuffix(strings.TrimSpace(lines[1]), " 1.00") {
