@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/capture"
+	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )
 
@@ -94,7 +96,8 @@ func (b *bench) record(address string) string {
 		b.t.Fatal(err)
 	}
 	b.in("host", "ping -q -c 5 -i 0.02 -W 5 "+address)
-	time.Sleep(200 * time.Millisecond)
+	livetest.Eventually(b.t, "pings and answers are recorded", func() bool { return frames(path) >= 2*5 })
+	time.Sleep(200 * time.Millisecond) // for what should not come
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		b.t.Fatal(err)
 	}
@@ -102,6 +105,19 @@ func (b *bench) record(address string) string {
 		b.t.Fatal(err)
 	}
 	return path
+}
+
+// frames returns how many frames a recording has so far.
+func frames(path string) (n int) {
+	r, err := capture.Open([]string{path}, nil)
+	if err != nil {
+		return 0
+	}
+	defer r.Close()
+	for r.Next(&capture.Frame{}) == nil {
+		n++
+	}
+	return n
 }
 
 // count returns how many packets of a recording fit a filter.

@@ -3,11 +3,13 @@ package testnet
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -198,12 +200,31 @@ func (n *Net) Record(path string, snaplen int) *Recording {
 	return &Recording{p}
 }
 
-// Stop ends the recording after the last packets have come.
+// Stop ends the recording after the last packets have come, and are written: what
+// tcpdump has not read when it is told to end it leaves.
 func (r *Recording) Stop() {
 	r.process.host.net.t.Helper()
 	time.Sleep(200 * time.Millisecond)
+	r.process.host.net.eventually("all that came is recorded", r.whole)
 	r.process.Stop()
-	if out := r.process.out.String(); !strings.Contains(out, "0 packets dropped by kernel") {
+	if out := r.process.out.String(); !strings.Contains(out, "\n0 packets dropped by kernel") {
 		r.process.host.net.t.Fatalf("the recording is not whole: %s", out)
 	}
+}
+
+// tcpdumpCounts is what tcpdump says when it is asked by a signal.
+var tcpdumpCounts = regexp.MustCompile(`(\d+) packets? captured, (\d+) packets? received by filter`)
+
+// whole asks tcpdump whether it has read all that came, and looks at what it
+// answered the last time.
+func (r *Recording) whole() error {
+	r.process.Signal(unix.SIGUSR1)
+	answers := tcpdumpCounts.FindAllStringSubmatch(r.process.out.String(), -1)
+	if len(answers) == 0 {
+		return errors.New("it does not say how much it has")
+	}
+	if last := answers[len(answers)-1]; last[1] != last[2] {
+		return fmt.Errorf("it has %s of %s packets", last[1], last[2])
+	}
+	return nil
 }
