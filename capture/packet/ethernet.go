@@ -232,21 +232,39 @@ func (d *Decoder) mpls(p *Packet, b []byte, wire int) Outcome {
 	if nibble == 4 && goodChecksum(b) {
 		return d.ipv4(p, b, wire)
 	}
+	cut := false
 	if nibble == 0 {
-		if o, ok := d.attempt(p, b[4:], wire-4); ok {
+		o, ok := d.attempt(p, b[4:], wire-4)
+		if ok {
 			return o
 		}
+		cut = o == Truncated
 	}
 	o, ok := d.attempt(p, b, wire)
 	switch {
-	case ok || o == Truncated && nibble != 4 && nibble != 6:
+	case ok:
 		return o
-	case nibble == 4:
+	case nibble == 4 && fits4(b, wire):
 		return d.ipv4(p, b, wire)
-	case nibble == 6:
+	case nibble == 6 && fits6(b, wire):
 		return d.ipv6(p, b, wire)
+	case cut || o == Truncated:
+		return Truncated
 	}
 	return NotIP
+}
+
+// fits4 reports whether the lengths in what may be an IPv4 header fit what is
+// there, as those do not that are read from the MAC addresses of a frame.
+func fits4(b []byte, wire int) bool {
+	header, total := int(b[0]&0x0f)*4, int(u16(b[2:]))
+	return header >= 20 && (total == 0 || header <= total && total <= wire)
+}
+
+// fits6 reports the same of IPv6. Where a packet was cut before it got its labels
+// only what follows the header speaks for it.
+func fits6(b []byte, wire int) bool {
+	return len(b) < 7 || int(u16(b[4:]))+40 <= wire || common(Proto(b[6]))
 }
 
 // attempt reads what may be an Ethernet frame, and reports whether there is an
