@@ -93,6 +93,9 @@ func (t *Table) bytes(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 		seq++
 	}
 	if !f.has[from&1].any(started) {
+		if keepsAlive(p) {
+			seq, n = seq+1, 0
+		}
 		f.start(from, seq)
 	}
 	switch next := &f.halves[from&1].next; {
@@ -108,6 +111,14 @@ func (t *Table) bytes(e *lru.Entry[key, flow], from side, p *packet.Packet) {
 		f.halves[from&1].fin = seq + n
 		f.has[from&1] |= hasFin
 	}
+}
+
+// keepsAlive reports whether a segment is as Windows sends them to see if the
+// other end is still there: with one byte of no meaning, a zero, in the place of
+// the one before the next (RFC 9293, chapter 3.8.4). Where the beginning of a
+// stream is not known, it would be taken for that.
+func keepsAlive(p *packet.Packet) bool {
+	return p.PayloadLen == 1 && p.Flags == packet.ACK && len(p.Payload) == 1 && p.Payload[0] == 0
 }
 
 // segmentOf says where a packet's bytes come from.
