@@ -227,6 +227,16 @@ func (h *host) span() (first, last int64) {
 	return first, last
 }
 
+// latest returns when the host was last heard of, or marked, and whether it ever
+// was.
+func (h *host) latest() (at time.Time, known bool) {
+	_, last := h.span()
+	for i := range h.marks {
+		last = max(last, h.marks[i].Time.UnixNano())
+	}
+	return time.Unix(0, last).UTC(), last != math.MinInt64
+}
+
 // since returns when the host first did what speaks against it, the zero time
 // when it did nothing.
 func (h *host) since() time.Time {

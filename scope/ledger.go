@@ -128,6 +128,21 @@ func (l *Ledger) Resume(addr netip.Addr, changes int) {
 	}
 }
 
+// Revise tells what was said last of a host, and says so where the ledger judges
+// otherwise now: a mark was made or taken back between two runs. It is to be called
+// after Resume. A ledger that had to forget hosts says nothing: it can't know what
+// it forgot of this one.
+func (l *Ledger) Revise(addr netip.Addr, said State) {
+	h := l.hosts.find(addr)
+	if h == nil || h.state == said || l.hosts.evictedAny() {
+		return
+	}
+	if now, known := h.latest(); known {
+		h.state = said
+		l.review(h, now, alert.FrameRef{})
+	}
+}
+
 // Fact takes what a detector learned without an alert.
 func (l *Ledger) Fact(f alert.Fact) {
 	switch {

@@ -1,6 +1,7 @@
 package scope_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -281,6 +282,45 @@ func TestMarksAnew(t *testing.T) {
 	}
 	if d := l.Document(capture()); len(d.Marks) != 0 {
 		t.Errorf("%+v", d.Marks)
+	}
+}
+
+// TestRevise: a ledger that comes to another state than was said of a host says so,
+// with the next number, unless it may be for what it had to forget.
+func TestRevise(t *testing.T) {
+	const host, other = "10.1.0.14", "10.1.0.15"
+	for name, tt := range map[string]struct {
+		said  scope.State
+		most  int // hosts that it keeps
+		after bool
+		want  string
+	}{
+		"marked since":        {scope.Infected, 9, true, "infected seen 8 an analyst marked it cleaned"},
+		"no news":             {scope.Seen, 9, true, ""},
+		"not marked any more": {scope.Seen, 9, false, "seen infected 8 asked for the kill-switch name " + killSwitch.Value + ": NXDOMAIN; the worm goes on"},
+		"one was forgotten":   {scope.Infected, 1, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got string
+			loaded := false
+			l := scope.New(zones(t), scope.Options{MaxHosts: tt.most, OnChange: func(c scope.Change) {
+				if loaded {
+					got += fmt.Sprint(c.From, " ", c.To, " ", c.Number, " ", c.Why)
+				}
+			}})
+			l.Alert(lookup(other, killSwitch, "NXDOMAIN", 60, 687))
+			if tt.after {
+				l.Mark(mark(host, scope.Cleaned, 100))
+			}
+			l.Alert(lookup(host, killSwitch, "NXDOMAIN", 61, 688))
+			loaded = true
+			l.Resume(addr(host), 7)
+			l.Revise(addr(host), tt.said)
+			l.Revise(addr("10.1.0.99"), scope.Infected) // of which it knows nothing
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

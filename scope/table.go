@@ -107,6 +107,9 @@ func (t *table) evict() {
 	}
 }
 
+// evictedAny reports whether hosts were dropped.
+func (t *table) evictedAny() bool { return t.evicted != [levels]uint64{} }
+
 func (t *table) link(h *host) {
 	t.count[h.level]++
 	end := &t.ends[h.level]

@@ -96,6 +96,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	if err := keep.begin(p.ledger, fileName, out.flush); err != nil {
 		return nil, err
 	}
+	p.keepChanges()
 	voice := voice{p}
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
@@ -148,6 +149,14 @@ func (v voice) Fact(f alert.Fact) {
 func (p *pipeline) takeMarks(marks []scope.Mark, now time.Time) {
 	for _, host := range p.ledger.SetMarks(marks, now) {
 		p.engine.Hurry(host)
+	}
+	p.keepChanges()
+}
+
+// keepChanges notes the changes of the ledger's mind that no alert or fact led to.
+func (p *pipeline) keepChanges() {
+	if p.state == nil {
+		return
 	}
 	if position := p.events.sinks.commit(); position > 0 || len(p.state.changes) > 0 {
 		p.state.word(word{position: position})

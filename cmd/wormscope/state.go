@@ -102,15 +102,20 @@ func (s *settings) recall(db *store.Store) error {
 }
 
 // begin tells the ledger what is known, and says what is to be done before
-// anything is written.
+// anything is written. What the ledger then makes of a host is a change where
+// something else was said of it last.
 func (k *state) begin(l *scope.Ledger, fileName func(int) string, before func() error) error {
 	if k == nil {
 		return nil
 	}
-	k.loading = true
-	defer func() { k.loading = false }()
 	k.store.Begin(fileName, before)
-	return tell(k.store, l)
+	k.loading = true
+	err := tell(k.store, l)
+	k.loading = false
+	if err != nil {
+		return err
+	}
+	return k.store.Resume(l)
 }
 
 // tell tells a ledger everything that a state folder knows.
@@ -122,10 +127,7 @@ func tell(db *store.Store, l *scope.Ledger) error {
 	for _, m := range marks {
 		l.Mark(m)
 	}
-	if err := db.Load(l); err != nil {
-		return err
-	}
-	return db.Resume(l)
+	return db.Load(l)
 }
 
 // storedLedger returns a ledger of all that a state folder knows, and what it

@@ -52,24 +52,33 @@ func (s *Store) Position() (uint64, error) {
 	return n, nil
 }
 
-// Resume tells a ledger how many changes of each host were said. It is to be
-// called after Load.
+// Resume tells a ledger how many changes of each host were said, and what the last
+// of them said. It is to be called after Load. Where not all that was found had
+// room, the ledger may judge otherwise for that alone: then it is not told what was
+// said.
 func (s *Store) Resume(l *scope.Ledger) error {
-	rows, err := s.db.QueryContext(context.Background(), "SELECT ip, changes FROM host")
+	rows, err := s.db.QueryContext(context.Background(), "SELECT ip, changes, state FROM host")
 	if err != nil {
 		return fmt.Errorf("state %s: %w", s.dir, judged(err))
 	}
 	err = each(rows, func() error {
-		var ip string
+		var ip, state string
 		var changes int
-		if failed := rows.Scan(&ip, &changes); failed != nil {
+		if failed := rows.Scan(&ip, &changes, &state); failed != nil {
 			return failed
 		}
 		host, failed := netip.ParseAddr(ip)
 		if failed != nil {
 			return fmt.Errorf("%w: host: %w", ErrDamaged, failed)
 		}
+		var said scope.State
+		if failed = said.UnmarshalText([]byte(state)); failed != nil {
+			return fmt.Errorf("%w: host: %w", ErrDamaged, failed)
+		}
 		l.Resume(host, changes)
+		if !s.full.alerts && !s.full.facts {
+			l.Revise(host, said)
+		}
 		return nil
 	})
 	if err != nil {
