@@ -36,6 +36,7 @@ type state struct {
 type captureNotes struct {
 	frames      int // that are in print
 	print       hash.Hash
+	beginnings  []string // what print was after each of the frames but the last
 	first, last int64
 	undecoded   map[string]uint64
 	name        string // tells it from all others, where its content does not have to
@@ -224,6 +225,9 @@ func (c *captureNotes) note(f *capture.Frame) {
 	if c.frames >= printFrames {
 		return
 	}
+	if c.frames > 0 {
+		c.beginnings = append(c.beginnings, hex.EncodeToString(c.print.Sum(nil)))
+	}
 	c.frames++
 	var head [24]byte
 	binary.BigEndian.PutUint64(head[:], uint64(f.Time))        //nolint:gosec // G115: any bits will do
@@ -318,13 +322,14 @@ func (k *state) run(seen *sight, warnings []string) store.Run {
 		stats, c := &seen.Files[i], k.capture(i)
 		switch {
 		case c.name != "":
+			c.beginnings = nil
 			c.print.Reset()
 			c.print.Write([]byte(c.name))
 		case c.frames == 0:
 			c.print.Write([]byte(seen.names[i]))
 		}
 		about := store.Capture{
-			Print: hex.EncodeToString(c.print.Sum(nil)), Name: seen.names[i],
+			Print: hex.EncodeToString(c.print.Sum(nil)), Name: seen.names[i], Beginnings: c.beginnings,
 			Packets: stats.Frames, Bytes: stats.WireBytes, Dropped: stats.Dropped, Undecoded: maps.Clone(c.undecoded),
 		}
 		if c.frames > 0 {

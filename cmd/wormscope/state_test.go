@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,6 +88,32 @@ func TestStateAddsUp(t *testing.T) {
 	unmarshal(t, together.scope, &doc)
 	if !strings.Contains(docs[0], "3 files") || doc.Totals.Infected == 0 {
 		t.Errorf("the report is of other captures:\n%s", docs[0])
+	}
+}
+
+// TestStateGrows: a capture that has grown takes the place of its beginning, however
+// short that was.
+func TestStateGrows(t *testing.T) {
+	committed(t)
+	whole := slurp("format.pcap")
+	growing := filepath.Join(t.TempDir(), "growing.pcap")
+	dir := filepath.Join(t.TempDir(), "state")
+	for _, frames := range []int{1, 40, 110, -1} {
+		end := 24 // of the file's head
+		for i := 0; i != frames && end < len(whole); i++ {
+			end += 16 + int(binary.LittleEndian.Uint32(whole[end+8:]))
+		}
+		if err := os.WriteFile(growing, whole[:end], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		without := runReplay(t, []string{growing})
+		with := runReplay(t, []string{growing}, "--state", dir)
+		var want, got struct{ Capture map[string]any }
+		unmarshal(t, without.scope, &want)
+		unmarshal(t, with.scope, &got)
+		if diff := cmp.Diff(want.Capture, got.Capture); diff != "" {
+			t.Errorf("%d frames (-without +with):\n%s", frames, diff)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -22,7 +23,10 @@ type Run struct {
 type Capture struct {
 	// Print tells captures apart by their content: two with the same one are the
 	// same capture, perhaps one longer than the other.
-	Print                   string
+	Print string
+	// Beginnings are the prints of what it was when it was too short for all that
+	// Print is of: a known capture with one of these is its beginning.
+	Beginnings              []string
 	Name                    string
 	First, Last             time.Time // of its packets; zero when it has none, or none was looked at
 	Packets, Bytes, Dropped uint64
@@ -31,39 +35,106 @@ type Capture struct {
 
 // Finish notes what a run looked at. A capture that is known is brought up to
 // date when it is longer now, and else left alone. The warnings of a run
-// replace those of runs that looked at some of the same captures and no other.
+// replace those of runs that looked at some of the same captures and no other,
+// unless more is known of one of these.
 func (s *Store) Finish(r Run) error {
 	if err := s.Flush(); err != nil {
 		return err
 	}
 	return s.update(func(tx *sql.Tx) error {
+		if err := takeOver(tx, r.Captures); err != nil {
+			return err
+		}
 		prints := make([]string, 0, len(r.Captures))
+		whole := true
 		for i := range r.Captures {
-			if err := s.writeCapture(tx, &r.Captures[i]); err != nil {
+			c := &r.Captures[i]
+			known, err := s.writeCapture(tx, c)
+			if err != nil {
 				return err
 			}
-			prints = append(prints, r.Captures[i].Print)
+			whole = whole && clamped(c.Packets) >= known
+			prints = append(prints, c.Print)
 		}
 		slices.Sort(prints)
-		return writeWarnings(tx, slices.Compact(prints), r.Warnings)
+		return writeWarnings(tx, slices.Compact(prints), r.Warnings, whole)
 	})
 }
 
-// writeCapture notes one capture.
-func (s *Store) writeCapture(tx *sql.Tx, c *Capture) error {
-	var known int64
-	err := tx.QueryRowContext(context.Background(),
+// takeOver puts captures in the place of known ones that are their beginnings.
+func takeOver(tx *sql.Tx, captures []Capture) error {
+	grown := map[string]string{} // what a beginning has become
+	for i := range captures {
+		for _, p := range captures[i].Beginnings {
+			grown[p] = captures[i].Print
+		}
+	}
+	for i := range captures {
+		delete(grown, captures[i].Print) // the run has read it, too
+	}
+	if len(grown) == 0 {
+		return nil
+	}
+	rows, err := tx.QueryContext(context.Background(), "SELECT print FROM capture")
+	if err != nil {
+		return err
+	}
+	var known []string
+	err = each(rows, func() error {
+		var p string
+		failed := rows.Scan(&p)
+		if grown[p] != "" {
+			known = append(known, p)
+		}
+		return failed
+	})
+	for i := 0; err == nil && i < len(known); i++ {
+		_, err = tx.ExecContext(context.Background(), "DELETE FROM capture WHERE print = ?", known[i])
+	}
+	if err != nil || len(known) == 0 {
+		return err
+	}
+	return renameRuns(tx, grown)
+}
+
+// renameRuns notes runs over beginnings of captures as runs over these.
+func renameRuns(tx *sql.Tx, grown map[string]string) error {
+	list, err := runs(tx)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		prints := slices.Clone(r.prints)
+		for i, p := range prints {
+			prints[i] = cmp.Or(grown[p], p)
+		}
+		slices.Sort(prints)
+		key, err := json.Marshal(slices.Compact(prints))
+		if err != nil {
+			return err
+		}
+		if _, err = tx.ExecContext(context.Background(), "UPDATE OR REPLACE run SET captures = ? WHERE id = ?", string(key), r.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeCapture notes one capture, and returns how many packets of it were known,
+// -1 where it was not.
+func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
+	err = tx.QueryRowContext(context.Background(),
 		"SELECT coalesce(max(packets), -1) FROM capture WHERE print = ?", c.Print).Scan(&known)
 	if err != nil || clamped(c.Packets) <= known {
-		return err
+		return known, err
 	}
 	id, err := s.nameID(tx, c.Name)
 	if err != nil {
-		return err
+		return known, err
 	}
 	undecoded, err := json.Marshal(c.Undecoded)
 	if err != nil {
-		return err
+		return known, err
 	}
 	first, last := int64(0), int64(-1) // what ends before it begins has no time
 	if !c.First.IsZero() {
@@ -71,18 +142,19 @@ func (s *Store) writeCapture(tx *sql.Tx, c *Capture) error {
 	}
 	_, err = tx.ExecContext(context.Background(), "REPLACE INTO capture VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		c.Print, id, first, last, clamped(c.Packets), clamped(c.Bytes), clamped(c.Dropped), string(undecoded))
-	return err
+	return known, err
 }
 
 // writeWarnings notes the warnings of a run over these captures, unless one
-// over more of them is known.
-func writeWarnings(tx *sql.Tx, prints, warnings []string) error {
+// over more of them is known. Where a run did not have the whole of each, those of
+// an earlier one that may have had it stay.
+func writeWarnings(tx *sql.Tx, prints, warnings []string, whole bool) error {
 	known, err := runs(tx)
 	if err != nil {
 		return err
 	}
 	for _, r := range known {
-		if len(r.prints) > len(prints) && containsAll(r.prints, prints) {
+		if containsAll(r.prints, prints) && (len(r.prints) > len(prints) || !whole) {
 			return nil
 		}
 		if containsAll(prints, r.prints) && !slices.Equal(prints, r.prints) {

@@ -345,6 +345,53 @@ func TestCapturesAddUp(t *testing.T) {
 	}
 }
 
+// TestCapturesGrow: a capture takes the place of its beginning, in the runs over
+// it, too, and the warnings of who had the beginning alone are none of the whole.
+func TestCapturesGrow(t *testing.T) {
+	beginning, whole, other := capture("B", "b.pcap", 20, 5), capture("W", "b.pcap", 20, 50), capture("C", "c.pcap", 40, 1)
+	whole.Beginnings = []string{"A", "B"}
+	cut := capture("W", "b.pcap", 20, 40)
+	for name, tt := range map[string]struct {
+		runs     []Run
+		packets  uint64
+		warnings []string
+	}{
+		"alone": {[]Run{
+			{Captures: []Capture{beginning}, Warnings: []string{"cut short"}},
+			{Captures: []Capture{whole}},
+		}, 50, nil},
+		"with another": {[]Run{
+			{Captures: []Capture{beginning, other}, Warnings: []string{"of two"}},
+			{Captures: []Capture{whole}, Warnings: []string{"of the whole"}},
+		}, 51, []string{"of two"}},
+		"both in one run": {[]Run{
+			{Captures: []Capture{beginning, whole}, Warnings: []string{"of both"}},
+			{Captures: []Capture{beginning, whole}, Warnings: []string{"of both"}},
+		}, 55, []string{"of both"}},
+		"cut again": {[]Run{
+			{Captures: []Capture{whole}},
+			{Captures: []Capture{cut}, Warnings: []string{"cut short"}},
+		}, 50, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir(), Options{})
+			defer shut(t, s)
+			for _, r := range tt.runs {
+				if err := s.Finish(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := s.Capture()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Packets != tt.packets || !cmp.Equal(tt.warnings, got.Warnings, cmpopts.EquateEmpty()) {
+				t.Errorf("%d packets and %q, want %d and %q", got.Packets, got.Warnings, tt.packets, tt.warnings)
+			}
+		})
+	}
+}
+
 func TestMarksAndSettings(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
