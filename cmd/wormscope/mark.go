@@ -84,7 +84,7 @@ func markArgs(_ *cobra.Command, args []string) error {
 func hosts(args []string) []netip.Addr {
 	list := make([]netip.Addr, 0, len(args))
 	for _, text := range args {
-		list = append(list, netip.MustParseAddr(text).Unmap())
+		list = append(list, netip.MustParseAddr(text).Unmap().WithZone(""))
 	}
 	return list
 }
