@@ -41,6 +41,7 @@ func TestWayIsClosed(t *testing.T) {
 		{"attacks SMB", []said{factOf(smbFact(alert.FactMark, a, b, "ping-timeout", 5))}, "445 and 139", false, true},
 		{"from outside, answered", []said{outside(23, 2)}, "23", false, false},
 		{"from outside, in vain", []said{outside(23, 0)}, "", false, false},
+		{"many ports from outside, answered", []said{portScan("203.0.113.99")}, "", false, false},
 		{"SMB from outside, in vain", []said{outside(445, 0)}, "445 and 139", false, false},
 		{"pushes", []said{alertOf(scan(a, "fan-out", alert.Scan{Port: 22, Targets: 50, Answered: 50, Rate: 6}, 5, 5))}, "", false, false},
 	}
@@ -59,6 +60,28 @@ func TestWayIsClosed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// portScan is a scan of the ports of one host, of which a few are listed.
+func portScan(host string) said {
+	a := scan(host, "vertical", alert.Scan{Ports: []uint16{25, 70, 111, 113, 143, 199, 445, 1025, 3306, 31337}, Targets: 1, Answered: 2, Refused: 4, Silent: 993, Rate: 200}, 9, 9)
+	a.Count = 999
+	return alertOf(a)
+}
+
+// TestPortScansAreOfManyPorts: the ports that an alert lists of a port scan are
+// not taken for all.
+func TestPortScansAreOfManyPorts(t *testing.T) {
+	l, _ := ledgerOf(t, []said{portScan("203.0.113.99"), portScan("10.1.0.14")})
+	text := textOf(t, l.Document(capture()))
+	for _, want := range []string{
+		"- scanned 999 ports of 1 target: 2 answered, 4 refused, 993 silent, 200.0/s",
+		"  203.0.113.99     many ports: 1 target, 2 answered; ",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not told:\n%s", want, text)
+		}
 	}
 }
 

@@ -141,6 +141,9 @@ func mostlyAnswered(a *alert.Alert) bool {
 	return (a.Name == "fan-out" || a.Name == "slow") && a.Evidence.Scan.MostlyAnswered()
 }
 
+// ruleVertical is the name of the alerts about who scans the ports of single hosts.
+const ruleVertical = "vertical"
+
 // rateScanRule returns how far each rule of detection is to be trusted: the
 // sequential test asks for failures, the others make do with less.
 func rateScanRule(name string) float64 {
@@ -151,7 +154,7 @@ func rateScanRule(name string) float64 {
 		return 0.8
 	case "slow", "half-duplex":
 		return 0.7
-	case "vertical":
+	case ruleVertical:
 		return 0.5
 	default:
 		return 0.6

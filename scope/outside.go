@@ -149,7 +149,9 @@ func (s *Scanner) told(f *fact) (swept, answered uint64) {
 	if scan := a.Evidence.Scan; scan != nil {
 		s.Targets += scan.Targets
 		s.Answered += scan.Answered
-		s.Ports = append(s.Ports, scan.Ports...)
+		if a.Name != ruleVertical { // of which they are a few of many, and none to close
+			s.Ports = append(s.Ports, scan.Ports...)
+		}
 		port = scan.Port
 	} else {
 		swept, answered = a.Evidence.Contact.Hosts, a.Evidence.Contact.HostsAnswered

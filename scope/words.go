@@ -288,12 +288,17 @@ func contactWords(a *alert.Alert) string {
 
 func scanWords(a *alert.Alert) string {
 	s := a.Evidence.Scan
-	b := "scanned " + scannedPorts(s) + ": "
-	if s.Estimated {
-		b += "about "
+	b := "scanned "
+	if a.Name == ruleVertical {
+		b += counted(a.Count, "port") + " of " + counted(s.Targets, "target") + ": "
+	} else {
+		b += scannedPorts(s) + ": "
+		if s.Estimated {
+			b += "about "
+		}
+		b += counted(s.Targets, "target") + ", "
 	}
-	b += counted(s.Targets, "target")
-	b += ", " + grouped(s.Answered) + " answered, " + grouped(s.Refused) + " refused, " + grouped(s.Silent) + " silent"
+	b += grouped(s.Answered) + " answered, " + grouped(s.Refused) + " refused, " + grouped(s.Silent) + " silent"
 	if s.Rate >= 0.1 {
 		b += fmt.Sprintf(", %.1f/s", s.Rate)
 	}
@@ -348,10 +353,14 @@ func addresses(list []netip.Addr, most int) string {
 	return strings.Join(told, ", ") + andMore(len(list)-most)
 }
 
+// ports writes the first ports of a list, in which those of a scan may be a sample.
 func ports(list []uint16, most int) string {
 	told := make([]string, 0, most)
 	for _, p := range list[:min(len(list), most)] {
 		told = append(told, strconv.Itoa(int(p)))
+	}
+	if len(list) >= alert.MostPorts { // there may be others
+		return strings.Join(told, ", ") + " and more"
 	}
 	return strings.Join(told, ", ") + andMore(len(list)-most)
 }

@@ -51,3 +51,20 @@ func TestExposedWords(t *testing.T) {
 		}
 	}
 }
+
+// TestScanWords: a sample of ports is said to be one.
+func TestScanWords(t *testing.T) {
+	some := []uint16{21, 22, 23, 80, 8080}
+	for _, c := range []struct {
+		scan alert.Scan
+		want string
+	}{
+		{alert.Scan{Ports: some, Targets: 9, Answered: 2, Silent: 30}, "scanned ports 21, 22, 23, 80 and 1 more: 9 targets, 2 answered, 0 refused, 30 silent"},
+		{alert.Scan{Ports: append(some, some...), Targets: 9, Silent: 90}, "scanned ports 21, 22, 23, 80 and more: 9 targets, 0 answered, 0 refused, 90 silent"},
+	} {
+		a := scan("10.1.0.14", "sequential", c.scan, 5, 5)
+		if got := scope.Predicate(&a); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.scan, got, c.want)
+		}
+	}
+}

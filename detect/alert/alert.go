@@ -102,7 +102,7 @@ const (
 // Scan is the evidence of a scan.
 type Scan struct {
 	Port    uint16   // the port scanned; 0 when many (a vertical or an external scan)
-	Ports   []uint16 // some of the ports, when many
+	Ports   []uint16 // some of the ports, when many: MostPorts at most
 	Lateral bool     // the port that decided is one that worms move over, as configured
 	Targets uint64   // distinct destinations attempted
 	// Estimated says that Targets is an estimate, as it is beyond some thousand.
@@ -117,6 +117,9 @@ type Scan struct {
 	Sources   uint64       // distinct sources of a distributed scan, else 0
 	Sample    []netip.Addr // some of the destinations, in the order attempted
 }
+
+// MostPorts is how many of the ports of a scan are listed.
+const MostPorts = 10
 
 // MostlyAnswered reports whether nine in ten targets answered, of those that had
 // the time to.

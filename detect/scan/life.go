@@ -68,8 +68,8 @@ const (
 func (l *life) aboutSource() bool { return l.kind <= vertical }
 
 const (
-	maxLives   = 8192 // alerts open at a time
-	samplePart = 10   // addresses and ports in an alert
+	maxLives   = 8192            // alerts open at a time
+	samplePart = alert.MostPorts // addresses and ports in an alert
 )
 
 // lives holds the open alerts by place, and who they are about.

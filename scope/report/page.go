@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"wormscope/detect/alert"
 	"wormscope/scope"
 )
 
@@ -177,7 +178,10 @@ func (*page) Ports(list []uint16) string {
 	for _, p := range list[:min(len(list), most)] {
 		told = append(told, strconv.Itoa(int(p)))
 	}
-	if len(list) > most {
+	switch {
+	case len(list) >= alert.MostPorts: // a sample, perhaps
+		told = append(told, "more")
+	case len(list) > most:
 		told = append(told, fmt.Sprintf("%d more", len(list)-most))
 	}
 	return cmp.Or(strings.Join(told, ", "), "many")
