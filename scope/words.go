@@ -290,19 +290,30 @@ func scanWords(a *alert.Alert) string {
 	s := a.Evidence.Scan
 	b := "scanned "
 	if a.Name == ruleVertical {
-		b += counted(a.Count, "port") + " of " + counted(s.Targets, "target") + ": "
+		b += counted(a.Count, "port") + " of " + counted(s.Targets, "target") + ": " + outcomes(s, a.Count)
 	} else {
 		b += scannedPorts(s) + ": "
 		if s.Estimated {
 			b += "about "
 		}
-		b += counted(s.Targets, "target") + ", "
+		b += counted(s.Targets, "target") + ", " + outcomes(s, s.Targets)
 	}
-	b += grouped(s.Answered) + " answered, " + grouped(s.Refused) + " refused, " + grouped(s.Silent) + " silent"
 	if s.Rate >= 0.1 {
 		b += fmt.Sprintf(", %.1f/s", s.Rate)
 	}
 	return b
+}
+
+// outcomes tells what became of so many attempts. Of those that are still open,
+// or whose answers the tap does not show, nothing is known: they were not silent.
+// What an estimate may be wrong by is not told.
+func outcomes(s *alert.Scan, attempts uint64) string {
+	words := grouped(s.Answered) + " answered, " + grouped(s.Refused) + " refused, " + grouped(s.Silent) + " silent"
+	unknown := attempts - min(attempts, s.Answered+s.Refused+s.Silent)
+	if unknown > 0 && (!s.Estimated || unknown > attempts/20) {
+		words += ", " + grouped(unknown) + " unknown"
+	}
+	return words
 }
 
 func scannedPorts(s *alert.Scan) string {

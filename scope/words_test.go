@@ -52,13 +52,18 @@ func TestExposedWords(t *testing.T) {
 	}
 }
 
-// TestScanWords: a sample of ports is said to be one.
+// TestScanWords: what became of the attempts adds up to the targets, and a sample
+// of ports is said to be one.
 func TestScanWords(t *testing.T) {
 	some := []uint16{21, 22, 23, 80, 8080}
 	for _, c := range []struct {
 		scan alert.Scan
 		want string
 	}{
+		{alert.Scan{Port: 445, Targets: 40, Answered: 3, Refused: 7, Silent: 30}, "scanned port 445: 40 targets, 3 answered, 7 refused, 30 silent"},
+		{alert.Scan{Port: 445, Targets: 40}, "scanned port 445: 40 targets, 0 answered, 0 refused, 0 silent, 40 unknown"},
+		{alert.Scan{Port: 445, Targets: 5187, Estimated: true, Answered: 94, Silent: 5000}, "scanned port 445: about 5,187 targets, 94 answered, 0 refused, 5,000 silent"},
+		{alert.Scan{Port: 445, Targets: 5187, Estimated: true, Answered: 94}, "scanned port 445: about 5,187 targets, 94 answered, 0 refused, 0 silent, 5,093 unknown"},
 		{alert.Scan{Ports: some, Targets: 9, Answered: 2, Silent: 30}, "scanned ports 21, 22, 23, 80 and 1 more: 9 targets, 2 answered, 0 refused, 30 silent"},
 		{alert.Scan{Ports: append(some, some...), Targets: 9, Silent: 90}, "scanned ports 21, 22, 23, 80 and more: 9 targets, 0 answered, 0 refused, 90 silent"},
 	} {
