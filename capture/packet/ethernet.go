@@ -146,7 +146,7 @@ func (d *Decoder) macsec(p *Packet, b []byte, wire int) Outcome {
 		return short(wire, 1, BadLink)
 	}
 	if b[0]&(encrypted|changed) != 0 {
-		return NotIP
+		return Encrypted
 	}
 	if b[0]&channel != 0 {
 		return d.shim(p, b, wire, 14)

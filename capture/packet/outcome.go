@@ -21,6 +21,7 @@ const (
 	BadFragment     // a fragment that can't be part of a datagram
 	CutFragment     // a fragment, not the first, that the capture cut: it can't be reassembled
 	TooDeep         // more layers than the decoder follows
+	Encrypted       // MACsec that hides what it carries
 
 	NumOutcomes int = iota // how many there are
 )
@@ -62,6 +63,8 @@ func (o Outcome) String() string {
 		return "truncated fragment"
 	case TooDeep:
 		return "too many layers"
+	case Encrypted:
+		return "encrypted (MACsec)"
 	}
 	return "unknown outcome"
 }

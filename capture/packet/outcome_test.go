@@ -50,7 +50,7 @@ func TestOutcomes(t *testing.T) {
 		{"ARP in a pseudowire without control word, address that looks like IPv6", typed(0x8847, unhex("00010140 600203040506 020000000002 0806 0001 0800 0604 0001"), make([]byte, 38)), 0, packet.NotIP},
 		{"PPPoE discovery", typed(0x8863, unhex("1109 0000 0000")), 0, packet.NotIP},
 		{"PPPoE link control", typed(0x8864, unhex("1100 0001 0006 c021 0101 0004")), 0, packet.NotIP},
-		{"MACsec, encrypted", typed(0x88e5, unhex("2c00 00000001 0200000000010001"), make([]byte, 60)), 0, packet.NotIP},
+		{"MACsec, encrypted", typed(0x88e5, unhex("2c00 00000001 0200000000010001"), make([]byte, 60)), 0, packet.Encrypted},
 		{"empty", nil, 0, packet.BadLink},
 		{"Ethernet too short", make([]byte, 13), 0, packet.BadLink},
 		{"Ethernet cut", udp4, 13, packet.Truncated},
