@@ -211,7 +211,7 @@ func (d *Document) BlindSpots() []string {
 	c := &d.Capture
 	var spots []string
 	if c.Dropped > 0 {
-		spots = append(spots, counted(c.Dropped, "packet")+" were dropped before they were captured"+share(c.Dropped, c.Dropped+c.Packets))
+		spots = append(spots, counted(c.Dropped, "packet")+verb(c.Dropped, " was dropped before it was captured", " were dropped before they were captured")+share(c.Dropped, c.Dropped+c.Packets))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(c.Undecoded)) {
 		if n := c.Undecoded[reason]; n > 0 {
@@ -233,12 +233,17 @@ func (t *text) blindSpots() {
 	}
 }
 
-// share writes n of all in per cent, when it is worth saying.
+// share writes n of all in per cent, when it is worth saying. What is not all is
+// less than 100.
 func share(n, all uint64) string {
 	if all == 0 || n*1000 < all {
 		return ""
 	}
-	return " (" + strconv.FormatFloat(float64(n)*100/float64(all), 'f', 1, 64) + " %)"
+	percent := float64(n) * 100 / float64(all)
+	if n < all {
+		percent = min(percent, 99.9)
+	}
+	return " (" + strconv.FormatFloat(percent, 'f', 1, 64) + " %)"
 }
 
 // advice says what to do now.

@@ -144,3 +144,18 @@ func TestNothingToJudge(t *testing.T) {
 		}
 	}
 }
+
+// TestLossIsNotAll: what is nearly all is not told as all, and one packet as one.
+func TestLossIsNotAll(t *testing.T) {
+	for want, c := range map[string]scope.CaptureSummary{
+		"12,345 packets were dropped before they were captured (99.9 %)": {Packets: 2, Dropped: 12345},
+		"1 packet was dropped before it was captured (50.0 %)":           {Packets: 1, Dropped: 1},
+		"2 frames not decoded: truncated header (100.0 %)":               {Packets: 2, Undecoded: map[string]uint64{"truncated header": 2}},
+		"5,000 frames not decoded: truncated header (99.9 %)":            {Packets: 5001, Undecoded: map[string]uint64{"truncated header": 5000}},
+	} {
+		d := scope.Document{Capture: c}
+		if got := d.BlindSpots()[0]; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

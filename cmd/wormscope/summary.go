@@ -97,12 +97,18 @@ const worthWarning = 0.01
 func (p *pipeline) sightWarnings(stats *capture.Stats, c *scope.Capture) []string {
 	var out []string
 	warn := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	percent := func(n uint64) float64 { return 100 * float64(n) / float64(max(stats.Frames, 1)) }
+	percent := func(n uint64) float64 {
+		share := 100 * float64(n) / float64(max(stats.Frames, 1))
+		if n < stats.Frames {
+			return min(share, 99) // it is rounded: what is not all is less than 100
+		}
+		return share
+	}
 	if stats.Frames > 0 && !p.traffic.inside {
 		warn("no address counts as inside: say with --internal which addresses are yours")
 	}
 	if stats.Dropped > 0 {
-		warn("%d packets were lost when the capture was made: what they held is unknown", stats.Dropped)
+		warn("%s lost when the capture was made: the contents are unknown", numbered(stats.Dropped, "packet"))
 	}
 	if stats.Skipped > 0 {
 		warn("%d bytes of the files are damaged and were passed over", stats.Skipped)
@@ -140,10 +146,10 @@ func unseen(decoded *packet.Stats, frames uint64) []string {
 			opaque += n
 		}
 	}
-	warn(decoded.Sliced, 1000, "cut short before they were captured (by a broker, a mirror or a tunnel): names and contents may be missing")
-	warn(opaque, 100, "of tunnels that can't be looked into, encrypted or cut: what they carry was not examined")
-	warn(decoded.Encrypted, 100, "encrypted (IPsec ESP): what they carry can't be seen")
-	warn(decoded.Outcomes[packet.NotIP], 2, "without IP: there is nothing in them to examine")
+	warn(decoded.Sliced, 1000, "cut short before capture (by a broker, a mirror or a tunnel): names and contents may be missing")
+	warn(opaque, 100, "of tunnels that can't be looked into, encrypted or cut: the contents were not examined")
+	warn(decoded.Encrypted, 100, "encrypted (IPsec ESP): the contents can't be seen")
+	warn(decoded.Outcomes[packet.NotIP], 2, "without IP, not examined")
 	return out
 }
 

@@ -16,10 +16,10 @@ func TestUnseenIsTold(t *testing.T) {
 	d.Opaque[packet.NotIP] = 500 // ARP in VXLAN, for instance
 	d.Outcomes[packet.NotIP] = 500
 	want := []string{
-		"1 packet cut short before they were captured (by a broker, a mirror or a tunnel): names and contents may be missing",
-		"10 packets of tunnels that can't be looked into, encrypted or cut: what they carry was not examined",
-		"10 packets encrypted (IPsec ESP): what they carry can't be seen",
-		"500 packets without IP: there is nothing in them to examine",
+		"1 packet cut short before capture (by a broker, a mirror or a tunnel): names and contents may be missing",
+		"10 packets of tunnels that can't be looked into, encrypted or cut: the contents were not examined",
+		"10 packets encrypted (IPsec ESP): the contents can't be seen",
+		"500 packets without IP, not examined",
 	}
 	if got := unseen(&d, 1000); !slices.Equal(got, want) {
 		t.Errorf("%q", got)

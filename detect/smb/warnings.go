@@ -11,7 +11,7 @@ func (s *Stats) Warnings() []string {
 			w = append(w, fmt.Sprintf(format, n))
 		}
 	}
-	warn(s.Flow.Gaps, "SMB connections lack bytes (%d gaps): checks, exploits and implants may have been missed in them")
+	warn(s.Flow.Gaps, "SMB connections lack bytes (gaps: %d): checks, exploits and implants may have been missed in them")
 	warn(s.Sealed, "%d SMB messages were encrypted: what they hold is unknown")
 	warn(s.Flow.Evicted, "%d SMB connections were no more followed to make room for others")
 	warn(s.Messages.NoBuffer+s.Requests, "%d SMB messages or requests were given up to make room for others")

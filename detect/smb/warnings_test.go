@@ -14,7 +14,7 @@ func TestWarnings(t *testing.T) {
 	}
 	s.Sealed, s.Flow.Gaps, s.Messages.NoBuffer, s.Requests = 4, 2, 1, 2
 	want := []string{
-		"SMB connections lack bytes (2 gaps): checks, exploits and implants may have been missed in them",
+		"SMB connections lack bytes (gaps: 2): checks, exploits and implants may have been missed in them",
 		"4 SMB messages were encrypted: what they hold is unknown",
 		"3 SMB messages or requests were given up to make room for others",
 	}
