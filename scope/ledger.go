@@ -259,6 +259,9 @@ func (l *Ledger) scan(a *alert.Alert) {
 	f.port = a.Evidence.Scan.Port
 	f.answered = mostlyAnswered(a)
 	f.acted = a.Time.UnixNano() // the first attempts may have been harmless
+	if since := a.Evidence.Scan.Since; !since.IsZero() {
+		f.acted = since.UnixNano()
+	}
 	f.alert = a
 	if l.zones.Inside(a.Host) {
 		l.keep(a.Host, &f, a.Time, frameOf(a))

@@ -7,6 +7,44 @@ import (
 	"wormscope/detect/alert"
 )
 
+// TestReachedWhileItScans: a host that scans when a worm reaches it was infected
+// before, however late the alarm about it comes: a capture often begins in the
+// midst of an outbreak, and a slow scan takes hours to tell.
+func TestReachedWhileItScans(t *testing.T) {
+	const worm, host = "10.1.0.15", "10.1.0.14"
+	sweep := alert.Scan{Port: 445, Targets: 30, Silent: 30}
+	for _, tt := range []struct {
+		name    string
+		since   int // when the host's attempts begin to look like a scan, 0 where that is not known
+		want    string
+		seconds int // since when it is active
+	}{
+		{"before it scans", 200, "10.1.0.15 30 targeted@10", 200},
+		{"while it scans", 120, "", 120},
+		{"while nothing tells", 0, "10.1.0.15 30 targeted@10", 300},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			scans := sweep
+			if tt.since > 0 {
+				scans.Since = at(tt.since)
+			}
+			own := scan(host, "sequential", scans, 300, 30)
+			own.First = at(40)
+			l, _ := ledgerOf(t, []said{
+				alertOf(exposed(host, 445, worm, 1, false, 9, 9)), alertOf(scan(worm, "sequential", sweep, 100, 50)),
+				factOf(targeted(host, worm, 150, 10)), alertOf(own),
+			})
+			h := find(l.Document(capture()), host)
+			if got := strings.Join(sources(&h), "|"); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if h.Since == nil || !h.Since.Equal(at(tt.seconds)) {
+				t.Errorf("active since %v, want %v", h.Since, at(tt.seconds))
+			}
+		})
+	}
+}
+
 // TestReachedBeforeAlarm: what a slow scan reached between its beginning and its
 // alarm may have been infected by it, and what was reached before may not.
 func TestReachedBeforeAlarm(t *testing.T) {

@@ -116,6 +116,9 @@ type Scan struct {
 	LLR       float64      // log-likelihood ratio of the sequential test at the alarm, 0 when another rule fired
 	Sources   uint64       // distinct sources of a distributed scan, else 0
 	Sample    []netip.Addr // some of the destinations, in the order attempted
+	// Since is the first attempt that speaks for a scan: those before it may have
+	// been harmless. Zero where it is not known.
+	Since time.Time
 }
 
 // MostPorts is how many of the ports of a scan are listed.

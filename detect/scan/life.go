@@ -50,7 +50,7 @@ type life struct {
 	host     ip.Addr        // whom the alert is about
 	orig     netip.AddrPort // of the deciding attempt
 	resp     netip.AddrPort
-	_        [8]byte // up to a whole number of cache lines
+	since    int64 // like last: the first attempt that speaks for a scan, 0 where it is not known
 }
 
 // lifeKind is what an open alert is about.

@@ -20,7 +20,7 @@ func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
 	run := s.recent(d)
 	l := d.newLife(a, sweep, name, a.src, run.firstAt)
 	l.adopt(s, &run)
-	l.atAlarm, l.llr = uint64(run.tried), s.llr
+	l.atAlarm, l.llr, l.since = uint64(run.tried), s.llr, s.since(d, &run, name)
 	if name != nameSequential && name != nameExternal {
 		l.llr = 0
 	}
@@ -38,7 +38,7 @@ func (d *Detector) joinSeveral(sc *scanner, s *source, a *attempt, name string, 
 		l := d.newLife(a, several, name, a.src, run.firstAt)
 		l.adopt(s, &run)
 		l.port = 0
-		l.atAlarm = uint64(run.tried)
+		l.atAlarm, l.since = uint64(run.tried), s.since(d, &run, name)
 		d.start(l, s, run.firstAt, now)
 		return
 	}
@@ -258,6 +258,9 @@ func (l *life) scan() *alert.Scan {
 		Port: l.port, Lateral: l.lateral, Targets: min(l.destinations(), max(l.attempts, 1)), Estimated: l.targets.estimated(),
 		Answered: l.answered, Refused: l.refused, Silent: l.silent, Pending: l.told.pending,
 		Attempts: l.atAlarm, LLR: l.llr, Sources: l.sources, Sample: slices.Clone(l.sample),
+	}
+	if l.since != 0 {
+		s.Since = time.Unix(0, l.since).UTC()
 	}
 	s.Rate = l.rate(s.Targets)
 	if l.kind == vertical {
