@@ -39,6 +39,7 @@ type fact struct {
 	viaDNS     bool           // a resolver would do it for its clients
 	outside    bool           // exposed: reached from outside
 	checked    bool           // targeted: by checks for MS17-010, which count counts
+	refused    bool           // targeted: whenever it was
 	answered   bool           // scanning: as a server is that pushes to its clients
 	chained    bool           // scanning: and yet a worm's, as other hosts show
 	port       uint16         // 0 where there are many
@@ -140,6 +141,7 @@ func (f *fact) merge(by *fact) bool {
 	f.smb.add(by.smb)
 	f.count = f.sum(by)
 	f.checked = f.checked || by.checked
+	f.refused = f.refused && by.refused
 	f.first = min(f.first, by.first)
 	f.acted = min(f.acted, by.acted)
 	f.last = max(f.last, by.last)

@@ -164,6 +164,7 @@ func (l *Ledger) Fact(f alert.Fact) {
 	case alert.FactTargeted:
 		targeted := learned(&f, kindTargeted, sureTargeted)
 		targeted.checked = f.Alert != ""
+		targeted.refused = f.Detail == alert.Refused
 		if l.mayCheck(&f, kindTargeted) {
 			targeted.confidence = 0
 		}

@@ -213,7 +213,7 @@ func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	for i := range h.facts {
 		f := &h.facts[i]
 		since, worm := active[f.peer]
-		if f.kind != kindTargeted || !worm || f.last <= o.cleaned || h.excused(f) || !h.open(f.port) {
+		if f.kind != kindTargeted || !worm || f.refused || f.last <= o.cleaned || h.excused(f) || !h.open(f.port) {
 			continue
 		}
 		seen := moment{f.seenAfter(o.cleaned), f.lastFrame}
@@ -229,8 +229,8 @@ func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 }
 
 // open reports whether the host answers on a port, as is known of lateral ones
-// and of SMB's. On another, which it answered or refused, a worm has got in if
-// the host goes on to scan it, too.
+// and of SMB's. On another, which it answered, a worm has got in if the host goes
+// on to scan it, too.
 func (h *host) open(port uint16) bool {
 	for f := range h.all() {
 		switch {

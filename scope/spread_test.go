@@ -160,16 +160,19 @@ func TestSourcesOnOtherPorts(t *testing.T) {
 		port    uint16 // that the worm scans
 		lateral bool   // as configured
 		also    uint16 // that the host scans, in its turn
+		refused bool   // as the scan detector saw
 		said    []said
 		want    string
 	}{
-		{"a lateral port that answers", 3389, false, 3389, []said{answers(3389)}, "10.1.0.15 30 targeted@10"},
-		{"one that refuses", 3389, false, 3389, []said{answers(22)}, ""},
-		{"one that answers, and another worm", 3389, false, 22, []said{answers(3389)}, "10.1.0.15 30 targeted@10"},
-		{"a port configured", 7001, true, 7001, []said{answers(7001)}, "10.1.0.15 30 targeted@10"},
-		{"a port configured that refuses", 7001, true, 7001, nil, ""},
-		{"another port", 6379, false, 6379, nil, "10.1.0.15 30 targeted@10"},
-		{"another port, and another worm", 6379, false, 445, nil, ""},
+		{"a lateral port that answers", 3389, false, 3389, false, []said{answers(3389)}, "10.1.0.15 30 targeted@10"},
+		{"one that refuses", 3389, false, 3389, false, []said{answers(22)}, ""},
+		{"one that refuses this worm alone", 3389, false, 3389, true, []said{answers(3389)}, ""},
+		{"one that answers, and another worm", 3389, false, 22, false, []said{answers(3389)}, "10.1.0.15 30 targeted@10"},
+		{"a port configured", 7001, true, 7001, false, []said{answers(7001)}, "10.1.0.15 30 targeted@10"},
+		{"a port configured that refuses", 7001, true, 7001, false, nil, ""},
+		{"another port", 6379, false, 6379, false, nil, "10.1.0.15 30 targeted@10"},
+		{"another port that refuses", 6379, false, 6379, true, nil, ""},
+		{"another port, and another worm", 6379, false, 445, false, nil, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -178,6 +181,9 @@ func TestSourcesOnOtherPorts(t *testing.T) {
 			next.Port = tt.also
 			tried := targeted(host, worm, 10, 10)
 			tried.Port = tt.port
+			if tt.refused {
+				tried.Detail = alert.Refused
+			}
 			l, _ := ledgerOf(t, append([]said{
 				alertOf(scan(worm, "sequential", sweep, 5, 5)), factOf(tried), alertOf(scan(host, "sequential", next, 30, 30)),
 			}, tt.said...))

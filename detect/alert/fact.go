@@ -35,6 +35,9 @@ const (
 	FactExposed FactKind = "exposed"
 )
 
+// Refused is the Detail of a FactTargeted whose port was not open.
+const Refused = "refused"
+
 // An Emitter takes what detectors say. It owns what it is given.
 type Emitter interface {
 	Alert(Alert)

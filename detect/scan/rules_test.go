@@ -457,12 +457,15 @@ func TestTargeted(t *testing.T) {
 	b.whole()
 	b.sweep(worm, "10.9.0.1", 30, 445, time.Second, every(3, refused))
 	b.sweep(worm, "193.0.0.1", 30, 445, time.Second, always(refused))
-	targeted := map[netip.Addr]int{}
+	targeted, refusals := map[netip.Addr]int{}, map[netip.Addr]bool{}
 	for _, f := range b.rec.facts {
 		if f.Kind != alert.FactTargeted || f.Peer != ad(worm) || f.Port != 445 {
 			t.Errorf("fact %+v", f)
 		}
 		targeted[f.Host]++
+		if f.Detail == alert.Refused {
+			refusals[f.Host] = true
+		}
 	}
 	if len(b.rec.starts()) == 0 {
 		t.Fatal("no alert")
@@ -470,6 +473,9 @@ func TestTargeted(t *testing.T) {
 	for i := range 30 {
 		if n := targeted[nth("10.9.0.1", i)]; n != 1 {
 			t.Errorf("%v was called targeted %d times, want once", nth("10.9.0.1", i), n)
+		}
+		if got, want := refusals[nth("10.9.0.1", i)], every(3, refused)(i) == refused; got != want {
+			t.Errorf("%v is said to have refused: %v, want %v", nth("10.9.0.1", i), got, want)
 		}
 	}
 	if len(targeted) != 30 {

@@ -204,10 +204,14 @@ func (d *Detector) tellTarget(src, dst ip.Addr, port uint16, o outcome, by sight
 	if d.facts.see(pairHash(src.Hash(), hd, port)) {
 		return
 	}
-	d.emit.Fact(alert.Fact{
+	f := alert.Fact{
 		Kind: alert.FactTargeted, Host: dst.Netip(), Peer: src.Netip(), Port: port,
 		Time: time.Unix(0, by.at).UTC(), Frame: by.frame.ref(),
-	})
+	}
+	if o == refused {
+		f.Detail = alert.Refused
+	}
+	d.emit.Fact(f)
 }
 
 // count is how much there is of what the alert is about: destinations, of
