@@ -21,8 +21,10 @@ const (
 	// skew is how much earlier than the client's query a resolver's own may
 	// seem, where two sensors saw them.
 	skew = int64(100 * time.Millisecond)
-	// passOn is how long a resolver may take to pass an answer on.
+	// passOn is how long a resolver may take to pass an answer on, or a query.
 	passOn = int64(time.Second)
+	// maxWaiting is how many indicators it is remembered of who waits for them.
+	maxWaiting = 4096
 )
 
 // askedKey is who was asked for what.
@@ -35,6 +37,49 @@ type askedKey struct {
 type asking struct {
 	client int64 // when anyone asked it last
 	last   int64 // the same, or when it asked itself on his behalf
+}
+
+// waiting is a client inside whose query for an indicator was not answered yet.
+type waiting struct {
+	client, server netip.Addr
+	since          int64
+}
+
+// pass looks whether a query is for a client that asked another address. Resolvers
+// are asked at an address that several share, or over IPv4, and ask from one of
+// their own, or over IPv6. What tells it is that the client waits: the resolver
+// that it asked has not answered, and somebody who never asked for this himself
+// passes it on, other than to a resolver that clients inside use. Two clients of
+// different resolvers that ask within moments of each other are not that.
+func (d *Detector) pass(asker, server netip.Addr, match ioc.Match, now int64) {
+	if !d.zones.Inside(asker) {
+		return
+	}
+	e := d.waiting.Get(match)
+	if e != nil && e.Value.mayBeOf(asker, server, now) && (!d.zones.Inside(server) || !d.Resolver(server)) &&
+		d.findings.Get(findingKey{host: asker, match: match}) == nil {
+		d.noteAsked(e.Value.client, asker, match, now)
+	}
+	if !d.serves(server) {
+		return
+	}
+	if e == nil {
+		e = d.waiting.Add(match)
+	}
+	e.Value = waiting{asker, server, now}
+	d.waiting.Touch(e)
+}
+
+// mayBeOf reports whether a query may be what became of the one that waits.
+func (w *waiting) mayBeOf(asker, server netip.Addr, now int64) bool {
+	return asker != w.client && asker != w.server && server != w.server && now-w.since <= passOn
+}
+
+// served notes that a server answers for an indicator: nobody waits for it now.
+func (d *Detector) served(server netip.Addr, match ioc.Match) {
+	if e := d.waiting.Get(match); e != nil && e.Value.server == server {
+		d.waiting.Remove(e)
+	}
 }
 
 // noteAsked notes that a server was asked for an indicator. From outside anyone

@@ -15,6 +15,9 @@
 //     five minutes. When the asker was seen to answer as a resolver does, and
 //     that query or what it asked since is no more than ten seconds old, the
 //     alert about the client says it all, and there is none about the asker;
+//   - a query for the same indicator, from inside, waits at another address, of
+//     a resolver that was asked within the last second, and the asker never asked
+//     for it before: the resolver is asked on one address and asks on another;
 //   - it does not desire recursion, as iterative resolvers do;
 //   - it carries an EDNS Client Subnet (RFC 7871). When that is a whole address
 //     inside, the alert is about that host;
@@ -30,7 +33,8 @@
 // that adds nothing to its queries can't be told from a client; when it is
 // learned later, the fact (alert.FactResolver) says so. A resolver that is
 // itself infected is seen by other rules, or by a lookup that none of this
-// explains. One that is asked over IPv4 and asks over IPv6 looks like two hosts.
+// explains. One that is asked on one address and asks a resolver that clients
+// inside use on another looks like two hosts.
 //
 // # Answers
 //
@@ -114,6 +118,7 @@ type Detector struct {
 	findings  *lru.Table[findingKey, finding]
 	perHost   perHost
 	asked     *lru.Table[askedKey, asking]
+	waiting   *lru.Table[ioc.Match, waiting]
 	lookups   *lru.Table[dup.Hash, lookup]
 	resolvers resolvers
 
@@ -144,6 +149,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 		findings:  lru.New[findingKey, finding](cfg.MaxFindings),
 		perHost:   perHost{},
 		asked:     lru.New[askedKey, asking](maxAsked),
+		waiting:   lru.New[ioc.Match, waiting](maxWaiting),
 		lookups:   lru.New[dup.Hash, lookup](maxLookups),
 		resolvers: newResolvers(),
 	}

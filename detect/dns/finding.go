@@ -53,9 +53,13 @@ func (d *Detector) match(m *message, f found) {
 	l, fresh := d.lookup(m, asker, question)
 	switch {
 	case !response:
+		d.pass(asker.Addr(), server.Addr(), f.match, m.time)
 		d.noteAsked(asker.Addr(), server.Addr(), f.match, m.time)
 	case !l.asked:
 		d.revise(server.Addr(), f.match, m.time, passOn)
+	}
+	if response {
+		d.served(server.Addr(), f.match)
 	}
 	key, ok := d.whose(l, f, asker.Addr(), m.time)
 	if !ok {
