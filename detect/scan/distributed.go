@@ -108,7 +108,7 @@ func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
 	if !a.has(first) || d.ports.class[a.port] == ordinary || d.lives.scanning(a.src) {
 		return
 	}
-	if d.roles.of(a.dst) == isOutside {
+	if d.roles.of(a.dst) == isOutside || a.state != answered && a.weight == weightAstray {
 		return
 	}
 	net := subnet(a.dst)

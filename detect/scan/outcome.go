@@ -60,6 +60,10 @@ func (d *Detector) reset(p *packet.Packet) {
 // smaller packets (RFC 792): the destination is there.
 const codeFragmentation = 4
 
+// codeNeighbour is the code of an ICMPv6 unreachable message of the router that a
+// network is at, about an address in it that nobody has (RFC 4443, 3.1).
+const codeNeighbour = 3
+
 // unreachable looks at an ICMP or ICMPv6 message that a destination, or its
 // port, can't be reached.
 func (d *Detector) unreachable(p *packet.Packet) {
@@ -79,9 +83,12 @@ func (d *Detector) unreachable(p *packet.Packet) {
 	}
 	if p.Src.Addr == dst {
 		d.answer(a, refused, p.Time)
-	} else {
-		d.answer(a, unreached, p.Time)
+		return
 	}
+	if p.Proto == packet.ProtoICMPv6 && in.Code == codeNeighbour {
+		d.alive.see(thereHash(dst))
+	}
+	d.answer(a, unreached, p.Time)
 }
 
 // answer ends an attempt that waits for an answer, or corrects what was made
@@ -140,7 +147,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	}
 	served := o != answered && d.alive.has(hp)
 	if weighs {
-		a.weight = d.weight(hd, served)
+		a.weight = d.weight(a, hd, served)
 	}
 	if counts {
 		d.judgeNet(a, hd, now)
@@ -148,6 +155,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	d.enliven(a.dst, o, hd, hp)
 	if o == answered && a.has(inside) && a.has(first|arrived) {
 		d.alive.see(clientHash(a.src.Hash()))
+		d.reached(a)
 	}
 	if !a.has(swept) {
 		d.judgePair(a, hd, served, now)
@@ -202,26 +210,27 @@ func (d *Detector) enliven(dst ip.Addr, o outcome, hd, hp uint64) {
 		}
 	case refused:
 		d.alive.see(hd)
+		if !dst.Is4() {
+			d.alive.see(thereHash(dst))
+		}
 	case open, silent, unreached:
 	}
 }
-
-// routeHash is the hash that the /64 of an IPv6 address is remembered by as one
-// that IPv6 leads to.
-func routeHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedA, seedC) }
 
 // portHash is the hash that a destination is remembered by as answering at a
 // port.
 func portHash(host uint64, port uint16) uint64 { return mix(host^seedC, uint64(port)^seedD) }
 
-// weight returns what a failure at a destination weighs, in tenths, by its
-// hash and by whether its port answered before.
-func (d *Detector) weight(hd uint64, served bool) uint8 {
+// weight returns what the failure of an attempt weighs, in tenths, by the hash of
+// its destination and by whether its port answered before.
+func (d *Detector) weight(a *attempt, hd uint64, served bool) uint8 {
 	switch {
 	case served:
 		return weightAnswered
 	case d.alive.has(hd):
 		return weightAlive
+	case d.astray(a):
+		return weightAstray
 	}
 	return weightDead
 }

@@ -66,7 +66,10 @@ func TestRotating(t *testing.T) {
 			want: []string{"slow fd00:1::5:977b 445"},
 		},
 		{
-			name: "slowly", run: func(b *bed) { b.rotate(30, 50*time.Minute, always(silent)) },
+			name: "slowly", run: func(b *bed) {
+				b.try(ad("fd00:1::100"), ad("fd00:2::9999"), 443, answered)
+				b.rotate(30, 50*time.Minute, always(silent))
+			},
 			want: []string{"slow fd00:1::3:c77a 445"},
 		},
 		{

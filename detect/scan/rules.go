@@ -34,6 +34,7 @@ const (
 	weightAlive    = 5  // seen alive, not at this port
 	weightAnswered = 2  // answered at this port before: it is the destination that changed
 	weightShared   = 1  // others fail there, too, see outage
+	weightAstray   = 1  // IPv6 leads nowhere, for all that is known
 )
 
 // watchedShare is what an outcome on a watched port weighs beside one on a
