@@ -42,6 +42,7 @@ type asking struct {
 // waiting is a client inside whose query for an indicator was not answered yet.
 type waiting struct {
 	client, server netip.Addr
+	id             uint16
 	since          int64
 }
 
@@ -50,14 +51,14 @@ type waiting struct {
 // their own, or over IPv6. What tells it is that the client waits: the resolver
 // that it asked has not answered, and somebody who never asked for this himself
 // passes it on, other than to a resolver that clients inside use. Two clients of
-// different resolvers that ask within moments of each other are not that.
+// different resolvers that ask within moments of each other are not that. Where
+// the address alone is translated, the query has the same ID, whoever is asked.
 func (d *Detector) pass(asker, server netip.Addr, match ioc.Match, now int64) {
 	if !d.zones.Inside(asker) {
 		return
 	}
 	e := d.waiting.Get(match)
-	if e != nil && e.Value.mayBeOf(asker, server, now) && (!d.zones.Inside(server) || !d.Resolver(server)) &&
-		d.findings.Get(findingKey{host: asker, match: match}) == nil {
+	if e != nil && d.passed(&e.Value, asker, server, now) && d.findings.Get(findingKey{host: asker, match: match}) == nil {
 		d.noteAsked(e.Value.client, asker, match, now)
 	}
 	if !d.serves(server) {
@@ -66,13 +67,17 @@ func (d *Detector) pass(asker, server netip.Addr, match ioc.Match, now int64) {
 	if e == nil {
 		e = d.waiting.Add(match)
 	}
-	e.Value = waiting{asker, server, now}
+	e.Value = waiting{asker, server, d.parser.ID, now}
 	d.waiting.Touch(e)
 }
 
-// mayBeOf reports whether a query may be what became of the one that waits.
-func (w *waiting) mayBeOf(asker, server netip.Addr, now int64) bool {
-	return asker != w.client && asker != w.server && server != w.server && now-w.since <= passOn
+// passed reports whether a query is what became of the one that waits.
+func (d *Detector) passed(w *waiting, asker, server netip.Addr, now int64) bool {
+	if asker == w.client || now-w.since > passOn {
+		return false
+	}
+	return d.parser.ID == w.id ||
+		asker != w.server && server != w.server && (!d.zones.Inside(server) || !d.Resolver(server))
 }
 
 // served notes that a server answers for an indicator: nobody waits for it now.

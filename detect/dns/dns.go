@@ -17,7 +17,8 @@
 //     alert about the client says it all, and there is none about the asker;
 //   - a query for the same indicator, from inside, waits at another address, of
 //     a resolver that was asked within the last second, and the asker never asked
-//     for it before: the resolver is asked on one address and asks on another;
+//     for it before: the resolver is asked on one address and asks on another,
+//     or the client's address is translated;
 //   - it does not desire recursion, as iterative resolvers do;
 //   - it carries an EDNS Client Subnet (RFC 7871). When that is a whole address
 //     inside, the alert is about that host;

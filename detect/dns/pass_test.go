@@ -70,6 +70,11 @@ func TestOtherAddress(t *testing.T) {
 			b.now += ms
 			b.udp(own, resolver, up)
 		}, both("10.0.0.54", plain)},
+		{"the same query, with its address translated", func(b *bench) {
+			b.udp(client, resolver, q)
+			b.now += ms
+			b.udp(own, resolver, q)
+		}, both("10.0.0.54", behalf)},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			b := newBench(t, Config{})
