@@ -20,6 +20,10 @@ const (
 	weightAttempted = 0.75 // the host called, nobody answered
 	weightGuessed   = 0.8  // who called was guessed from the ports
 	weightUnknown   = 0.5  // who called is not known
+	// weightEcho is kept beside the others by what may be an answer to nothing:
+	// floods and reflections with forged senders bring the host such, as can
+	// anyone, and it may answer what the capture lost.
+	weightEcho = 0.5
 )
 
 // rateIndicator returns how much a match of an indicator by the host itself says.
@@ -64,6 +68,8 @@ func rateContact(a *alert.Alert) float64 {
 	c := a.Evidence.Contact
 	rate := rateIndicator(a.Indicator)
 	switch {
+	case c.Initiator == initiatorUnknown && echoes(a):
+		rate *= weightUnknown * weightEcho
 	case c.Initiator == initiatorUnknown:
 		rate *= weightUnknown
 	case c.TransportGuess:
@@ -74,6 +80,19 @@ func rateContact(a *alert.Alert) float64 {
 	}
 	return rate
 }
+
+// echoes reports whether a contact is no more than a datagram, or a segment
+// without data, of one end, of which nobody knows whether it was asked for.
+func echoes(a *alert.Alert) bool {
+	c := a.Evidence.Contact
+	sent := c.BytesResp // by the peer
+	if a.Orig.Addr() != a.Host {
+		sent = c.BytesOrig
+	}
+	return c.State != stateEstablished && (a.Proto != protoTCP || sent == 0)
+}
+
+const protoTCP = 6
 
 // The words of alert.Contact.
 const (

@@ -26,6 +26,11 @@ func TestJudgement(t *testing.T) {
 	named := func(c ioc.Class, conf ioc.Confidence) *ioc.Indicator {
 		return &ioc.Indicator{Type: ioc.Domain, Value: "x.example", Class: c, Confidence: conf}
 	}
+	sunk := &ioc.Indicator{Type: ioc.Address, Value: "198.51.100.11", Class: ioc.Sinkhole}
+	datagram := func(a alert.Alert) alert.Alert {
+		a.Proto = 17
+		return a
+	}
 	few := alert.Scan{Port: 445, Targets: 20, Silent: 20}
 	many := alert.Scan{Port: 445, Targets: 500, Silent: 400, Refused: 100}
 	failed := func(port uint16, answered, silent uint64) alert.Scan {
@@ -53,6 +58,10 @@ func TestJudgement(t *testing.T) {
 		{"address, attempted", []said{alertOf(contact(host, badAddr, 443, attempted, 1, 1))}, scope.Suspected, .6},
 		{"address, who began is guessed", []said{alertOf(contact(host, badAddr, 443, alert.Contact{State: "established", Initiator: "host", TransportGuess: true}, 1, 1))}, scope.Suspected, .64},
 		{"address, who began is unknown", []said{alertOf(contact(host, badAddr, 443, alert.Contact{State: "established", Initiator: "unknown"}, 1, 1))}, scope.Suspected, .4},
+		{"address, an answer to nothing", []said{alertOf(contact(host, badAddr, 443, alert.Contact{State: "attempted", Initiator: "unknown"}, 1, 1))}, scope.Seen, 0},
+		{"address, a sinkhole's answer to nothing", []said{alertOf(contact(host, sunk, 443, alert.Contact{State: "attempted", Initiator: "unknown"}, 1, 1))}, scope.Seen, 0},
+		{"address, data of the peer's alone", []said{alertOf(contact(host, badAddr, 443, alert.Contact{State: "attempted", Initiator: "unknown", BytesResp: 99}, 1, 1))}, scope.Suspected, .3},
+		{"address, a datagram alone", []said{alertOf(datagram(contact(host, badAddr, 53, alert.Contact{State: "attempted", Initiator: "unknown", BytesResp: 99}, 1, 1)))}, scope.Seen, 0},
 		{"address, the peer began", []said{alertOf(contact(host, badAddr, 443, alert.Contact{State: "established", Initiator: "peer"}, 1, 1))}, scope.Targeted, .9},
 		{"address of low confidence, attempted", []said{alertOf(contact(host, weakAddr, 443, attempted, 1, 1))}, scope.Seen, 0},
 		{"an anonymizer's address", []said{alertOf(contact(host, relay, 443, established, 1, 1))}, scope.Seen, 0},
