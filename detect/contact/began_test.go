@@ -42,6 +42,17 @@ func TestLowPortOfTheHost(t *testing.T) {
 			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:51820>10.0.0.9:53 48/0
 			update 10.0.0.9 attempted by unknown n=2 sev=25 10.0.0.9:123>203.0.113.66:51820 48/48 guessed
 			end 10.0.0.9 attempted by unknown n=2 sev=25 10.0.0.9:123>203.0.113.66:51820 48/48 guessed`, false},
+		{"the peer called a high port before, and the host breaks the silence", func(b *bench) {
+			tunnel := ap("10.0.0.9:51820")
+			b.udp(far, tunnel, 148)
+			b.udp(tunnel, far, 92)
+			b.now += 70 * second
+			b.udp(tunnel, far, 32)
+			b.udp(far, tunnel, 32)
+		}, `
+			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:51820>10.0.0.9:51820 148/0
+			update 10.0.0.9 established by peer n=1 sev=50 203.0.113.66:51820>10.0.0.9:51820 148/92
+			end 10.0.0.9 established by peer n=2 sev=50 203.0.113.66:51820>10.0.0.9:51820 180/124`, true},
 		{"an echo reply alone", func(b *bench) { b.echo(us.Addr(), bad.Addr(), 0) }, `
 			start 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:0>203.0.113.66:0 56/0 guessed
 			end 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:0>203.0.113.66:0 56/0 guessed`, false},

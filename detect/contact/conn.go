@@ -193,8 +193,8 @@ func (c *conn) guess(p *packet.Packet, from end) {
 		fallthrough
 	case p.Proto != packet.ProtoTCP:
 		c.decide(from, false)
-		switch { // an answer, or what pretends to be one
-		case served && (from == peer || c.called):
+		switch { // an answer, or what pretends to be one, or more of what the peer began
+		case served && from == peer, from == host && c.called:
 			c.decide(1-from, true)
 		case served:
 			c.began = unknown // the question may be lost, or there was none
