@@ -64,12 +64,30 @@ func (h *host) proven(f *fact) bool {
 	w := h.weight(f)
 	switch {
 	case f.asksKillSwitch():
-		return w > 0
+		return w > 0 && !h.asksForMany()
 	case f.kind == kindMark, f.kind.family() == implanted:
 		return w >= infectedFrom
 	default:
 		return false
 	}
+}
+
+// manyKillSwitches is how many kill-switch names nobody asks for who has the worm
+// alone: each variant has one.
+const manyKillSwitches = 3
+
+// asksForMany reports whether the host asked for the kill-switch names of many
+// variants: then it looks names up, for a collection of indicators or for clients
+// that are not seen, whether it is infected or not.
+func (h *host) asksForMany() bool {
+	var names []string
+	for i := range h.facts {
+		f := &h.facts[i]
+		if f.asksKillSwitch() && h.weight(f) > 0 && !slices.Contains(names, f.alert.Indicator.Value) {
+			names = append(names, f.alert.Indicator.Value)
+		}
+	}
+	return len(names) >= manyKillSwitches
 }
 
 // put adds a fact or brings a known one up to date, and reports whether

@@ -2,6 +2,7 @@ package scope_test
 
 import (
 	"math"
+	"strconv"
 	"testing"
 
 	"wormscope/detect/alert"
@@ -27,6 +28,11 @@ func TestJudgement(t *testing.T) {
 		return &ioc.Indicator{Type: ioc.Domain, Value: "x.example", Class: c, Confidence: conf}
 	}
 	sunk := &ioc.Indicator{Type: ioc.Address, Value: "198.51.100.11", Class: ioc.Sinkhole}
+	asksFor := func(variant int) said {
+		return alertOf(lookup(host, &ioc.Indicator{
+			Type: ioc.Domain, Value: strconv.Itoa(variant) + ".example", Class: ioc.KillSwitch, Confidence: ioc.HighConfidence,
+		}, "NXDOMAIN", variant, uint64(variant)))
+	}
 	datagram := func(a alert.Alert) alert.Alert {
 		a.Proto = 17
 		return a
@@ -47,6 +53,11 @@ func TestJudgement(t *testing.T) {
 		{"kill switch, not found", []said{alertOf(lookup(host, killSwitch, "NXDOMAIN", 1, 1))}, scope.Infected, .9},
 		{"kill switch, found", []said{alertOf(lookup(host, killSwitch, "NOERROR", 1, 1, "192.0.2.1"))}, scope.Infected, .9},
 		{"kill switch, not answered", []said{alertOf(lookup(host, killSwitch, "", 1, 1))}, scope.Infected, .9},
+		{"kill switches of two variants", []said{asksFor(1), asksFor(2)}, scope.Infected, .9},
+		{"kill switches of many variants", []said{asksFor(1), asksFor(2), asksFor(3)}, scope.Suspected, .9},
+		{"kill switches of many variants, and a scan", []said{
+			asksFor(1), asksFor(2), asksFor(3), alertOf(scan(host, "sequential", few, 4, 4)),
+		}, scope.Infected, .99},
 		{"name, high", []said{alertOf(lookup(host, named(ioc.Malicious, ioc.HighConfidence), "", 1, 1))}, scope.Suspected, .8},
 		{"name, medium", []said{alertOf(lookup(host, named(ioc.Malicious, ioc.MediumConfidence), "", 1, 1))}, scope.Suspected, .6},
 		{"name, not specified", []said{alertOf(lookup(host, named(ioc.Malicious, ioc.NotSpecified), "", 1, 1))}, scope.Suspected, .6},
