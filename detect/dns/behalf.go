@@ -39,6 +39,21 @@ type asking struct {
 	last   int64 // the same, or when it asked itself on his behalf
 }
 
+// passes notes what a message about an indicator says of those who ask for others.
+func (d *Detector) passes(l *lookup, f found, asker, server netip.Addr) {
+	now := d.reading.time
+	if !d.parser.Response() {
+		d.pass(asker, server, f.match, now)
+		d.noteAsked(asker, server, f.match, now)
+		return
+	}
+	if !l.asked {
+		d.revise(server, f.match, now, passOn)
+		d.passedOn(asker, server, f.match, now)
+	}
+	d.served(server, f.match)
+}
+
 // waiting is a client inside whose query for an indicator was not answered yet.
 type waiting struct {
 	client, server netip.Addr
@@ -85,6 +100,35 @@ func (d *Detector) served(server netip.Addr, match ioc.Match) {
 	if e := d.waiting.Get(match); e != nil && e.Value.server == server {
 		d.waiting.Remove(e)
 	}
+}
+
+// lead notes that an alias led a host to an indicator: if it passes the answer on,
+// it does so from another address.
+func (d *Detector) lead(k findingKey, server netip.Addr, now int64) {
+	if k.onBehalf || !d.zones.Inside(k.host) || d.zones.Inside(server) && d.Resolver(server) {
+		return
+	}
+	e := d.led.Get(k.match)
+	if e == nil {
+		e = d.led.Add(k.match)
+	}
+	e.Value = waiting{client: k.host, server: server, since: now}
+	d.led.Touch(e)
+}
+
+// passedOn revises the alert about whom an alias led to an indicator just before a
+// resolver gave the same answer to a client.
+func (d *Detector) passedOn(asker, server netip.Addr, match ioc.Match, now int64) {
+	e := d.led.Get(match)
+	if e == nil || !d.serves(server) {
+		return
+	}
+	w := e.Value
+	if w.client == asker || w.client == server || w.server == server || now-w.since > passOn {
+		return
+	}
+	d.led.Remove(e)
+	d.revise(w.client, match, now, passOn)
 }
 
 // noteAsked notes that a server was asked for an indicator. From outside anyone

@@ -18,7 +18,8 @@
 //   - a query for the same indicator, from inside, waits at another address, of
 //     a resolver that was asked within the last second, and the asker never asked
 //     for it before: the resolver is asked on one address and asks on another,
-//     or the client's address is translated;
+//     or the client's address is translated. Where an alias led to the indicator,
+//     that is known when the resolver gives the client the answer;
 //   - it does not desire recursion, as iterative resolvers do;
 //   - it carries an EDNS Client Subnet (RFC 7871). When that is a whole address
 //     inside, the alert is about that host;
@@ -119,7 +120,8 @@ type Detector struct {
 	findings  *lru.Table[findingKey, finding]
 	perHost   perHost
 	asked     *lru.Table[askedKey, asking]
-	waiting   *lru.Table[ioc.Match, waiting]
+	waiting   *lru.Table[ioc.Match, waiting] // for answers
+	led       *lru.Table[ioc.Match, waiting] // by an alias, maybe for others
 	lookups   *lru.Table[dup.Hash, lookup]
 	resolvers resolvers
 
@@ -151,6 +153,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 		perHost:   perHost{},
 		asked:     lru.New[askedKey, asking](maxAsked),
 		waiting:   lru.New[ioc.Match, waiting](maxWaiting),
+		led:       lru.New[ioc.Match, waiting](maxWaiting),
 		lookups:   lru.New[dup.Hash, lookup](maxLookups),
 		resolvers: newResolvers(),
 	}

@@ -51,16 +51,7 @@ func (d *Detector) match(m *message, f found) {
 	response := d.parser.Response()
 	question := d.asks(f)
 	l, fresh := d.lookup(m, asker, question)
-	switch {
-	case !response:
-		d.pass(asker.Addr(), server.Addr(), f.match, m.time)
-		d.noteAsked(asker.Addr(), server.Addr(), f.match, m.time)
-	case !l.asked:
-		d.revise(server.Addr(), f.match, m.time, passOn)
-	}
-	if response {
-		d.served(server.Addr(), f.match)
-	}
+	d.passes(l, f, asker.Addr(), server.Addr())
 	key, ok := d.whose(l, f, asker.Addr(), m.time)
 	if !ok {
 		d.stats.Forwarded++
@@ -73,6 +64,9 @@ func (d *Detector) match(m *message, f found) {
 	l.key = e.Key
 	if isNew {
 		d.begin(e, m, l, f, asker, server)
+		if d.alias(f) {
+			d.lead(key, server.Addr(), m.time)
+		}
 	}
 	if fresh = fresh || isNew; fresh {
 		v.count(m)

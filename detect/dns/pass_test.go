@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"wormscope/ioc"
 )
 
 // TestOtherAddress: a resolver that is asked on one address and asks on another
@@ -107,4 +109,63 @@ func TestOtherAddressAgain(t *testing.T) {
 		end 10.0.0.9 bad.example n=2 sev=75 bad.example/A unanswered
 		end 10.0.0.8 bad.example n=2 sev=75 bad.example/A unanswered
 		end 10.0.0.54 bad.example n=2 sev=25 bad.example/A unanswered behalf`)
+}
+
+// TestOtherAddressAlias: an alias leads a resolver to an indicator, that asks from
+// another address than its client asked it on.
+func TestOtherAddressAlias(t *testing.T) {
+	q, up, up6 := query(1, "good.example", dns.TypeA), query(77, "good.example", dns.TypeA), query(78, "good.example", dns.TypeAAAA)
+	records := []string{"good.example. 60 CNAME x.bad.example.", "x.bad.example. 60 A 203.0.113.5"}
+	own := ap("10.0.0.54:4000")
+	for _, c := range []struct {
+		what string
+		late int64
+		want string
+	}{
+		{"at once", ms, `
+			start 10.0.0.54 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5
+			update 10.0.0.54 bad.example n=2 sev=25 good.example/A NOERROR 203.0.113.5 behalf
+			start 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5
+			end 10.0.0.54 bad.example n=2 sev=25 good.example/A NOERROR 203.0.113.5 behalf
+			end 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5`},
+		{"long after", 2 * second, `
+			start 10.0.0.54 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5
+			start 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5
+			end 10.0.0.54 bad.example n=2 sev=75 good.example/A NOERROR 203.0.113.5
+			end 10.0.0.9 bad.example n=1 sev=75 good.example/A NOERROR 203.0.113.5`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := newBench(t, Config{})
+			b.serves(resolver)
+			b.udp(client, resolver, q)
+			b.udp(own, upstream, up)
+			b.udp(own, upstream, up6)
+			b.udp(upstream, own, reply(b.t, up, dns.RcodeSuccess, records...))
+			b.udp(upstream, own, reply(b.t, up6, dns.RcodeSuccess, records[:1]...))
+			b.now += c.late
+			b.udp(resolver, client, reply(b.t, q, dns.RcodeSuccess, records...))
+			b.expect(c.want)
+		})
+	}
+}
+
+// TestOtherAddressRenewed: who waits is known by the renewed indicators, too, which
+// are in another order.
+func TestOtherAddressRenewed(t *testing.T) {
+	b := newBench(t, Config{})
+	b.serves(resolver)
+	b.udp(client, resolver, query(1, "bad.example", dns.TypeA))
+	next := ioc.NewBuilder()
+	for _, name := range []string{"aaa.example", "bad.example"} {
+		if err := next.Add(ioc.Indicator{Type: ioc.Domain, Value: name, Confidence: ioc.HighConfidence}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.SetIndicators(next.Build(), b.now)
+	b.udp(ap("10.0.0.54:4000"), upstream, query(77, "bad.example", dns.TypeA))
+	b.expect(`
+		start 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered
+		start 10.0.0.54 bad.example n=1 sev=25 bad.example/A unanswered behalf
+		end 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered
+		end 10.0.0.54 bad.example n=1 sev=25 bad.example/A unanswered behalf`)
 }
