@@ -2,8 +2,8 @@ package main
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +39,9 @@ func converse(vlan uint16, ttl uint8, round uint16) (c conversation) {
 	return c
 }
 
+// half is a half where it begins, or ends, in the middle of a round.
+const half = `(4[5-9]|5[0-5])%`
+
 // TestDoctor plants faults on a link and wants them found, and nothing else.
 func TestDoctor(t *testing.T) {
 	tests := []struct {
@@ -46,14 +49,14 @@ func TestDoctor(t *testing.T) {
 		setUp func(p *testnet.Pair)
 		round func(n uint16) [][]byte // the frames of a round
 		want  []string                // checks that warn
-		text  string                  // part of what is said
+		text  string                  // part of what is said, a regular expression
 	}{
 		{"sound", nil, func(n uint16) [][]byte { c := converse(0, 64, n); return slices.Concat(c.there, c.back) }, nil, "no frame has a VLAN tag"},
 		{"one direction", nil, func(n uint16) [][]byte { return converse(0, 64, n).there }, []string{"directions"}, "100% of 20 TCP connections"},
 		{"same frames twice", nil, func(n uint16) [][]byte {
 			c := converse(0, 64, n)
 			return slices.Concat(c.there, c.there, c.back, c.back)
-		}, []string{"duplicates"}, "50% of the packets come twice"},
+		}, []string{"duplicates"}, half + " of the packets come twice"},
 		{"before and behind a router", nil, func(n uint16) [][]byte {
 			c, routed := converse(0, 64, n), converse(7, 63, n)
 			return slices.Concat(c.there, routed.there, c.back, routed.back)
@@ -61,7 +64,7 @@ func TestDoctor(t *testing.T) {
 		{"tagged", nil, func(n uint16) [][]byte {
 			c, d := converse(42, 64, 2*n), converse(0, 64, 2*n+1)
 			return slices.Concat(c.there, c.back, d.there, d.back)
-		}, nil, "VLANs seen: 42; 50% of the packets are untagged"},
+		}, nil, "VLANs seen: 42; " + half + " of the packets are untagged"},
 		{
 			"segments put together", func(p *testnet.Pair) { p.Run("ethtool", "-K", testnet.Right, "gro", "on") },
 			func(n uint16) [][]byte { c := converse(0, 64, n); return slices.Concat(c.there, c.back) },
@@ -107,7 +110,7 @@ func TestDoctor(t *testing.T) {
 			if !slices.Equal(warned, tt.want) {
 				t.Errorf("warned of %v, want %v: %s", warned, tt.want, out)
 			}
-			if !strings.Contains(out, tt.text) {
+			if !regexp.MustCompile(tt.text).MatchString(out) {
 				t.Errorf("does not say %q: %s", tt.text, out)
 			}
 		})
@@ -140,8 +143,8 @@ func TestDoctorText(t *testing.T) {
 	stop := keepSending(p.Sender(testnet.Left), func(n uint16) [][]byte { return converse(0, 64, n).there })
 	out := p.Run("wormscope", "doctor", "-i", testnet.Right, "--duration", "1s")
 	stop()
-	for _, text := range []string{"right, 1 s of traffic", "warning  directions", "→ mirror both directions", "need attention"} {
-		if !strings.Contains(out, text) {
+	for _, text := range []string{`right, \d+ s of traffic`, "warning  directions", "→ mirror both directions", "need attention"} { // a busy machine takes longer
+		if !regexp.MustCompile(text).MatchString(out) {
 			t.Errorf("does not say %q: %s", text, out)
 		}
 	}
