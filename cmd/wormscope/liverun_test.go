@@ -164,11 +164,18 @@ func fullPipe(t *testing.T, path string) *os.File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pipe.Close() })
-	for err = pipe.SetWriteDeadline(time.Now().Add(time.Second)); err == nil; {
-		_, err = pipe.Write([]byte("x\n"))
-	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	raw, err := pipe.SyscallConn()
+	if err != nil {
 		t.Fatal(err)
+	}
+	var full error
+	if err := raw.Write(func(fd uintptr) bool {
+		for full == nil {
+			_, full = syscall.Write(int(fd), []byte("x\n"))
+		}
+		return true
+	}); err != nil || !errors.Is(full, syscall.EAGAIN) {
+		t.Fatal(err, full)
 	}
 	return pipe
 }
