@@ -210,7 +210,7 @@ func dropIn(t *testing.T) string {
 // returns what was said.
 func underSystemd(t *testing.T, bounding string, with ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", append([]string{
 		"--mount", "--pid", "--fork", "--kill-child", "--net", "--uts", "--ipc", "--cgroup", "bash", "testdata/boot.sh",

@@ -120,7 +120,7 @@ func packetSocket(t *testing.T, name string, fd int) int {
 			t.Error(err)
 		}
 	}
-	const patience = 5 // seconds, until a frame counts as lost
+	const patience = 60 // seconds, until a frame counts as lost
 	if err := unix.SetsockoptTimeval(s, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: patience}); err != nil {
 		t.Error(err)
 	}

@@ -141,7 +141,7 @@ func awaitJoint(t *testing.T, brokers string, want map[string]any) {
 	t.Helper()
 	args := append([]string{"report", "--kafka", brokers, "--scope", "-"}, outbreakArgs()[2:]...)
 	var diff string
-	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
 		var stdout, stderr bytes.Buffer
 		if status := run(args, nil, &stdout, &stderr); status != 0 {
 			t.Fatalf("report --kafka: %s", stderr.String())

@@ -61,7 +61,7 @@ func TestLiveLibpcapFilters(t *testing.T) {
 // compile: libpcap says what is wrong with it.
 func TestLiveLibpcapRefusesAnExpression(t *testing.T) {
 	n := newTap(t)
-	out, err := n.host.Try(30*time.Second, "wormscope", "live", "-i", testnet.Monitor, "--libpcap", "--filter", "tcp[13", "--user", "nobody")
+	out, err := n.host.Try(time.Minute, "wormscope", "live", "-i", testnet.Monitor, "--libpcap", "--filter", "tcp[13", "--user", "nobody")
 	if err == nil || !strings.Contains(out, `mon0: the filter "tcp[13": `) {
 		t.Errorf("got %v: %s", err, out)
 	}

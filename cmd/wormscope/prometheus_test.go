@@ -18,9 +18,9 @@ import (
 )
 
 // eventually waits until check is content, and fails with what it last said.
-func eventually(t *testing.T, limit time.Duration, check func() error) {
+func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	for end := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := check()
 		if err == nil {
 			return
@@ -47,7 +47,7 @@ func TestLiveMetrics(t *testing.T) {
 	}
 	stage.SweepNmap(200)
 	var text string
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		_, text = page("/metrics")
 		for _, some := range []string{`wormscope_alerts_total{rule="scan"} 1`, `wormscope_interface_up{interface="` + testnet.Monitor + `"} 1`} {
 			if !strings.Contains(text, "\n"+some+"\n") {
@@ -73,7 +73,7 @@ func TestLiveMetrics(t *testing.T) {
 		}
 	}
 	stage.Sensor.Link(testnet.Monitor, "down")
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, func() error {
 		status, text := page("/readyz")
 		if status != 503 || text != "interface "+testnet.Monitor+" is down or gone\n" {
 			return fmt.Errorf("/readyz: %d %s", status, text)
@@ -113,7 +113,7 @@ rule_files: [%s]
 		}
 	}
 	base := startPrometheus(t, dir)
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		var answer struct {
 			Data struct {
 				Result []struct{ Value [2]any }
@@ -163,7 +163,7 @@ func startPrometheus(t *testing.T, dir string) string {
 		"--web.listen-address="+address, "--log.level=error")
 	cmd.Dir = dir
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 20 * time.Second
+	cmd.WaitDelay = time.Minute
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -173,7 +173,7 @@ func startPrometheus(t *testing.T, dir string) string {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { <-ended }) // the context of a test ends before
 	base := "http://" + address
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		select {
 		case err := <-ended:
 			ended <- err

@@ -50,7 +50,7 @@ func (n *node) start() error {
 }
 
 // startTime is how long a node may take to serve on a machine with much to do.
-const startTime = 2 * time.Minute
+const startTime = 4 * time.Minute
 
 // ready waits until the node serves.
 func (n *node) ready() error {

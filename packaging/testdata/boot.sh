@@ -52,7 +52,7 @@ if [ -n "$dropin" ]; then # the one that lets it load the kernel filter
 fi
 
 cat >$root/run/probe <<'PROBE'
-for _ in $(seq 300); do
+for _ in $(seq 1200); do # two minutes
   state=$(systemctl show wormscope -p ActiveState --value 2>/dev/null || true)
   if [ "$state" = active ] || [ "$state" = failed ]; then break; fi
   sleep 0.1
@@ -62,7 +62,10 @@ pid=$(systemctl show wormscope -p MainPID --value)
 echo "runs as: $(stat -c %U /proc/$pid)"
 grep -E '^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/$pid/status | tr '\t' ' '
 systemctl reload wormscope && echo "reloaded"
-sleep 1
+for _ in $(seq 600); do # a minute
+  if grep -q "feeds renewed" /run/said; then break; fi
+  sleep 0.1
+done
 systemctl stop wormscope && echo "stopped"
 systemctl show wormscope -p Result
 ls -l /var/lib/wormscope /var/log/wormscope

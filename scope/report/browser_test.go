@@ -33,6 +33,10 @@ type browser struct {
 	requests []string // addresses that were asked for
 }
 
+// patience is how long a browser may take to start, or for anything else, on a busy
+// machine.
+const patience = 2 * time.Minute
+
 // openBrowser starts Chromium. Where there is none the test is skipped, but
 // fails where CI is set.
 func openBrowser(t *testing.T) *browser {
@@ -45,10 +49,11 @@ func openBrowser(t *testing.T) *browser {
 	default:
 		t.Skip("chromium is not installed")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	t.Cleanup(cancel)
 	alloc, cancel := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(patience),
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
@@ -124,7 +129,7 @@ func (b *browser) js(script string) {
 // until waits until an expression is true.
 func (b *browser) until(expression string) {
 	b.t.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(20*time.Second))); err != nil {
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience))); err != nil {
 		b.t.Fatalf("never: %s: %v", expression, err)
 	}
 }

@@ -173,8 +173,8 @@ func TestBrowserShowsHostileNames(t *testing.T) {
 }
 
 // usable is how long a report on 5,000 hosts may take to be usable. It is
-// generous, since machines differ: what is measured is logged.
-const usable = 15 * time.Second
+// generous, since machines differ, and may be busy: what is measured is logged.
+const usable = time.Minute
 
 func TestBrowserFiveThousandHosts(t *testing.T) {
 	b := openBrowser(t)
