@@ -251,14 +251,19 @@ func (k *feedKeeper) concerns(path string) bool {
 func (k *feedKeeper) folders() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.s.feedFolders()
+}
+
+// feedFolders returns the folders in which something changes when a feed does.
+func (s *settings) feedFolders() []string {
 	var all []string
-	for i := range k.s.Feeds {
-		files, folder, err := feed.Files(k.s.Feeds[i].Path)
+	for i := range s.Feeds {
+		files, folder, err := feed.Files(s.Feeds[i].Path)
 		if folder {
-			all = append(all, k.s.Feeds[i].Path)
+			all = append(all, s.Feeds[i].Path)
 		}
 		if err != nil {
-			all = append(all, filepath.Dir(k.s.Feeds[i].Path))
+			all = append(all, filepath.Dir(s.Feeds[i].Path))
 		}
 		for _, f := range files {
 			all = append(all, filepath.Dir(f))

@@ -141,6 +141,32 @@ func TestFeedIsKeptByFile(t *testing.T) {
 	}
 }
 
+// TestFeedsChangeAtTheStart: a feed that changes when it has been read for the first
+// time, and is not waited for yet, is read anew.
+func TestFeedsChangeAtTheStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "feed.txt")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first.example\n")
+	l := newLiveRun(&settings{Feeds: []feedSetting{{Path: path}}}, streams{err: io.Discard})
+	l.watcher = watchFeeds(l.s, l.log)
+	defer l.watcher.Close()
+	var err error
+	if l.keeper, err = newFeedKeeper(t.Context(), l.s, l.std); err != nil {
+		t.Fatal(err)
+	}
+	write("first.example\nsecond.example\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	renew := make(chan renewal, 1)
+	go l.keeper.watchFolders(ctx, l.watcher, l.log, renew)
+	waitFor(t, "it is asked for", func() bool { return len(renew) > 0 })
+}
+
 // again reads the feeds once more, when what was refused is of use again.
 func again(t *testing.T, k *feedKeeper, s *settings, write func(name, text string) string) {
 	t.Helper()

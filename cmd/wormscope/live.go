@@ -229,6 +229,9 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
+	if l.watcher = watchFeeds(s, l.log); l.watcher != nil { // before they are read: none may change unseen
+		defer l.watcher.Close() //nolint:errcheck // only watched
+	}
 	feeds, err := newFeedKeeper(ctx, s, std) // after the state, which may remember what is allowed
 	if err != nil {
 		return err

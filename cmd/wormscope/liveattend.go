@@ -35,7 +35,7 @@ func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sy
 		signal.Stop(signals)
 	})
 	all.Go(func() { l.renewFeeds(ctx, renew, read) })
-	all.Go(func() { l.keeper.watchFolders(ctx, l.log, renew) })
+	all.Go(func() { l.keeper.watchFolders(ctx, l.watcher, l.log, renew) })
 	all.Go(func() { l.tell(ctx) })
 	if l.p.events.file != nil {
 		all.Go(func() { l.watchFile(ctx) })

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
 
 	"wormscope/capture"
@@ -44,6 +45,7 @@ type liveRun struct {
 	shards   *shards // nil where the pipeline reads the rings itself
 	board    board
 	keeper   *feedKeeper
+	watcher  *fsnotify.Watcher // of the feeds' folders, nil for none
 	swaps    chan *feedSwap
 	kernel   *kernelfilter.Filter // nil for none
 	inKernel bool                 // --filter is run by the kernel

@@ -124,16 +124,26 @@ func (l *liveRun) tellFixed(was, is *settings) {
 	}
 }
 
-// watchFolders asks for feeds to be read anew when something changed in their
-// folders. The folder is watched and not the file, which most programs replace.
-func (k *feedKeeper) watchFolders(ctx context.Context, log *zap.Logger, renew chan renewal) {
+// watchFeeds watches the folders of feeds, whoever is to be told later. The folder is
+// watched and not the file, which most programs replace. It returns nil where that
+// is not to be had, and says so.
+func watchFeeds(s *settings, log *zap.Logger) *fsnotify.Watcher {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		log.Warn("feeds are not watched: they are read anew on hang-up only", zap.Error(err))
+		return nil
+	}
+	watchAgain(w, s.feedFolders(), log)
+	return w
+}
+
+// watchFolders asks for feeds to be read anew when something changed in their
+// folders since they are watched, which must be before they were read.
+func (k *feedKeeper) watchFolders(ctx context.Context, w *fsnotify.Watcher, log *zap.Logger, renew chan renewal) {
+	if w == nil {
 		return
 	}
-	defer w.Close() //nolint:errcheck // only watched
-	k.watchAgain(w, log)
+	watchAgain(w, k.folders(), log)
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
 	var first time.Time // something changed that was not looked at yet
@@ -156,15 +166,15 @@ func (k *feedKeeper) watchFolders(ctx context.Context, log *zap.Logger, renew ch
 			changed()
 		case <-quiet.C:
 			first = time.Time{}
-			k.watchAgain(w, log)
+			watchAgain(w, k.folders(), log)
 			ask(renew, renewal{})
 		}
 	}
 }
 
-// watchAgain watches the folders that are there now.
-func (k *feedKeeper) watchAgain(w *fsnotify.Watcher, log *zap.Logger) {
-	for _, folder := range k.folders() {
+// watchAgain watches folders, as far as they are there now.
+func watchAgain(w *fsnotify.Watcher, folders []string, log *zap.Logger) {
+	for _, folder := range folders {
 		if err := w.Add(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
 			log.Warn("a folder of feeds is not watched", zap.String("folder", folder), zap.Error(err))
 		}

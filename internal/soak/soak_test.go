@@ -111,7 +111,7 @@ func looked(t *testing.T, host *testnet.Host) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer page.Body.Close() //nolint:errcheck // only read
+	defer page.Body.Close()
 	text, err := io.ReadAll(page.Body)
 	if err != nil {
 		t.Fatal(err)
