@@ -151,6 +151,7 @@ func (d *Decoder) Stats() Stats {
 	s := d.stats
 	s.Links = maps.Clone(d.stats.Links)
 	s.Fragments = d.fragments.stats
+	s.Fragments.Waiting = uint64(len(d.fragments.byKey))
 	return s
 }
 

@@ -292,7 +292,7 @@ func TestFragmentFlood(t *testing.T) {
 	if o := s.see(piece4(ip, 0, 1480)); o != packet.OK || !bytes.Equal(s.p.Payload, ip[28:]) {
 		t.Errorf("%v", o)
 	}
-	if stats := s.Stats().Fragments; stats.Evicted != 20000-4096 {
+	if stats := s.Stats().Fragments; stats.Evicted != 20000-4096 || stats.Waiting != 4095 {
 		t.Errorf("%+v", stats)
 	}
 }

@@ -70,6 +70,7 @@ type FragmentStats struct {
 	Reassembled uint64 // datagrams made whole
 	Expired     uint64 // datagrams given up because the rest did not come in time
 	Evicted     uint64 // datagrams given up to make room
+	Waiting     uint64 // datagrams that are not whole yet
 	Overlaps    uint64 // fragments that said something else about bytes already here; the first to come won
 	Duplicates  uint64 // fragments of which every byte was already here, the same
 	Bad         uint64 // fragments refused: impossible length or offset, or too many pieces
@@ -101,6 +102,7 @@ func (s *FragmentStats) add(other FragmentStats) {
 	s.Reassembled += other.Reassembled
 	s.Expired += other.Expired
 	s.Evicted += other.Evicted
+	s.Waiting += other.Waiting
 	s.Overlaps += other.Overlaps
 	s.Duplicates += other.Duplicates
 	s.Bad += other.Bad

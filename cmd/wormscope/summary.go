@@ -147,6 +147,9 @@ func unseen(decoded *packet.Stats, frames uint64) []string {
 		}
 	}
 	warn(decoded.Sliced, 1000, "cut short before capture (by a broker, a mirror or a tunnel): names and contents may be missing")
+	f := &decoded.Fragments
+	warn(f.Expired+f.Evicted+f.Waiting, 1000, "in fragments of which some are missing: no more than the first was examined")
+	warn(f.Overlaps, 1000, "in fragments that contradict earlier ones: receivers may have read something else")
 	warn(opaque, 100, "of tunnels that can't be looked into, encrypted or cut: the contents were not examined")
 	warn(decoded.Encrypted, 100, "encrypted (IPsec ESP): the contents can't be seen")
 	warn(decoded.Outcomes[packet.NotIP], 2, "without IP, not examined")

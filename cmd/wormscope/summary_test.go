@@ -12,11 +12,14 @@ import (
 func TestUnseenIsTold(t *testing.T) {
 	var d packet.Stats
 	d.Sliced, d.Encrypted = 1, 10
+	d.Fragments = packet.FragmentStats{Seen: 9, Reassembled: 1, Expired: 1, Overlaps: 1, Duplicates: 1}
 	d.Opaque[packet.BadIPv4], d.Opaque[packet.Truncated] = 4, 6
 	d.Opaque[packet.NotIP] = 500 // ARP in VXLAN, for instance
 	d.Outcomes[packet.NotIP] = 500
 	want := []string{
 		"1 packet cut short before capture (by a broker, a mirror or a tunnel): names and contents may be missing",
+		"1 packet in fragments of which some are missing: no more than the first was examined",
+		"1 packet in fragments that contradict earlier ones: receivers may have read something else",
 		"10 packets of tunnels that can't be looked into, encrypted or cut: the contents were not examined",
 		"10 packets encrypted (IPsec ESP): the contents can't be seen",
 		"500 packets without IP, not examined",
