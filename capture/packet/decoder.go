@@ -33,6 +33,7 @@ type frameState struct {
 	tagged  bool  // Packet.VLAN is set
 	strict  bool  // inside a UDP port that may be a tunnel: what does not fit is no tunnel
 	partial bool  // inside the first fragment of a datagram, of which the rest is missing
+	again   bool  // inside one that is kept: when it is whole all of it is read again, and counted
 }
 
 // NewDecoder returns a Decoder that has seen nothing yet.

@@ -75,10 +75,10 @@ func (d *Decoder) fragment(p *Packet, key fragmentKey, part uint16, more bool, b
 // first decodes the first fragment of a datagram by itself. Where that does
 // not work, the datagram may still become whole.
 func (d *Decoder) first(p *Packet, g *datagram, next Proto, v6 bool, b []byte, wire int) Outcome {
-	partial := d.frame.partial
-	d.frame.partial = true
+	partial, again := d.frame.partial, d.frame.again
+	d.frame.partial, d.frame.again = true, again || g != nil
 	o := d.afterIP(p, next, v6, b, wire)
-	d.frame.partial = partial
+	d.frame.partial, d.frame.again = partial, again
 	if o != OK {
 		if g == nil {
 			return o
@@ -107,10 +107,10 @@ func (d *Decoder) reassembled(p *Packet, g *datagram) Outcome {
 		return TooDeep
 	}
 	d.frame.nested++
-	partial := d.frame.partial
-	d.frame.partial = false
+	partial, again := d.frame.partial, d.frame.again
+	d.frame.partial, d.frame.again = false, false
 	o := d.afterIP(p, next, v6, d.whole[level], len(d.whole[level]))
-	d.frame.partial = partial
+	d.frame.partial, d.frame.again = partial, again
 	p.Reassembled = o == OK && given == flowOf(p)
 	return o
 }

@@ -213,6 +213,23 @@ func TestHeadInTunnelHeader(t *testing.T) {
 	if o := s.see(piece4(ip, 8, len(ip)-20)); o != packet.OK || s.p.Reassembled || s.p.Proto != packet.ProtoUDP {
 		t.Errorf("whole: %v %+v", o, s.p)
 	}
+	if got := s.Stats().Opaque; got != ([packet.NumOutcomes]uint64{}) {
+		t.Errorf("looked into, and yet opaque: %v", got)
+	}
+}
+
+// TestFragmentsCountOnce: what can't be looked into is counted as often as it is
+// there, however many fragments it comes in.
+func TestFragmentsCountOnce(t *testing.T) {
+	s := newTap()
+	for i, ip := range [][]byte{over4(50, make([]byte, 60))[14:], over4(47, unhex("0000 0800"), make([]byte, 60))[14:]} {
+		for offset := 0; offset < len(ip)-20; offset += 32 {
+			s.see(piece4(ip, offset, min(offset+32, len(ip)-20)))
+		}
+		if !s.p.Reassembled || s.Stats().Encrypted != 1 || s.Stats().Opaque[packet.BadIPv4] != uint64(i) {
+			t.Errorf("%+v: %d encrypted, opaque %v", s.p, s.Stats().Encrypted, s.Stats().Opaque)
+		}
+	}
 }
 
 func TestBadFragments(t *testing.T) {

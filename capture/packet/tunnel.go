@@ -10,7 +10,9 @@ func (d *Decoder) inside(p *Packet, e Encap, t uint16, b []byte, wire int) Outco
 		d.stats.Encaps[e]++
 		return o
 	}
-	d.stats.Opaque[o]++
+	if !d.frame.again {
+		d.stats.Opaque[o]++
+	}
 	*p, d.frame.tagged = outer, tagged
 	return OK
 }
@@ -36,10 +38,17 @@ func (d *Decoder) tunnel(p *Packet, proto Proto, b []byte, wire int) Outcome {
 	case protoAH:
 		return d.authenticated(p, b, wire)
 	case protoESP:
-		d.stats.Encrypted++
+		d.encrypted()
 	default:
 	}
 	return OK
+}
+
+// encrypted counts what can't be looked into for lack of a key.
+func (d *Decoder) encrypted() {
+	if !d.frame.again {
+		d.stats.Encrypted++
+	}
 }
 
 // authenticated walks over the authentication header of an IPv4 packet
