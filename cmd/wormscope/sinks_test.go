@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"wormscope/internal/kafkatest"
@@ -42,18 +46,22 @@ func TestSinksAtOnce(t *testing.T) {
 		}
 	}
 	configure("127.0.0.1:9")
-	flags := append(outbreakArgs(), "--config", config, "--state", state, "--drain-timeout", "20s")
-	r := runReplay(t, []string{"outbreak.pcap"}, flags...)
-	if want := "events were not delivered: "; r.status != 1 || !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, "for sink bus") {
-		t.Errorf("exit %d, want 1, and %s for sink away alone; got %s", r.status, want, r.stderr)
-	}
-	events := readEvents(t, r.alerts)
+	flags := append(outbreakArgs(), "--config", config, "--state", state)
+	events := readEvents(t, runReplay(t, []string{"outbreak.pcap"}, outbreakArgs()...).alerts)
 	all, alerts, high := ids(events, func(eventDoc) bool { return true }),
 		ids(events, func(e eventDoc) bool { return e.Event.Kind == "alert" }),
 		ids(events, func(e eventDoc) bool { return e.Event.Severity >= 75 })
+	replayUntil(t, append([]string{"replay", "outbreak.pcap"}, flags...), func() error {
+		var indexed struct{ Count int }
+		search.Do("POST", "/_refresh", "", nil)
+		search.Do("GET", "/_all/_count?allow_no_indices=true", "", &indexed)
+		if bus, received := cluster.Count("bus"), len(syslog.Received()); bus < int64(len(all)) || received < len(all) || indexed.Count < len(alerts) {
+			return fmt.Errorf("of %d events, %d of them alerts, Kafka has %d, rsyslog %d, and OpenSearch %d", len(all), len(alerts), bus, received, indexed.Count)
+		}
+		return nil
+	})
 	compareIDs(t, "Kafka", all, kafkaIDs(t, cluster, "bus"))
 	compareIDs(t, "rsyslog", all, cefIDs(t, syslog.Received()))
-	search.Do("POST", "/_refresh", "", nil)
 	compareIDs(t, "OpenSearch", alerts, slices.Collect(maps.Keys(search.Documents("logs-wormscope-default"))))
 
 	configure(strings.Join(cluster.Brokers(), ","))
@@ -67,6 +75,30 @@ func TestSinksAtOnce(t *testing.T) {
 		}
 	}
 	t.Logf("%d events, %d of them alerts, %d of high severity", len(all), len(alerts), len(high))
+}
+
+// replayUntil runs a replay of which one sink is away, and tells it to stop once
+// the others have what is theirs.
+func replayUntil(t *testing.T, args []string, have func() error) {
+	t.Helper()
+	cmd := exec.Command("wormscope", args...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.Discard, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }() // its exit status tells
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	eventually(t, have)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	status, text := cmd.ProcessState.ExitCode(), said.String()
+	if want := "events were not delivered: "; status != exitFail || !strings.Contains(text, want) || strings.Contains(text, "for sink bus") {
+		t.Errorf("exit %d, want %d, and %s for sink away alone; got %s", status, exitFail, want, text)
+	}
 }
 
 // ids are the ids of some events, sorted, each once.
