@@ -63,7 +63,7 @@ func newBench(t *testing.T) *bench {
 // outside runs commands that must succeed.
 func (b *bench) outside(commands string) string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 3*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "sh", "-ec", commands).CombinedOutput()
 	if err != nil {
@@ -76,6 +76,12 @@ func (b *bench) outside(commands string) string {
 func (b *bench) in(name, commands string) string {
 	b.t.Helper()
 	return b.outside("ip netns exec " + b.prefix + name + " sh -ec '" + strings.ReplaceAll(commands, "'", `'\''`) + "'")
+}
+
+// reach pings an address until it answers: a busy switch may take a while.
+func (b *bench) reach(from, address string) {
+	b.t.Helper()
+	b.in(from, "i=0; until ping -q -c 1 -W 5 "+address+"; do i=$((i + 1)); test $i -lt 20; sleep .1; done")
 }
 
 // record records what the sensor gets while five pings go to an address, and
@@ -176,7 +182,7 @@ func TestSpanPort(t *testing.T) {
 
 func TestSpanOpenVSwitch(t *testing.T) {
 	b := newSwitch(t)
-	b.in("gateway", "ovs-vsctl --timeout=20 add-port br0 eth1")
+	b.in("gateway", "ovs-vsctl --timeout=60 add-port br0 eth1")
 	b.in("gateway", recipe(t, "ovs"))
 	b.in("gateway", "ovs-appctl revalidator/purge") // the mirror is there for the flows that were there before
 	bothWays(t, b.record("10.10.0.1"))
@@ -185,14 +191,14 @@ func TestSpanOpenVSwitch(t *testing.T) {
 func TestSpanERSPAN(t *testing.T) {
 	testnet.Need(t, "nft")
 	b := newSwitch(t)
-	b.in("gateway", `ovs-vsctl --timeout=20 add-br out -- set bridge out datapath_type=netdev -- add-port out eth1
+	b.in("gateway", `ovs-vsctl --timeout=60 add-br out -- set bridge out datapath_type=netdev -- add-port out eth1
 		ip addr add 192.0.2.1/24 dev out
 		ip link set out up`)
 	b.in("sensor", "ip addr add 192.0.2.10/24 dev eth1")
 	b.in("sensor", recipe(t, "erspan-sensor"))
 	b.in("gateway", recipe(t, "ovs-erspan"))
 	b.in("gateway", "ovs-appctl revalidator/purge")
-	b.in("gateway", "ping -q -c 1 -W 5 192.0.2.10") // the switch learns where the sensor is
+	b.reach("gateway", "192.0.2.10") // the switch learns where the sensor is
 	path := b.record("10.10.0.1")
 	bothWays(t, path)
 	if n := count(t, path, "erspan"); n < 10 {
@@ -214,12 +220,12 @@ func newSwitch(t *testing.T) *bench {
 	db := filepath.Join(dir, "conf.db")
 	b.outside("ovsdb-tool create " + db + " /usr/share/openvswitch/vswitch.ovsschema")
 	b.daemon("ovsdb-server", db, "--remote=punix:"+filepath.Join(dir, "db.sock"))
-	b.in("gateway", "ovs-vsctl --no-wait --timeout=20 init")
+	b.in("gateway", "ovs-vsctl --no-wait --timeout=60 init")
 	b.daemon("ovs-vswitchd", "unix:"+filepath.Join(dir, "db.sock"))
-	b.in("gateway", `ovs-vsctl --timeout=20 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 eth0
+	b.in("gateway", `ovs-vsctl --timeout=60 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 eth0
 		ip addr add 10.10.0.1/24 dev br0
 		ip link set br0 up`)
-	b.in("host", "ping -q -c 1 -W 5 10.10.0.1") // the bridge learns; ARP is over
+	b.reach("host", "10.10.0.1") // the bridge learns; ARP is over
 	return b
 }
 
@@ -241,6 +247,6 @@ func (b *bench) daemon(name string, args ...string) {
 	go func() { done <- cmd.Wait() }()
 	b.t.Cleanup(func() { <-done }) // the context of a test ends before its clean-up
 	if name == "ovsdb-server" {
-		b.outside("i=0; until test -S $OVS_RUNDIR/db.sock; do i=$((i + 1)); test $i -lt 200; sleep .05; done")
+		b.outside("i=0; until test -S $OVS_RUNDIR/db.sock; do i=$((i + 1)); test $i -lt 1200; sleep .05; done")
 	}
 }
