@@ -18,6 +18,11 @@ func FuzzDecode(f *testing.F) {
 	for _, frame := range ordinary() {
 		f.Add(uint16(frame.Link), uint16(100), frame.Data, frame.Data)
 	}
+	for _, address := range []string{"4c0203040506", "600203040506"} { // behind a label these look like IP
+		f.Add(uint16(1), uint16(40), typed(0x8847, unhex("00010140"+address+"020000000002 0806 0001 0800 0604 0001")), typed(0x8847, unhex("00010140"+address+"020000000002 0800"), question4()))
+	}
+	tunnel := over4(47, unhex("0000 0800"), question4())[14:]
+	f.Add(uint16(1), uint16(0), piece4(tunnel, 0, 8), piece4(tunnel, 8, len(tunnel)-20))
 	for _, v6 := range []bool{false, true} {
 		piece := piece4
 		if v6 {
