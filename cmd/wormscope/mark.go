@@ -26,12 +26,17 @@ An isolated host that is seen active later is a warning in every report.`,
   wormscope mark --state incident cleaned 10.10.1.23 --at 2017-05-13T09:00:00Z`,
 		Args: markArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
-			when := time.Now()
+			now := time.Now()
+			when := now
 			if at != "" {
 				var err error
 				if when, err = parseTime(at); err != nil {
 					return err
 				}
+			}
+			if when.After(now) {
+				std.report("warning: %s is yet to come: what the hosts do until then counts as done before the mark (a time that does not say otherwise is UTC)",
+					when.UTC().Format(time.RFC3339))
 			}
 			s, err := flags.settings()
 			if err != nil {
