@@ -46,10 +46,10 @@ type deliveryOptions struct {
 
 // openDelivery opens the outbox and the sinks that the settings name, nil when
 // they name none. What an earlier run made durable, and did not come to tell
-// the state folder, is told to it first.
-func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err error) {
+// the state folder, is told to it first, and written to out.
+func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *delivery, err error) {
 	if len(s.Sinks) == 0 {
-		return nil, recoverOnly(s, keep, o.warn)
+		return nil, recoverOnly(s, keep, out, o.warn)
 	}
 	options := outbox.Options{MaxBytes: s.Outbox.MaxMB << 20, Stop: o.stop, Warn: o.warn}
 	if !o.live { // a capture can wait, traffic can't
@@ -74,7 +74,7 @@ func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err
 	}()
 	d := &delivery{box: box, facts: keep != nil}
 	if keep != nil {
-		if err = keep.recoverFrom(box, known); err != nil {
+		if err = keep.recoverFrom(box, known, s, out); err != nil {
 			return nil, err
 		}
 	}
@@ -89,8 +89,8 @@ func openDelivery(s *settings, keep *state, o deliveryOptions) (_ *delivery, err
 }
 
 // recoverOnly tells the state folder what an earlier run, which had sinks, made
-// durable. What still waits for these sinks stays.
-func recoverOnly(s *settings, keep *state, warn func(line string)) error {
+// durable, and writes it to out. What still waits for these sinks stays.
+func recoverOnly(s *settings, keep *state, out *events, warn func(line string)) error {
 	if keep == nil {
 		return nil
 	}
@@ -106,7 +106,7 @@ func recoverOnly(s *settings, keep *state, warn func(line string)) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(keep.recoverFrom(box, known), box.Idle())
+	err = errors.Join(keep.recoverFrom(box, known, s, out), box.Idle())
 	keep.box = nil
 	return errors.Join(err, box.Close())
 }
@@ -136,45 +136,77 @@ func (s *settings) receivers(live bool) (list []outbox.Receiver, err error) {
 	return list, nil
 }
 
-// recoverFrom tells the state folder what an outbox holds beyond a position.
-func (k *state) recoverFrom(box *outbox.Outbox, known uint64) error {
+// recoverFrom tells the state folder what an outbox holds beyond a position. The
+// run that was killed may not have come to write that to its event file: there it
+// may now be twice.
+func (k *state) recoverFrom(box *outbox.Outbox, known uint64, s *settings, out *events) error {
+	zones, err := zone.New(s.Internal, s.Zones)
+	if err != nil {
+		return err
+	}
 	k.box = box
 	box.Taken(known)
-	files := map[string]int{}
-	var names []string
-	k.store.Begin(func(i int) string { return names[i] }, nil)
-	err := box.Recover(known, func(position uint64, e *event.Event) error {
-		ref := func(r alert.FrameRef) alert.FrameRef {
-			name := e.FileName(r.File)
-			if _, ok := files[name]; !ok {
-				files[name] = len(names)
-				names = append(names, name)
-			}
-			r.File = files[name]
-			return r
-		}
-		k.store.Took(position)
-		k.position = position
-		switch {
-		case e.Alert != nil:
-			a := *e.Alert
-			for i := range a.Frames {
-				a.Frames[i] = ref(a.Frames[i])
-			}
-			k.store.Alert(a)
-		case e.Fact != nil:
-			f := *e.Fact
-			f.Frame = ref(f.Frame)
-			k.store.Fact(f)
-		case e.Change != nil:
-			k.store.Change(*e.Change)
-		}
+	r := recovery{keep: k, out: out, files: map[string]int{}}
+	fileName := func(i int) string { return r.names[i] }
+	out.prepare(zones, fileName)
+	k.store.Begin(fileName, func() error {
+		out.err = cmp.Or(out.err, out.flush()) // said by the run, which goes on where it can
 		return nil
 	})
-	if err == nil {
-		err = k.flushNow()
+	if err = box.Recover(known, r.take); err != nil {
+		return err
 	}
-	return err
+	return k.flushNow()
+}
+
+// A recovery tells a state folder, and writes to the event file, what an outbox has.
+type recovery struct {
+	keep  *state
+	out   *events
+	files map[string]int // by name, the index in names
+	names []string
+}
+
+// take takes one event, which is at a position of the outbox.
+func (r *recovery) take(position uint64, e *event.Event) error {
+	db := r.keep.store
+	db.Took(position)
+	r.keep.position = position
+	switch {
+	case e.Alert != nil:
+		a := *e.Alert
+		for i := range a.Frames {
+			a.Frames[i] = r.frame(e, a.Frames[i])
+		}
+		r.out.alert(&a)
+		db.Alert(a)
+	case e.Fact != nil:
+		f := *e.Fact
+		f.Frame = r.frame(e, f.Frame)
+		db.Fact(f)
+	case e.Change != nil:
+		c := *e.Change
+		c.Frame = r.frame(e, c.Frame)
+		if say := r.out.onChange(); say != nil {
+			say(c)
+		}
+		db.Change(c)
+	}
+	return nil
+}
+
+// frame makes a reference of an event one that names knows.
+func (r *recovery) frame(e *event.Event, f alert.FrameRef) alert.FrameRef {
+	if f.Number == 0 {
+		return f
+	}
+	name := e.FileName(f.File)
+	if _, ok := r.files[name]; !ok {
+		r.files[name] = len(r.names)
+		r.names = append(r.names, name)
+	}
+	f.File = r.files[name]
+	return f
 }
 
 // alert begins a group with a word of an alert.

@@ -15,6 +15,7 @@ import (
 
 	"wormscope/detect/alert"
 	"wormscope/internal/kafkatest"
+	"wormscope/scope/store"
 	"wormscope/sinks/kafka"
 
 	"github.com/google/go-cmp/cmp"
@@ -161,7 +162,7 @@ func TestReplayLeavesDeadSink(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.drainTimeout = 300 * time.Millisecond
-	d, err := openDelivery(&s, nil, deliveryOptions{warn: func(string) {}})
+	d, err := openDelivery(&s, nil, &events{}, deliveryOptions{warn: func(string) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,5 +200,35 @@ func TestWithoutSinks(t *testing.T) {
 	r := runReplay(t, []string{"outbreak.pcap"}, append(outbreakArgs(), "--state", keep)...)
 	if r.status != 0 || !strings.Contains(r.stderr, "wait for sink gone, which is not configured") {
 		t.Errorf("exit %d: %s", r.status, r.stderr)
+	}
+}
+
+// TestRecoveredIsWritten: what a run that was killed had in the outbox, and neither
+// in the state folder nor in its event file, the next one writes there, too.
+func TestRecoveredIsWritten(t *testing.T) {
+	dir := t.TempDir()
+	config, keep := filepath.Join(dir, "wormscope.yaml"), filepath.Join(dir, "state")
+	text := "sinks: [{name: gone, type: syslog, protocol: tcp, address: \"127.0.0.1:9\"}]\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	committed(t)
+	first := runReplay(t, []string{"incident.pcap"}, "--config", config, "--state", keep, "--drain-timeout", "1ms")
+	if len(first.alerts) == 0 {
+		t.Fatalf("exit %d: %s", first.status, first.stderr)
+	}
+	for name, args := range map[string][]string{"with sinks": {"--config", config, "--drain-timeout", "1ms"}, "without": nil} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.Remove(filepath.Join(keep, store.FileName)); err != nil {
+				t.Fatal(err)
+			}
+			r := runReplay(t, []string{"dns-tcp-pipelined.pcap"}, append(args, "--state", keep)...)
+			if !bytes.HasPrefix(r.alerts, first.alerts) {
+				t.Errorf("exit %d: %s\n%s", r.status, r.stderr, r.alerts)
+			}
+			if again := runReplay(t, []string{"dns-tcp-pipelined.pcap"}, append(args, "--state", keep)...); bytes.Contains(again.alerts, first.alerts) {
+				t.Errorf("it is written each time:\n%s", again.alerts)
+			}
+		})
 	}
 }

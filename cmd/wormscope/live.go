@@ -262,7 +262,7 @@ func (l *liveRun) close() error {
 
 // prepare sets the sinks, the pipeline and the kernel filter up for a live run.
 func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
-	if out.sinks, err = openDelivery(l.s, keep, deliveryOptions{live: true, warn: l.sinkSaid}); err != nil {
+	if out.sinks, err = openDelivery(l.s, keep, out, deliveryOptions{live: true, warn: l.sinkSaid}); err != nil {
 		return err
 	}
 	if l.p, err = newPipeline(l.s, set, out, keep, l.source.Name); err != nil {

@@ -88,7 +88,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	if err != nil {
 		return err
 	}
-	out.sinks, err = openDelivery(s, keep, deliveryOptions{
+	out.sinks, err = openDelivery(s, keep, out, deliveryOptions{
 		stop: ctx.Done(), warn: func(line string) { std.report("warning: %s", line) },
 	})
 	if err != nil {
