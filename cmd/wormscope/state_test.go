@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,32 @@ func TestStateGrows(t *testing.T) {
 		unmarshal(t, with.scope, &got)
 		if diff := cmp.Diff(want.Capture, got.Capture); diff != "" {
 			t.Errorf("%d frames (-without +with):\n%s", frames, diff)
+		}
+	}
+}
+
+// TestPartsAndWhole: what the parts of a capture and the whole both hold counts once.
+func TestPartsAndWhole(t *testing.T) {
+	committed(t)
+	const name = "smb-doublepulsar.pcap"
+	whole := slurp(name)
+	cut := 24 // behind the file's head, then behind 300 frames
+	for range 300 {
+		cut += 16 + int(binary.LittleEndian.Uint32(whole[cut+8:]))
+	}
+	dir := t.TempDir()
+	parts := []string{filepath.Join(dir, "1.pcap"), filepath.Join(dir, "2.pcap")}
+	for i, part := range [][]byte{whole[:cut], slices.Concat(whole[:24], whole[cut:])} {
+		if err := os.WriteFile(parts[i], part, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := filepath.Join(dir, "state")
+	want := essence(t, runReplay(t, []string{name}).scope)
+	for _, captures := range [][]string{parts, {name}, parts} {
+		got := essence(t, runReplay(t, captures, "--state", state).scope)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v (-alone +with state):\n%s", captures, diff)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"wormscope/detect/alert"
@@ -75,45 +76,76 @@ func frameRef(id int64, number uint64) alert.FrameRef {
 	return alert.FrameRef{File: int(id) - 1, Number: number}
 }
 
-// loadFacts reads the facts in the order of time.
+// loadFacts reads the facts in the order of time, what several captures have of the
+// same packets once.
 func (s *Store) loadFacts() ([]alert.Fact, error) {
 	rows, err := s.db.QueryContext(context.Background(),
-		"SELECT kind, host, peer, port, time, number, body, file FROM fact ORDER BY time, kind, host, peer, port, number, body")
+		"SELECT kind, host, peer, port, time, number, body, file FROM fact ORDER BY time, kind, host, peer, port, body, file, number")
 	if err != nil {
 		return nil, err
 	}
 	var facts []alert.Fact
+	var body string // of the last one
+	from := 0       // the first of those that say the same of the same time
 	err = each(rows, func() error {
-		f, failed := readFact(rows)
-		facts = append(facts, f)
+		f, says, failed := readFact(rows)
+		if from < len(facts) && (says != body || !together(&f, &facts[from])) {
+			facts = ofOneCapture(facts, from)
+			from = len(facts)
+		}
+		facts, body = append(facts, f), says
 		return failed
 	})
-	return facts, err
+	return ofOneCapture(facts, from), err
 }
 
-// readFact reads the fact of one row.
-func readFact(rows *sql.Rows) (alert.Fact, error) {
-	var f alert.Fact
-	var kind, host, peer, body string
+// together reports whether two facts whose bodies are the same say the same of the
+// same time.
+func together(f, g *alert.Fact) bool {
+	return f.Time.Equal(g.Time) && f.Kind == g.Kind && f.Host == g.Host && f.Peer == g.Peer && f.Port == g.Port
+}
+
+// ofOneCapture leaves, of facts from one on that say the same of the same time, those
+// of one capture: others that overlap with it hold the same packets, as frames with
+// other numbers. It is the one that has most of them, of several the one that has
+// them as earlier frames.
+func ofOneCapture(facts []alert.Fact, from int) []alert.Fact {
+	best := facts[from:from]
+	for rest := facts[from:]; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(f alert.Fact) bool { return f.Frame.File != rest[0].Frame.File })
+		if n < 0 {
+			n = len(rest)
+		}
+		if n > len(best) || n == len(best) && rest[0].Frame.Number < best[0].Frame.Number {
+			best = rest[:n]
+		}
+		rest = rest[n:]
+	}
+	return facts[:from+copy(facts[from:], best)]
+}
+
+// readFact reads the fact of one row, and its body.
+func readFact(rows *sql.Rows) (f alert.Fact, body string, err error) {
+	var kind, host, peer string
 	var port uint16
 	var at, id int64
 	var number uint64
-	err := rows.Scan(&kind, &host, &peer, &port, &at, &number, &body, &id)
+	err = rows.Scan(&kind, &host, &peer, &port, &at, &number, &body, &id)
 	if err != nil {
-		return f, err
+		return f, body, err
 	}
 	if body != "" {
 		if err = json.Unmarshal([]byte(body), &f); err != nil {
-			return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+			return f, body, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
 	f.Kind, f.Port = alert.FactKind(kind), port
 	if f.Host, err = netip.ParseAddr(host); err != nil {
-		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return f, body, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if f.Peer, err = netip.ParseAddr(peer); err != nil && peer != "" {
-		return f, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return f, body, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	f.Time, f.Frame = time.Unix(0, at).UTC(), frameRef(id, number)
-	return f, nil
+	return f, body, nil
 }

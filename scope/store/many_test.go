@@ -52,3 +52,47 @@ func TestManyFactsAddUp(t *testing.T) {
 		t.Errorf("one run (-) and three that share a state (+):\n%s", diff)
 	}
 }
+
+// TestOverlap: what captures hold that overlap counts once, in whatever order they
+// come, and as often as in the one that has most of it: in one capture the times of
+// several packets may be the same.
+func TestOverlap(t *testing.T) {
+	ping := func(file, number, when int) alert.Fact {
+		return alert.Fact{
+			Kind: alert.FactProbed, Host: addr("10.0.0.5"), Peer: addr("10.0.0.6"), Port: 445, Time: at(when),
+			Frame: alert.FrameRef{File: file, Number: uint64(number)},
+		}
+	}
+	names := []string{"part.pcap", "whole.pcap", "other.pcap"}
+	captures := [][]alert.Fact{
+		{ping(0, 5, 1), ping(0, 6, 1), ping(0, 9, 2)},
+		{ping(1, 15, 1), ping(1, 16, 1), ping(1, 19, 2), ping(1, 20, 3)},
+		{ping(2, 30, 3), ping(2, 31, 3), ping(2, 32, 4)},
+	}
+	want := []string{"part.pcap 5", "part.pcap 6", "part.pcap 9", "other.pcap 30", "other.pcap 31", "other.pcap 32"}
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 1, 2, 0}} {
+		s := open(t, t.TempDir(), Options{})
+		s.Begin(func(i int) string { return names[i] }, nil)
+		for _, i := range order {
+			for _, f := range captures[i] {
+				s.Fact(f)
+			}
+			if err := s.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		facts := load(t, s).facts
+		c, err := s.Capture()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range facts {
+			got = append(got, fmt.Sprint(c.Files[f.Frame.File], " ", f.Frame.Number))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", order, diff)
+		}
+		shut(t, s)
+	}
+}
