@@ -98,6 +98,7 @@ func (l *indicatorList) UnmarshalYAML(n *yaml.Node) error {
 	if err := n.Decode(&texts); err != nil {
 		return err
 	}
+	*l = make(indicatorList, 0, len(texts)) // none is not the same as nothing said
 	for i, text := range texts {
 		value, err := feed.Allowed(text)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"maps"
 	"net/netip"
+	"strings"
 	"time"
 
 	"wormscope/capture"
@@ -73,14 +74,39 @@ func openState(s *settings, std streams) (*state, error) {
 	if aside := db.SetAside(); aside != "" {
 		std.report("warning: the state was damaged: it is now %s, and what it knew is missing here", aside)
 	}
+	given := s.Allow
 	err = s.recall(db)
 	if err == nil {
+		if given.Scanners == nil {
+			tellRemembered(std, "allow.scanners", s.Allow.Scanners)
+		}
+		if given.Indicators == nil {
+			tellRemembered(std, "allow.indicators", s.Allow.Indicators)
+		}
 		err = db.Remember(settingNetwork, network{s.Internal, s.Zones, s.Allow})
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &state{store: db}, nil
+}
+
+// tellRemembered says what is allowed only because an earlier run was told so:
+// whoever takes it out of a configuration may think that it is gone.
+func tellRemembered[T any](std streams, setting string, list []T) {
+	const most = 3
+	if len(list) == 0 {
+		return
+	}
+	told := make([]string, 0, most)
+	for _, value := range list[:min(len(list), most)] {
+		told = append(told, fmt.Sprint(value))
+	}
+	words := strings.Join(told, ", ")
+	if more := len(list) - most; more > 0 {
+		words += fmt.Sprintf(" and %d more", more)
+	}
+	std.report("%s is what the state folder remembers: %s (an empty list in the configuration ends that)", setting, words)
 }
 
 // recall takes from a state folder what the settings leave open.
