@@ -171,7 +171,11 @@ func (t *text) also() (also []string) {
 		also = append(also, these+verb(targeted, " was", " were")+" targeted")
 	}
 	if n.SMBExposed > 0 {
-		also = append(also, grouped(n.SMBExposed)+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")
+		these := grouped(n.SMBExposed)
+		if n.Infected+n.Suspected+n.Exploited+n.Attacked+targeted == 0 { // the verdict is about packets
+			these = counted(n.SMBExposed, "host")
+		}
+		also = append(also, these+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")
 	}
 	if n.FromInternet > 0 {
 		also = append(also, grouped(n.FromInternet)+" of these to the internet")

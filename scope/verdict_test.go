@@ -88,7 +88,7 @@ func verdictOf(d *scope.Document) string {
 func TestNotCountedYet(t *testing.T) {
 	l, _ := ledgerOf(t, []said{alertOf(exposed("10.1.0.11", 445, "10.1.0.9", 1, false, 1, 1))})
 	d := l.Document(scope.Capture{})
-	if text := textOf(t, d); !strings.HasPrefix(text, "No sign of a worm so far. Also: 1 answers on the SMB port.\n\nCapture   its packets are not counted yet\n") {
+	if text := textOf(t, d); !strings.HasPrefix(text, "No sign of a worm so far. Also: 1 host answers on the SMB port.\n\nCapture   its packets are not counted yet\n") {
 		t.Errorf("the text is\n%s", text)
 	}
 	l, _ = ledgerOf(t, []said{alertOf(lookup("10.1.0.14", killSwitch, "NXDOMAIN", 61, 688))})
