@@ -206,7 +206,8 @@ const (
 
 // answersOnly reports whether the tap shows answers and next to no queries.
 func (d *Detector) answersOnly() bool {
-	return d.stats.Responses >= enoughAnswers && d.stats.Queries*answersFor < d.stats.Responses
+	answers := d.stats.Responses - d.stats.Reflected
+	return answers >= enoughAnswers && d.stats.Queries*answersFor < answers
 }
 
 // unasked reports whether a message is an answer to nothing. One of a known

@@ -182,6 +182,30 @@ func TestUnasked(t *testing.T) {
 		end 10.0.0.8 %[1]s n=1 sev=95 %[1]s/A NXDOMAIN`, kill))
 }
 
+// TestReflected: answers that drown a service were not asked for by it, and do not
+// make the tap one that shows answers only. Where the query was seen they count.
+func TestReflected(t *testing.T) {
+	q, target := query(1, "bad.example", dns.TypeA), ap("10.0.0.9:22")
+	b := newBench(t, Config{})
+	for i := range enoughAnswers {
+		b.udp(ap(fmt.Sprintf("203.0.113.%d:53", i)), target, reply(t, q, dns.RcodeSuccess, "bad.example. 60 IN A 192.0.2.1"))
+	}
+	b.udp(upstream, client, reply(t, query(2, kill, dns.TypeA), dns.RcodeNameError))
+	b.expect(fmt.Sprintf(`start 10.0.0.9 %s n=1 sev=50 %[1]s/A NXDOMAIN unasked
+		end 10.0.0.9 %[1]s n=1 sev=50 %[1]s/A NXDOMAIN unasked`, kill))
+	if n := b.Stats().Reflected; n != enoughAnswers {
+		t.Errorf("%d reflected", n)
+	}
+
+	b = newBench(t, Config{})
+	b.udp(target, resolver, q)
+	b.udp(resolver, target, reply(t, q, dns.RcodeNameError))
+	b.expect(`
+		start 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered
+		update 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN
+		end 10.0.0.9 bad.example n=1 sev=75 bad.example/A NXDOMAIN`)
+}
+
 // TestAnswersOnlyForwarder: where only answers are seen, a forwarder passes on
 // at once what it was answered.
 func TestAnswersOnlyForwarder(t *testing.T) {

@@ -43,8 +43,11 @@
 // An answer comes from port 53 and belongs to the query with its port, ID and
 // question of the last two minutes. One for an indicator without such a query
 // makes a weaker alert, with Unasked set, until the capture has shown that the
-// tap does not see queries: anyone can send it. A known resolver is believed. Where an alias led to the
-// indicator, its query was not noted, and nothing is held against the answer.
+// tap does not see queries: anyone can send it. A known resolver is believed. Where
+// an alias led to the indicator, its query was not noted, and nothing is held against
+// the answer. One over UDP to a port below 1024, but for 53, is no answer to anybody:
+// floods of them, which others' servers were made to send, drown services. It makes
+// no alert, and does not tell of the tap.
 //
 // A zone that is transferred holds names that nobody asked for; they are not
 // looked up.
@@ -92,6 +95,7 @@ const ManyIndicators = "many-indicators"
 // Stats counts what a Detector saw.
 type Stats struct {
 	Queries, Responses uint64
+	Reflected          uint64                   // of Responses, those to a port that nobody asks from
 	OtherOpcodes       uint64                   // messages that are no lookups
 	Undecoded          [dnsmsg.NumFaults]uint64 // messages that break off or make no sense, by dnsmsg.Fault
 	CutShort           uint64                   // messages of which the capture holds the beginning only

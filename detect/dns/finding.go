@@ -51,6 +51,9 @@ func (d *Detector) match(m *message, f found) {
 	response := d.parser.Response()
 	question := d.asks(f)
 	l, fresh := d.lookup(m, asker, question)
+	if response && !l.asked && m.reflected() {
+		return
+	}
 	d.passes(l, f, asker.Addr(), server.Addr())
 	key, ok := d.whose(l, f, asker.Addr(), m.time)
 	if !ok {

@@ -69,6 +69,9 @@ func (d *Detector) message(m *message) {
 	}
 	if p.Response() {
 		d.stats.Responses++
+		if m.reflected() {
+			d.stats.Reflected++
+		}
 	} else {
 		d.stats.Queries++
 	}
@@ -94,6 +97,17 @@ func (d *Detector) message(m *message) {
 		d.stats.Matches++
 		d.match(m, r.found[i])
 	}
+}
+
+// firstClientPort is the first port that is not one of servers: clients ask from
+// there on, or as a server that asks another from its own.
+const firstClientPort = 1024
+
+// reflected reports whether a datagram goes to a port that nobody asks from: an
+// answer there was made to be sent, by a question with a forged sender for instance,
+// that a service drowns.
+func (m *message) reflected() bool {
+	return m.proto == packet.ProtoUDP && m.dst.Port < firstClientPort && m.dst.Port != port
 }
 
 // clean reports of nearly all messages without an indicator that there is
