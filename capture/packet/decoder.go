@@ -152,7 +152,7 @@ func (d *Decoder) Stats() Stats {
 	s := d.stats
 	s.Links = maps.Clone(d.stats.Links)
 	s.Fragments = d.fragments.stats
-	s.Fragments.Waiting = uint64(len(d.fragments.byKey))
+	s.Fragments.Waiting = d.fragments.waiting()
 	return s
 }
 

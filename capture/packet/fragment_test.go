@@ -293,6 +293,31 @@ func TestFragmentsExpire(t *testing.T) {
 	}
 }
 
+// TestCopiedFragments has each fragment twice, as a span port does that copies what
+// comes in and what goes out: the copy of the last is no loss.
+func TestCopiedFragments(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		piece := piece4
+		if v6 {
+			piece = piece6
+		}
+		s, ip := newTap(), big(v6)
+		for _, end := range []int{1480, 2960, 3008} {
+			for range 2 {
+				s.see(piece(ip, (end-1)/1480*1480, end))
+			}
+		}
+		if got := s.Stats().Fragments; got.Reassembled != 1 || got.Duplicates != 2 || got.Waiting != 0 || got.Expired != 0 {
+			t.Errorf("%+v", got)
+		}
+		s.now += 31e9
+		s.see(piece(ip, 1480, 2960)) // another, with the same identification
+		if got := s.Stats().Fragments; got.Copies != 1 || got.Expired != 0 || got.Waiting != 1 {
+			t.Errorf("later: %+v", got)
+		}
+	}
+}
+
 // TestFragmentFlood checks the bounds of the table under fragments of as many
 // datagrams as there are: what came last is still reassembled.
 func TestFragmentFlood(t *testing.T) {

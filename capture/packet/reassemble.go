@@ -12,6 +12,7 @@ const (
 	maxDatagrams    = 4096             // datagrams at once
 	maxHeld         = 16 << 20         // bytes held for them
 	maxPieces       = 256              // runs of bytes with gaps between them, a datagram
+	maxMade         = 256              // datagrams made whole that are remembered
 	maxSpare        = 64               // datagrams kept for the next ones, of at most 64 KiB each
 	fragmentTimeout = 30 * time.Second // of packet time; RFC 791 says 15 s, RFC 8200 60 s, Linux 30 s
 	maxDatagram     = 0xffff           // bytes in a reassembled datagram after its IP header
@@ -24,7 +25,16 @@ type fragmentTable struct {
 	oldest, newest *datagram // in the order in which they began
 	spare          []*datagram
 	held           int // bytes of the capacity of all that is in byKey
+	made           [maxMade]made
 	stats          FragmentStats
+}
+
+// made is a datagram that was made whole lately, in the place of its
+// identification. Of its fragments that come once more, as they do where a span
+// port copies what comes in and what goes out, the last is alone.
+type made struct {
+	key fragmentKey
+	at  int64 // packet time
 }
 
 // datagram is an IP datagram that is not whole yet.
@@ -34,6 +44,7 @@ type datagram struct {
 	began        int64 // packet time of the fragment that came first
 	next         Proto // what the first fragment says it carries
 	given        flow  // what was given out when the first fragment came
+	copied       bool  // it was made whole already
 	total        int   // length, -1 until the last fragment came
 	have         int   // bytes of it that are here
 	pieces       []run // by offset; they don't overlap
@@ -73,7 +84,7 @@ func (t *fragmentTable) add(now int64, key fragmentKey, f piece) (*datagram, fra
 	t.expire(now)
 	g := t.byKey[key]
 	if g != nil && g.began-now > int64(fragmentTimeout) {
-		t.giveUp(g, &t.stats.Expired) // time went back: another capture
+		t.lose(g, &t.stats.Expired) // time went back: another capture
 		g = nil
 	}
 	if !f.fits(g) {
@@ -98,6 +109,7 @@ func (t *fragmentTable) add(now int64, key fragmentKey, f piece) (*datagram, fra
 		return nil, impossible
 	case g.have == g.total:
 		t.stats.Reassembled++
+		t.made[key.id%maxMade] = made{key, now}
 		return g, complete
 	}
 	t.makeRoom(g)
@@ -203,9 +215,11 @@ func (t *fragmentTable) begin(now int64, key fragmentKey) *datagram {
 	} else {
 		g = new(datagram)
 	}
+	m := &t.made[key.id%maxMade]
 	*g = datagram{
 		key: key, began: now, next: key.next, total: -1,
-		older: t.newest, pieces: g.pieces[:0], data: g.data[:0],
+		copied: m.key == key && now-m.at <= int64(fragmentTimeout) && m.at-now <= int64(fragmentTimeout),
+		older:  t.newest, pieces: g.pieces[:0], data: g.data[:0],
 	}
 	if t.newest != nil {
 		t.newest.newer = g
@@ -243,10 +257,28 @@ func (t *fragmentTable) giveUp(g *datagram, why *uint64) {
 	t.release(g)
 }
 
+// lose gives up a datagram of which the rest did not come, and counts why.
+func (t *fragmentTable) lose(g *datagram, why *uint64) {
+	if g.copied {
+		why = &t.stats.Copies
+	}
+	t.giveUp(g, why)
+}
+
+// waiting counts datagrams that are not whole yet, but for copies.
+func (t *fragmentTable) waiting() (n uint64) {
+	for g := t.oldest; g != nil; g = g.newer {
+		if !g.copied {
+			n++
+		}
+	}
+	return n
+}
+
 // expire gives up what began too long ago.
 func (t *fragmentTable) expire(now int64) {
 	for t.oldest != nil && now-t.oldest.began > int64(fragmentTimeout) {
-		t.giveUp(t.oldest, &t.stats.Expired)
+		t.lose(t.oldest, &t.stats.Expired)
 	}
 }
 
@@ -254,6 +286,6 @@ func (t *fragmentTable) expire(now int64) {
 // added to in it.
 func (t *fragmentTable) makeRoom(keep *datagram) {
 	for t.oldest != keep && (len(t.byKey) > maxDatagrams || t.held > maxHeld) {
-		t.giveUp(t.oldest, &t.stats.Evicted)
+		t.lose(t.oldest, &t.stats.Evicted)
 	}
 }

@@ -71,6 +71,7 @@ type FragmentStats struct {
 	Expired     uint64 // datagrams given up because the rest did not come in time
 	Evicted     uint64 // datagrams given up to make room
 	Waiting     uint64 // datagrams that are not whole yet
+	Copies      uint64 // datagrams given up that were made whole shortly before: of these, nothing is missing
 	Overlaps    uint64 // fragments that said something else about bytes already here; the first to come won
 	Duplicates  uint64 // fragments of which every byte was already here, the same
 	Bad         uint64 // fragments refused: impossible length or offset, or too many pieces
@@ -103,6 +104,7 @@ func (s *FragmentStats) add(other FragmentStats) {
 	s.Expired += other.Expired
 	s.Evicted += other.Evicted
 	s.Waiting += other.Waiting
+	s.Copies += other.Copies
 	s.Overlaps += other.Overlaps
 	s.Duplicates += other.Duplicates
 	s.Bad += other.Bad
