@@ -80,7 +80,8 @@ func (t *tap) see(count *uint32) {
 	}
 }
 
-// clientOnly reports whether only what clients send is seen.
+// clientOnly reports whether of connections whose SYN is seen only what clients
+// send is. Of others the servers' half may be: what comes in to a network is both.
 func (t *tap) clientOnly() bool {
 	return t.missing >= fewestMissing && t.missing >= oneWay*t.matched
 }

@@ -87,8 +87,8 @@ func (s *Stats) Warnings() []string {
 			w = append(w, fmt.Sprintf(format, args...))
 		}
 	}
-	say(s.ClientOnly, "half-duplex capture: only what clients send is here; "+
-		"failed connections can't be told from answered ones, so only scans of great volume are found")
+	say(s.ClientOnly, "half-duplex capture: connections go on here without the answers to them; "+
+		"failed ones can't be told from answered ones, so only scans of great volume are found")
 	say(s.ServerOnly, "half-duplex capture: only what servers send is here; "+
 		"scans are found by the answers only, of hosts that many servers answered")
 	say(s.Unheard > 0 && !s.ClientOnly, "%.0f%% of the connections that were looked at went on without an answer that was captured: "+
