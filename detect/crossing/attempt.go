@@ -24,6 +24,7 @@ type attempt struct {
 	counted bool  // among the targets of its source
 	first   seen
 	seq     uint32   // of first
+	latest  uint16   // port that a SYN came from while waiting
 	open    *finding // nil until a connection was accepted
 }
 
@@ -62,7 +63,10 @@ type finding struct {
 func (d *Detector) tried(k pair, p *packet.Packet) {
 	e := d.pair(k, p.Time)
 	v := &e.Value
-	if v.waiting || v.repeated(p) {
+	if !v.waiting && v.repeated(p) {
+		return
+	}
+	if v.latest = p.Src.Port; v.waiting {
 		return
 	}
 	v.waiting, v.until, v.first, v.seq = true, p.Time+int64(patience), look(p, false), p.Seq
@@ -119,10 +123,14 @@ func (d *Detector) accepted(k pair, p *packet.Packet) {
 	d.grow(v.open, s)
 }
 
-// refused takes an RST from where an attempt went to.
+// refused takes an RST from where an attempt went to. One to another port ends a
+// connection from before, as Windows ends those over SMB.
 func (d *Detector) refused(k pair, p *packet.Packet) {
 	e := d.pairs.Get(k)
 	if e == nil || !e.Value.waiting {
+		return
+	}
+	if to := p.Dst.Port; to != e.Value.latest && to != e.Value.first.orig.Port() {
 		return
 	}
 	d.stats.Refused++

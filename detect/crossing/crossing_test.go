@@ -127,6 +127,20 @@ func TestCrossing(t *testing.T) {
 			b.send(server, "10.1.0.9:50001", rstAck, 0)
 		}, `start blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=1 silent=0 frames=1
 			end blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=4 targets=1 refused=4 silent=0 frames=4`},
+		{"an earlier connection reset while another is tried", func(b *bench) {
+			b.send(client, server, packet.SYN, 1)
+			b.send(server, client, synAck, 1)
+			b.send("10.1.0.9:50001", server, packet.SYN, 2)
+			b.send(server, client, rstAck, 2)
+			b.send(server, "10.1.0.9:50001", synAck, 3)
+		}, `start open 10.1.0.9>10.2.0.1:445 office>plant sev=75 n=1 targets=1 refused=0 silent=0 frames=1
+			end open 10.1.0.9>10.2.0.1:445 office>plant sev=75 n=2 targets=1 refused=0 silent=0 frames=2`},
+		{"refused from the second of two ports", func(b *bench) {
+			b.send(client, server, packet.SYN, 1)
+			b.send("10.1.0.9:50001", server, packet.SYN, 2)
+			b.send(server, "10.1.0.9:50001", rstAck, 0)
+		}, `start blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=1 silent=0 frames=1
+			end blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=1 silent=0 frames=1`},
 		{"silent for as long as Linux repeats a SYN", func(b *bench) {
 			for _, at := range []int64{0, 1, 3, 7, 15, 31, 63, 127, 600} {
 				b.now = (1000 + at - 1) * second
