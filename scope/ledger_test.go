@@ -163,6 +163,35 @@ func TestWormsAreNoClients(t *testing.T) {
 	}
 }
 
+// TestWormsBeyondClientsToldApart: where there are more worms than clients are
+// told apart, they make no file server either, unless others came before them.
+func TestWormsBeyondClientsToldApart(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		worms int
+		first int // when the host was first connected to; worms come from 20 on
+		want  bool
+	}{
+		{"nobody before them", 70, 20, false},
+		{"somebody before them", 70, 1, true},
+		{"fewer worms", 59, 20, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			const host = "10.1.0.20"
+			a := exposed(host, 445, "10.1.1.1", alert.MostClients, false, 900, 1)
+			a.First = at(tt.first)
+			words := []said{alertOf(a)}
+			for i := range tt.worms {
+				words = append(words, factOf(targeted(host, "10.1.1."+strconv.Itoa(i+1), 20+i, uint64(10+i))))
+			}
+			l, _ := ledgerOf(t, words)
+			if got := slices.Contains(find(l.Document(capture()), host).Role, "file-server"); got != tt.want {
+				t.Errorf("it is a file server: %v", got)
+			}
+		})
+	}
+}
+
 // TestNothingIsNull: arrays of the document are never null.
 func TestNothingIsNull(t *testing.T) {
 	for _, words := range [][]said{nil, outbreak()} {

@@ -26,19 +26,22 @@ func (h *host) roles() []string {
 
 // servesFiles reports whether a fact shows the clients of a file server. Who
 // tried the host as a scanner is none: in an outbreak every worm tries all hosts
-// around it.
+// around it. Where there may be more clients than are told apart, and scanners
+// enough to be nearly all of these, it is one if it had clients before the first of
+// them came.
 func (h *host) servesFiles(f fact) bool {
-	switch {
-	case !h.answersSMB(&f) || f.count < fileServerFrom:
+	if !h.answersSMB(&f) || f.count < fileServerFrom {
 		return false
-	case f.count >= maxClients:
-		return true
 	}
-	scanners := map[netip.Addr]bool{}
+	scanners, came := map[netip.Addr]bool{}, int64(neverHappening)
 	for t := range h.all() {
 		if t.kind == kindTargeted && t.port == f.port && t.first <= f.last && t.last >= f.first {
 			scanners[t.peer] = true
+			came = min(came, t.first)
 		}
 	}
-	return f.count >= fileServerFrom+uint64(len(scanners))
+	if f.count >= fileServerFrom+uint64(len(scanners)) {
+		return true
+	}
+	return f.count >= maxClients && f.first < came
 }
