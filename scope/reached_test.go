@@ -72,3 +72,34 @@ func TestReachedBeforeAlarm(t *testing.T) {
 		})
 	}
 }
+
+// TestReachedButPatched: a worm whose check showed that the host is patched did not
+// get in: the host was infected by another, or in another way, as by a mail.
+func TestReachedButPatched(t *testing.T) {
+	const worm, other, host = "10.1.0.15", "10.1.0.16", "10.1.0.14"
+	sweep := alert.Scan{Port: 445, Targets: 30, Silent: 30}
+	for _, tt := range []struct {
+		name string
+		said []said
+		want string
+	}{
+		{"checked", facts(smbFact(alert.FactPatched, host, worm, "check", 151)), ""},
+		{"vulnerable", facts(smbFact(alert.FactVulnerable, host, worm, "check", 151)), "10.1.0.15 30 targeted@10"},
+		{"checked by another", facts(smbFact(alert.FactPatched, host, other, "check", 151)), "10.1.0.15 30 targeted@10"},
+		{"patched later", facts(smbFact(alert.FactPatched, host, worm, "check", 400)), "10.1.0.15 30 targeted@10"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, _ := ledgerOf(t, append([]said{
+				alertOf(exposed(host, 445, worm, 1, false, 9, 9)), alertOf(scan(worm, "sequential", sweep, 100, 50)),
+				factOf(targeted(host, worm, 150, 10)), alertOf(lookup(host, killSwitch, "NXDOMAIN", 300, 30)),
+			}, tt.said...))
+			h := find(l.Document(capture()), host)
+			if got := strings.Join(sources(&h), "|"); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if h.PatientZero != (tt.want == "") {
+				t.Errorf("patient-zero candidate: %v", h.PatientZero)
+			}
+		})
+	}
+}

@@ -204,7 +204,8 @@ func (h *host) firstPayload(o *onset) (by netip.Addr) {
 
 // reached returns those who were active as worms when they found a port of the
 // host open, before the host's first act. It is what is left where the contents
-// of connections can't be seen.
+// of connections can't be seen. Who was seen to learn that the host is patched did
+// not get in.
 func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	var list []cause
 	if o.act == neverHappening {
@@ -220,12 +221,23 @@ func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 		if seen.at == f.first {
 			seen.frame = f.firstFrame()
 		}
-		if seen.at >= o.act || since > seen.at || slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
+		if seen.at >= o.act || since > seen.at || h.withstood(f.peer, o) || slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
 			continue
 		}
 		list = append(list, cause{f.peer, 1, sureReached, []step{{kindTargeted, seen, f.port}}})
 	}
 	return list
+}
+
+// withstood reports whether the host was found to be patched by a check of another
+// before its first act.
+func (h *host) withstood(peer netip.Addr, o *onset) bool {
+	for f := range h.all() {
+		if f.kind == kindPatched && f.peer == peer && f.first < o.act && f.last > o.cleaned && !h.excused(f) {
+			return true
+		}
+	}
+	return false
 }
 
 // open reports whether the host answers on a port, as is known of lateral ones
