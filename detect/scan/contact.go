@@ -184,7 +184,9 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	} else {
 		c.source = s
 	}
-	s.begin(c.now)
+	if s.begin(c.now); s.burst == 0 {
+		d.rings.giveBack(s)
+	}
 	if s.life != 0 {
 		l := d.lives.get(s.life)
 		c.swept = s.key.kind == perPort && l.kind == sweep

@@ -160,7 +160,7 @@ func (d *Detector) judgeUnasked(pop *population, a *attempt, s *source) {
 		return
 	}
 	s.resolve()
-	s.settle(a.dst, answered, d.sight())
+	s.settle(a.dst, answered, d.sight(), &d.rings)
 	if s.life != 0 {
 		d.lives.get(s.life).outcome(d, a)
 		return

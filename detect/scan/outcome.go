@@ -276,7 +276,7 @@ func (d *Detector) share(s *source) float64 {
 
 // weigh adds an outcome to the counts and the test of a source.
 func (d *Detector) weigh(s *source, dst ip.Addr, o outcome, weight uint8, now tick, by sight) {
-	s.settle(dst, o, by)
+	s.settle(dst, o, by, &d.rings)
 	if o != answered {
 		s.fail(weight, now)
 	}
@@ -329,7 +329,7 @@ func (d *Detector) amend(a *attempt, k sourceKey) {
 		return
 	}
 	s.silent -= min(s.silent, 1)
-	s.settle(a.dst, a.state, d.sight())
+	s.settle(a.dst, a.state, d.sight(), &d.rings)
 	if a.state == answered {
 		d.exonerate(s, a.weight)
 	}

@@ -185,13 +185,14 @@ func (d *Detector) tellTargets(l *life, s *source, begin int64) {
 	if s.key.kind == allPorts {
 		port = l.ports[0]
 	}
-	n := s.answered + s.refused
-	for i := n - min(n, keepKnown); i < n; i++ {
-		slot := i % keepKnown
-		if k := &s.known[slot]; k.at >= begin {
-			d.tellTarget(l.host, k.host, port, s.knownAs.at(slot), k.sight)
+	n, ring := s.answered+s.refused, d.rings.of(s)
+	size := uint32(len(ring)) //nolint:gosec // G115: rings are small.
+	for i := n - min(n, size); i < n; i++ {
+		if k := &ring[i%size]; k.at >= begin {
+			d.tellTarget(l.host, k.host, port, k.came, k.sight())
 		}
 	}
+	d.rings.giveBack(s) // from now on they are told at once
 }
 
 // tellTarget says, once, that a destination inside answered or refused a

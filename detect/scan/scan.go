@@ -31,7 +31,7 @@ type Config struct {
 	// hosts, address translators and proxies, which speak for many.
 	Allow []netip.Prefix
 	// MaxSources bounds the sources inside that tried several destinations at
-	// a port, 1.9 kB each; a quarter as many outside. Default 32768.
+	// a port, 1.8 kB each; a quarter as many outside. Default 32768.
 	MaxSources int
 	// MaxNewcomers bounds the sources that tried only one, 64 bytes each, for
 	// the inside and for the outside. A power of two; default 65536.
@@ -103,6 +103,7 @@ type Detector struct {
 	early    early
 	inside   population
 	outside  population
+	rings    rings // of both
 	alive    memory
 	facts    memory
 	pairs    pairs

@@ -42,11 +42,12 @@ const (
 	keepTried   = 80 // times of new destinations: the most that a rule asks for
 	keepDead    = 20 // times of failures at destinations never seen alive: the same
 	keepTargets = 24 // destinations, the latest, for samples
-	keepKnown   = 20 // destinations that answered or refused, the latest, for facts
+	fewKnown    = 20 // destinations that answered or refused, the latest, for facts
+	keepKnown   = 80 // the same of a source that has a ring, see rings
 	keepFrames  = 4
 )
 
-// A source is one that tried two destinations or more. It is about 1.9 kB and
+// A source is one that tried two destinations or more. It is about 1.8 kB and
 // holds no pointer. What every attempt of it touches comes first, a cache line
 // of 64 bytes each: what a scanner's does that an alert is open about, then
 // what is counted of others, then samples.
@@ -55,15 +56,21 @@ type source struct {
 	times   [keepTried]tick // ring, by tried
 	deaths  [keepDead]tick  // ring, by dead
 	targets [keepTargets]ip.Addr
-	known   [keepKnown]known // ring, by answered + refused
+	known   [fewKnown]known // ring, by answered + refused
 	frames  [keepFrames]frame
 }
 
-// known is a destination that answered or refused, and what tells so.
+// known is a destination that answered or refused, and when and in which frame it
+// did.
 type known struct {
-	host ip.Addr
-	sight
+	host   ip.Addr
+	at     int64 // Unix nanoseconds
+	number uint64
+	file   int32
+	came   outcome
 }
+
+func (k *known) sight() sight { return sight{k.at, frame{k.number, k.file}} }
 
 // sight is when and in which frame something was seen.
 type sight struct {
@@ -98,9 +105,9 @@ type sourceHead struct {
 	came    outcomes // what the attempts at targets came to
 	nframes uint32   // how many frames there are
 
-	day, today uint32   // see custom
-	scanned    tick     // when an alert about it was closed that it may relapse after, 0 when there was none in this era
-	knownAs    outcomes // what they came to, of known
+	day, today uint32 // see custom
+	scanned    tick   // when an alert about it was closed that it may relapse after, 0 when there was none in this era
+	ring       int32  // in the place of known, its place plus 1 in rings; 0 for none. It stays with the slot
 }
 
 // outcomes are those of up to 32 attempts, two bits each.
@@ -167,10 +174,10 @@ func (p *population) promote(h uint64, n *newcomer, now tick) *source {
 	}
 	s := p.at(slot)
 	s.sourceHead = sourceHead{
-		key: n.key(), hash: hash32(h), lastAt: n.at, last: n.time, llrAt: n.time,
+		key: n.key(), hash: hash32(h), lastAt: n.at, last: n.time, llrAt: n.time, ring: s.ring,
 	}
 	if !p.index.add(s.hash, uint32(slot)) { //nolint:gosec // G115: tables are far smaller.
-		s.sourceHead = sourceHead{}
+		s.sourceHead = sourceHead{ring: s.ring}
 		return nil
 	}
 	s.count(n.dst, n.time, n.at, n.frame())
@@ -245,13 +252,13 @@ func (s *source) count(dst ip.Addr, now tick, at int64, f frame) {
 }
 
 // settle counts what the attempt at a destination came to.
-func (s *source) settle(dst ip.Addr, o outcome, by sight) {
+func (s *source) settle(dst ip.Addr, o outcome, by sight, r *rings) {
 	s.tally(o)
-	s.recall(dst, o, by)
+	s.recall(dst, o, by, r)
 }
 
 // recall notes it in the sample and among the destinations known to be there.
-func (s *source) recall(dst ip.Addr, o outcome, by sight) {
+func (s *source) recall(dst ip.Addr, o outcome, by sight, r *rings) {
 	for i := range min(s.tried, keepTargets) {
 		if s.targets[i] == dst {
 			s.came.set(i, o.counted())
@@ -264,9 +271,12 @@ func (s *source) recall(dst ip.Addr, o outcome, by sight) {
 		o = silent
 	case answered, refused:
 	}
-	n := (s.answered + s.refused - 1) % keepKnown
-	s.known[n] = known{dst, by}
-	s.knownAs.set(n, o)
+	n := s.answered + s.refused - 1
+	if s.ring == 0 && n >= fewKnown && s.burst > fewKnown {
+		r.lend(s, n)
+	}
+	ring := r.of(s)
+	ring[int(n)%len(ring)] = known{dst, by.at, by.frame.number, by.frame.file, o}
 }
 
 // counted returns what alerts count an outcome as.
