@@ -44,3 +44,36 @@ func TestAskersThatAreNotInside(t *testing.T) {
 		}
 	}
 }
+
+// TestScannersThatAreNotInside: where somebody scans and neither he nor whom he tries
+// is inside, it is likely that nobody said what is.
+func TestScannersThatAreNotInside(t *testing.T) {
+	const host, other = "2001:db8:1::5", "2001:db8:1::7"
+	scans := func(host, whom string) said {
+		a := scan(host, "sequential", alert.Scan{Port: 445, Targets: 9, Silent: 9}, 1, 1)
+		a.Resp = netip.AddrPortFrom(addr(whom), 445)
+		return alertOf(a)
+	}
+	inside := alertOf(exposed("10.1.0.14", 445, "10.1.0.15", 1, false, 1, 1))
+	const words = " as inside no more than they do: say with --internal which addresses are yours, before you block any"
+	for _, c := range []struct {
+		name string
+		said []said
+		want []string
+	}{
+		{"one", []said{inside, scans(host, "2001:db8:2::9")}, []string{host + " scans others and counts" + words}},
+		{"two", []said{inside, scans(other, "2001:db8:2::9"), scans(host, "2001:db8:2::9")}, []string{host + " and 1 other host scan others and count" + words}},
+		{"from outside", []said{inside, scans(host, "10.1.0.14")}, nil},
+		{"to outside", []said{inside, scans("10.1.0.15", "2001:db8:2::9")}, nil},
+		{"nobody is inside", []said{scans(host, "2001:db8:2::9")}, nil},
+	} {
+		l, _ := ledgerOf(t, c.said)
+		var got []string
+		if d := l.Document(capture()); len(d.Capture.Warnings) > len(capture().Warnings) {
+			got = d.Capture.Warnings[len(capture().Warnings):]
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (l *Ledger) warnings() []string {
 	if l.bordersLost > 0 {
 		w = append(w, fmt.Sprintf("closed borders: only the first %s findings are counted", grouped(maxBorders)))
 	}
-	return append(w, l.askerWarnings()...)
+	return append(append(w, l.askerWarnings()...), l.strangerWarnings()...)
 }
 
 // A judged host is one with the verdict about it.

@@ -55,6 +55,7 @@ type Ledger struct {
 	// resolvers are those outside, at most maxResolvers.
 	resolvers map[netip.Addr]struct{}
 	askers    map[netip.Addr]struct{} // for a kill switch, that are not inside
+	strangers map[netip.Addr]struct{} // that scan others, neither of whom are inside
 	borders   map[string]*alert.Alert // over closed borders, by alert id
 	// bordersLost counts words of alerts about borders that were not kept.
 	bordersLost uint64
@@ -89,6 +90,7 @@ func New(zones *zone.Map, o Options) *Ledger {
 		trust:     o.Trust,
 		resolvers: make(map[netip.Addr]struct{}),
 		askers:    make(map[netip.Addr]struct{}),
+		strangers: make(map[netip.Addr]struct{}),
 		hosts:     newTable(o.MaxHosts),
 		external:  newTable(o.MaxExternal),
 		attacks:   make(map[string]*alert.Alert),
@@ -268,6 +270,7 @@ func (l *Ledger) scan(a *alert.Alert) {
 		l.keep(a.Host, &f, a.Time, frameOf(a))
 		return
 	}
+	l.noteStranger(a)
 	level := uint8(0)
 	if a.Evidence.Scan.Answered > 0 {
 		level = 1
