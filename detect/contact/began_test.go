@@ -155,3 +155,32 @@ func TestOnBehalf(t *testing.T) {
 		})
 	}
 }
+
+// TestMiddleOfAConnection has connections whose beginning was not captured, at ports
+// that are known to be served, or not.
+func TestMiddleOfAConnection(t *testing.T) {
+	for _, c := range []struct {
+		host, peer string
+		want       string
+	}{
+		{"10.0.0.9:8443", "203.0.113.66:51000", "peer"},
+		{"10.0.0.9:3389", "203.0.113.66:1300", "peer"},
+		{"10.0.0.9:51000", "203.0.113.66:8080", "host"},
+		{"10.0.0.9:8443", "203.0.113.66:443", "unknown"},
+		{"10.0.0.9:4444", "203.0.113.66:51000", "unknown"},
+	} {
+		for _, first := range []end{host, peer} {
+			b := newBench(t, Config{})
+			ends := [2]netip.AddrPort{ap(c.host), ap(c.peer)}
+			for i := range 4 {
+				from := (int(first) + i) % 2
+				b.tcp(ends[from], ends[1-from], ack, uint32(100+i*50), 50)
+			}
+			b.Close(b.now)
+			last := b.alerts[len(b.alerts)-1]
+			if e := last.Evidence.Contact; e.Initiator != c.want || !e.TransportGuess || e.State != established {
+				t.Errorf("%s and %s: %s, want by %s", c.host, c.peer, line(last), c.want)
+			}
+		}
+	}
+}

@@ -186,7 +186,7 @@ func (c *conn) decide(orig end, guessed bool) {
 // guess says who began a connection whose beginning may not have been captured.
 func (c *conn) guess(p *packet.Packet, from end) {
 	src, dst := p.Src.Port, p.Dst.Port
-	served := src < 1024 && dst >= 1024
+	served := reserved(src) && !reserved(dst)
 	switch {
 	case p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6:
 		served = p.ICMP.Type == echoReply4 && p.Proto == packet.ProtoICMP || p.ICMP.Type == echoReply6 && p.Proto == packet.ProtoICMPv6
@@ -199,9 +199,9 @@ func (c *conn) guess(p *packet.Packet, from end) {
 		case served:
 			c.began = unknown // the question may be lost, or there was none
 		}
-	case served:
+	case serves(src) && !serves(dst):
 		c.decide(1-from, true)
-	case dst < 1024 && src >= 1024:
+	case serves(dst) && !serves(src):
 		c.decide(from, true)
 	default:
 		c.decide(from, true)
@@ -209,6 +209,22 @@ func (c *conn) guess(p *packet.Packet, from end) {
 			c.orig = 1 - from
 		}
 		c.began = unknown
+	}
+}
+
+// reserved reports whether a port is one of the system's (RFC 6335), from which
+// hardly anybody calls.
+func reserved(port uint16) bool { return port < 1024 }
+
+// serves reports whether a TCP port is known to be served: one of the system's, or
+// one beyond of a service that the internet reaches, or is called upon at, so
+// often that a client's own port is hardly ever the same by accident.
+func serves(port uint16) bool {
+	switch port {
+	case 1194, 1433, 1521, 1723, 3306, 3389, 5060, 5061, 5432, 5900, 5985, 5986, 8080, 8443:
+		return true
+	default:
+		return reserved(port)
 	}
 }
 

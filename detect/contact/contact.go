@@ -16,8 +16,8 @@
 // Who began is known from a SYN or SYN-ACK, an echo request, and the first
 // packet of other protocols; but where the peer called upon a port of the host, what
 // the host sends from there first after a pause goes on with that, as a tunnel does.
-// Where that is not captured the ports tell, if one of them is below 1024: then
-// TransportGuess is set. While nothing of the host
+// Where that is not captured the ports tell, if one of them is below 1024, or over
+// TCP known to be served: then TransportGuess is set. While nothing of the host
 // is seen, a SYN-ACK or a datagram from such a port may be an answer, a
 // reflection or backscatter: who began is unknown. It is, too, when a datagram
 // of the host from such a port comes first: an answer to what the capture lost,
