@@ -110,11 +110,12 @@ func (d *Detector) matched(a *attempt) {
 	d.wonder() // a flood may be over
 }
 
-// wonder says anew whether segments with data are of interest.
+// wonder says anew which segments with data are of interest.
 func (d *Detector) wonder() {
 	curious := !d.tap.settled() || d.targets.suspects > 0
-	if curious != d.curious {
-		d.curious = curious
+	oneSided := d.tap.clientOnly()
+	if curious != d.curious || oneSided != d.oneSided {
+		d.curious, d.oneSided = curious, oneSided
 		d.changed()
 	}
 }

@@ -108,6 +108,8 @@ func (d *Detector) heard(a *attempt) {
 // once a connection is open: those from servers, and on the ports of SMB those
 // from clients, too. They are decoded for others anyway, so that what becomes of
 // attempts there is known from more than a SYN-ACK, however whole the tap seems.
+// Where the tap does not show what servers send, those from clients on all of these
+// ports are looked at: nothing else tells a server that everybody answers from a worm.
 func (d *Detector) Lateral() detect.Detector {
 	l := &lateralSegments{of: d}
 	for n, c := range d.ports.class {
@@ -128,7 +130,11 @@ type lateralSegments struct {
 
 // Wants asks for these segments.
 func (l *lateralSegments) Wants() detect.Interest {
-	return detect.Interest{Kinds: detect.TCPData | detect.TCPClose, From: l.from, To: l.to}
+	to := l.to
+	if l.of.oneSided {
+		to = l.from
+	}
+	return detect.Interest{Kinds: detect.TCPData | detect.TCPClose, From: l.from, To: to}
 }
 
 // Packet looks at one segment.
@@ -136,7 +142,7 @@ func (l *lateralSegments) Packet(p *packet.Packet) {
 	d := l.of
 	switch {
 	case !d.tap.settled(): // then those of all ports are looked at
-	case smb(p.Dst.Port):
+	case smb(p.Dst.Port), d.oneSided && d.ports.class[p.Dst.Port] == lateral:
 		if d.unanswered.has(p.Src.Port) {
 			d.progress(p)
 		}

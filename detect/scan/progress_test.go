@@ -28,3 +28,35 @@ func TestGivingUp(t *testing.T) {
 		}
 	}
 }
+
+// TestPushSeenOneSided shows that where a tap shows what clients send only, their
+// segments tell on every lateral port that a server's clients answer it, and that
+// nobody answers a worm.
+func TestPushSeenOneSided(t *testing.T) {
+	b := newBed(t, Config{})
+	push := func(src string, answers bool) {
+		for i := range 120 {
+			dst := nth("10.9.0.1", i)
+			b.syn(ad(src), dst, 5985)
+			if answers {
+				b.wait(5 * time.Millisecond)
+				b.ack(ad(src), dst, 5985)
+			}
+			b.wait(500 * time.Millisecond)
+		}
+		b.wait(time.Hour)
+	}
+	push("10.0.0.5", true)
+	push(worm, false)
+	b.engine.Close()
+	if !b.d.Stats().ClientOnly {
+		t.Error("the tap is not called half-duplex")
+	}
+	last := map[string]uint64{}
+	for _, a := range b.rec.alerts {
+		last[a.Host.String()] = a.Evidence.Scan.Answered
+	}
+	if len(last) != 2 || last["10.0.0.5"] < 115 || last[worm] != 0 {
+		t.Errorf("answered, by source: %v", last)
+	}
+}

@@ -89,15 +89,18 @@ type Detector struct {
 	ports ports
 	roles roles
 
-	now     int64  // packet time, Unix nanoseconds
-	base    int64  // what ticks count from
-	behind  bool   // the clock of the capture went back, and ticks of the engine are still ahead
-	tidy    int64  // when to look at the lives next, a whole second
-	wake    int64  // when anything is due next, or before
-	curious bool   // segments with data are of interest
-	changed func() // to be called when that is another
-	frame   frame  // of the present packet
-	peeked  uint64 // of no use but to have been read, see prefetch
+	now     int64 // packet time, Unix nanoseconds
+	base    int64 // what ticks count from
+	behind  bool  // the clock of the capture went back, and ticks of the engine are still ahead
+	tidy    int64 // when to look at the lives next, a whole second
+	wake    int64 // when anything is due next, or before
+	curious bool  // segments with data are of interest
+	// oneSided is that the tap shows what clients send only: then their segments
+	// on all lateral ports are of interest.
+	oneSided bool
+	changed  func() // to be called when either is another
+	frame    frame  // of the present packet
+	peeked   uint64 // of no use but to have been read, see prefetch
 
 	attempts attempts
 	early    early
