@@ -111,3 +111,47 @@ func TestOutageEnds(t *testing.T) {
 	}
 	check("so many addresses are down that it is no outage", 2, false)
 }
+
+// TestOutageForTheWorld shows that no mail server outside is called a scanner when the
+// four of an institution are off that it knows. Where the ports have answered hosts inside only,
+// whoever fails there from outside is one.
+func TestOutageForTheWorld(t *testing.T) {
+	const before, after = 60, 60
+	for _, public := range []bool{true, false} {
+		b := newBed(t, Config{})
+		b.whole()
+		for i := range before {
+			src := nth("93.10.0.1", i*997)
+			if !public {
+				src = client(i)
+			}
+			b.try(src, nth("10.9.0.20", i%4), 25, answered)
+			b.wait(time.Second)
+		}
+		for i := range after {
+			for mx := range 4 {
+				b.try(nth("93.20.0.1", i*997), nth("10.9.0.20", mx), 25, silent)
+				b.wait(30 * time.Second)
+			}
+		}
+		b.engine.Close()
+		if got, none := len(b.rec.starts()), public; (got == 0) != none || got > after {
+			t.Errorf("known to the world: %v; %d alerts", public, got)
+		}
+	}
+}
+
+// TestScanOfServersThatAreDown shows that one who goes on to addresses where nobody
+// ever was is found all the same.
+func TestScanOfServersThatAreDown(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for i := range 4 {
+		b.try(nth("93.10.0.1", i*997), nth("10.9.0.20", i), 25, answered)
+	}
+	b.sweep("93.20.0.1", "10.9.0.20", 8, 25, time.Second, always(refused))
+	b.engine.Close()
+	if a := b.one(); a.Name != nameExternal || a.Evidence.Scan.Attempts > 7 {
+		t.Errorf("%s at %d attempts, want external at 7 at the most", summary(&a), a.Evidence.Scan.Attempts)
+	}
+}

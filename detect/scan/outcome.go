@@ -147,12 +147,15 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	}
 	served := o != answered && d.alive.has(hp)
 	if weighs {
-		a.weight = d.weight(a, hd, served)
+		a.weight = d.weight(a, hd, hp, served)
 	}
 	if counts {
 		d.judgeNet(a, hd, now)
 	}
 	d.enliven(a.dst, o, hd, hp)
+	if o == answered && a.has(first) && a.has(pooled) {
+		d.alive.see(publicHash(hp))
+	}
 	if o == answered && a.has(inside) && a.has(first|arrived) {
 		d.alive.see(clientHash(a.src.Hash()))
 		d.reached(a)
@@ -217,15 +220,20 @@ func (d *Detector) enliven(dst ip.Addr, o outcome, hd, hp uint64) {
 	}
 }
 
+// publicHash is the hash that a destination's port is remembered by, by its own, as
+// one that answers those outside.
+func publicHash(port uint64) uint64 { return mix(port^seedA, seedB) }
+
 // portHash is the hash that a destination is remembered by as answering at a
 // port.
 func portHash(host uint64, port uint16) uint64 { return mix(host^seedC, uint64(port)^seedD) }
 
-// weight returns what the failure of an attempt weighs, in tenths, by the hash of
-// its destination and by whether its port answered before.
-func (d *Detector) weight(a *attempt, hd uint64, served bool) uint8 {
+// weight returns what the failure of an attempt weighs, in tenths, by the hashes of
+// its destination and its port and by whether that answered before: those from
+// outside at least someone from there.
+func (d *Detector) weight(a *attempt, hd, hp uint64, served bool) uint8 {
 	switch {
-	case served:
+	case served && (!a.has(pooled) || d.alive.has(publicHash(hp))):
 		return weightAnswered
 	case d.alive.has(hd):
 		return weightAlive
@@ -281,7 +289,7 @@ func (d *Detector) weigh(s *source, dst ip.Addr, o outcome, weight uint8, now ti
 		s.fail(weight, now)
 	}
 	if s.key.kind == allPorts {
-		s.walk(o)
+		s.walk(o, weight)
 		return
 	}
 	s.step(o, d.share(s), weight, now)
@@ -346,7 +354,7 @@ func (d *Detector) exonerate(s *source, weight uint8) {
 		s.dead -= min(s.dead, 1)
 	}
 	if s.key.kind == allPorts {
-		s.llr -= 2 * trwStep
+		s.llr -= trwStep + failedWalk(weight)
 	} else {
 		s.unstep(d.share(s), weight)
 	}

@@ -34,10 +34,10 @@ func (s *source) unstep(share float64, weight uint8) {
 
 // walk adds an outcome to the random walk of a source outside. At the lower
 // threshold the source is found benign, and when nothing of it is open any
-// more, the walk begins again.
-func (s *source) walk(o outcome) {
+// more, the walk begins again. weight is that of a failure.
+func (s *source) walk(o outcome, weight uint8) {
 	if o != answered {
-		s.llr += trwStep
+		s.llr += failedWalk(weight)
 		return
 	}
 	if s.llr -= trwStep; s.llr <= -trwAlarm {
@@ -46,6 +46,16 @@ func (s *source) walk(o outcome) {
 			s.llr = 0
 		}
 	}
+}
+
+// failedWalk returns how far a failure takes a source outside. Where servers that the
+// world uses are down, all its mail servers fail at each of them: that is
+// the servers' failure more than theirs.
+func failedWalk(weight uint8) float64 {
+	if weight == weightAnswered {
+		return trwStep * weightAnswered / weightDead
+	}
+	return trwStep
 }
 
 // resolve notes that an attempt is no longer open.
