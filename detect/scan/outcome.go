@@ -258,6 +258,9 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 		return
 	}
 	s.resolve()
+	if k.kind == allPorts && a.state != answered && d.ports.class[a.port] == ordinary && !s.misses(a.port) {
+		a.weight = weightPeer
+	}
 	t := d.tick(now)
 	d.weigh(s, a.dst, a.state, a.weight, t, d.sight())
 	if a.state == answered && a.has(inside) {

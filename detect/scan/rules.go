@@ -35,6 +35,7 @@ const (
 	weightAnswered = 2  // answered at this port before: it is the destination that changed
 	weightShared   = 1  // others fail there, too, see outage
 	weightAstray   = 1  // IPv6 leads nowhere, for all that is known
+	weightPeer     = 0  // from outside, at an ordinary port for the first time, see misses
 )
 
 // watchedShare is what an outcome on a watched port weighs beside one on a

@@ -193,6 +193,24 @@ func TestOutside(t *testing.T) {
 				b.try(ad(scanner), nth("10.9.0.1", i), p, refused)
 			}
 		}, want: []string{"external 198.51.100.7 8080"}},
+		{name: "a peer of many, most of them gone", run: func(b *bed) {
+			for i := range 60 {
+				o := refused
+				if i%4 == 0 {
+					o = answered
+				}
+				b.try(ad(scanner), nth("10.9.0.1", i), 10000+uint16(i*797), o)
+			}
+		}},
+		{
+			name: "an ordinary port", run: func(b *bed) { b.sweep(scanner, "10.9.0.1", 5, 9999, time.Second, always(refused)) },
+			want: []string{"external 198.51.100.7 9999"},
+		},
+		{name: "two ordinary ports in turn", run: func(b *bed) {
+			for i := range 6 {
+				b.try(ad(scanner), nth("10.9.0.1", i), 9998+uint16(i%2), refused)
+			}
+		}, want: []string{"external 198.51.100.7 9999"}},
 		{name: "ports of one host are one first contact", run: func(b *bed) {
 			for p := range uint16(10) {
 				b.try(ad(scanner), ad("10.9.0.1"), 1000+p, refused)

@@ -1,6 +1,9 @@
 package scan
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // fade lets the log-likelihood ratio decay to now.
 func (s *source) fade(now tick) {
@@ -52,10 +55,23 @@ func (s *source) walk(o outcome, weight uint8) {
 // world uses are down, all its mail servers fail at each of them: that is
 // the servers' failure more than theirs.
 func failedWalk(weight uint8) float64 {
-	if weight == weightAnswered {
-		return trwStep * weightAnswered / weightDead
+	switch weight {
+	case weightAnswered, weightPeer:
+		return trwStep * float64(weight) / weightDead
+	default:
+		return trwStep
 	}
-	return trwStep
+}
+
+// misses reports whether a source whose ports are pooled failed at an ordinary port
+// lately, and notes that it does. A scanner looks for a service at one host after the
+// other; peer-to-peer programs try each peer at a port of its own, and find many gone.
+func (s *source) misses(port uint16) bool {
+	if slices.Contains(s.missed[:], port) {
+		return true
+	}
+	s.missed[1], s.missed[0] = s.missed[0], port
+	return false
 }
 
 // resolve notes that an attempt is no longer open.

@@ -94,9 +94,10 @@ type sourceHead struct {
 	burst, burstFailed uint32 // the same, of the present go
 	pending            uint32 // attempts whose outcome is open
 
-	llr     float64 // log-likelihood ratio of the sequential test
-	llrAt   tick    // when it was so
-	firstAt int64   // first new destination counted, Unix nanoseconds
+	llr     float64   // log-likelihood ratio of the sequential test
+	llrAt   tick      // when it was so
+	missed  [2]uint16 // ordinary ports that it failed at lately, of a source whose ports are pooled
+	firstAt int64     // first new destination counted, Unix nanoseconds
 	// Of the new destinations since then, while no alert is open:
 	tried uint32
 	counts
