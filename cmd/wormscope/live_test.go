@@ -134,7 +134,7 @@ func (s *sensor) await(what string, texts ...string) {
 func (s *sensor) end() {
 	s.t.Helper()
 	s.Signal(syscall.SIGTERM)
-	if status := s.Wait(time.Minute); status != exitOK {
+	if status := s.Wait(testnet.Patience); status != exitOK {
 		s.t.Fatalf("exit status %d: %s", status, s.Output())
 	}
 	s.unfollow()

@@ -17,7 +17,7 @@ import (
 // talk has a host send datagrams to an address that nobody answers at.
 func talk(host *testnet.Host, address string, n int) {
 	const script = `for ((i = 0; i < $2; i++)); do echo hello >/dev/udp/$1/4001; done`
-	host.Run(time.Minute, "bash", "-c", script, "talk", address, strconv.Itoa(n))
+	host.Run(testnet.Patience, "bash", "-c", script, "talk", address, strconv.Itoa(n))
 }
 
 // TestLiveFilters runs live with the kernel filter, --filter and several rings, without any

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"wormscope/internal/testnet"
 )
@@ -61,7 +60,7 @@ func TestLiveLibpcapFilters(t *testing.T) {
 // compile: libpcap says what is wrong with it.
 func TestLiveLibpcapRefusesAnExpression(t *testing.T) {
 	n := newTap(t)
-	out, err := n.host.Try(time.Minute, "wormscope", "live", "-i", testnet.Monitor, "--libpcap", "--filter", "tcp[13", "--user", "nobody")
+	out, err := n.host.Try(testnet.Patience, "wormscope", "live", "-i", testnet.Monitor, "--libpcap", "--filter", "tcp[13", "--user", "nobody")
 	if err == nil || !strings.Contains(out, `mon0: the filter "tcp[13": `) {
 		t.Errorf("got %v: %s", err, out)
 	}
@@ -74,7 +73,7 @@ func TestLiveLibpcapDoesNotGoOnBlind(t *testing.T) {
 	x := newTap(t)
 	s := startSensor(t, x.host, "--libpcap")
 	x.net.Replug(func() { logs(t, s, 1, "the interface is gone") })
-	status := s.Wait(time.Minute)
+	status := s.Wait(testnet.Patience)
 	if status != exitFail || !strings.Contains(s.Output(), "mon0: the interface is back, but to capture from it anew takes the privileges of the start") {
 		t.Errorf("exit status %d: %s", status, s.Output())
 	}

@@ -107,7 +107,7 @@ func TestLiveGoesOnWithAFullDisk(t *testing.T) {
 	x := newTap(t)
 	dir := openDir(t)
 	p := x.failing(t, "/dev/full", filepath.Join(dir, "scope.json"), "no space left on device")
-	if status := p.Wait(time.Minute); status != exitFail {
+	if status := p.Wait(testnet.Patience); status != exitFail {
 		t.Errorf("exit status %d though events are lost: %s", status, p.Output())
 	}
 	var doc document
@@ -147,7 +147,7 @@ func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
 			t.Fatalf("no event came when the pipe was read: %v", err)
 		}
 	}
-	if status := p.Wait(time.Minute); status != exitOK {
+	if status := p.Wait(testnet.Patience); status != exitOK {
 		t.Errorf("exit status %d: %s", status, p.Output())
 	}
 }
@@ -328,7 +328,7 @@ func TestLiveHeedsMarks(t *testing.T) {
 // TestLiveDoesNotGoOnAsRoot starts live as root without saying who to become.
 func TestLiveDoesNotGoOnAsRoot(t *testing.T) {
 	x := newTap(t)
-	out, err := x.host.Try(time.Minute, "wormscope", "live", "-i", testnet.Monitor, "--ring-mb", "1")
+	out, err := x.host.Try(testnet.Patience, "wormscope", "live", "-i", testnet.Monitor, "--ring-mb", "1")
 	if err == nil || !strings.Contains(out, "live does not go on as root") {
 		t.Errorf("%v: %s", err, out)
 	}

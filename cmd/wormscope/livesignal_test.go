@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wormscope/internal/livetest"
+	"wormscope/internal/testnet"
 )
 
 // TestHangUpIsNotLost: what a hang-up asks for takes the place of what folders
@@ -50,7 +51,7 @@ func TestLiveOutlivesHangUps(t *testing.T) {
 		s.Signal(syscall.SIGHUP)
 		time.Sleep(50 * time.Millisecond)
 	}
-	if status := s.Wait(time.Minute); status < 0 {
+	if status := s.Wait(testnet.Patience); status < 0 {
 		t.Errorf("a signal ended it: %s", s.Output())
 	}
 	s.unfollow()
@@ -158,7 +159,7 @@ func TestLiveTellsAfterAFault(t *testing.T) {
 			return strings.Count(s.Output(), "the interface is back") == n || strings.Contains(s.Output(), "was made anew")
 		})
 	}
-	if status := s.Wait(time.Minute); status != exitFail {
+	if status := s.Wait(testnet.Patience); status != exitFail {
 		t.Errorf("exit status %d: %s", status, s.Output())
 	}
 	s.unfollow()

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"wormscope/internal/blast"
 	"wormscope/internal/testnet"
@@ -44,7 +43,7 @@ func TestLiveOverload(t *testing.T) {
 		t.Fatalf("%d frames were sent, %d came", sent, came)
 	}
 	live.Signal(syscall.SIGTERM)
-	if status := live.Wait(time.Minute); status != exitOK {
+	if status := live.Wait(testnet.Patience); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, live.Output())
 	}
 	text, err := os.ReadFile(scope)

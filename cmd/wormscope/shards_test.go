@@ -78,7 +78,7 @@ func send(t *testing.T, p *testnet.Pair, name string, rate float64) (came int64)
 func (r *ringsRun) end(t *testing.T) {
 	t.Helper()
 	r.Signal(syscall.SIGTERM)
-	if status := r.Wait(time.Minute); status != exitOK {
+	if status := r.Wait(testnet.Patience); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, r.Output())
 	}
 }

@@ -85,7 +85,7 @@ func TestSoak(t *testing.T) {
 	arrived := came(t, host)
 	t.Logf("%d frames sent, of which the cable lost %d", sent, sent-arrived)
 	sensor.Signal(syscall.SIGTERM)
-	if status := sensor.Wait(time.Minute); status != 0 {
+	if status := sensor.Wait(testnet.Patience); status != 0 {
 		t.Fatalf("exit status %d: %s", status, sensor.Output())
 	}
 	f.check(arrived)
@@ -101,7 +101,7 @@ func TestSoak(t *testing.T) {
 // on the cable, before any sensor.
 func came(t *testing.T, host *testnet.Host) uint64 {
 	t.Helper()
-	return number(t, host.Run(time.Minute, "cat", "/sys/class/net/"+testnet.Monitor+"/statistics/rx_packets"))
+	return number(t, host.Run(testnet.Patience, "cat", "/sys/class/net/"+testnet.Monitor+"/statistics/rx_packets"))
 }
 
 // looked returns how many frames the sensor says that it has looked at.

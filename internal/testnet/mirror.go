@@ -35,9 +35,9 @@ func (n *Net) Mirror(both bool) *Host {
 	sw := &Host{n, "switch"}
 	for i := 1; i <= n.hosts; i++ {
 		port := fmt.Sprintf("port%d", i)
-		sw.Run(deadline, "tc", "qdisc", "add", "dev", port, "clsact")
+		sw.Run(Patience, "tc", "qdisc", "add", "dev", port, "clsact")
 		for _, d := range directions {
-			sw.Run(deadline, "tc", "filter", "add", "dev", port, d, "protocol", "all", "u32", "match", "u32", "0", "0", "action", "mirred", "egress", "mirror", "dev", "span")
+			sw.Run(Patience, "tc", "filter", "add", "dev", port, d, "protocol", "all", "u32", "match", "u32", "0", "0", "action", "mirred", "egress", "mirror", "dev", "span")
 		}
 	}
 	return &Host{n, "sensor"}
@@ -209,7 +209,7 @@ func (h *Host) Client() *http.Client {
 		})
 		return c, err
 	}
-	return &http.Client{Timeout: deadline, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	return &http.Client{Timeout: Patience, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
 
 // An Injector puts frames onto a link as they are.

@@ -61,7 +61,7 @@ func (p *Pair) IP(args ...string) {
 // Run runs a command in the namespace to its end and returns what it wrote.
 func (p *Pair) Run(name string, args ...string) string {
 	p.host.net.t.Helper()
-	return p.host.Run(deadline, name, args...)
+	return p.host.Run(Patience, name, args...)
 }
 
 // Inside calls f in the namespace, in which the sockets then are that it makes.

@@ -77,17 +77,17 @@ func (p *Process) Stop() {
 	}
 }
 
-// eventually tries until check is content, or the deadline has passed.
+// eventually tries until check is content, or Patience is over.
 func (n *Net) eventually(what string, check func() error) {
 	n.t.Helper()
-	end := time.Now().Add(deadline)
+	end := time.Now().Add(Patience)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(end) {
-			n.t.Fatalf("not in %v: %s: %v", deadline, what, err)
+			n.t.Fatalf("not in %v: %s: %v", Patience, what, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// deadline is after what time something is given up as hanging, however slow the
+// Patience is after what time something is given up as hanging, however slow the
 // machine, or the race detector: there a start of wormscope has taken 40 seconds.
-const deadline = 3 * time.Minute
+const Patience = 3 * time.Minute
 
 // Need skips the test when it does not run as root, or when a tool is
 // missing. Where CI is set it fails instead: there, everything is installed.
@@ -94,7 +94,7 @@ func (n *Net) namespace(name string) {
 	n.t.Helper()
 	n.must("ip", "netns", "add", n.prefix+name)
 	n.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		if out, err := exec.CommandContext(ctx, "ip", "netns", "del", n.prefix+name).CombinedOutput(); err != nil {
 			n.t.Errorf("remove namespace: %v: %s", err, out)
@@ -113,7 +113,7 @@ func (n *Net) ip(name string, args ...string) {
 // must runs a command outside of all namespaces.
 func (n *Net) must(name string, args ...string) {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
 		n.t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
@@ -136,7 +136,7 @@ func (n *Net) Host(name string, addrs ...string) *Host {
 	n.ip("switch", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", n.prefix+name)
 	n.ip("switch", "link", "set", port, "master", bridge, "up")
 	h := &Host{n, name}
-	h.Run(deadline, "ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+	h.Run(Patience, "ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "off")
 	n.ip(name, "link", "set", "lo", "up")
 	for _, a := range addrs {
 		n.ip(name, "addr", "add", a, "dev", "eth0")
@@ -196,6 +196,6 @@ func (h *Host) command(ctx context.Context, name string, args ...string) *exec.C
 	}
 	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", h.net.prefix + h.name, name}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = deadline
+	cmd.WaitDelay = Patience
 	return cmd
 }
