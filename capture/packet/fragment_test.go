@@ -195,6 +195,9 @@ func TestFragmentedTunnelOfFragments(t *testing.T) {
 		ip[5] = byte(i) // identification
 		for offset := 0; offset < len(ip)-20; offset += 1400 {
 			outcomes = append(outcomes, s.see(piece4(ip, offset, min(offset+1400, len(ip)-20))))
+			if more := offset > 0; i == 0 && (!s.p.Fragment || s.p.Reassembled != more) {
+				t.Errorf("%d, %d: %+v", i, offset, s.p)
+			}
 		}
 	}
 	if last := outcomes[len(outcomes)-1]; last != packet.OK || !bytes.Equal(s.p.Payload, inner[28:]) {

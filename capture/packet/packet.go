@@ -25,6 +25,8 @@ type Packet struct {
 	// given out before as a Fragment: what reads messages wants it, what counts
 	// packets or attempts has seen it. A datagram whose beginning was not given
 	// out, because it came last or was too short, is whole and not Reassembled.
+	// Of a first fragment that came itself in fragments, in a tunnel, both are
+	// set: more is here than was given out, and not all of it.
 	Reassembled bool
 	VLAN        uint16 // outermost VLAN identifier, 0 where there is no tag
 	Seq, Ack    uint32 // TCP sequence and acknowledgement numbers

@@ -158,12 +158,12 @@ func (c *conn) datagram(p *packet.Packet, from end) uint64 {
 	c.sent[from] = true
 	c.established = c.sent[host] && c.sent[peer]
 	n := p.PayloadLen
-	switch {
-	case p.Fragment:
-		c.fragment = n
-	case p.Reassembled:
+	if p.Reassembled {
 		n = max(0, n-c.fragment)
 		c.fragment = 0
+	}
+	if p.Fragment {
+		c.fragment = p.PayloadLen
 	}
 	return uint64(n)
 }

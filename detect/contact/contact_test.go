@@ -275,6 +275,18 @@ func TestContacts(t *testing.T) {
 		}, `
 			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 1000/0
 			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 3000/0`},
+		{"fragments in a tunnel that is fragmented, too", func(b *bench) {
+			for _, c := range []struct {
+				bytes                 int
+				fragment, reassembled bool
+			}{{1000, true, false}, {1400, true, true}, {3000, false, true}} {
+				p := b.packet(packet.ProtoUDP, us, bad, c.bytes)
+				p.Fragment, p.Reassembled = c.fragment, c.reassembled
+				b.Packet(p)
+			}
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 1000/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 3000/0`},
 		{"ports, expiry and IPv6", func(b *bench) {
 			b.udp(us, ap("203.0.113.67:80"), 5)
 			b.udp(us, ap("203.0.113.68:80"), 5)
