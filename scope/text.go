@@ -126,7 +126,7 @@ func (t *text) host(h *HostEntry) {
 	for _, pass := range []bool{true, false} {
 		for i := range lines {
 			if l := &lines[i]; l.counts == pass && shown < textFacts {
-				t.wrapped("    - ", l.words()+t.frames(l.first))
+				t.wrapped("    - ", l.words()+l.reservation()+t.frames(l.first))
 				shown++
 			}
 		}

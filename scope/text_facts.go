@@ -17,6 +17,7 @@ type line struct {
 	names  []string // of marks
 	count  uint64
 	counts bool       // speaks against the host
+	weighs bool       // any of them has a confidence
 	total  *FactTotal // of all, where not all are listed; else nil
 }
 
@@ -65,6 +66,7 @@ func smbKindNamed(word string) (kind, bool) {
 // add gathers one fact.
 func (l *line) add(f *FactItem) {
 	l.count += f.Count
+	l.weighs = l.weighs || f.Confidence > 0
 	if f.Peer != "" && !slices.Contains(l.peers, f.Peer) {
 		l.peers = append(l.peers, f.Peer)
 	}
@@ -89,6 +91,15 @@ func (l *line) words() string {
 		peer = l.peers[0]
 	}
 	return smbSentence(l.kind, strings.Join(l.names, ", "), peer, count)
+}
+
+// reservation says of what happened before a host was cleaned, or what it did for
+// others, that this is no reason for its state.
+func (l *line) reservation() string {
+	if l.weighs {
+		return ""
+	}
+	return " (does not count)"
 }
 
 // bound says before a number that it may be too low; t may be nil.
