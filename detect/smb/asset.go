@@ -22,12 +22,15 @@ const (
 	fromSetUp
 	fromNTLM
 	fromNegotiate2
+	fromNames
+	sources int = iota // how many there are
 )
 
 // The names of sources in alert.Attribute.
 const (
 	sourceNativeOS = "native-os"
 	sourceNTLM     = "ntlm"
+	sourceNames    = "negotiate"
 )
 
 // fixed is when MS17-010 was published: a server that runs since before runs
@@ -107,6 +110,25 @@ func (c *conn) negotiated(h *smb1.Header, b []byte, at flow.Segment) {
 		a.SigningRequired = a.SigningRequired || n.SigningRequired
 		if n.GUID != nil {
 			a.GUID = hex.EncodeToString(n.GUID)
+		}
+	})
+	c.names(&n, at)
+}
+
+// names reads the names that a server gives itself when it chooses a dialect without
+// extended security, as those do that are attacked: before any session, and so also
+// where it refuses one.
+func (c *conn) names(n *smb1.Negotiate, at flow.Segment) {
+	if len(n.Names) == 0 {
+		return
+	}
+	wide := n.Capabilities&smb1.CapUnicode != 0
+	c.asset(fromNames, n.Names, at, func(a *alert.Asset) {
+		rest := n.Names
+		for _, field := range []*alert.Attribute{&a.Domain, &a.Name} {
+			if raw, more := smb1.NextString(&rest, wide); more && len(raw) > 0 {
+				setAttribute(field, smb1.Text(raw, wide), 0.9, sourceNames)
+			}
 		}
 	})
 }

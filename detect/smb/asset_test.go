@@ -64,6 +64,44 @@ func negotiateReply() []byte {
 	return message{command: 0x72, mid: 1, reply: true, words: words}.encode()
 }
 
+// namesReply is a reply to NEGOTIATE without extended security, with its challenge
+// and the names that follow.
+func namesReply(capabilities uint32, names string) []byte {
+	words := make([]byte, 34)
+	binary.LittleEndian.PutUint32(words[19:], capabilities)
+	words[33] = 8
+	return message{command: 0x72, mid: 1, reply: true, ascii: true, words: words, bytes: []byte("\x08\xab\x1c\x2f\xe1\xec\xe6\xa9" + names)}.encode()
+}
+
+// TestNamesOfNegotiation: a server names itself and its domain before there is a
+// session, in Unicode if it can, and a challenge says it more surely.
+func TestNamesOfNegotiation(t *testing.T) {
+	const wide = "W\x00A\x00R\x00D\x00\x00\x00P\x00C\x00-\x007\x00\x00\x00"
+	for _, c := range []struct {
+		what         string
+		reply        []byte
+		length       int
+		domain, name string
+	}{
+		{"Unicode", namesReply(0x0001e3fc, wide), 0, "WARD", "PC-7"},
+		{"ASCII", namesReply(0, "WARD\x00PC-7\x00"), 0, "WARD", "PC-7"},
+		{"no server", namesReply(4, wide[:10]), 0, "WARD", ""},
+		{"no names", namesReply(4, ""), 0, "", ""},
+		{"cut", namesReply(4, wide), 90, "", ""},
+		{"extended security", namesReply(0x80000004, wide), 0, "", ""},
+	} {
+		k := newTalk(2000).open()
+		if k.tell(c.reply); c.length > 0 {
+			k = newTalk(2000).open()
+			k.tellCut(c.reply, c.length)
+		}
+		a := run(k.packets).lastAsset(serverIP)
+		if a.Domain.Value != c.domain || a.Name.Value != c.name || c.name != "" && a.Name.From != "negotiate" {
+			t.Errorf("%s: %+v, %+v", c.what, a.Domain, a.Name)
+		}
+	}
+}
+
 // TestCutReplies: what the capture has of a reply is told, and nothing made up
 // from where it ends.
 func TestCutReplies(t *testing.T) {

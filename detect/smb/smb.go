@@ -180,11 +180,11 @@ func (d *Detector) host(a netip.Addr) *host {
 
 // host is what is remembered of a host from one connection to the next.
 type host struct {
-	asset    *alert.Asset // nil for nothing
-	read     [4]uint64    // hashes of what was read into asset, by source
-	key      uint32       // of the implant last seen
-	instance int          // how many implants were seen
-	marks    marks        // what it sent of WannaCry's
+	asset    *alert.Asset    // nil for nothing
+	read     [sources]uint64 // hashes of what was read into asset, by source
+	key      uint32          // of the implant last seen
+	instance int             // how many implants were seen
+	marks    marks           // what it sent of WannaCry's
 }
 
 // Tables says how full the detector's tables are.

@@ -164,6 +164,7 @@ func FuzzParsers(f *testing.F) {
 			within(path)
 			n, _ := ParseNegotiate(b)
 			within(n.GUID)
+			within(n.Names)
 		}
 		if _, ok := ParseHeader2(b); ok {
 			ParseNegotiate2(b)

@@ -12,7 +12,14 @@ type Negotiate struct {
 	Capabilities    uint32
 	SystemTime      uint64 // FILETIME: 100 ns since 1601
 	GUID            []byte // 16 bytes, borrowed; nil without extended security
+	// Names are DomainName and ServerName, borrowed: see NextString, which ones
+	// in Unicode, whatever the header says, if Capabilities has CapUnicode. They
+	// are nil with extended security, or where the capture does not have all.
+	Names []byte
 }
+
+// CapUnicode says that the server speaks Unicode.
+const CapUnicode = 0x00000004
 
 // CapExtendedSecurity says that set-up is by security blobs (SPNEGO).
 const CapExtendedSecurity = 0x80000000
@@ -37,10 +44,26 @@ func ParseNegotiate(b []byte) (Negotiate, bool) {
 		return n, true
 	}
 	n.Capabilities, n.SystemTime = le.Uint32(b[52:]), le.Uint64(b[56:])
-	if n.Capabilities&CapExtendedSecurity != 0 && len(b) >= 69+16 {
+	switch {
+	case n.Capabilities&CapExtendedSecurity == 0:
+		n.Names = serverNames(b)
+	case len(b) >= 69+16:
 		n.GUID = b[69 : 69+16]
 	}
 	return n, true
+}
+
+// serverNames returns what stands behind the challenge of a reply without extended
+// security (MS-CIFS 2.2.4.52.2), unaligned.
+func serverNames(b []byte) []byte {
+	if len(b) < 69 {
+		return nil
+	}
+	at, end := 69+int(b[66]), 69+int(binary.LittleEndian.Uint16(b[67:]))
+	if at >= end || end > len(b) {
+		return nil
+	}
+	return b[at:end:end]
 }
 
 // NegotiateDialect returns the dialect index of any reply to a negotiation.
