@@ -15,7 +15,7 @@ type product struct {
 // products returns the systems that are told apart, longer names first.
 // Windows 10 and what came later is told by its edition, which decides on its
 // support, so that none of them is called over.
-func products() [24]product {
+func products() [27]product {
 	return [...]product{
 		{"Windows NT 4.0", "Windows NT 4.0", "4.0.", true, true},
 		{"Windows NT 4.0", "Windows 4.0", "", true, true},
@@ -40,6 +40,9 @@ func products() [24]product {
 		{"Windows 8.1 or Server 2012 R2", "Windows 6.3", "6.3.", true, false},
 		{"Windows 10", "Windows 10", "", false, false},
 		{"Windows Server 2016", "Windows Server 2016", "", false, false},
+		{"Windows Server 2019", "Windows Server 2019", "", false, false},
+		{"Windows Server 2022", "Windows Server 2022", "", false, false},
+		{"Windows Server 2025", "Windows Server 2025", "", false, false},
 		{"Windows 10, Server 2016 or later", "Windows 10.0", "10.0.", false, false},
 	}
 }

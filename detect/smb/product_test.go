@@ -17,6 +17,8 @@ func TestProducts(t *testing.T) {
 		{"Windows Server 2012 R2 Datacenter Evaluation 9600", "Windows Server 2012 R2 Datacenter Evaluation 6.3", "Windows Server 2012 R2", "6.3.9600", true, false},
 		{"Windows 10 Enterprise Evaluation 10586", "Windows 10 Enterprise Evaluation 6.3", "Windows 10", "10.0.10586", false, false},
 		{"Windows Server 2016 Datacenter 14393", "Windows Server 2016 Datacenter 6.3", "Windows Server 2016", "10.0.14393", false, false},
+		{"Windows Server 2019 Standard 17763", "Windows Server 2019 Standard 6.3", "Windows Server 2019", "10.0.17763", false, false},
+		{"Windows Server 2022 Datacenter 20348", "Windows Server 2022 Datacenter 6.3", "Windows Server 2022", "10.0.20348", false, false},
 		{"Windows 2000 2195", "Windows 2000 5.0", "Windows 2000", "5.0.2195", true, true},
 		{"Windows 7up", "", "", "", false, false},
 		{"Unix", "Samba 3.0.2", "", "", false, false},
