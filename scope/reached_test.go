@@ -73,25 +73,37 @@ func TestReachedBeforeAlarm(t *testing.T) {
 	}
 }
 
-// TestReachedButPatched: a worm whose check showed that the host is patched did not
-// get in: the host was infected by another, or in another way, as by a mail.
-func TestReachedButPatched(t *testing.T) {
+// TestReachedInVain: a worm that was seen not to get in did not infect the host:
+// another did, or something else, such as a mail.
+func TestReachedInVain(t *testing.T) {
 	const worm, other, host = "10.1.0.15", "10.1.0.16", "10.1.0.14"
+	const itWas = "10.1.0.15 30 targeted@10"
 	sweep := alert.Scan{Port: 445, Targets: 30, Silent: 30}
+	learned := func(kind alert.FactKind, by string, when int) alert.Fact {
+		return smbFact(kind, host, by, "0x1 x64", when)
+	}
+	own := scan(host, "sequential", sweep, 310, 51)
+	own.First = at(140)
 	for _, tt := range []struct {
 		name string
 		said []said
 		want string
 	}{
-		{"checked", facts(smbFact(alert.FactPatched, host, worm, "check", 151)), ""},
-		{"vulnerable", facts(smbFact(alert.FactVulnerable, host, worm, "check", 151)), "10.1.0.15 30 targeted@10"},
-		{"checked by another", facts(smbFact(alert.FactPatched, host, other, "check", 151)), "10.1.0.15 30 targeted@10"},
-		{"patched later", facts(smbFact(alert.FactPatched, host, worm, "check", 400)), "10.1.0.15 30 targeted@10"},
+		{"patched", facts(learned(alert.FactPatched, worm, 151)), ""},
+		{"vulnerable", facts(learned(alert.FactVulnerable, worm, 151)), itWas},
+		{"patched, as another found", facts(learned(alert.FactPatched, other, 151)), itWas},
+		{"patched later", facts(learned(alert.FactPatched, worm, 400)), itWas},
+		{"had the implant", facts(learned(alert.FactVulnerable, worm, 151), learned(alert.FactImplanted, worm, 153)), ""},
+		{"had the implant, as it found when the host acted", facts(learned(alert.FactImplanted, worm, 310)), ""},
+		{"had the implant, as another found", facts(learned(alert.FactImplanted, other, 153)), itWas},
+		{"had it later", facts(learned(alert.FactClean, worm, 152), learned(alert.FactImplanted, worm, 160)), itWas},
+		{"did not answer first", facts(learned(alert.FactProbed, worm, 152), learned(alert.FactImplanted, worm, 160)), itWas},
+		{"tried itself", facts(targeted(host, host, 150, 11), learned(alert.FactPatched, worm, 151)), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, _ := ledgerOf(t, append([]said{
 				alertOf(exposed(host, 445, worm, 1, false, 9, 9)), alertOf(scan(worm, "sequential", sweep, 100, 50)),
-				factOf(targeted(host, worm, 150, 10)), alertOf(lookup(host, killSwitch, "NXDOMAIN", 300, 30)),
+				alertOf(own), factOf(targeted(host, worm, 150, 10)), alertOf(lookup(host, killSwitch, "NXDOMAIN", 300, 30)),
 			}, tt.said...))
 			h := find(l.Document(capture()), host)
 			if got := strings.Join(sources(&h), "|"); got != tt.want {

@@ -204,8 +204,7 @@ func (h *host) firstPayload(o *onset) (by netip.Addr) {
 
 // reached returns those who were active as worms when they found a port of the
 // host open, before the host's first act. It is what is left where the contents
-// of connections can't be seen. Who was seen to learn that the host is patched did
-// not get in.
+// of connections can't be seen: who was seen not to get in is none.
 func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	var list []cause
 	if o.act == neverHappening {
@@ -214,14 +213,14 @@ func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	for i := range h.facts {
 		f := &h.facts[i]
 		since, worm := active[f.peer]
-		if f.kind != kindTargeted || !worm || f.refused || f.last <= o.cleaned || h.excused(f) || !h.open(f.port) {
+		if f.kind != kindTargeted || f.peer == h.addr || !worm || f.refused || f.last <= o.cleaned || h.excused(f) || !h.open(f.port) {
 			continue
 		}
 		seen := moment{f.seenAfter(o.cleaned), f.lastFrame}
 		if seen.at == f.first {
 			seen.frame = f.firstFrame()
 		}
-		if seen.at >= o.act || since > seen.at || h.withstood(f.peer, o) || slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
+		if seen.at >= o.act || since > seen.at || h.ruledOut(f.peer, o) || slices.ContainsFunc(list, func(c cause) bool { return c.peer == f.peer }) {
 			continue
 		}
 		list = append(list, cause{f.peer, 1, sureReached, []step{{kindTargeted, seen, f.port}}})
@@ -229,15 +228,28 @@ func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	return list
 }
 
-// withstood reports whether the host was found to be patched by a check of another
-// before its first act.
-func (h *host) withstood(peer netip.Addr, o *onset) bool {
+// ruledOut reports whether it was seen that another did not get into the host: it
+// learned that the host is patched before the host's first act, or found, before it
+// did anything else there but look, an implant that somebody else had put there.
+func (h *host) ruledOut(peer netip.Addr, o *onset) bool {
+	found, tried := int64(neverHappening), int64(neverHappening)
 	for f := range h.all() {
-		if f.kind == kindPatched && f.peer == peer && f.first < o.act && f.last > o.cleaned && !h.excused(f) {
-			return true
+		if f.peer != peer || h.excused(f) {
+			continue
+		}
+		switch f.kind {
+		case kindPatched:
+			if f.first < o.act && f.last > o.cleaned {
+				return true
+			}
+		case kindImplanted:
+			found = min(found, f.seenAfter(o.cleaned))
+		case kindClean, kindProbed, kindExploitAttempted, kindExploitCompleted, kindExecuted, kindPayload:
+			tried = min(tried, f.seenAfter(o.cleaned))
+		default:
 		}
 	}
-	return false
+	return found < tried
 }
 
 // open reports whether the host answers on a port, as is known of lateral ones
