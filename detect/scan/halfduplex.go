@@ -16,6 +16,7 @@ type tap struct {
 	lone      uint32 // SYN-ACKs without an attempt
 	responded uint32 // of these, the client was then seen to send something
 	segments  bool   // any were seen that neither open nor end a connection
+	bare      bare
 	leak      leak
 	told      [tellers]teller // who it was counted of since
 	toldAt    int64           // then, Unix nanoseconds
@@ -83,7 +84,7 @@ func (t *tap) see(count *uint32) {
 // clientOnly reports whether of connections whose SYN is seen only what clients
 // send is. Of others the servers' half may be: what comes in to a network is both.
 func (t *tap) clientOnly() bool {
-	return t.missing >= fewestMissing && t.missing >= oneWay*t.matched
+	return t.missing >= fewestMissing && t.missing >= oneWay*t.matched || t.bare.sure() && !t.segments
 }
 
 // serverOnly reports whether only what servers send is seen.

@@ -7,6 +7,7 @@ import (
 
 // accept looks at a SYN-ACK.
 func (d *Detector) accept(p *packet.Packet) {
+	d.tap.bare.other = true
 	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
 	hc, hs := client.Hash(), server.Hash()
 	h := pairHash(hc, hs, port)
@@ -34,6 +35,7 @@ func (d *Detector) accept(p *packet.Packet) {
 // reset looks at an RST: a refusal, or the originator's answer to a SYN-ACK
 // that the tap did not see.
 func (d *Detector) reset(p *packet.Packet) {
+	d.tap.bare.other = true
 	client, server, port := p.Dst.Addr, p.Src.Addr, p.Src.Port
 	h := pairHash(client.Hash(), server.Hash(), port)
 	a := d.attempts.find(h, client, server, port)
@@ -81,6 +83,7 @@ func (d *Detector) unreachable(p *packet.Packet) {
 		d.stats.mismatched++
 		return
 	}
+	d.tap.bare.other = true
 	if p.Src.Addr == dst {
 		d.answer(a, refused, p.Time)
 		return
@@ -105,6 +108,10 @@ func (d *Detector) answer(a *attempt, o outcome, now int64) {
 // see answers, or where none is due, silence says nothing. Elsewhere it is a
 // reason to look at the tap again.
 func (d *Detector) timeout(a *attempt) {
+	if b := &d.tap.bare; !b.other && !d.tap.segments && a.has(inside) && !a.has(stealth) {
+		b.unanswered(a)
+		d.wonder()
+	}
 	if a.has(stealth|shadow) || d.tap.mute() {
 		d.stats.unknown++
 		d.release(a)
