@@ -23,22 +23,22 @@ func TestFirstGroup(t *testing.T) {
 	err = p.Inside(func() error {
 		f := &iface{name: testnet.Right, group: 0}
 		for n := range groups {
-			fd, err := newSocket(unix.SOCK_RAW)
-			if err != nil {
-				return err
+			fd, failed := newSocket(unix.SOCK_RAW)
+			if failed != nil {
+				return failed
 			}
 			t.Cleanup(func() { _ = closeFD(fd) })
-			d, err := lookUp(fd, f.name)
-			if err != nil {
-				return err
+			d, failed := lookUp(fd, f.name)
+			if failed != nil {
+				return failed
 			}
 			f.of = d.index // the group is that of this device already
 			r := &ring{options: &o, iface: f, fd: fd}
-			if err := r.start(d); err != nil {
-				return err
+			if failed = r.start(d); failed != nil {
+				return failed
 			}
-			if groups[n], err = unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT); err != nil {
-				return err
+			if groups[n], failed = unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT); failed != nil {
+				return failed
 			}
 		}
 		return nil
