@@ -182,6 +182,9 @@ func (l *Ledger) entry(h *judged, files []string) HostEntry {
 	e.FirstSeen, e.LastSeen = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	if v.state >= Suspected {
 		since := h.since()
+		if since.After(e.LastSeen) { // the alarm about a scan can come after its last attempt
+			since = e.LastSeen
+		}
 		e.Since = &since
 	}
 	facts := slices.Clone(h.facts)

@@ -79,6 +79,17 @@ func TestSinceItsOwnCall(t *testing.T) {
 	}
 }
 
+// TestSinceNotAfterLastSeen: a scan that is over before its silence is certain made
+// the host suspicious while it lasted.
+func TestSinceNotAfterLastSeen(t *testing.T) {
+	a := scan("10.1.0.14", "sequential", swept(445), 300, 7)
+	a.First, a.Last = at(290), at(295)
+	l, _ := ledgerOf(t, []said{alertOf(a)})
+	if h := find(l.Document(capture()), "10.1.0.14"); !h.Since.Equal(at(295)) || !h.LastSeen.Equal(at(295)) {
+		t.Errorf("since %v, last seen %v", h.Since, h.LastSeen)
+	}
+}
+
 // TestLaterWordReplaces: an alert's later word holds the totals; an older one
 // that comes late is ignored.
 func TestLaterWordReplaces(t *testing.T) {
