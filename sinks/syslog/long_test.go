@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,64 @@ func TestReceiverLosesABatch(t *testing.T) {
 	}
 	again := string(<-read)
 	for _, e := range append(lost, next...) { // in order
+		var found bool
+		if _, again, found = strings.Cut(again, e.ID()); !found {
+			t.Fatalf("event %s is lost", e.ID())
+		}
+	}
+}
+
+// TestReceiverLosesWhatItsKernelHeld: with keep_open a batch has arrived when the
+// receiver's kernel has it, which takes megabytes before the process has read any.
+// When the process dies then, all of that is sent again.
+func TestReceiverLosesWhatItsKernelHeld(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	die, dead := make(chan struct{}), make(chan struct{})
+	read := make(chan []byte, 1)
+	go func() {
+		conn, failed := l.Accept()
+		if failed != nil {
+			return
+		}
+		go func() { // as a kernel that takes all
+			_, _ = io.Copy(io.Discard, conn)
+		}()
+		<-die
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
+		close(dead)
+		if conn, failed = l.Accept(); failed != nil {
+			return
+		}
+		text, _ := io.ReadAll(conn)
+		_ = conn.Close()
+		read <- text
+	}()
+	k, err := syslog.New(syslog.Config{Address: l.Addr().String(), Protocol: "tcp", KeepOpen: true}, renderer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := events(4600)
+	for batch := range slices.Chunk(all[:4500], 100) {
+		if _, err = k.Deliver(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(die)
+	<-dead
+	deliverAll(t, k, all[4500:])
+	if err = k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := string(<-read)
+	if len(again) < 6<<20 {
+		t.Errorf("%d bytes are fewer than a kernel holds", len(again))
+	}
+	for _, e := range all { // in order
 		var found bool
 		if _, again, found = strings.Cut(again, e.ID()); !found {
 			t.Fatalf("event %s is lost", e.ID())

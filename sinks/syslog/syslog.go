@@ -45,8 +45,15 @@ const (
 	defaultMax     = 8192
 	largestUDP     = 65507 // of a datagram over IPv4
 	defaultTimeout = 30 * time.Second
-	windowBytes    = 1 << 20 // of messages that are sent again after the receiver was gone, if the last batch has less
 	probeWait      = 300 * time.Millisecond
+
+	// How many bytes of messages are sent again after the receiver was gone, if the
+	// last batch has less: more than its kernel takes over a connection that its
+	// process does not read (tcp_rmem is 6 MiB at most, unless it is set otherwise),
+	// and some that the process may have read and not stored. Of datagrams no more
+	// than its kernel has room for.
+	windowStream    = 8 << 20
+	windowDatagrams = 1 << 20
 )
 
 // A Sink sends messages to one receiver.
@@ -61,7 +68,7 @@ const (
 //   - With KeepOpen, a batch has arrived when the receiver's kernel has
 //     acknowledged all bytes and the connection is still open.
 //   - After the receiver could not be reached, or a connection broke, the last
-//     batch that it had confirmed, and a MiB with those before it, is sent
+//     batch that it had confirmed, and 8 MiB with those before it, is sent
 //     again before what is next: what its process or kernel had read and lost.
 //   - Over UDP, what was sent has arrived, unless the network says that nobody
 //     listens; then the same is sent again. Datagrams get lost without a sign.
@@ -87,7 +94,7 @@ func (c *Config) Validate() error {
 
 // New makes a sink that renders messages with r. It does not connect.
 func New(c Config, r sinks.Renderer) (*Sink, error) {
-	k := &Sink{render: r, window: window{limit: windowBytes}}
+	k := &Sink{render: r, window: window{limit: windowStream}}
 	if c.Protocol == "" {
 		c.Protocol = "tls"
 	}
@@ -102,6 +109,9 @@ func New(c Config, r sinks.Renderer) (*Sink, error) {
 	}
 	if c.MaxMessage < 480 || c.Protocol == "udp" && c.MaxMessage > largestUDP {
 		return nil, fmt.Errorf("max_message: %d: want 480 bytes or more, and with udp at most %d", c.MaxMessage, largestUDP)
+	}
+	if c.Protocol == "udp" {
+		k.window.limit = windowDatagrams
 	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
