@@ -76,14 +76,9 @@ func (d *Detector) pass(asker, server netip.Addr, match ioc.Match, now int64) {
 	if e != nil && d.passed(&e.Value, asker, server, now) && d.findings.Get(findingKey{host: asker, match: match}) == nil {
 		d.noteAsked(e.Value.client, asker, match, now)
 	}
-	if !d.serves(server) {
-		return
+	if d.serves(server) {
+		d.waiting.Put(match, waiting{asker, server, d.parser.ID, now})
 	}
-	if e == nil {
-		e = d.waiting.Add(match)
-	}
-	e.Value = waiting{asker, server, d.parser.ID, now}
-	d.waiting.Touch(e)
 }
 
 // passed reports whether a query is what became of the one that waits.
@@ -108,12 +103,7 @@ func (d *Detector) lead(k findingKey, server netip.Addr, now int64) {
 	if k.onBehalf || !d.zones.Inside(k.host) || d.zones.Inside(server) && d.Resolver(server) {
 		return
 	}
-	e := d.led.Get(k.match)
-	if e == nil {
-		e = d.led.Add(k.match)
-	}
-	e.Value = waiting{client: k.host, server: server, since: now}
-	d.led.Touch(e)
+	d.led.Put(k.match, waiting{client: k.host, server: server, since: now})
 }
 
 // passedOn revises the alert about whom an alias led to an indicator just before a
@@ -137,13 +127,7 @@ func (d *Detector) noteAsked(asker, server netip.Addr, match ioc.Match, now int6
 	if !d.zones.Inside(asker) && !d.serves(server) {
 		return
 	}
-	k := askedKey{server, match}
-	e := d.asked.Get(k)
-	if e == nil {
-		e = d.asked.Add(k)
-	}
-	e.Value = asking{client: now, last: now}
-	d.asked.Touch(e)
+	d.asked.Put(askedKey{server, match}, asking{client: now, last: now})
 	d.revise(server, match, now, skew)
 }
 

@@ -161,6 +161,17 @@ func (t *Table[K, V]) Add(k K) *Entry[K, V] {
 	return e
 }
 
+// Put gives a key this value, whether the table holds it or not, and makes its
+// entry the one used last. When the table is full it does as Add.
+func (t *Table[K, V]) Put(k K, v V) {
+	e := t.Get(k)
+	if e == nil {
+		e = t.Add(k)
+	}
+	e.Value = v
+	t.Touch(e)
+}
+
 // Remove takes e out. Its memory is used again for a later entry, so e must
 // not be kept.
 func (t *Table[K, V]) Remove(e *Entry[K, V]) {

@@ -102,3 +102,18 @@ func TestRekey(t *testing.T) {
 		t.Errorf("%d entries after one more", table.Len())
 	}
 }
+
+// TestPut: a value is put in the place of the one before, and its key is the one
+// used last, whether it is new or not.
+func TestPut(t *testing.T) {
+	table := New[string, int](2)
+	for n, k := range []string{"a", "b", "a", "c"} {
+		table.Put(k, n)
+	}
+	if table.Get("b") != nil || table.Len() != 2 {
+		t.Errorf("the one used longest ago stays: %d entries", table.Len())
+	}
+	if a, c := table.Get("a"), table.Get("c"); a.Value != 2 || c.Value != 3 || table.Oldest() != a {
+		t.Errorf("a is %d, c is %d", a.Value, c.Value)
+	}
+}
