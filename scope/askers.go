@@ -9,9 +9,22 @@ import (
 	"wormscope/ioc"
 )
 
-// maxAskers is how many hosts that are not inside and asked for a kill-switch
-// name are remembered, the first; and how many that scan others.
-const maxAskers = 1024
+// notInside is hosts that are not inside, the first maxNotInside of them.
+type notInside map[netip.Addr]struct{}
+
+const maxNotInside = 1024
+
+// note adds a host, as long as there is room.
+func (s notInside) note(host netip.Addr) {
+	if len(s) < maxNotInside {
+		s[plain(host)] = struct{}{}
+	}
+}
+
+// sorted returns the hosts in the order of their addresses.
+func (s notInside) sorted() []netip.Addr {
+	return slices.SortedFunc(maps.Keys(s), netip.Addr.Compare)
+}
 
 // noteAsker notes a lookup of a host that is not inside. Who asks for a kill
 // switch is infected; when it asks a server outside, too, and is seen here, it
@@ -21,17 +34,15 @@ func (l *Ledger) noteAsker(a *alert.Alert) {
 	if d.OnBehalf || d.Unasked || a.Indicator == nil || a.Indicator.Class != ioc.KillSwitch || l.zones.Inside(a.Resp.Addr()) {
 		return
 	}
-	if len(l.askers) < maxAskers {
-		l.askers[plain(a.Host)] = struct{}{}
-	}
+	l.askers.note(a.Host)
 }
 
 // noteStranger notes a scan by a host that is not inside of one that is not either.
 // At the edge of an institution that is rare: one of them is its own, of which
 // nobody said so, as with the IPv6 addresses of hosts that have private ones, too.
 func (l *Ledger) noteStranger(a *alert.Alert) {
-	if to := a.Resp.Addr(); to.IsValid() && !l.zones.Inside(to) && len(l.strangers) < maxAskers {
-		l.strangers[plain(a.Host)] = struct{}{}
+	if to := a.Resp.Addr(); to.IsValid() && !l.zones.Inside(to) {
+		l.strangers.note(a.Host)
 	}
 }
 
@@ -41,28 +52,28 @@ func (l *Ledger) strangerWarnings() []string {
 	if len(l.strangers) == 0 || l.hosts.index.used == 0 {
 		return nil
 	}
-	list := slices.SortedFunc(maps.Keys(l.strangers), netip.Addr.Compare)
-	who, do := list[0].String(), " scans others and counts as inside no more than they do"
-	if more := len(list) - 1; more > 0 {
-		who, do = who+" and "+counted(uint64(more), "other host"), " scan others and count as inside no more than they do"
-	}
-	return []string{who + do + ": say with --internal which addresses are yours, before you block any"}
+	who := told(l.strangers.sorted(), " scans others and counts", " scan others and count")
+	return []string{who + " as inside no more than they do: say with --internal which addresses are yours, before you block any"}
 }
 
 // askerWarnings says which hosts that are not inside asked for a kill-switch
 // name. Else nothing but their events would tell of them.
 func (l *Ledger) askerWarnings() []string {
-	list := slices.SortedFunc(maps.Keys(l.askers), netip.Addr.Compare)
-	list = slices.DeleteFunc(list, func(a netip.Addr) bool {
+	list := slices.DeleteFunc(l.askers.sorted(), func(a netip.Addr) bool {
 		_, resolves := l.resolvers[a]
 		return resolves
 	})
 	if len(list) == 0 {
 		return nil
 	}
-	who, count := list[0].String(), " does not count"
-	if more := len(list) - 1; more > 0 {
-		who, count = who+" and "+counted(uint64(more), "other host"), " do not count"
+	who := told(list, " asked for a kill-switch name and does not count", " asked for a kill-switch name and do not count")
+	return []string{who + " as inside: say with --internal which addresses are yours"}
+}
+
+// told names the first of some hosts, and what it does, or what it and the others do.
+func told(hosts []netip.Addr, does, do string) string {
+	if more := len(hosts) - 1; more > 0 {
+		return hosts[0].String() + " and " + counted(uint64(more), "other host") + do
 	}
-	return []string{who + " asked for a kill-switch name and" + count + " as inside: say with --internal which addresses are yours"}
+	return hosts[0].String() + does
 }

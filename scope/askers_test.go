@@ -34,12 +34,7 @@ func TestAskersThatAreNotInside(t *testing.T) {
 		{"another name", []said{asks(host, func(a *alert.Alert) { a.Indicator = badName })}, nil},
 		{"a resolver", []said{asks(resolver, asIs), factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(resolver), Time: at(6)})}, nil},
 	} {
-		l, _ := ledgerOf(t, c.said)
-		var got []string
-		if d := l.Document(capture()); len(d.Capture.Warnings) > len(capture().Warnings) {
-			got = d.Capture.Warnings[len(capture().Warnings):]
-		}
-		if !slices.Equal(got, c.want) {
+		if got := ledgerWarnings(t, c.said); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -67,13 +62,19 @@ func TestScannersThatAreNotInside(t *testing.T) {
 		{"to outside", []said{inside, scans("10.1.0.15", "2001:db8:2::9")}, nil},
 		{"nobody is inside", []said{scans(host, "2001:db8:2::9")}, nil},
 	} {
-		l, _ := ledgerOf(t, c.said)
-		var got []string
-		if d := l.Document(capture()); len(d.Capture.Warnings) > len(capture().Warnings) {
-			got = d.Capture.Warnings[len(capture().Warnings):]
-		}
-		if !slices.Equal(got, c.want) {
+		if got := ledgerWarnings(t, c.said); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
+}
+
+// ledgerWarnings returns what a ledger that was told this adds to the warnings of
+// the capture.
+func ledgerWarnings(t *testing.T, list []said) []string {
+	t.Helper()
+	l, _ := ledgerOf(t, list)
+	if d := l.Document(capture()); len(d.Capture.Warnings) > len(capture().Warnings) {
+		return d.Capture.Warnings[len(capture().Warnings):]
+	}
+	return nil
 }

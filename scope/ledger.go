@@ -54,8 +54,8 @@ type Ledger struct {
 	trust    Trust
 	// resolvers are those outside, at most maxResolvers.
 	resolvers map[netip.Addr]struct{}
-	askers    map[netip.Addr]struct{} // for a kill switch, that are not inside
-	strangers map[netip.Addr]struct{} // that scan others, neither of whom are inside
+	askers    notInside               // for a kill switch
+	strangers notInside               // that scan others, who are not inside either
 	borders   map[string]*alert.Alert // over closed borders, by alert id
 	// bordersLost counts words of alerts about borders that were not kept.
 	bordersLost uint64
@@ -89,8 +89,8 @@ func New(zones *zone.Map, o Options) *Ledger {
 		alone:     o.Alone,
 		trust:     o.Trust,
 		resolvers: make(map[netip.Addr]struct{}),
-		askers:    make(map[netip.Addr]struct{}),
-		strangers: make(map[netip.Addr]struct{}),
+		askers:    make(notInside),
+		strangers: make(notInside),
 		hosts:     newTable(o.MaxHosts),
 		external:  newTable(o.MaxExternal),
 		attacks:   make(map[string]*alert.Alert),
