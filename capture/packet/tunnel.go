@@ -38,17 +38,12 @@ func (d *Decoder) tunnel(p *Packet, proto Proto, b []byte, wire int) Outcome {
 	case protoAH:
 		return d.authenticated(p, b, wire)
 	case protoESP:
-		d.encrypted()
+		if !d.frame.again {
+			d.stats.Encrypted++
+		}
 	default:
 	}
 	return OK
-}
-
-// encrypted counts what can't be looked into for lack of a key.
-func (d *Decoder) encrypted() {
-	if !d.frame.again {
-		d.stats.Encrypted++
-	}
 }
 
 // authenticated walks over the authentication header of an IPv4 packet

@@ -186,7 +186,7 @@ func (c *conn) decide(orig end, guessed bool) {
 // guess says who began a connection whose beginning may not have been captured.
 func (c *conn) guess(p *packet.Packet, from end) {
 	src, dst := p.Src.Port, p.Dst.Port
-	served := reserved(src) && !reserved(dst)
+	served := src < ip.SystemPorts && dst >= ip.SystemPorts
 	switch {
 	case p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6:
 		served = p.ICMP.Type == echoReply4 && p.Proto == packet.ProtoICMP || p.ICMP.Type == echoReply6 && p.Proto == packet.ProtoICMPv6
@@ -212,10 +212,6 @@ func (c *conn) guess(p *packet.Packet, from end) {
 	}
 }
 
-// reserved reports whether a port is one of the system's (RFC 6335), from which
-// hardly anybody calls.
-func reserved(port uint16) bool { return port < 1024 }
-
 // serves reports whether a TCP port is known to be served: one of the system's, or
 // one beyond of a service that the internet reaches, or is called upon at, so
 // often that a client's own port is hardly ever the same by accident.
@@ -224,7 +220,7 @@ func serves(port uint16) bool {
 	case 1194, 1433, 1521, 1723, 3306, 3389, 5060, 5061, 5432, 5900, 5985, 5986, 8080, 8443:
 		return true
 	default:
-		return reserved(port)
+		return port < ip.SystemPorts
 	}
 }
 

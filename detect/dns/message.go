@@ -99,15 +99,11 @@ func (d *Detector) message(m *message) {
 	}
 }
 
-// firstClientPort is the first port that is not one of servers: clients ask from
-// there on, or as a server that asks another from its own.
-const firstClientPort = 1024
-
-// reflected reports whether a datagram goes to a port that nobody asks from: an
-// answer there was made to be sent, by a question with a forged sender for instance,
+// reflected reports whether a datagram goes to a port that nobody asks from, as
+// servers that ask others do from their own alone: an answer there was made to be sent, by a question with a forged sender for instance,
 // that a service drowns.
 func (m *message) reflected() bool {
-	return m.proto == packet.ProtoUDP && m.dst.Port < firstClientPort && m.dst.Port != port
+	return m.proto == packet.ProtoUDP && m.dst.Port < ip.SystemPorts && m.dst.Port != port
 }
 
 // clean reports of nearly all messages without an indicator that there is

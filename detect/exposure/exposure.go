@@ -74,8 +74,6 @@ const (
 	copyWindow = retransmissions
 	copySize   = 1 << 14
 	recentSize = 1 << 10
-	// firstEphemeral is the lowest port that a client's end may have.
-	firstEphemeral = 1024
 )
 
 // New makes a detector that tells emit.
@@ -133,7 +131,7 @@ func (d *Detector) fromLateral(p *packet.Packet) {
 	case p.Flags.IsSYNACK():
 	case p.Flags&(packet.SYN|packet.RST) != 0: // data may come with these, too, and nobody listens
 		return
-	case p.PayloadLen > 0 && smb(p.Src.Port) && p.Dst.Port >= firstEphemeral:
+	case p.PayloadLen > 0 && smb(p.Src.Port) && p.Dst.Port >= ip.SystemPorts:
 		if d.lookedAt(p) {
 			return
 		}

@@ -55,7 +55,7 @@ func DefaultLateralPorts() []uint16 {
 // ports above that worms and botnets are known to sweep.
 func DefaultWatchedPorts() []uint16 {
 	ports := make([]uint16, 0, 1100)
-	for p := range uint16(1024) {
+	for p := range uint16(ip.SystemPorts) {
 		ports = append(ports, p)
 	}
 	return append(ports,

@@ -95,6 +95,10 @@ func (a Addr) Hash() uint64 {
 	return hi ^ lo
 }
 
+// SystemPorts is where the system ports end (RFC 6335, chapter 6): below, servers
+// are called, and hardly anybody calls from there.
+const SystemPorts = 1024
+
 // AddrPort is an address and a port, 0 where the protocol has none.
 type AddrPort struct {
 	Addr Addr
