@@ -153,10 +153,15 @@ func (s *Server) ask(method, path string, body []byte) (int, []byte, error) {
 }
 
 // Do sends a request and decodes the answer into a value, if it is not nil. A
-// status other than 200 fails the test.
+// status other than 200 fails the test. A server that can't answer yet, as for
+// an index that was just made and has no shard, is asked again.
 func (s *Server) Do(method, path, body string, into any) {
 	s.t.Helper()
 	status, text, err := s.ask(method, path, []byte(body))
+	for end := time.Now().Add(startTime); status == http.StatusServiceUnavailable && time.Now().Before(end); {
+		time.Sleep(100 * time.Millisecond)
+		status, text, err = s.ask(method, path, []byte(body))
+	}
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d: %s", status, text)
 	}

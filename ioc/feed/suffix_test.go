@@ -59,9 +59,13 @@ func TestSuffixFilter(t *testing.T) {
 	if f.unknown {
 		t.Fatalf("suffixes.txt is not of %s", publicsuffix.List)
 	}
-	suffixes, maybe, asked := 0, 0, 0
+	suffixes, maybe := 0, 0
+	asked := map[string]bool{} // a name counts once: x.jp is asked for 1800 rules
 	check := func(name string) {
-		asked++
+		if asked[name] {
+			return
+		}
+		asked[name] = true
 		is, may := isSuffix(name), f.mayBe(name, strings.IndexByte(name, '.'))
 		if is && !may {
 			t.Errorf("%s is a public suffix, and the filter says it can't be", name)
@@ -83,8 +87,8 @@ func TestSuffixFilter(t *testing.T) {
 			check("x." + rule)
 		}
 	}
-	t.Logf("%d names, %d public suffixes, %d of the others to be looked up", asked, suffixes, maybe)
-	if suffixes < 9000 || maybe > asked/50 {
-		t.Errorf("of %d names %d are public suffixes, and of the others %d may be", asked, suffixes, maybe)
+	t.Logf("%d names, %d public suffixes, %d of the others to be looked up", len(asked), suffixes, maybe)
+	if suffixes < 9000 || maybe > len(asked)/50 {
+		t.Errorf("of %d names %d are public suffixes, and of the others %d may be", len(asked), suffixes, maybe)
 	}
 }

@@ -32,11 +32,16 @@ func (h *heard) warn(line string) {
 	h.lines = append(h.lines, line)
 }
 
-// has reports whether a warning holds a text.
-func (h *heard) has(text string) bool {
+// said returns the warnings so far.
+func (h *heard) said() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return strings.Contains(strings.Join(h.lines, "\n"), text)
+	return slices.Clone(h.lines)
+}
+
+// has reports whether a warning holds a text.
+func (h *heard) has(text string) bool {
+	return strings.Contains(strings.Join(h.said(), "\n"), text)
 }
 
 // await waits until a warning holds a text: some are given beside what goes on.
@@ -158,11 +163,11 @@ func TestStuckLedger(t *testing.T) {
 	}
 	left := func() bool { return told.has("the state takes nothing") }
 	if kept := box.eventsAfter(0); kept != n || left() {
-		t.Errorf("%d of %d are kept for a ledger, %q", kept, n, told.lines)
+		t.Errorf("%d of %d are kept for a ledger, %q", kept, n, told.said())
 	}
 	const more = 20_000
 	if most := add(n+1, n+more); most > 5<<20 || !left() { // it is looked at each 4096 events
-		t.Errorf("%d bytes, %q", most, told.lines)
+		t.Errorf("%d bytes, %q", most, told.said())
 	}
 	check(t, "there", there.numbers(), n+more)
 	if s := box.Stats(); s.Lost > 0 {
@@ -275,11 +280,8 @@ func TestLeavesWhoTakesNothing(t *testing.T) {
 	if s.Lost == 0 || s.Sinks[0].Lost != s.Lost || s.Sinks[1].Lost != 0 || s.Bytes > 8<<20 {
 		t.Errorf("stats: %+v", s)
 	}
-	for _, text := range []string{"reading has waited", "sink gone has taken nothing"} {
-		if !told.has(text) {
-			t.Errorf("no warning says %q: %q", text, told.lines)
-		}
-	}
+	told.await(t, "reading has waited")
+	told.await(t, "sink gone has taken nothing")
 	gone.set(nil)
 	drain(t, box)
 	if got := len(gone.numbers()); got+int(box.Stats().Lost) != n {
@@ -327,8 +329,9 @@ func TestFullDisk(t *testing.T) {
 		n++
 		box.Append([]event.Event{numbered(n)})
 	}
-	if s := box.Stats(); s.Lost != 0 || s.Queued < 1000 || !told.has("no space left") {
-		t.Fatalf("stats: %+v, warnings %q", s, told.lines)
+	told.await(t, "no space left")
+	if s := box.Stats(); s.Lost != 0 || s.Queued < 1000 {
+		t.Fatalf("stats: %+v, warnings %q", s, told.said())
 	}
 	must(t, os.Remove(filler))
 	for box.Stats().Error != "" {

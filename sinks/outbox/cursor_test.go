@@ -33,7 +33,7 @@ func TestAbsentSink(t *testing.T) {
 	more(o, both...)
 	more(o, both[0])
 	if !told.has("2000 events wait for sink goes, which is not configured") {
-		t.Errorf("warnings: %q", told.lines)
+		t.Errorf("warnings: %q", told.said())
 	}
 	goes.set(nil)
 	more(o, both...)
@@ -47,7 +47,7 @@ func TestAbsentSink(t *testing.T) {
 		more(o, both[0])
 	}
 	if !told.has("that waited for sink goes, which is not configured") {
-		t.Errorf("warnings: %q", told.lines)
+		t.Errorf("warnings: %q", told.said())
 	}
 	check(t, "stays", stays.numbers(), n)
 }
@@ -67,7 +67,7 @@ func TestCursorUnwritable(t *testing.T) {
 	if s := box.Stats().Sinks[0]; s.Error != "" || !s.Since.IsZero() || s.Delivered != 3 {
 		t.Errorf("stats: %+v", s)
 	}
-	if len(told.lines) != 1 || !told.has("after a restart it gets events again") || told.has("works again") {
-		t.Errorf("warnings: %q", told.lines)
+	if len(told.said()) != 1 || !told.has("after a restart it gets events again") || told.has("works again") {
+		t.Errorf("warnings: %q", told.said())
 	}
 }

@@ -102,7 +102,7 @@ func TestDamagedRecord(t *testing.T) {
 			t.Errorf("byte %d: %d events, want %d", tt.at, got, tt.want)
 		}
 		if b.Stats().Damaged != 1 || !told.has("is damaged in 1 place") {
-			t.Errorf("byte %d: %+v, warnings %q", tt.at, b.Stats(), told.lines)
+			t.Errorf("byte %d: %+v, warnings %q", tt.at, b.Stats(), told.said())
 		}
 		r := &recorder{}
 		must(t, b.Start([]Receiver{{Name: "r", Sink: r}}))
