@@ -5,11 +5,18 @@ import (
 	"math/bits"
 )
 
-const nsPerSecond = 1_000_000_000
+const (
+	nsPerSecond = 1_000_000_000
+	// lastSecond and latest are how far from the epoch a time can be, in seconds and
+	// nanoseconds: a year less than what fits, so that what is a while before or
+	// after a time fits, too.
+	lastSecond = math.MaxInt64/nsPerSecond - 366*day
+	latest     = lastSecond * nsPerSecond
+)
 
 // A clock turns the time stamps of a pcapng interface into nanoseconds since
-// the Unix epoch. Times before 1678 or after 2262 become the nearest that
-// fits.
+// the Unix epoch. Times before the end of 1678 or after the beginning of 2261
+// become the nearest in between.
 type clock struct {
 	scale  uint64 // nanoseconds a tick; 0 where it takes slow to tell
 	resol  uint8  // the option if_tsresol
@@ -33,22 +40,21 @@ func (c *clock) ns(ticks uint64) int64 {
 		return c.slow(ticks)
 	}
 	hi, lo := bits.Mul64(ticks, c.scale)
-	if hi != 0 || lo > math.MaxInt64 {
-		return math.MaxInt64
+	if hi != 0 || lo > latest {
+		return latest
 	}
 	return int64(lo)
 }
 
 // slow is ns for a resolution above nanoseconds, powers of two, or an offset.
 func (c *clock) slow(ticks uint64) int64 {
-	const most = math.MaxInt64/nsPerSecond - 1 // whole seconds that fit, whatever the fraction
 	whole, frac := c.split(ticks)
 	sec := int64(min(whole, math.MaxInt64))
 	switch {
-	case c.offset > 0 && sec > most-min(c.offset, most), sec+c.offset > most:
-		return math.MaxInt64
-	case sec+c.offset < -most:
-		return math.MinInt64
+	case c.offset > 0 && sec > lastSecond-min(c.offset, lastSecond), sec+c.offset >= lastSecond:
+		return latest
+	case sec+c.offset < -lastSecond:
+		return -latest
 	}
 	return (sec+c.offset)*nsPerSecond + int64(frac) //nolint:gosec // frac is below a second
 }

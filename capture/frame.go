@@ -5,7 +5,7 @@ package capture
 // A Frame is one link-layer frame as captured. Data is valid only until the
 // source is asked for the next frame; whoever keeps any of it must copy it.
 type Frame struct {
-	Time   int64    // capture time, nanoseconds since the Unix epoch, UTC
+	Time   int64    // capture time, nanoseconds since the Unix epoch, UTC; of 1679 to 2260
 	Data   []byte   // the captured bytes, at most Len; borrowed
 	Len    int      // length on the wire, in bytes
 	Link   LinkType // what Data begins with
