@@ -51,11 +51,22 @@ func (d *Detector) reset(p *packet.Packet) {
 	if !a.waits() {
 		return
 	}
-	if p.Flags.Has(packet.ACK) && !a.accepts(p.Dst.Port, p.Ack) && !a.has(stealth) {
+	if !a.has(stealth) && !a.refuses(p) {
 		d.stats.mismatched++
 		return
 	}
 	d.answer(a, refused, p.Time)
+}
+
+// refuses reports whether an RST may be to this attempt. One that acknowledges
+// nothing is to what had an acknowledgement itself, by the standard, but some
+// firewalls send no other: it counts by the port that it goes to, for all else is
+// the end of a connection from before.
+func (a *attempt) refuses(p *packet.Packet) bool {
+	if p.Flags.Has(packet.ACK) {
+		return a.accepts(p.Dst.Port, p.Ack)
+	}
+	return p.Dst.Port == a.sport || p.Dst.Port == a.sport2
 }
 
 // codeFragmentation is the code of an ICMP unreachable message that asks for

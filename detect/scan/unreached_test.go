@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"wormscope/capture/packet"
 )
 
 // TestUnreached shows that hosts of which a router says that they can't be
@@ -90,5 +92,37 @@ func TestUnreachedVertical(t *testing.T) {
 	end := b.rec.alerts[len(b.rec.alerts)-1]
 	if s := end.Evidence.Scan; end.Name != nameVertical || s.Refused != 25 || len(b.rec.facts) != 0 {
 		t.Errorf("%s, facts %v", summary(&end), b.rec.facts)
+	}
+}
+
+// TestResetOfAnother: a server that was started anew refuses what a client goes on
+// with from before, while the client connects to it again. That is answered.
+func TestResetOfAnother(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for i := range 20 {
+		src, dst := ad("10.1.0.9"), nth("10.9.0.1", i)
+		b.syn(src, dst, 445)
+		b.send(port(dst, 445), port(src, 39999), packet.RST, 5_000_000, 0)
+		b.synack(src, dst, 445)
+		b.ack(src, dst, 445)
+		b.wait(2 * time.Minute)
+	}
+	b.engine.Close()
+	b.none()
+}
+
+// TestResetWithoutACK: some firewalls refuse like that.
+func TestResetWithoutACK(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for i := range 10 {
+		dst := nth("10.9.0.1", i)
+		b.syn(ad(worm), dst, 445)
+		b.send(port(dst, 445), port(ad(worm), 40000), packet.RST, 0, 0)
+		b.wait(time.Second)
+	}
+	if a := b.one(); a.Evidence.Scan.Refused == 0 {
+		t.Errorf("nothing was refused: %s", summary(&a))
 	}
 }
