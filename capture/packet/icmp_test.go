@@ -42,6 +42,7 @@ func TestQuotedPackets(t *testing.T) {
 		{"IPv4, nonsense", icmp4(unreachable4, make([]byte, 40)), 3, false, "", "", 0, false},
 		{"IPv4, a later fragment", icmp4(unreachable4, with(tcp4, 6, "0001")), 3, false, "", "", 0, false},
 		{"IPv4, time exceeded", icmp4("0b00 0000 00000000", tcp4), 11, true, "10.1.0.7:49152", "10.9.0.1:445", 1, true},
+		{"IPv4, fragmentation needed", icmp4("0304 0000 00000500", tcp4), 3, true, "10.1.0.7:49152", "10.9.0.1:445", 1, true},
 		{"IPv4, echo", icmp4("0800 0000 00010001", tcp4), 8, false, "", "", 0, true},
 		{"IPv4, another protocol", icmp4(unreachable4, with(tcp4, 9, "59")), 3, true, "10.1.0.7:0", "10.9.0.1:0", 0, false},
 		{"IPv6", icmp6(unreachable6, tcp6), 1, true, "[fd00:1::7]:49152", "[fd00:9::1]:445", 1, false},

@@ -55,9 +55,12 @@ type ICMP struct {
 }
 
 // Unreachable reports whether the message says that a destination, or its
-// port, can't be reached: ICMP type 3, ICMPv6 type 1.
+// port, can't be reached: ICMP type 3, ICMPv6 type 1. One that asks for smaller
+// packets (ICMP code 4) says that it can.
 func (p *Packet) Unreachable() bool {
-	return p.Proto == ProtoICMP && p.ICMP.Type == 3 || p.Proto == ProtoICMPv6 && p.ICMP.Type == 1
+	const fragmentationNeeded = 4
+	return p.Proto == ProtoICMP && p.ICMP.Type == 3 && p.ICMP.Code != fragmentationNeeded ||
+		p.Proto == ProtoICMPv6 && p.ICMP.Type == 1
 }
 
 // Proto is an IP protocol number (IANA protocol-numbers registry).

@@ -261,16 +261,20 @@ func (d *Detector) called(k connKey, m ioc.Match) bool {
 	return e != nil && e.Value.began <= peerBegan && e.Value.alert.Resp == k.host.Netip()
 }
 
-// unreachable notes that an attempt was refused, by whoever says so.
+// unreachable notes that an attempt was refused, by whoever says so: one of the
+// host's, or one of the peer's.
 func (d *Detector) unreachable(p *packet.Packet) {
 	if !p.Unreachable() {
 		return
 	}
-	e := d.conns.Get(connKey{host: p.ICMP.InnerSrc, peer: p.ICMP.InnerDst, proto: p.ICMP.InnerProto})
-	if e == nil || e.Value.established {
-		return
-	}
-	if f := d.findings.Get(findingKey{p.ICMP.InnerSrc.Addr.Netip(), e.Value.match}); f != nil {
-		f.Value.contact.Refused = true
+	in := &p.ICMP
+	for _, k := range [...]connKey{{in.InnerSrc, in.InnerDst, in.InnerProto}, {in.InnerDst, in.InnerSrc, in.InnerProto}} {
+		e := d.conns.Get(k)
+		if e == nil || e.Value.established {
+			continue
+		}
+		if f := d.findings.Get(findingKey{k.host.Addr.Netip(), e.Value.match}); f != nil {
+			f.Value.contact.Refused = true
+		}
 	}
 }

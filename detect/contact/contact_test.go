@@ -168,6 +168,23 @@ func TestContacts(t *testing.T) {
 		}, `
 			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
 			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0 refused`},
+		{"too large", func(b *bench) {
+			b.udp(us, bad, 1400)
+			p := b.packet(packet.ProtoICMP, ap("198.51.100.1:0"), ap("10.0.0.9:0"), 0)
+			p.ICMP = packet.ICMP{Type: 3, Code: 4, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(bad)}
+			b.Packet(p)
+		}, `
+			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 1400/0
+			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 1400/0`},
+		{"unreachable for the peer", func(b *bench) {
+			from, to := ap("203.0.113.66:5555"), ap("10.0.0.9:161")
+			b.udp(from, to, 5)
+			p := b.packet(packet.ProtoICMP, ap("10.0.0.9:0"), ap("203.0.113.66:0"), 0)
+			p.ICMP = packet.ICMP{Type: 3, Code: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(from), InnerDst: ip.FromPort(to)}
+			b.Packet(p)
+		}, `
+			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:161 5/0
+			end 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:161 5/0 refused`},
 		{"an error of an indicator is no contact", func(b *bench) {
 			p := b.packet(packet.ProtoICMP, ap("203.0.113.66:0"), ap("10.0.0.9:0"), 0)
 			p.ICMP = packet.ICMP{Type: 11, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(ap("192.0.2.1:5"))}

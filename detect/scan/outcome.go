@@ -69,10 +69,6 @@ func (a *attempt) refuses(p *packet.Packet) bool {
 	return p.Dst.Port == a.sport || p.Dst.Port == a.sport2
 }
 
-// codeFragmentation is the code of an ICMP unreachable message that asks for
-// smaller packets (RFC 792): the destination is there.
-const codeFragmentation = 4
-
 // codeNeighbour is the code of an ICMPv6 unreachable message of the router that a
 // network is at, about an address in it that nobody has (RFC 4443, 3.1).
 const codeNeighbour = 3
@@ -81,7 +77,7 @@ const codeNeighbour = 3
 // port, can't be reached.
 func (d *Detector) unreachable(p *packet.Packet) {
 	in := &p.ICMP
-	if in.InnerProto != packet.ProtoTCP || p.Proto == packet.ProtoICMP && in.Code == codeFragmentation {
+	if in.InnerProto != packet.ProtoTCP {
 		return
 	}
 	d.stamp(p)
