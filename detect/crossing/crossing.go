@@ -195,8 +195,24 @@ func isHost(a netip.Addr) bool { return a.IsValid() && !a.IsMulticast() && !a.Is
 
 // Tick judges the attempts that have waited for too long.
 func (d *Detector) Tick(now int64) {
+	if len(d.waiting) > 0 && d.waiting[0].until-now > int64(patience)+detect.ClockBack {
+		d.waitAnew(now)
+	}
 	for len(d.waiting) > 0 && d.waiting[0].until <= now {
 		d.due(now)
+	}
+}
+
+// waitAnew lets the attempts that wait do so by a clock that was set back: else those
+// that come after them would wait until it has caught up.
+func (d *Detector) waitAnew(now int64) {
+	for i := range d.waiting {
+		w := &d.waiting[i]
+		until := min(w.until, now+int64(patience))
+		if e := d.pairs.Get(w.pair); e != nil && e.Value.until == w.until {
+			e.Value.until = until
+		}
+		w.until = until
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -262,6 +263,24 @@ func TestBounded(t *testing.T) {
 	}
 	if s := b.Stats(); s.Refused+s.Silent != 20_000 || attempts != 20_000 || s.Evicted == 0 {
 		t.Errorf("%+v, %d in alerts", s, attempts)
+	}
+}
+
+// TestClockSetBack: an attempt from before the clock was set back does not keep those
+// after it waiting.
+func TestClockSetBack(t *testing.T) {
+	b := newBench(t, Config{})
+	b.send("10.1.0.9:50000", "10.2.0.1:445", packet.SYN, 1)
+	b.now -= 600 * second
+	b.send("10.1.0.8:50000", "10.2.0.1:445", packet.SYN, 1)
+	b.now += 30 * second
+	b.Tick(b.now)
+	want := []string{
+		"start blocked 10.1.0.9>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=0 silent=1 frames=1",
+		"start blocked 10.1.0.8>10.2.0.1:445 office>plant sev=25 n=1 targets=1 refused=0 silent=1 frames=1",
+	}
+	if !slices.Equal(b.lines, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(b.lines, "\n"), strings.Join(want, "\n"))
 	}
 }
 
