@@ -108,6 +108,28 @@ func TestLeakBegins(t *testing.T) {
 	}
 }
 
+// TestLeakBeginsOnceClockWasSet shows the same where the clock was set back since
+// the tap was found to be whole.
+func TestLeakBeginsOnceClockWasSet(t *testing.T) {
+	b := newBed(t, Config{})
+	b.now = time.Hour
+	b.whole()
+	b.sweep("10.1.0.5", "10.9.0.1", 1, 445, time.Minute, always(silent))
+	b.whole()
+	b.now = 0
+	for range 10 {
+		b.wait(time.Second)
+	}
+	b.sweep("10.1.0.5", "10.9.0.2", 1, 445, time.Minute, always(silent))
+	for i := range 40 {
+		b.connect(nth("10.2.0.1", i), ad("10.9.0.9"), 8000, onlyNot)
+		b.wait(time.Second)
+	}
+	if s := b.d.Stats(); s.Unheard == 0 {
+		t.Errorf("stats %+v, want a leak", s)
+	}
+}
+
 // sampled lets connections show of which three in four lack their answer.
 func (b *bed) sampled() {
 	for i := range 40 {

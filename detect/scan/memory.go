@@ -10,7 +10,8 @@ type memory struct {
 	limit   int // buckets at most, a power of two
 	used    int
 	third   int64  // of now, since the Unix epoch
-	epoch   uint32 // the same, reduced to 1 to 31
+	passed  int64  // thirds of a day so far: the same, but that it never goes back
+	epoch   uint32 // of that, 1 to 31
 	evicted uint64
 }
 
@@ -150,20 +151,25 @@ func (m *memory) advance(now int64) {
 		return
 	}
 	m.third += steps
+	m.passed += steps
 	if m.used == 0 || steps > keepEpochs {
 		m.used = 0
 		clear(m.buckets)
-		m.epoch = epochOf(m.third)
+		m.epoch = epochOf(m.passed)
 		return
 	}
 	// An entry's age is known modulo epochs, so a long gap is taken in strides
 	// that no entry can be carried around by.
-	for t := m.third - steps; t < m.third; {
-		t = min(t+epochs-keepEpochs-1, m.third)
+	for t := m.passed - steps; t < m.passed; {
+		t = min(t+epochs-keepEpochs-1, m.passed)
 		m.epoch = epochOf(t)
 		m.sweep()
 	}
 }
+
+// rewind follows a clock that was set back: what was seen is as old as before, and
+// older from now on.
+func (m *memory) rewind(now int64) { m.third = min(m.third, now/third) }
 
 // epochs is how many there are: 1 to 31, so that no entry is zero.
 const epochs = epochMask

@@ -154,6 +154,29 @@ func TestClockBack(t *testing.T) {
 	checkLives(t, "clock", b.rec)
 }
 
+// TestClockSetRight shows that a sensor that begins with a clock years ahead forgets
+// who contacted whom after a week, once its clock is right.
+func TestClockSetRight(t *testing.T) {
+	b := newBed(t, Config{})
+	again := func(scans int) {
+		t.Helper()
+		b.sweep(worm, "10.9.1.1", 10, 445, time.Second, always(refused))
+		if n := len(b.rec.starts()); n != scans {
+			t.Fatalf("after %v %d scans, want %d", b.now, n, scans)
+		}
+	}
+	b.now = 9 * 365 * 24 * time.Hour
+	b.whole()
+	again(1)
+	b.now = 0
+	for range 10 {
+		b.wait(time.Second)
+	}
+	again(1) // the same contacts as a moment ago
+	b.now += 8 * 24 * time.Hour
+	again(2)
+}
+
 // FuzzDetector gives the detector any packets, with tables so small that all
 // limits are met. It must not panic, and say the same thing twice.
 func FuzzDetector(f *testing.F) {

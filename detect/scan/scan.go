@@ -283,6 +283,11 @@ func (d *Detector) rewind(now int64) {
 	d.targets.clear()
 	d.nets.clear()
 	clear(d.customs)
+	for _, m := range []*memory{&d.inside.contacts, &d.outside.contacts, &d.alive, &d.facts} {
+		m.rewind(now)
+	}
+	d.tap.leak.lookAt = min(d.tap.leak.lookAt, now)
+	d.unanswered.turnedAt = min(d.unanswered.turnedAt, now)
 }
 
 // Tick lets time pass.
