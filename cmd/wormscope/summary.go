@@ -126,6 +126,9 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, c *scope.Capture) []strin
 	if n := p.engine.TimeWentBack(); n > 0 {
 		warn("time goes back in %s by more than a second: captures joined in the wrong order, or a clock that was set", numbered(n, "place"))
 	}
+	if t := &p.traffic; t.frames > 1 && t.first == t.last {
+		warn("all packets have the same time, as where times were left out: what came first, and how fast, is not known")
+	}
 	if p.traffic.panics > 0 {
 		warn("%d packets could not be examined because of a mistake in wormscope, please report it: %s", p.traffic.panics, p.traffic.panicAt)
 	}

@@ -1,11 +1,47 @@
 package main
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"wormscope/capture/packet"
+	"wormscope/cmd/pcapgen/capfile"
 )
+
+// TestTimeThatStandsStillIsTold: where a capture has no times, nothing says what
+// came first.
+func TestTimeThatStandsStillIsTold(t *testing.T) {
+	for _, c := range []struct {
+		times []int64
+		want  bool
+	}{
+		{[]int64{1494573840e9, 1494573840e9, 1494573840e9}, true},
+		{[]int64{0, 0}, true},
+		{[]int64{0}, false},
+		{[]int64{1494573840e9, 1494573840e9, 1494573841e9}, false},
+	} {
+		var b bytes.Buffer
+		w := capfile.NewWriter(&b, capfile.Pcap{Link: capfile.LinkEthernet})
+		for _, at := range c.times {
+			w.Packet(at, synData())
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "still.pcap")
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := runReplay(t, []string{path})
+		if told := strings.Contains(r.stderr, "all packets have the same time"); told != c.want || r.status != exitOK {
+			t.Errorf("times %v: told is %v, want %v; status %d", c.times, told, c.want, r.status)
+		}
+	}
+}
 
 // TestUnseenIsTold: what could not be looked into is said from a share on that
 // matters.
