@@ -1,6 +1,7 @@
 package smb
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -216,13 +217,13 @@ func (s *session) waits() bool {
 func (s *session) expire(c *conn, now int64) {
 	for i := range s.requests {
 		r := &s.requests[i]
-		if r.waits() && now-r.at.Time > replyWait {
+		if r.waits() && r.at.Time < now-replyWait {
 			c.unanswered(r)
 		}
 	}
 	for i := range s.early {
 		p := s.early[i]
-		if p.held && now-p.at.Time > earlyWait {
+		if p.held && p.at.Time < now-earlyWait {
 			s.early[i] = reply{}
 			c.resolveEarly(p)
 		}
@@ -231,8 +232,7 @@ func (s *session) expire(c *conn, now int64) {
 
 // close decides what is open at the end of the connection.
 func (s *session) close(c *conn) {
-	const never = int64(1) << 62
-	s.expire(c, never)
+	s.expire(c, math.MaxInt64)
 	c.closeTree()
 	s.listed = false
 }

@@ -332,6 +332,18 @@ func TestUnansweredInTime(t *testing.T) {
 	}
 }
 
+// TestUnansweredAtTheEnd: it is told when the capture ends, of whatever time that is.
+func TestUnansweredAtTheEnd(t *testing.T) {
+	for _, now := range []int64{-1_495_000_000e9, 0, 1_495_000_000e9, 6_000_000_000e9, 9_000_000_000e9} {
+		k := newTalk(2000)
+		k.now = now
+		k.open().ask(pipe(7, 0x23, 0))
+		if rec := run(k.packets); len(rec.alerts) != 2 || rec.alerts[0].Evidence.SMB.Check.Answered {
+			t.Errorf("at %d: %d alerts, want the check without an answer, and its end", now, len(rec.alerts))
+		}
+	}
+}
+
 // TestSamba: Samba never had the flaw.
 func TestSamba(t *testing.T) {
 	k := newTalk(2000).open()
