@@ -77,10 +77,9 @@ const codeNeighbour = 3
 // port, can't be reached.
 func (d *Detector) unreachable(p *packet.Packet) {
 	in := &p.ICMP
-	if in.InnerProto != packet.ProtoTCP {
+	if in.InnerProto != packet.ProtoTCP || !d.stamp(p) {
 		return
 	}
-	d.stamp(p)
 	src, dst, port := in.InnerSrc.Addr, in.InnerDst.Addr, in.InnerDst.Port
 	a := d.attempts.find(pairHash(src.Hash(), dst.Hash(), port), src, dst, port)
 	if a == nil || !a.waits() {

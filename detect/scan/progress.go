@@ -72,7 +72,9 @@ func (a *attempt) wasSent(sport uint16, ack uint32) bool {
 // complete notes that the handshake of an attempt is complete, as a segment
 // after it shows.
 func (d *Detector) complete(a *attempt, p *packet.Packet) {
-	d.stamp(p)
+	if !d.stamp(p) {
+		return
+	}
 	a.marks |= completed
 	if p.Flags&packet.RST != 0 { // the true owners of spoofed sources send RST
 		a.marks |= aborted

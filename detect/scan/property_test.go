@@ -154,6 +154,23 @@ func TestClockBack(t *testing.T) {
 	checkLives(t, "clock", b.rec)
 }
 
+// TestStray shows that a packet whose time is wrong costs nothing of what is known.
+func TestStray(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	for i := range 6 {
+		b.sweep(worm, nth("10.9.1.1", i).String(), 1, 445, 10*time.Second, always(refused))
+		now := b.now
+		b.now -= 10 * time.Minute
+		b.syn(ad("10.1.0.7"), ad("10.9.0.1"), 80)
+		b.now = now
+	}
+	b.engine.Close()
+	if b.one(); b.d.Stats().ClockSet != 0 {
+		t.Errorf("the clock is said to have been set back %d times", b.d.Stats().ClockSet)
+	}
+}
+
 // TestClockSetRight shows that a sensor that begins with a clock years ahead forgets
 // who contacted whom after a week, once its clock is right.
 func TestClockSetRight(t *testing.T) {

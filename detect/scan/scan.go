@@ -92,6 +92,7 @@ type Detector struct {
 	now     int64 // packet time, Unix nanoseconds
 	base    int64 // what ticks count from
 	behind  bool  // the clock of the capture went back, and ticks of the engine are still ahead
+	stray   bool  // the present packet is far older than the latest
 	tidy    int64 // when to look at the lives next, a whole second
 	wake    int64 // when anything is due next, or before
 	curious bool  // segments with data are of interest
@@ -180,8 +181,8 @@ func (d *Detector) Packet(p *packet.Packet) {
 
 // control looks at a segment that opens or closes a connection.
 func (d *Detector) control(p *packet.Packet) {
-	d.stamp(p)
 	switch {
+	case !d.stamp(p):
 	case p.Flags&(packet.ACK|packet.RST) == 0:
 		d.try(p)
 	case p.Flags.IsSYNACK():
@@ -193,10 +194,19 @@ func (d *Detector) control(p *packet.Packet) {
 	}
 }
 
-// stamp lets time pass to that of the present packet.
-func (d *Detector) stamp(p *packet.Packet) {
+// stamp lets time pass to that of the present packet. It reports false for one that
+// is to be passed over: far older than the latest, and the only one so far. Its time
+// is wrong, or else the next is as old, too, and the clock was set back: to begin
+// anew for one packet would cost all that is known.
+func (d *Detector) stamp(p *packet.Packet) bool {
+	if p.Time < d.now-detect.ClockBack && !d.stray && d.base != 0 {
+		d.stray = true
+		return false
+	}
+	d.stray = false
 	d.advance(p.Time)
 	d.frame = frame{p.Number, int32(p.File)} //nolint:gosec // G115: an index of capture files.
+	return true
 }
 
 // sight is the present packet.
