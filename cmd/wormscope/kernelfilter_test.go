@@ -230,3 +230,58 @@ func someAddresses(all []capture.Frame) string {
 	}
 	return fmt.Sprintln(strings.Join(list, "\n"))
 }
+
+// A filteredTap takes a program in until it fails.
+type filteredTap struct {
+	idleTap
+	fails bool
+}
+
+func (f *filteredTap) AttachEBPF(program int) error {
+	if f.fails && program >= 0 {
+		return errors.New("no room")
+	}
+	return nil
+}
+
+// TestKernelFilterThatWasOnIsTold takes the kernel filter away in the middle of a
+// run: what it dropped before is missing all the same.
+func TestKernelFilterThatWasOnIsTold(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("needs root, to load a program into the kernel")
+		}
+		t.Skip("needs root, to load a program into the kernel")
+	}
+	out, err := openEvents(&eventSetting{}, io.Discard, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLiveRun(&settings{}, streams{err: io.Discard})
+	tap := &filteredTap{}
+	l.source = tap
+	set := ioc.NewBuilder().Build()
+	if l.p, err = newPipeline(l.s, set, out, nil, func(int) string { return "small" }); err != nil {
+		t.Fatal(err)
+	}
+	if l.kernel, err = kernelfilter.Load(set.Prefixes(), kernelfilter.Config{Ports: keptPorts(), Room: 1 << 10}); err != nil {
+		t.Fatal(err)
+	}
+	defer l.closeKernelFilter()
+	for i, want := range []bool{false, true, true} {
+		switch i {
+		case 1:
+			l.setKernelFilter(set)
+		case 2:
+			tap.fails = true
+			l.setKernelFilter(set)
+		}
+		seen := l.sight()
+		if told := strings.Contains(strings.Join(seen.warnings, "\n"), "the kernel filter was on"); told != want {
+			t.Errorf("step %d: told is %v, want %v", i, told, want)
+		}
+	}
+	if l.kernel != nil {
+		t.Error("the filter is still there")
+	}
+}

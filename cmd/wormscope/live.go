@@ -315,7 +315,7 @@ func (l *liveRun) sight() sight {
 		}
 		l.p.state.named(i, fmt.Sprintf("live %s %d", f.Name, l.started.UnixNano()))
 	}
-	if l.kernel != nil {
+	if l.filtered.Load() {
 		v.warnings = append(v.warnings, "the kernel filter was on: packets and bytes are those that it let through")
 	}
 	if n := l.p.held; n > 0 {

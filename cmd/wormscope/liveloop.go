@@ -11,6 +11,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -48,6 +49,7 @@ type liveRun struct {
 	watcher  *fsnotify.Watcher // of the feeds' folders, nil for none
 	swaps    chan *feedSwap
 	kernel   *kernelfilter.Filter // nil for none
+	filtered atomic.Bool          // it is, or was, in use
 	inKernel bool                 // --filter is run by the kernel
 	started  time.Time
 	shown    time.Time // the last snapshot

@@ -94,6 +94,7 @@ func (l *liveRun) setKernelFilter(set *ioc.Set) {
 		err = on.AttachEBPF(l.kernel.FD())
 	}
 	if err == nil {
+		l.filtered.Store(true)
 		return
 	}
 	l.log.Warn("capturing without the kernel filter from now on", zap.Error(err))
