@@ -62,7 +62,7 @@ func (p *pipeline) summary(seen *sight) scope.Capture {
 	}
 	c.Warnings = append(c.Warnings, seen.warnings...)
 	c.Warnings = append(c.Warnings, p.leftOut()...)
-	c.Warnings = append(c.Warnings, p.sightWarnings(&seen.Stats, &c)...)
+	c.Warnings = append(c.Warnings, p.sightWarnings(&seen.Stats, &decoded, &c)...)
 	c.Warnings = append(c.Warnings, unseen(&decoded, seen.Frames)...)
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
 	c.Warnings = append(c.Warnings, shares.Warnings()...)
@@ -94,7 +94,7 @@ func readWarnings(source *capture.Reader, stats *capture.Stats) []string {
 const worthWarning = 0.01
 
 // sightWarnings says what the capture could not show.
-func (p *pipeline) sightWarnings(stats *capture.Stats, c *scope.Capture) []string {
+func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c *scope.Capture) []string {
 	var out []string
 	warn := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	percent := func(n uint64) float64 {
@@ -104,7 +104,7 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, c *scope.Capture) []strin
 		}
 		return share
 	}
-	if stats.Frames > 0 && !p.traffic.inside {
+	if decoded.Outcomes[packet.OK] > 0 && !p.traffic.inside {
 		warn("no address counts as inside: say with --internal which addresses are yours")
 	}
 	if stats.Dropped > 0 {

@@ -43,6 +43,42 @@ func TestTimeThatStandsStillIsTold(t *testing.T) {
 	}
 }
 
+// TestNobodyInsideIsTold: that is said of addresses that were seen, and not where
+// there were none.
+func TestNobodyInsideIsTold(t *testing.T) {
+	outside := bytes.Clone(synData())
+	copy(outside[26:], []byte{198, 51, 100, 1, 203, 0, 113, 1})
+	arp := bytes.Clone(synData())
+	copy(arp[12:], []byte{0x08, 0x06})
+	for _, c := range []struct {
+		what string
+		data []byte
+		args []string
+		want bool
+	}{
+		{"outside", outside, nil, true},
+		{"inside", synData(), nil, false},
+		{"cut within the header", outside[:33], nil, false},
+		{"no IP", arp, nil, false},
+		{"left out", outside, []string{"--filter", "port 53"}, false},
+	} {
+		var b bytes.Buffer
+		w := capfile.NewWriter(&b, capfile.Pcap{Link: capfile.LinkEthernet})
+		w.PacketOf(1494573840e9, c.data, len(outside))
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "inside.pcap")
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := runReplay(t, []string{path}, c.args...)
+		if told := strings.Contains(r.stderr, "no address counts as inside"); told != c.want || r.status != exitOK {
+			t.Errorf("%s: told is %v, want %v; status %d\n%s", c.what, told, c.want, r.status, r.stderr)
+		}
+	}
+}
+
 // TestUnseenIsTold: what could not be looked into is said from a share on that
 // matters.
 func TestUnseenIsTold(t *testing.T) {
