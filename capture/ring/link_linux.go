@@ -24,10 +24,12 @@ func (r *ring) failed() {
 	r.isDown(text)
 }
 
-// isDown says that the interface shows nothing any more.
+// isDown says that the interface shows nothing any more. One that has no link, as
+// every one a moment before it is down, and then goes down is lost once.
 func (r *ring) isDown(text string) {
-	r.iface.up.Store(false)
-	r.iface.losses.Add(1)
+	if r.iface.up.Swap(false) {
+		r.iface.losses.Add(1)
+	}
 	r.options.Warn(r.iface.name, text)
 }
 
@@ -55,7 +57,7 @@ func (r *ring) find() error {
 	if !d.up {
 		return nil
 	}
-	r.down = false
+	r.down, r.found = false, now()
 	if r.lead {
 		r.isBack("the interface is back")
 	}

@@ -315,8 +315,8 @@ func (r *Reader) look() {
 			if err := ring.find(); err != nil {
 				r.err = err
 			}
-		case ring.lead && !ring.down && link:
-			ring.checkLink()
+		case ring.lead && !ring.down && link && t-ring.found >= linkEvery:
+			ring.checkLink() // which the kernel notices some time after what is set up is up
 		}
 	}
 }

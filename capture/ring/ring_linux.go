@@ -36,8 +36,9 @@ type ring struct {
 	device  device
 	lead    bool // the ring of its interface that says what happens to it
 	down    bool
-	seen    uint64 // frames when the link was looked at last
-	said    string // why it could not go on with an interface that came back
+	found   time.Duration // when it was not down any more
+	seen    uint64        // frames when the link was looked at last
+	said    string        // why it could not go on with an interface that came back
 	cursor
 
 	mu      sync.Mutex // what follows, that others ask for

@@ -206,6 +206,21 @@ func TestLink(t *testing.T) {
 	tap.IsUp(true, 1, 1)
 }
 
+// An interface that has no link any more and then goes down is lost once.
+func TestLinkThenDown(t *testing.T) {
+	p := testnet.NewPair(t)
+	tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, livetest.Small(testnet.Right))
+	tap.Next(&capture.Frame{}) // so that it looks once while there is a link
+	p.IP("link", "set", testnet.Left, "down")
+	tap.Warned("right: the interface has no link")
+	p.IP("link", "set", testnet.Right, "down")
+	tap.Warned("right: the interface went down")
+	tap.IsUp(false, 1, 0)
+	p.Up(testnet.Left, testnet.Right)
+	tap.Warned("right: the interface is back")
+	tap.IsUp(true, 1, 1)
+}
+
 // No descriptor and no memory is left when a source is closed, or could not be
 // opened.
 func TestNothingIsLeft(t *testing.T) {
