@@ -49,12 +49,13 @@ func openBrowser(t *testing.T) *browser {
 	default:
 		t.Skip("chromium is not installed")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	// The test's own context ends before its clean-up, and a browser that is closed
+	// after that is not waited for.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*patience)
 	t.Cleanup(cancel)
 	alloc, cancel := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path),
 		chromedp.WSURLReadTimeout(patience),
-		chromedp.UserDataDir(t.TempDir()),
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
@@ -68,7 +69,7 @@ func openBrowser(t *testing.T) *browser {
 	if err := chromedp.Listen(tab, b.note); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = chromedp.Cancel(tab) }) // waits until it is gone, and its folder can go
+	t.Cleanup(func() { _ = chromedp.Cancel(tab) }) // waits until it is gone, and its folder, which its children may still write to
 	call(b, network.Enable, network.EnableParams{})
 	b.screen(1280, 900)
 	return b
