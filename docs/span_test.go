@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wormscope/capture"
+	"wormscope/capture/packet"
 	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )
@@ -102,7 +103,7 @@ func (b *bench) record(address string) string {
 		b.t.Fatal(err)
 	}
 	b.in("host", "ping -q -c 5 -i 0.02 -W 5 "+address)
-	livetest.Eventually(b.t, "pings and answers are recorded", func() bool { return frames(path) >= 2*5 })
+	livetest.Eventually(b.t, "pings and answers are recorded", func() bool { return pings(path) >= 2*5 })
 	time.Sleep(200 * time.Millisecond) // for what should not come
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		b.t.Fatal(err)
@@ -113,15 +114,21 @@ func (b *bench) record(address string) string {
 	return path
 }
 
-// frames returns how many frames a recording has so far.
-func frames(path string) (n int) {
+// pings returns how many pings and answers a recording has so far: not what the
+// hosts ask for each other's addresses with before.
+func pings(path string) (n int) {
 	r, err := capture.Open([]string{path}, nil)
 	if err != nil {
 		return 0
 	}
 	defer r.Close()
-	for r.Next(&capture.Frame{}) == nil {
-		n++
+	d := packet.NewDecoder()
+	var f capture.Frame
+	var p packet.Packet
+	for r.Next(&f) == nil {
+		if d.Decode(&f, &p) == packet.OK && p.Proto == packet.ProtoICMP {
+			n++
+		}
 	}
 	return n
 }
