@@ -54,7 +54,7 @@ func TestSoak(t *testing.T) {
 	host := net.Mirror(false)
 	f := newFolder(t)
 	f.feed(0)
-	sensor := host.Start("capturing", build(t), "live", "-i", testnet.Monitor, "--no-sandbox", "--ring-mb", "64", "--own-traffic", "--http", "9445",
+	sensor := host.Start("capturing", build(t), "live", "-i", testnet.Monitor, "--no-sandbox", "--ring-mb", "512", "--own-traffic", "--http", "9445",
 		"--feed", f.path("names.txt"), "--alerts", f.path("alerts.json"), "--scope", f.path("scope.json"), "--state", f.path("state"))
 	traffic := start(t, net.Injector())
 	watch := &gauge{t: t, pid: sensor.Pid()}
