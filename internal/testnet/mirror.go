@@ -171,7 +171,7 @@ func NewStage(n *Net, both bool) *Stage {
 // SweepNmap has nmap sweep port 445, so many packets a second.
 func (s *Stage) SweepNmap(rate int) {
 	s.t.Helper()
-	s.Nmap.Run(sweepLimit, "nmap", "-n", "-Pn", "-sS", "-p", "445", "--max-retries", "1", "--min-rate", strconv.Itoa(rate), "--max-rate", strconv.Itoa(rate), Swept)
+	s.Nmap.Run(Patience, "nmap", "-n", "-Pn", "-sS", "-p", "445", "--max-retries", "1", "--min-rate", strconv.Itoa(rate), "--max-rate", strconv.Itoa(rate), Swept)
 }
 
 // SweepMasscan has masscan sweep port 445.
@@ -179,7 +179,7 @@ func (s *Stage) SweepMasscan(rate int) {
 	s.t.Helper()
 	stop := s.router.nudge("10.10.1.24:9")
 	defer stop()
-	s.Masscan.Run(sweepLimit, "masscan", Swept, "-p445", "--rate", strconv.Itoa(rate), "--wait", "2", "--seed", "7",
+	s.Masscan.Run(Patience, "masscan", Swept, "-p445", "--rate", strconv.Itoa(rate), "--wait", "2", "--seed", "7",
 		"--interface", "eth0", "--source-ip", "10.10.1.24", "--router-ip", "10.10.0.1")
 }
 
@@ -193,7 +193,7 @@ func (s *Stage) Ask() {
 // Fetch has the clerk read a file from the file server.
 func (s *Stage) Fetch() {
 	s.t.Helper()
-	out := s.Clerk.Run(askLimit, "smbclient", "-N", "-s", os.DevNull, "-U", "clerk", "--option=netbios name=WS30", "-m", "SMB3",
+	out := s.Clerk.Run(Patience, "smbclient", "-N", "-s", os.DevNull, "-U", "clerk", "--option=netbios name=WS30", "-m", "SMB3",
 		"//10.10.0.20/wards", "-c", "ls")
 	if !strings.Contains(out, "plan.txt") {
 		s.t.Fatalf("the file server does not list its file: %s", out)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // killSwitch is the name that WannaCry asks for.
@@ -37,12 +36,6 @@ func Scenarios() []Scenario {
 	}
 }
 
-// Times within which the tools must be done, on a busy machine, too.
-const (
-	sweepLimit = 90 * time.Second
-	askLimit   = time.Minute
-)
-
 // swept is the network that sweeps go over.
 const swept = "10.10.2.0/24"
 
@@ -66,7 +59,7 @@ func sweep(tool string, args ...string) func(testing.TB, string) {
 		}
 		r := n.Record(path, 128)
 		stop := router.nudge("10.10.1.23:9")
-		scanner.Run(sweepLimit, tool, args...)
+		scanner.Run(Patience, tool, args...)
 		stop()
 		r.Stop()
 	}
@@ -124,7 +117,7 @@ const nearest = "10.10.0.53"
 func (h *Host) ask(name string, how ...string) {
 	h.net.t.Helper()
 	args := append([]string{"@" + nearest, name, "A", "+tries=1", "+time=30"}, how...)
-	out := h.Run(askLimit, "dig", args...)
+	out := h.Run(Patience, "dig", args...)
 	if !strings.Contains(out, "status: ") {
 		h.net.t.Fatalf("dig %s has no answer: %s", name, out)
 	}
@@ -159,7 +152,7 @@ func share(version string) func(testing.TB, string) {
 		server, client := n.Host("server", "10.10.0.20/16"), n.Host("client", "10.10.1.30/16")
 		samba(t, server)
 		r := n.Record(path, 0)
-		client.Run(askLimit, "smbclient", "-N", "-s", os.DevNull, "-U", "clerk", "--option=netbios name=WS30", "--option=client min protocol=NT1", "-m", version,
+		client.Run(Patience, "smbclient", "-N", "-s", os.DevNull, "-U", "clerk", "--option=netbios name=WS30", "--option=client min protocol=NT1", "-m", version,
 			"//10.10.0.20/wards", "-c", "ls; get plan.txt "+filepath.Join(t.TempDir(), "got"))
 		r.Stop()
 	}
@@ -172,7 +165,7 @@ func patchCheck(t testing.TB, path string) {
 	server, scanner := n.Host("server", "10.10.0.20/16"), n.Host("scanner", "10.10.1.23/16")
 	samba(t, server)
 	r := n.Record(path, 0)
-	out := scanner.Run(sweepLimit, "nmap", "-n", "-Pn", "-p", "445", "--script", "smb-vuln-ms17-010", "-d", "10.10.0.20")
+	out := scanner.Run(Patience, "nmap", "-n", "-Pn", "-p", "445", "--script", "smb-vuln-ms17-010", "-d", "10.10.0.20")
 	r.Stop()
 	if !strings.Contains(out, "445/tcp open") || strings.Contains(out, "State: VULNERABLE") {
 		t.Fatalf("nmap did not find Samba, or finds it vulnerable: %s", out)

@@ -20,7 +20,7 @@ import (
 )
 
 // deadline is after what time a command is given up that sets things up.
-const deadline = 10 * time.Second
+const deadline = time.Minute
 
 // The ends of the cable, and who has which core.
 const (

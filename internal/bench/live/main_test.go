@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,9 +64,8 @@ func TestAProgramThatEnds(t *testing.T) {
 			t.Error(e)
 		}
 	}()
-	begin := time.Now()
 	_, err = c.start(reader{name: "it", command: []string{"true"}})
-	if err == nil || !strings.Contains(err.Error(), "it does not capture") || time.Since(begin) > 30*time.Second {
-		t.Errorf("got %v after %v", err, time.Since(begin))
+	if err == nil || !strings.Contains(err.Error(), "it does not capture") || errors.Unwrap(err) == nil { // there is no reason where time was up
+		t.Errorf("got %v", err)
 	}
 }
