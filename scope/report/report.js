@@ -82,6 +82,7 @@
     const text = (i) => data.strings[i];
     const worst = ['infected', 'suspected', 'targeted', 'exposed', 'seen'];
     const chunk = 200; // rows shown at once, and more at the end of the page
+    const printed = 2000; // rows on paper, some 25 a page
 
     const all = data.hosts; // worst first
     const table = byId('table');
@@ -362,6 +363,7 @@
     new IntersectionObserver((seen) => {
       if (seen.some((s) => s.isIntersecting)) grow();
     }, { rootMargin: '600px' }).observe(byId('more'));
+    addEventListener('beforeprint', () => { if (shown < printed) grow(printed); });
 
     filters();
     refresh();

@@ -249,6 +249,34 @@ func TestBrowserFitsTheScreen(t *testing.T) {
 	}
 }
 
+// TestBrowserPrints: on paper, which is as narrow as a phone, hosts have all that
+// the table on a desk says of them, and none is missing without a word.
+func TestBrowserPrints(t *testing.T) {
+	for _, c := range []struct {
+		hosts, rows int
+		more        bool
+	}{{300, 300, false}, {2100, 2000, true}} {
+		b := openBrowser(t)
+		b.screen(718, 1000)
+		b.open(outbreakOf(10, 0, c.hosts-10), "")
+		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+		b.js(`dispatchEvent(new Event('beforeprint'))`)
+		if rows := eval[int](b, `document.querySelectorAll('#rows .host').length`); rows != c.rows {
+			t.Errorf("of %d hosts %d are printed, want %d", c.hosts, rows, c.rows)
+		}
+		if more := eval[bool](b, `document.getElementById('more').checkVisibility() && getComputedStyle(document.getElementById('more'), '::after').content.includes('not printed')`); more != c.more {
+			t.Errorf("of %d hosts: that some are not printed is said: %v", c.hosts, more)
+		}
+		hidden := eval[[]string](b, `[...document.querySelectorAll('#table th:not([data-sort=patch]), #rows .host:first-child td')].filter(e => !e.checkVisibility() && e.cellIndex != 5).map(e => e.textContent)`)
+		if len(hidden) > 0 {
+			t.Errorf("not printed: %q", hidden)
+		}
+		if high := eval[int](b, `document.querySelector('.list details pre').offsetHeight`); high > 1000*c.hosts/300 {
+			t.Errorf("a list of %d addresses is %d pixels high on paper", c.hosts, high)
+		}
+	}
+}
+
 // TestScreenshots writes the pictures in docs/.
 func TestScreenshots(t *testing.T) {
 	if !*update {
