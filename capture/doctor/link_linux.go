@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"wormscope/capture/ring"
 )
 
 // Commands and flags of include/uapi/linux/ethtool.h.
@@ -23,7 +25,7 @@ const (
 func Inspect(name string) (*Link, error) {
 	ifi, err := net.InterfaceByName(name)
 	if err != nil {
-		return nil, fmt.Errorf("interface %s: %w", name, err)
+		return nil, ring.NoInterface(name)
 	}
 	l := &Link{
 		Name: name, MTU: ifi.MTU, MAC: ifi.HardwareAddr,

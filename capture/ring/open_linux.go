@@ -86,7 +86,7 @@ func (s *Source) find(name string) (device, error) {
 	}
 	d, err := lookUp(fd, name)
 	if errors.Is(err, unix.ENODEV) {
-		err = unknown(name)
+		err = NoInterface(name)
 	} else if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}

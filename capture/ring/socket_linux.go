@@ -77,8 +77,8 @@ func (d device) link() (capture.LinkType, int) {
 	return capture.LinkSLL, unix.SOCK_DGRAM
 }
 
-// unknown says that there is no such interface, and which there are.
-func unknown(name string) error {
+// NoInterface says that there is no such interface, and which there are.
+func NoInterface(name string) error {
 	var names []string
 	if all, err := net.Interfaces(); err == nil {
 		for _, i := range all {

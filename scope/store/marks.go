@@ -22,6 +22,17 @@ func (s *Store) Mark(m scope.Mark) error {
 	})
 }
 
+// Knows reports whether anything was said of a host.
+func (s *Store) Knows(host netip.Addr) (known bool, err error) {
+	err = s.db.QueryRowContext(context.Background(),
+		`SELECT EXISTS (SELECT 1 FROM fact WHERE host = ?1) OR EXISTS (SELECT 1 FROM alert WHERE instr(body, '"Host":"' || ?1 || '"'))`,
+		host.String()).Scan(&known)
+	if err != nil {
+		err = fmt.Errorf("state %s: %w", s.dir, judged(err))
+	}
+	return known, err
+}
+
 // Unmark takes a mark back, and reports whether there was one.
 func (s *Store) Unmark(host netip.Addr, k scope.MarkKind) (found bool, err error) {
 	err = s.update(func(tx *sql.Tx) error {
