@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func strictDecode(n *yaml.Node, into any, known ...string) error {
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		if key := n.Content[i]; !slices.Contains(known, key.Value) {
-			return fmt.Errorf("line %d: field %s not found in a feed", key.Line, key.Value)
+			return errors.New(unknownKey(strconv.Itoa(key.Line), key.Value, " of a feed", known))
 		}
 	}
 	return n.Decode(into)
@@ -170,17 +171,12 @@ func (s *settings) readConfig(path string) error {
 	dec := yaml.NewDecoder(f)
 	dec.KnownFields(true)
 	if err := dec.Decode(s); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("configuration %s: %s", path, flatten(err))
+		return fmt.Errorf("configuration %s: %s", path, yamlFault(err))
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("configuration %s: more than one YAML document", path)
 	}
 	return nil
-}
-
-// flatten puts an error of several lines on one.
-func flatten(err error) string {
-	return strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " ")
 }
 
 // flagValues are the flags of a command as they were given.
@@ -225,7 +221,7 @@ func (v *flagValues) addStateFlags(cmd *cobra.Command) {
 func (v *flagValues) addNetworkFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
-	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,…` names a part of the network, repeatable")
+	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,...` names a part of the network, repeatable")
 }
 
 // settings returns the settings that the configuration file and the flags make.
@@ -240,7 +236,7 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
-	if err := cmp.Or(s.checkPolicy(), s.Alerts.check(), s.checkSinks(), v.blame(s.parseFilter(), v.filter)); err != nil {
+	if err := cmp.Or(v.blame(cmp.Or(s.checkPolicy(), s.Alerts.check(), s.checkSinks()), ""), v.blame(s.parseFilter(), v.filter)); err != nil {
 		return s, err
 	}
 	s.ownNetwork = s.Internal != nil || s.Zones != nil
@@ -312,7 +308,7 @@ func (v *flagValues) overrideZones(s *settings) error {
 	for _, arg := range v.zones {
 		name, list, ok := strings.Cut(arg, "=")
 		if !ok || name == "" {
-			return usagef("--zone %q: want NAME=CIDR,…", arg)
+			return usagef("--zone %q: want NAME=CIDR,…, such as office=10.10.0.0/16 (zones in a file: see --config)", arg)
 		}
 		prefixes, err := parsePrefixes("--zone "+name, list)
 		if err != nil {

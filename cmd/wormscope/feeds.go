@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,8 @@ func newFeedsCheck(std streams) *cobra.Command {
 		Long: `Check reads feeds as replay would, and shows for each file its format, the
 entries by type, and the lines that are not used, by reason. A feed with no
 usable entry is an error.`,
+		Example: `  wormscope feeds check indicators.csv lists/
+  wormscope feeds check --columns indicator=observable,description=campaign own.csv`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("feeds check needs a feed: a file or a folder")
@@ -41,8 +44,9 @@ usable entry is an error.`,
 			return checkFeeds(cmd.Context(), one, args, std.out)
 		},
 	}
-	cmd.Flags().StringVar(&one.Format, "format", "", "format of the feeds: auto, plain, csv or zeek (default auto)")
+	cmd.Flags().StringVar(&one.Format, "format", "", "`FORMAT` of the feeds: auto, plain, csv or zeek (default auto)")
 	cmd.Flags().StringToStringVar(&one.Columns, "columns", nil, "columns of a CSV feed, such as `indicator=ip,description=malware`")
+	cmd.Flags().Lookup("columns").DefValue = "" // what help says
 	cmd.Flags().BoolVar(&one.Force, "force", false, "take what the guards refuse: private addresses, wide networks")
 	return cmd
 }
@@ -126,7 +130,7 @@ func readFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, []*feed
 		}
 		report, err := feed.Load(ctx, b, s.Feeds[i].Path, options)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, whereToLook(err, s.Feeds[i].Path)
 		}
 		for j := range report.Files {
 			warnFeed(std, &report.Files[j])
@@ -134,6 +138,17 @@ func readFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, []*feed
 		reports = append(reports, report)
 	}
 	return b.Build(), reports, nil
+}
+
+// whereToLook adds to each feed of no use what says why it is of none.
+func whereToLook(err error, path string) error {
+	all := slices.Clone(joined(err))
+	for i, one := range all {
+		if errors.Is(one, feed.ErrNoEntries) {
+			all[i] = fmt.Errorf("%w (wormscope feeds check %s says why)", one, path)
+		}
+	}
+	return errors.Join(all...)
 }
 
 // startSet begins a set with what is allowed, and with the built-in indicators

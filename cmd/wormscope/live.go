@@ -125,7 +125,7 @@ gives away as soon as the interfaces are open.
 Interrupt and terminate stop it: what was captured before is still examined, and
 the scope is written. Hang-up reads feeds and configuration anew and reopens the
 event file. A line of state a minute goes to standard error.`,
-		Example: `  wormscope live -i eth1 --user wormscope --alerts /var/log/wormscope/alerts.json --state /var/lib/wormscope
+		Example: `  wormscope live -i eth1 --user wormscope --alerts /var/log/wormscope/alerts.json --state /var/lib/wormscope/state
   wormscope live -i eth1 -i eth2 --config /etc/wormscope/wormscope.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {

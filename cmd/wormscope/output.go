@@ -171,6 +171,9 @@ func createBeside(path string) (f *os.File, replaced string, err error) {
 		path = to
 	}
 	f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if fault, ok := errors.AsType[*os.PathError](err); ok {
+		fault.Path = path // that of the other is nobody's business
+	}
 	return f, path, err
 }
 

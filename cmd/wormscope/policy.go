@@ -37,7 +37,7 @@ func (s *settings) checkPolicy() error {
 			case name == "":
 				return fmt.Errorf("policy: closed border %d lacks from or to", i+1)
 			case !slices.Contains(known, name):
-				return fmt.Errorf("policy: closed border %d: there is no zone %q", i+1, name)
+				return fmt.Errorf("policy: closed border %d: there is no zone %q%s", i+1, name, hint(name, known))
 			}
 		}
 	}

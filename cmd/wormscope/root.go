@@ -115,6 +115,9 @@ func newRoot(std streams) *cobra.Command {
 port 445, who asked for or contacted a known-bad name or address, who exposes
 the port, and so who is infected, since when and in which zone. It only listens:
 it never sends a packet into the network it watches.`,
+		Example: `  wormscope replay incident.pcap
+  wormscope replay --report incident.html captures/
+  wormscope live -i eth1 --user wormscope --state /var/lib/wormscope/state`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -124,9 +127,7 @@ it never sends a packet into the network it watches.`,
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w (see %s --help)", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(newReplay(std), newLive(std), newDoctor(std), newReport(std), newMark(std), newUnmark(std), newExport(std), newScope(std), newFeeds(std), newConfig(std), newMan())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -144,7 +145,7 @@ it never sends a packet into the network it watches.`,
 // knownCommand refuses help about what is no command.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if about, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
-		return usagef("unknown command %q (see %s --help)", strings.Join(rest, " "), about.CommandPath())
+		return unknownCommand(about, strings.Join(rest, " "))
 	}
 	return nil
 }
@@ -162,7 +163,7 @@ func version() string {
 // noArgs refuses arguments to a command that only has commands below it.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("unknown command %q (see %s --help)", args[0], cmd.CommandPath())
+		return unknownCommand(cmd, args[0])
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -151,7 +152,7 @@ func checkKeys(n *yaml.Node, t reflect.Type, of string) error {
 		key := n.Content[i]
 		field, ok := known[key.Value]
 		if !ok {
-			return fmt.Errorf("line %d: field %s not found in %s", key.Line, key.Value, of)
+			return errors.New(unknownKey(strconv.Itoa(key.Line), key.Value, " of "+of, slices.Sorted(maps.Keys(known))))
 		}
 		if err := checkKeys(n.Content[i+1], field, key.Value+" of "+of); err != nil {
 			return err

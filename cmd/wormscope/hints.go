@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// hint says which of the known words was likely meant, with a mark before it; it
+// is empty where none is near.
+func hint(word string, known []string) string {
+	best, least := "", 3 // two slips of the finger at the most
+	for _, k := range known {
+		if d := slips(word, k); d < least && 2*d <= len(k) {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return ": did you mean " + best + "?"
+}
+
+// slips counts the letters to put in, to leave out or to change that make one
+// word of another.
+func slips(one, other string) int {
+	row := make([]int, len(other)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(one) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(other) {
+			cost := before
+			if one[i] != other[j] {
+				cost++
+			}
+			before = row[j+1]
+			row[j+1] = min(cost, before+1, row[j]+1)
+		}
+	}
+	return row[len(other)]
+}
+
+// unknownCommand refuses what is no command. Who names a file has likely left out
+// the command that reads it.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	meant := ""
+	names := []string{"help"}
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+		if c.Name() == "replay" || c.Name() == "check" {
+			if _, err := os.Stat(word); err == nil {
+				meant = fmt.Sprintf(": did you mean %s %s?", c.CommandPath(), word)
+			}
+		}
+	}
+	if meant == "" {
+		meant = hint(word, names)
+	}
+	return usagef("unknown command %q%s (see %s --help)", word, meant, cmd.CommandPath())
+}
+
+// flagFault refuses a flag that is wrong.
+func flagFault(cmd *cobra.Command, err error) error {
+	meant := ""
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+		short := unknown.GetSpecifiedShortnames()
+		meant = hint("--"+unknown.GetSpecifiedName(), names)
+		switch {
+		case len(short) > 1: // one dash before a whole word
+			meant = hint("--"+short, names)
+		case short == "r" && cmd.Name() == "replay": // as tcpdump has it
+			meant = ": a capture is named without a flag"
+		}
+	}
+	return usagef("%w%s (see %s --help)", err, meant, cmd.CommandPath())
+}
+
+// unknownKey refuses a key that the configuration does not have at this place.
+func unknownKey(line, key, of string, known []string) string {
+	return fmt.Sprintf("line %s: unknown key %q%s%s", line, key, of, hint(key, known))
+}
+
+// What yaml says in words of Go.
+var (
+	goField = regexp.MustCompile(`^line (\d+): field (.+) not found in type (\S+)$`)
+	goType  = regexp.MustCompile("(?s)^line (\\d+): cannot unmarshal !!(\\w+)(?: `(.*)`)? into (\\S+)$")
+)
+
+// yamlFault says in words of the configuration, and on one line, what yaml says of
+// it in words of Go.
+func yamlFault(err error) string {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	text = strings.Replace(text, "unmarshal errors:\n", "", 1)
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		line = strings.TrimSpace(line)
+		if m := goField.FindStringSubmatch(line); m != nil {
+			line = unknownKey(m[1], m[2], "", keysOf(reflect.TypeFor[settings](), m[3]))
+		} else if m := goType.FindStringSubmatch(line); m != nil {
+			line = fmt.Sprintf("line %s: want %s, not %s", m[1], wanted(m[4]), found(m[2], m[3]))
+		} else if strings.HasSuffix(line, "found character that cannot start any token") {
+			line += " (if it is a tab: indent with spaces)"
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, "; ")
+}
+
+// keysOf returns the keys of the type with a name, somewhere in another.
+func keysOf(in reflect.Type, name string) []string {
+	keys := yamlKeys(in)
+	if in.String() == name {
+		return slices.Sorted(maps.Keys(keys))
+	}
+	for _, t := range keys {
+		for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			continue
+		}
+		if names := keysOf(t, name); names != nil {
+			return names
+		}
+	}
+	return nil
+}
+
+// wanted says what a type of Go is in a configuration.
+func wanted(goType string) string {
+	switch {
+	case goType == "time.Duration":
+		return "a time such as 90s, 15m or 24h"
+	case goType == "bool":
+		return "true or false"
+	case goType == "string":
+		return "a text"
+	case strings.HasPrefix(goType, "[]"):
+		return "a list such as [one, other]"
+	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"):
+		return "a whole number in range"
+	}
+	return "keys with values of their own"
+}
+
+// found says what stands there instead.
+func found(tag, value string) string {
+	switch {
+	case value != "":
+		return fmt.Sprintf("%q", value)
+	case tag == "seq":
+		return "a list"
+	case tag == "map":
+		return "keys with values"
+	}
+	return "nothing"
+}
