@@ -71,6 +71,9 @@ func become(v *liveSetting) error {
 // identify looks a user and group up.
 func identify(v *liveSetting) (uid, gid int, groups []int, err error) {
 	who, err := user.Lookup(v.User)
+	if _, unknown := errors.AsType[user.UnknownUserError](err); unknown {
+		return 0, 0, nil, fmt.Errorf("--user %s: there is no such user: name another, or make it (useradd --system %s)", v.User, v.User)
+	}
 	if err != nil {
 		return 0, 0, nil, fmt.Errorf("--user %s: %w", v.User, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -142,13 +141,12 @@ func readFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, []*feed
 
 // whereToLook adds to each feed of no use what says why it is of none.
 func whereToLook(err error, path string) error {
-	all := slices.Clone(joined(err))
-	for i, one := range all {
+	return eachOf(err, func(one error) error {
 		if errors.Is(one, feed.ErrNoEntries) {
-			all[i] = fmt.Errorf("%w (wormscope feeds check %s says why)", one, path)
+			return fmt.Errorf("%w (wormscope feeds check %s says why)", one, path)
 		}
-	}
-	return errors.Join(all...)
+		return one
+	})
 }
 
 // startSet begins a set with what is allowed, and with the built-in indicators

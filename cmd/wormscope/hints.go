@@ -55,7 +55,7 @@ func slips(one, other string) int {
 // the command that reads it.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	meant := ""
-	names := []string{"help"}
+	names := append(make([]string, 0, 1+len(cmd.Commands())), "help")
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 		if c.Name() == "replay" || c.Name() == "check" {
@@ -153,7 +153,7 @@ func wanted(goType string) string {
 	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"):
 		return "a whole number in range"
 	}
-	return "keys with values of their own"
+	return "keys with values of their own, or {}"
 }
 
 // found says what stands there instead.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/signal"
 	"runtime"
 	"slices"
@@ -81,7 +83,7 @@ func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 // check refuses what makes no sense before anything is opened.
 func (v *liveSetting) check() error {
 	if len(v.Interfaces) == 0 {
-		return usagef("live needs an interface: -i IFACE")
+		return usagef("live needs an interface: -i IFACE, or live.interfaces in the configuration")
 	}
 	for i, name := range v.Interfaces {
 		if slices.Contains(v.Interfaces[:i], name) {
@@ -108,6 +110,20 @@ func (v *liveSetting) checkValues() error {
 		return usagef("--group needs --user")
 	}
 	return v.checkLibpcap()
+}
+
+// asUser says of what was not permitted since the user was changed to whom: root may
+// all, and root started it.
+func (v *liveSetting) asUser(err error) error {
+	if v.User == "" || os.Geteuid() == 0 {
+		return err
+	}
+	return eachOf(err, func(one error) error {
+		if errors.Is(one, fs.ErrPermission) {
+			return fmt.Errorf("%w (as user %s: see whose the folder is)", one, v.User)
+		}
+		return one
+	})
 }
 
 func newLive(std streams) *cobra.Command {
@@ -146,7 +162,7 @@ event file. A line of state a minute goes to standard error.`,
 			if err := s.Live.check(); err != nil {
 				return err
 			}
-			return watchLive(cmd.Context(), &s, read, std)
+			return s.Live.asUser(watchLive(cmd.Context(), &s, read, std))
 		},
 	}
 	flags.addFlags(cmd)

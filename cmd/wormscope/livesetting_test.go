@@ -1,6 +1,12 @@
 package main
 
-import "testing"
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wormscope/internal/testnet"
+)
 
 // TestFlagsWin: a flag of live wins over the configuration where it says no, too, and
 // one that is not given changes nothing.
@@ -11,5 +17,20 @@ func TestFlagsWin(t *testing.T) {
 	flags.override(&s, func(flag string) bool { return flag == "kernel-filter" || flag == "no-promiscuous" })
 	if s.KernelFilter || !s.OwnTraffic || !s.NoPromiscuous || s.Rings != 2 {
 		t.Errorf("settings are %+v", s)
+	}
+}
+
+// TestLiveSaysWhomItBecame has root name folders that the user of the run may not
+// write to, and a user that there is not.
+func TestLiveSaysWhomItBecame(t *testing.T) {
+	x := newTap(t)
+	for user, want := range map[string]string{
+		"nobody": "permission denied (as user nobody: see whose the folder is)",
+		"nemo":   "--user nemo: there is no such user: name another, or make it",
+	} {
+		out, err := x.host.Try(testnet.Patience, "wormscope", "live", "-i", testnet.Monitor, "--ring-mb", "1", "--user", user, "--state", filepath.Join(t.TempDir(), "state"))
+		if err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v: %s", user, err, out)
+		}
 	}
 }

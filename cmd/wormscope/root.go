@@ -73,6 +73,18 @@ func joined(err error) []error {
 	return all
 }
 
+// eachOf changes each of the errors that are joined in one.
+func eachOf(err error, change func(error) error) error {
+	if err == nil {
+		return nil
+	}
+	var changed []error
+	for _, one := range joined(err) {
+		changed = append(changed, change(one))
+	}
+	return errors.Join(changed...)
+}
+
 // distinct returns what errors that are joined say, each once: one fault is met
 // at several places.
 func distinct(err error) (lines []string) {

@@ -101,7 +101,7 @@ func (s *sinkSetting) UnmarshalYAML(n *yaml.Node) error {
 	}
 	own, keys := kindOf(s.Type)
 	if own == nil {
-		return fmt.Errorf("line %d: sink type %q: want kafka, syslog, elasticsearch or splunk", n.Line, s.Type)
+		return fmt.Errorf("line %d: sink type %q: want kafka, syslog, elasticsearch (for OpenSearch, too) or splunk", n.Line, s.Type)
 	}
 	rest := &yaml.Node{Kind: yaml.MappingNode, Tag: n.Tag, Line: n.Line}
 	common := yamlKeys(reflect.TypeFor[sinkSetting]())
