@@ -11,6 +11,7 @@ import (
 func (l *List) writeNFTables(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
+	fmt.Fprintf(w, "# sets alone: nothing is dropped until a rule names them (nft add rule inet wormscope forward ip daddr @%s4 drop)\n", l.Purpose)
 	fmt.Fprint(w, "add table inet wormscope\n")
 	l.nftSet(w, "4", "ipv4_addr", v4)
 	l.nftSet(w, "6", "ipv6_addr", v6)
@@ -41,6 +42,7 @@ const leastElements = 65536
 func (l *List) writeIPSet(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
+	fmt.Fprintf(w, "# sets alone: nothing is dropped until a rule names them (iptables -I FORWARD -m set --match-set wormscope-%s4 dst -j DROP)\n", l.Purpose)
 	l.ipSet(w, "4", "inet", v4)
 	l.ipSet(w, "6", "inet6", v6)
 }
@@ -72,6 +74,7 @@ func (l *List) writeCisco(w *bytes.Buffer) {
 		name = "WORMSCOPE-ISOLATE"
 	}
 	v4, v6 := l.split()
+	fmt.Fprintf(w, "! a list alone: nothing is dropped until an interface has it (ip access-group %s in)\n", name)
 	fmt.Fprintf(w, "no ip access-list extended %s\nip access-list extended %s\n", name, name)
 	accessList(w, "ip", v4)
 	fmt.Fprintf(w, "no ipv6 access-list %s-V6\nipv6 access-list %s-V6\n", name, name)
