@@ -128,7 +128,7 @@ const stateEvery = time.Minute
 func (l *liveRun) tell(ctx context.Context) {
 	ticker := time.NewTicker(stateEvery)
 	defer ticker.Stop()
-	last := l.board.snapshot()
+	last, quiet := l.board.snapshot(), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -137,8 +137,22 @@ func (l *liveRun) tell(ctx context.Context) {
 		}
 		now := l.board.snapshot()
 		l.line(last, now)
+		quiet = l.remark(last, now, quiet)
 		last = now
 	}
+}
+
+// remark warns where nothing at all came since the snapshot before, once for as
+// long as it is so: a mirror that was never set up looks like a quiet network. With
+// a filter that may be as it should. It returns whether it is quiet.
+func (l *liveRun) remark(before, now *snapshot, quiet bool) bool {
+	if now.Frames > before.Frames || l.s.Filter != "" || l.s.Live.KernelFilter {
+		return false
+	}
+	if !quiet {
+		l.log.Warn("nothing comes: see whether the mirror is set up and sends to this port (wormscope doctor -i IFACE)", zap.Strings("interfaces", l.s.Live.Interfaces))
+	}
+	return true
 }
 
 // say writes the line of the whole run.
