@@ -125,7 +125,7 @@ func describe(head []byte) string {
 	}
 	switch {
 	case len(head) >= 262 && string(head[257:262]) == "ustar":
-		return "a tar archive"
+		return "a tar archive; unpack it first"
 	case isText(head):
 		return "text"
 	case looksLikeERF(head):
@@ -159,7 +159,7 @@ func signatures() []signature {
 		{"\x1c\x00\x01\xab", "an Ixia capture" + convert},
 		{"\xac\x01\x00\x1c", "an Ixia capture" + convert},
 		{"\xab\x01\x00\x1c", "an Ixia capture" + convert},
-		{"PK\x03\x04", "a zip archive"},
+		{"PK\x03\x04", "a zip archive; unpack it first"},
 		{"PK\x05\x06", "an empty zip archive"},
 		{"BZh", "bzip2 data; unpack it first"},
 		{"\xfd7zXZ\x00", "xz data; unpack it first"},

@@ -154,7 +154,7 @@ func readScope(path string) (*scope.Document, error) {
 	}
 	var doc scope.Document
 	if err := json.Unmarshal(bytes.TrimSpace(text), &doc); err != nil {
-		return nil, fmt.Errorf("scope document %s: %w", path, err)
+		return nil, fmt.Errorf("scope document %s: %w (replay --scope FILE writes one)", path, err)
 	}
 	if doc.Version != scope.DocumentVersion {
 		return nil, fmt.Errorf("scope document %s: version %d, want %d", path, doc.Version, scope.DocumentVersion)

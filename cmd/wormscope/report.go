@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -47,10 +48,14 @@ DIR, as replay does. It can be run while something is added to the folder. With
 
 // noFurther refuses arguments to a command that takes flags only.
 func noFurther(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("unexpected argument %q (see %s --help)", args[0], cmd.CommandPath())
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	meant := ""
+	if info, err := os.Stat(args[0]); err == nil && info.IsDir() && cmd.Flags().Lookup("state") != nil {
+		meant = ": did you mean --state " + args[0] + "?"
+	}
+	return usagef("unexpected argument %q%s (see %s --help)", args[0], meant, cmd.CommandPath())
 }
 
 // reportState writes the scope of a state folder.

@@ -107,6 +107,9 @@ func Open(dir string, now time.Time, o Options) (*Store, error) {
 // a run that may be adding to it. It never makes or sets aside a database: the
 // error is ErrMissing, or ErrDamaged.
 func Attach(dir string) (*Store, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("state %s: a file, where the folder is wanted that a replay was given with --state", dir)
+	}
 	if _, err := os.Stat(filepath.Join(dir, FileName)); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("state %s: %w: replay captures with --state first", dir, ErrMissing)
 	}
