@@ -32,24 +32,33 @@ func (s *Store) Begin(fileName func(int) string, before func() error) {
 // Alert implements alert.Emitter. It keeps what the alert points to until
 // Flush, and changes none of it.
 func (s *Store) Alert(a alert.Alert) {
-	s.words = append(s.words, a)
-	s.flushMany()
+	if s.hasRoom() {
+		s.words = append(s.words, a)
+		s.flushMany()
+	}
 }
 
 // Fact implements alert.Emitter.
 func (s *Store) Fact(f alert.Fact) {
-	s.facts = append(s.facts, f)
-	s.flushMany()
+	if s.hasRoom() {
+		s.facts = append(s.facts, f)
+		s.flushMany()
+	}
+}
+
+// hasRoom reports whether one more may wait, and counts one that may not: what was
+// told first stays.
+func (s *Store) hasRoom() bool {
+	if len(s.words)+len(s.facts) < mostWaiting {
+		return true
+	}
+	s.missed++
+	return false
 }
 
 func (s *Store) flushMany() {
-	switch waiting := len(s.words) + len(s.facts); {
-	case waiting >= enough && !s.failing:
+	if len(s.words)+len(s.facts) >= enough && !s.failing {
 		s.failing = s.Flush() != nil // Flush is called again, and says it again
-	case waiting > mostWaiting:
-		s.missed++
-		s.words = s.words[:min(len(s.words), mostWaiting-len(s.facts))]
-		s.facts = s.facts[:min(len(s.facts), mostWaiting)]
 	}
 }
 

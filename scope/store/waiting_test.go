@@ -1,0 +1,45 @@
+package store
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"wormscope/detect/alert"
+)
+
+// TestTooManyWait: what was told first stays where a disk takes nothing for too
+// long, and is there when it takes it again: alerts are not given up for facts.
+func TestTooManyWait(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	broken := errors.New("no space")
+	s.Begin(func(int) string { return "" }, func() error { return broken })
+	fact := func(i int) alert.Fact {
+		host := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		return alert.Fact{Kind: alert.FactResolver, Host: host, Time: now}
+	}
+	s.Alert(alert.Alert{ID: "first", Host: addr("10.0.0.1"), Time: now})
+	const more = 10
+	for i := range mostWaiting - 1 + more {
+		s.Fact(fact(i))
+	}
+	s.Alert(alert.Alert{ID: "late", Host: addr("10.0.0.1"), Time: now})
+	if got := s.Missed(); got != more+1 {
+		t.Errorf("%d missed, want %d", got, more+1)
+	}
+	broken = nil
+	got := load(t, s)
+	if len(got.alerts) != 1 || got.alerts[0].ID != "first" {
+		t.Errorf("alerts %+v, want the first alone", got.alerts)
+	}
+	last := fact(mostWaiting - 2).Host
+	late := fact(mostWaiting - 1).Host
+	has := func(host netip.Addr) bool {
+		return slices.ContainsFunc(got.facts, func(f alert.Fact) bool { return f.Host == host })
+	}
+	if len(got.facts) != mostWaiting-1 || !has(last) || has(late) {
+		t.Errorf("%d facts, the last of those that there is room for: %v, the next: %v", len(got.facts), has(last), has(late))
+	}
+	shut(t, s)
+}
