@@ -524,3 +524,27 @@ func TestManyWriters(t *testing.T) {
 		t.Errorf("%d lines, want 2000", lines)
 	}
 }
+
+// TestKeepsTheNewestWhenTheClockIsSetBack: a sensor that starts with a wrong clock
+// must not delete what it rotates when that is put right.
+func TestKeepsTheNewestWhenTheClockIsSetBack(t *testing.T) {
+	dir := t.TempDir()
+	c := newClock()
+	f := open(t, filepath.Join(dir, "events.jsonl"), FileOptions{MaxSize: 1, Keep: 2, now: c.now})
+	for i := range 6 {
+		must(t, f.Event(fmt.Appendf(nil, "event %d", i)))
+		c.advance(time.Second)
+		if i == 2 {
+			c.advance(-24 * time.Hour)
+		}
+	}
+	must(t, f.Close())
+	var got []string
+	for _, name := range folder(t, dir) {
+		got = append(got, strings.TrimSpace(read(t, filepath.Join(dir, name))))
+	}
+	slices.Sort(got)
+	if want := []string{"event 3", "event 4", "event 5"}; !slices.Equal(got, want) {
+		t.Errorf("there are %q, want %q", got, want)
+	}
+}

@@ -100,7 +100,8 @@ const mostLinks = 40
 
 // freeName returns a name for the file to rotate that no file has: the time, and a
 // number above those that the second has already. Numbers of files that
-// were deleted are not used again, or the newest file would pass for the oldest.
+// were deleted are not used again, or the newest file would pass for the oldest. So
+// it would where the clock was set back: then the time is that of the newest.
 func (f *File) freeName(when time.Time) (string, error) {
 	files, err := f.rotatedFiles()
 	if err != nil {
@@ -108,6 +109,9 @@ func (f *File) freeName(when time.Time) (string, error) {
 	}
 	stem, ext := f.stem()
 	stamp := when.UTC().Format(stampLayout)
+	if n := len(files); n > 0 {
+		stamp = max(stamp, files[n-1].stamp)
+	}
 	n := 0
 	for _, r := range files {
 		if r.stamp == stamp {
