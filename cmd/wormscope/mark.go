@@ -94,12 +94,19 @@ func hosts(args []string) []netip.Addr {
 	return list
 }
 
-// parseTime reads a time as people write it; UTC where it does not say.
+// parseTime reads a time as people write it; UTC where it does not say. What is
+// centuries away is a slip of the hand, and beyond what nanoseconds can count.
 func parseTime(text string) (time.Time, error) {
+	const oldest, newest = 1970, 2261
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at.UTC(), nil
+		at, err := time.Parse(layout, text)
+		if err != nil {
+			continue
 		}
+		if at = at.UTC(); at.Year() < oldest || at.Year() > newest {
+			return at, usagef("--at %q is out of range: want a time from %d to %d", text, oldest, newest)
+		}
+		return at, nil
 	}
 	return time.Time{}, usagef("--at %q is no time: want one such as 2017-05-12T16:30:00Z", text)
 }
