@@ -51,7 +51,7 @@ func newFeedKeeper(ctx context.Context, s *settings, std streams) (*feedKeeper, 
 	for _, r := range reports {
 		for i := range r.Files {
 			f := &r.Files[i]
-			k.files[f.Path] = feedSnapshot{Name: f.Feed, Path: f.Path, Entries: f.Total(), Loaded: k.reloaded}
+			k.files[f.Path] = feedSnapshot{Name: f.Feed, Path: f.Path, Entries: f.Total(), Unseen: f.InOrder(), Loaded: k.reloaded}
 		}
 	}
 	return k, nil
@@ -172,7 +172,9 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	if used := &again.Files[0]; err != nil && !used.InOrder() || used.Total() != tried.Total() {
 		return fmt.Errorf("%s: %w", path, errChanged)
 	}
-	r.files[path] = feedSnapshot{Name: tried.Feed, Path: path, Entries: tried.Total(), Loaded: time.Now(), Refused: known.Refused}
+	r.files[path] = feedSnapshot{
+		Name: tried.Feed, Path: path, Entries: tried.Total(), Unseen: tried.InOrder(), Loaded: time.Now(), Refused: known.Refused,
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -221,5 +222,46 @@ func TestWrongConfigurationChangesNothing(t *testing.T) {
 		if !has(swap.set, "a.example") || !has(swap.set, "b.example") || has(swap.set, "allowed.example") {
 			t.Errorf("after %v: %+v", wrong, swap.set.Counts())
 		}
+	}
+}
+
+// TestFileOfHashesIsReady: a file of a folder that has nothing but what is never
+// seen in packets is in order, when it is first read and later. One that has
+// nothing at all is not.
+func TestFileOfHashesIsReady(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("names.txt", "evil.example\n")
+	write("hashes.txt", "# dropped files\nd41d8cd98f00b204e9800998ecf8427e\n")
+	s := settings{Feeds: []feedSetting{{Path: dir}}}
+	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	unready := func() []string {
+		var b board
+		var shown snapshot
+		k.describe(&shown)
+		b.latest.Store(&shown)
+		b.turned.Store(now.UnixNano())
+		return b.unready(now)
+	}
+	if wrong := unready(); len(wrong) > 0 {
+		t.Errorf("at the start: %q", wrong)
+	}
+	write("empty.txt", "")
+	r, err := k.reread(t.Context(), &s, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.use(r)
+	if wrong := unready(); len(wrong) != 1 || !strings.Contains(wrong[0], "empty.txt") {
+		t.Errorf("later: %q, want the empty file alone", wrong)
 	}
 }

@@ -35,7 +35,7 @@ func (b *board) unready(now time.Time) []string {
 		}
 	}
 	for i := range s.Feeds {
-		if f := &s.Feeds[i]; f.Entries == 0 {
+		if f := &s.Feeds[i]; f.Entries == 0 && !f.Unseen {
 			wrong = append(wrong, fmt.Sprintf("feed %s: no indicator of it is in use", f.Path))
 		}
 	}

@@ -64,6 +64,7 @@ type feedSnapshot struct {
 	Name    string
 	Path    string    // empty for the built-in indicators
 	Entries int       // in use
+	Unseen  bool      // there is none, since it has nothing but what is never seen in packets
 	Loaded  time.Time // when the entries in use were read
 	Refused uint64    // times that the file was not used since
 	Reason  string    // why it was refused the last time, empty when it was not
