@@ -96,8 +96,8 @@ func (v *liveSetting) check() error {
 // checkValues refuses values that make no sense.
 func (v *liveSetting) checkValues() error {
 	switch {
-	case v.RingMB < 0 || v.RingMB > 0 && v.RingMB < float64(smallestBlock)/(1<<20):
-		return usagef("--ring-mb %g: a ring has at least 0.0625 MiB", v.RingMB)
+	case v.RingMB != 0 && !isRingSize(v.RingMB):
+		return usagef("--ring-mb %g: a ring has %g to %d MiB", v.RingMB, leastRingMB, mostRingMB)
 	case v.Rings < 0 || v.Rings > mostRings:
 		return usagef("--rings %d: an interface has 1 to %d rings", v.Rings, mostRings)
 	case v.Rings > 1 && v.throughLibpcap():
@@ -173,6 +173,15 @@ event file. A line of state a minute goes to standard error.`,
 
 // smallestBlock is the smallest block that a ring can have, in bytes.
 const smallestBlock = 64 << 10
+
+// How large the ring of an interface can be, MiB.
+const (
+	leastRingMB = float64(smallestBlock) / (1 << 20)
+	mostRingMB  = 64 << 10
+)
+
+// isRingSize reports whether a ring can be so large. What is no number is none.
+func isRingSize(mb float64) bool { return mb >= leastRingMB && mb <= mostRingMB }
 
 // mostRings is how many rings an interface can have: the detection takes one
 // core, which as many readers keep busy.
