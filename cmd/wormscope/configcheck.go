@@ -69,10 +69,10 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 	_, err = loadFeeds(ctx, &s, std)
 	note("", err)
 	note("live: ", s.Live.checkValues())
-	if s.HTTP.Listen != "" {
-		_, _, err = s.HTTP.check()
+	for _, err := range s.HTTP.faults() {
 		note("", err)
 	}
+	note("central: ", s.checkCentral())
 	note("", writable("scope", s.Scope))
 	note("", writable("report", s.Report))
 	note("", writable("event file", s.Alerts.File))
@@ -103,6 +103,17 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 		std.report("%s", line)
 	}
 	return errors.New(wrong[len(wrong)-1])
+}
+
+// checkCentral says what is wrong with where the joint ledger is, if the
+// configuration says that at all.
+func (s *settings) checkCentral() error {
+	if len(s.Central.Brokers) == 0 {
+		return nil
+	}
+	central := s.Central
+	central.Defaults()
+	return central.Validate()
 }
 
 // makeable checks that a folder is there and can be written to, or can be made.

@@ -89,6 +89,22 @@ func (v *httpSetting) check() (address string, loopback bool, err error) {
 	return address, loopback, err
 }
 
+// faults says all that is wrong with the settings, files that they name included.
+// Which token the run will find in its environment is not known here.
+func (v *httpSetting) faults() []error {
+	if v.Listen == "" {
+		return nil
+	}
+	_, _, err := v.check()
+	_, tokenErr := v.token()
+	list := []error{err, tokenErr}
+	if v.Cert != "" && v.Key != "" {
+		_, err = serverTLS(v.Cert, v.Key)
+		list = append(list, err)
+	}
+	return list
+}
+
 // errExposed says that others can reach an address without what that needs.
 func errExposed(address string) error {
 	return fmt.Errorf("http: others than this machine can reach %s: that needs TLS (--http-cert, --http-key) and a token (--http-token-file or %s)", address, tokenVariable)
