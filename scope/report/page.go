@@ -23,6 +23,7 @@ type page struct {
 	Verdict string // the answer
 	Also    string // what else matters
 	Capture *scope.CaptureSummary
+	Sensors string // that told the ledger, where it did not see the packets itself
 	Files   []string
 	Period  string // how long the capture is
 	Size    string
@@ -43,7 +44,9 @@ type page struct {
 
 	Scanners    []scannerTable
 	Marks       []scope.MarkItem
+	MarksMore   int
 	Borders     []scope.Border
+	BordersMore int
 	Attacks     []scope.Attack
 	AttacksMore int
 	Blind       []string
@@ -62,8 +65,14 @@ func (p *page) scanners(title, note string, list []scope.Scanner) {
 	if len(list) == 0 {
 		return
 	}
-	rows := list[:min(len(list), staticRows)]
-	p.Scanners = append(p.Scanners, scannerTable{title, note, rows, len(list) - len(rows), p})
+	rows, more := firstRows(list)
+	p.Scanners = append(p.Scanners, scannerTable{title, note, rows, more, p})
+}
+
+// firstRows returns the first rows of a list, and how many there are more.
+func firstRows[T any](list []T) (rows []T, more int) {
+	rows = list[:min(len(list), staticRows)]
+	return rows, len(list) - len(rows)
 }
 
 // A tile is one number that sums up.
@@ -93,8 +102,12 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 		Tiles: tiles(doc), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
 		Matrix: newMatrix(doc), Blind: doc.BlindSpots(),
 		HostCount: len(doc.Hosts), InTable: min(len(doc.Hosts), maxHosts),
-		Marks: doc.Marks[:min(len(doc.Marks), staticRows)], Borders: doc.Borders[:min(len(doc.Borders), staticRows)],
-		Attacks: doc.Attacks[:min(len(doc.Attacks), staticRows)], AttacksMore: max(0, len(doc.Attacks)-staticRows),
+	}
+	p.Marks, p.MarksMore = firstRows(doc.Marks)
+	p.Borders, p.BordersMore = firstRows(doc.Borders)
+	p.Attacks, p.AttacksMore = firstRows(doc.Attacks)
+	if names := doc.Capture.Sensors; len(names) > 0 {
+		p.Sensors = counted(len(names), "sensor") + ": " + clean(strings.Join(names, ", "))
 	}
 	p.scanners("Outside scanners", "Those that attacked first, then those that got answers.", doc.External)
 	p.scanners("Scan or check from inside", "They are not suspected: nearly all answered, or they only checked.", doc.Internal)

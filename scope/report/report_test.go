@@ -347,3 +347,30 @@ func FuzzWrite(f *testing.F) {
 		sound(t, render(t, doc))
 	})
 }
+
+// TestJointLedger: how many packets sensors saw is not known. The page says what
+// the text says, who told it, rather than that nothing was read.
+func TestJointLedger(t *testing.T) {
+	doc := outbreakOf(5, 2, 6)
+	doc.Capture.Packets, doc.Capture.Bytes, doc.Capture.Sensors = 0, 0, []string{"border", "office\u202e"}
+	page := text(parse(t, render(t, doc)))
+	if want := "2 sensors: border, office?"; !strings.Contains(page, want) {
+		t.Errorf("the page lacks %q", want)
+	}
+	if wrong := "Read 0 packets"; strings.Contains(page, wrong) {
+		t.Errorf("the page says %q", wrong)
+	}
+}
+
+// TestSaysWhatItLeavesOut: rows beyond those of a table are counted.
+func TestSaysWhatItLeavesOut(t *testing.T) {
+	doc := outbreakOf(5, 2, 6)
+	for i := range 203 {
+		doc.Marks = append(doc.Marks, scope.MarkItem{IP: "10.10.0.14", Zone: "office", Mark: scope.Isolated, At: at(5)})
+		doc.Borders = append(doc.Borders, scope.Border{From: "office", To: "plant", Port: uint16(i + 1), Holds: true, First: at(5), Last: at(6)})
+	}
+	page := text(parse(t, render(t, doc)))
+	if got := strings.Count(page, "3 more are in the scope document."); got != 2 {
+		t.Errorf("the page says of %d tables how much more there is, want of 2", got)
+	}
+}
