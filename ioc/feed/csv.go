@@ -265,11 +265,14 @@ func parseConfidence(text string) ioc.Confidence {
 // order that nobody can tell, is the zero time.
 func parseTime(text string) time.Time {
 	const oldest, newest = 631152000, 253402300799 // 1990, 9999
+	const date, moment = "20060102", "20060102150405"
 	text = strings.TrimSuffix(text, " UTC")
 	if text == "" {
 		return time.Time{}
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+	// No time that a feed has is of so many seconds or milliseconds.
+	isDate := len(text) == len(date) || len(text) == len(moment)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && !isDate {
 		if n > newest {
 			n /= 1000 // milliseconds
 		}
@@ -280,7 +283,7 @@ func parseTime(text string) time.Time {
 	}
 	for _, form := range []string{
 		time.DateTime, time.RFC3339, "2006-01-02T15:04:05", time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", "2006/01/02",
-		"2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z0700",
+		"2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z0700", date, moment,
 	} {
 		if t, err := time.Parse(form, text); err == nil && t.Unix() >= oldest {
 			return t.UTC().Truncate(time.Second)

@@ -24,6 +24,9 @@ func TestExpiryForms(t *testing.T) {
 		"2020-01-02T03:04":                minute,
 		"2020-01-02":                      day,
 		"2020/01/02":                      day,
+		"20200102":                        day,
+		"20200102030405":                  at,
+		"20201302030405":                  {}, // the year 2610 in milliseconds
 		"01/02/2020":                      {},
 		"soon":                            {},
 		"1970-01-01":                      {},
