@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"wormscope/detect/alert"
@@ -227,7 +228,7 @@ func appendEscaped(b []byte, s string, header bool) []byte {
 			b = append(b, `\n`...)
 		case r == '\r' && !header:
 			b = append(b, `\r`...)
-		case r < ' ', r == 0x7f:
+		case unicode.IsControl(r):
 			b = append(b, ' ')
 		default:
 			b = utf8.AppendRune(b, r)
