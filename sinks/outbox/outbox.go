@@ -12,6 +12,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -196,6 +197,9 @@ func (b *Outbox) Taken(position uint64) {
 func CheckName(name string) error {
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(name) {
 		return errors.New("want letters, digits, dots, hyphens and underscores, at most 64")
+	}
+	if strings.HasSuffix(name, temporary) { // the cursor would pass for one that was being written
+		return fmt.Errorf("can't end in %s", temporary)
 	}
 	return nil
 }

@@ -444,7 +444,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for _, names := range [][]string{{""}, {"a/b"}, {".."[:1] + "/"}, {"a", "a"}, {strings.Repeat("x", 65)}} {
+	for _, names := range [][]string{{""}, {"a/b"}, {".."[:1] + "/"}, {"a", "a"}, {strings.Repeat("x", 65)}, {"a.tmp"}} {
 		b, err := Open(Options{})
 		must(t, err)
 		var to []Receiver
