@@ -225,11 +225,11 @@ func (s *sinkSetting) renderer(zones *zone.Map, live bool) sinks.Renderer {
 	case "ocsf":
 		return ocsf.New(ocsf.Options{Version: version(), Sensor: s.sensor(), Zones: zones})
 	case "cef":
-		return cef.New(cef.Options{Version: version(), Zones: zones})
+		return cef.New(cef.Options{Version: version(), Sensor: s.sensor(), Zones: zones})
 	case "eve":
-		return eve.New(eve.Options{Zones: zones, Live: live})
+		return eve.New(eve.Options{Sensor: s.sensor(), Zones: zones, Live: live})
 	default:
-		return ecs.New(ecs.Options{Version: version(), Zones: zones})
+		return ecs.New(ecs.Options{Version: version(), Observer: s.sensor(), Zones: zones})
 	}
 }
 
