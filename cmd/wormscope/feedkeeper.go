@@ -223,7 +223,7 @@ func (r *rereading) keep(path string, known feedSnapshot, why error) error {
 func (r *rereading) keepAll(path string, why error) error {
 	found := false
 	for _, file := range slices.Sorted(maps.Keys(r.known)) {
-		if file == path || strings.HasPrefix(file, strings.TrimSuffix(path, "/")+"/") {
+		if isOfFeed(file, path) {
 			found = true
 			if err := r.keep(file, r.known[file], why); err != nil {
 				return err
@@ -240,13 +240,14 @@ func (r *rereading) keepAll(path string, why error) error {
 func (k *feedKeeper) concerns(path string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for i := range k.s.Feeds {
-		rel, err := filepath.Rel(k.s.Feeds[i].Path, path)
-		if err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(k.s.Feeds, func(f feedSetting) bool { return isOfFeed(path, f.Path) })
+}
+
+// isOfFeed reports whether a path is that of a feed, or in that folder of feeds,
+// in whichever ways the two are written.
+func isOfFeed(path, feed string) bool {
+	rel, err := filepath.Rel(feed, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
 // folders returns the folders in which something changes when a feed does.

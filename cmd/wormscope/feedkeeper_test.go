@@ -265,3 +265,40 @@ func TestFileOfHashesIsReady(t *testing.T) {
 		t.Errorf("later: %q, want the empty file alone", wrong)
 	}
 }
+
+// TestFolderThatIsGoneStays: however a folder of feeds is written, what it had stays
+// in use when it is gone.
+func TestFolderThatIsGoneStays(t *testing.T) {
+	for _, path := range []string{"feeds", "./feeds", "feeds/", "feeds//", "other/../feeds", "."} {
+		dir := t.TempDir()
+		t.Chdir(dir)
+		folder := filepath.Join(dir, filepath.Base(filepath.Clean(path)))
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "names.txt"), []byte("evil.example\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll("other", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s := settings{Feeds: []feedSetting{{Path: path}}}
+		k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = os.Remove(filepath.Join(folder, "names.txt")); err != nil {
+			t.Fatal(err)
+		}
+		if err = os.RemoveAll(folder); err != nil && path != "." {
+			t.Fatal(err)
+		}
+		r, err := k.reread(t.Context(), &s, zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !has(r.set, "evil.example") || r.refused != 1 {
+			t.Errorf("%q: in use %v, %d refused", path, has(r.set, "evil.example"), r.refused)
+		}
+	}
+}
