@@ -263,6 +263,15 @@ func (s *settings) stdoutTaken() bool {
 // given reports whether a flag was given, be it to say what is so without it.
 func (v *flagValues) given(flag string) bool { return v.changed != nil && v.changed(flag) }
 
+// flagOver puts the value of a flag in the place of a setting: any that says
+// something, and one that says nothing where that was given.
+func flagOver[T comparable](given bool, value T, setting *T) {
+	var nothing T
+	if given || value != nothing {
+		*setting = value
+	}
+}
+
 // override puts what the flags say over s. Lists that a flag gives replace
 // those of the file, except feeds, which add up.
 func (v *flagValues) override(s *settings) error {
@@ -272,24 +281,16 @@ func (v *flagValues) override(s *settings) error {
 	if v.given("no-builtin") {
 		s.Builtin = !v.noBuiltin
 	}
-	if v.alerts != "" {
-		s.Alerts.File = v.alerts
-	}
+	flagOver(v.given("alerts"), v.alerts, &s.Alerts.File)
 	if v.given("filter") {
 		s.Filter = v.filter
 	}
 	if v.live != nil {
 		v.live.override(&s.Live, v.given)
 	}
-	if v.scope != "" {
-		s.Scope = v.scope
-	}
-	if v.report != "" {
-		s.Report = v.report
-	}
-	if v.state != "" {
-		s.State = v.state
-	}
+	flagOver(v.given("scope"), v.scope, &s.Scope)
+	flagOver(v.given("report"), v.report, &s.Report)
+	flagOver(v.given("state"), v.state, &s.State)
 	if len(v.internal) > 0 {
 		inside, err := parsePrefixes("--internal", strings.Join(v.internal, ","))
 		if err != nil {

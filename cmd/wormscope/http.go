@@ -46,16 +46,13 @@ func (v *httpSetting) addFlags(cmd *cobra.Command) {
 	f.StringVar(&v.TokenFile, "http-token-file", "", "`FILE` with the bearer token that clients must have (or "+tokenVariable+")")
 }
 
-// override puts what the flags say over the settings of the file.
-func (v *httpSetting) override(s *httpSetting) {
-	for _, o := range []struct {
-		from string
-		to   *string
-	}{{v.Listen, &s.Listen}, {v.Cert, &s.Cert}, {v.Key, &s.Key}, {v.TokenFile, &s.TokenFile}} {
-		if o.from != "" {
-			*o.to = o.from
-		}
-	}
+// override puts what the flags say over the settings of the file. given tells which
+// flags there are.
+func (v *httpSetting) override(s *httpSetting, given func(flag string) bool) {
+	flagOver(given("http"), v.Listen, &s.Listen)
+	flagOver(given("http-cert"), v.Cert, &s.Cert)
+	flagOver(given("http-key"), v.Key, &s.Key)
+	flagOver(given("http-token-file"), v.TokenFile, &s.TokenFile)
 }
 
 // address returns where to listen, and whether only this machine gets there.

@@ -59,9 +59,10 @@ func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 	if len(v.Interfaces) > 0 {
 		s.Interfaces = v.Interfaces
 	}
-	s.RingMB = cmp.Or(v.RingMB, s.RingMB)
-	s.Rings = cmp.Or(v.Rings, s.Rings)
-	s.User, s.Group = cmp.Or(v.User, s.User), cmp.Or(v.Group, s.Group)
+	flagOver(given("ring-mb"), v.RingMB, &s.RingMB)
+	flagOver(given("rings"), v.Rings, &s.Rings)
+	flagOver(given("user"), v.User, &s.User)
+	flagOver(given("group"), v.Group, &s.Group)
 	for _, o := range []struct {
 		flag string
 		from bool
@@ -77,7 +78,8 @@ func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 			*o.to = o.from
 		}
 	}
-	s.Duration, s.Count = cmp.Or(v.Duration, s.Duration), cmp.Or(v.Count, s.Count)
+	flagOver(given("duration"), v.Duration, &s.Duration)
+	flagOver(given("count"), v.Count, &s.Count)
 }
 
 // check refuses what makes no sense before anything is opened.
@@ -152,7 +154,7 @@ event file. A line of state a minute goes to standard error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			read := func() (settings, error) {
 				s, err := flags.settings()
-				status.override(&s.HTTP)
+				status.override(&s.HTTP, flags.given)
 				return s, err
 			}
 			s, err := read()

@@ -2,8 +2,10 @@ package main
 
 import (
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"wormscope/internal/testnet"
 )
@@ -15,6 +17,19 @@ func TestFlagsWin(t *testing.T) {
 	var flags liveSetting
 	flags.NoPromiscuous = true
 	flags.override(&s, func(flag string) bool { return flag == "kernel-filter" || flag == "no-promiscuous" })
+	more := func(flag string) bool {
+		return flag == "duration" || flag == "count" || flag == "user" || flag == "rings"
+	}
+	whole := liveSetting{Duration: time.Hour, Count: 5, User: "wormscope", Rings: 4, Group: "adm", RingMB: 8}
+	(&liveSetting{}).override(&whole, more)
+	if want := (liveSetting{Group: "adm", RingMB: 8}); !reflect.DeepEqual(whole, want) {
+		t.Errorf("settings are %+v, want %+v", whole, want)
+	}
+	status := httpSetting{Listen: "9445", TokenFile: "token"}
+	(&httpSetting{}).override(&status, func(flag string) bool { return flag == "http" })
+	if want := (httpSetting{TokenFile: "token"}); status != want {
+		t.Errorf("settings are %+v, want %+v", status, want)
+	}
 	if s.KernelFilter || !s.OwnTraffic || !s.NoPromiscuous || s.Rings != 2 {
 		t.Errorf("settings are %+v", s)
 	}
