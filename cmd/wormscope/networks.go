@@ -37,7 +37,11 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(text)
-	if err != nil {
+	if a := p.Addr(); err == nil && a.Is4In6() { // addresses of packets are never so
+		const mapped = 96
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-mapped)
+	}
+	if err != nil || !p.IsValid() {
 		return p, fmt.Errorf("%q is no network (want an address or CIDR such as 10.0.0.0/8)", text)
 	}
 	return p.Masked(), nil

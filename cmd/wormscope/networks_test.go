@@ -1,0 +1,22 @@
+package main
+
+import "testing"
+
+// TestParseNetwork: a network is one of the addresses that packets have, in whichever
+// form it is written.
+func TestParseNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.0/8": "10.0.0.0/8", "10.1.2.3/8": "10.0.0.0/8", "192.0.2.1": "192.0.2.1/32", "0.0.0.0/0": "0.0.0.0/0",
+		"::ffff:192.0.2.1": "192.0.2.1/32", "::ffff:10.1.2.3/104": "10.0.0.0/8", "::ffff:0:0/96": "0.0.0.0/0",
+		"2001:db8::1/64": "2001:db8::/64", "::/0": "::/0",
+		"::ffff:10.0.0.0/95": "", "10.0.0.0/33": "", "fe80::1%eth0": "", "fe80::1%eth0/64": "", "office": "", "": "",
+	} {
+		got := ""
+		if p, err := parseNetwork(text); err == nil {
+			got = p.String()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
