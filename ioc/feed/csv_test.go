@@ -137,3 +137,20 @@ func TestSecondEntry(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsAreVisible: a header is what a stranger wrote, and no command to a
+// terminal.
+func TestErrorsAreVisible(t *testing.T) {
+	path := write(t, "feed.csv", "red\x1b[31m,b\nx,y\n")
+	r, err := Load(t.Context(), ioc.NewBuilder(), path, Options{Columns: Columns{Indicator: "c"}})
+	if err == nil {
+		t.Fatal("a column that is not there was found")
+	}
+	var out strings.Builder
+	if err := r.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "which has red.[31m, b"; !strings.Contains(out.String(), want) || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("the report lacks %q: %q", want, out.String())
+	}
+}

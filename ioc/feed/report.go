@@ -182,7 +182,7 @@ func (f *FileReport) appendText(text []byte) []byte {
 		text = fmt.Appendf(text, "  format   %s, %s\n", f.Format, plural(f.Lines, "line"))
 	}
 	if f.Err != nil {
-		text = fmt.Appendf(text, "  error    %v\n", f.Err)
+		text = fmt.Appendf(text, "  error    %s\n", visible(f.Err.Error()))
 	}
 	if f.Total() > 0 {
 		text = fmt.Appendf(text, "  entries  %s\n", f.totals())
