@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -163,18 +165,27 @@ func defaults() settings {
 
 // readConfig reads a configuration file over s. An unknown key is an error.
 func (s *settings) readConfig(path string) error {
-	f, err := os.Open(path) //nolint:gosec // the user names the file
+	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
-	dec := yaml.NewDecoder(f)
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
-	if err := dec.Decode(s); err != nil && !errors.Is(err, io.EOF) {
+	if err = dec.Decode(s); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("configuration %s: %s", path, yamlFault(err))
 	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+	if err = dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("configuration %s: more than one YAML document", path)
+	}
+	var blocks struct {
+		Central yaml.Node `yaml:"central"`
+	}
+	err = yaml.Unmarshal(text, &blocks)
+	if err == nil {
+		err = checkKeys(&blocks.Central, reflect.TypeFor[kafka.Central](), "central")
+	}
+	if err != nil {
+		return fmt.Errorf("configuration %s: %s", path, yamlFault(err))
 	}
 	return nil
 }

@@ -139,10 +139,14 @@ func yamlKeys(t reflect.Type) map[string]reflect.Type {
 }
 
 // checkKeys refuses a key that a type does not have: yaml's own check does not
-// reach through an UnmarshalYAML method.
+// reach through an UnmarshalYAML method. It refuses one with nothing behind it, too,
+// where that would be as if it were left out: who writes tls: wants TLS.
 func checkKeys(n *yaml.Node, t reflect.Type, of string) error {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
+		if n.ShortTag() == "!!null" && t.Kind() == reflect.Struct {
+			return fmt.Errorf("line %d: %s: nothing stands behind it: leave it out, or write {} for the defaults", n.Line, of)
+		}
 	}
 	if n.Kind != yaml.MappingNode || t.Kind() != reflect.Struct {
 		return nil
