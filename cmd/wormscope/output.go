@@ -137,7 +137,8 @@ func (e *events) close() error {
 }
 
 // writeWhole writes a file, or to standard output for "-". A file is replaced
-// whole: nobody ever reads half a document. A device or pipe is written to, and
+// whole: nobody ever reads half a document. Who may read it stays as it was, and is
+// for the process's umask to say of a new one. A device or pipe is written to, and
 // stays what it is, and so does a link. What names it in errors.
 func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error) (err error) {
 	if path == "-" {
@@ -155,8 +156,11 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 			err = errors.Join(fmt.Errorf("%s: %w", what, err), os.Remove(f.Name()))
 		}
 	}()
-	if err = write(f); err == nil {
-		err = f.Chmod(0o644)
+	if info, fails := os.Stat(path); fails == nil {
+		err = f.Chmod(info.Mode().Perm())
+	}
+	if err == nil {
+		err = write(f)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
@@ -170,7 +174,14 @@ func createBeside(path string) (f *os.File, replaced string, err error) {
 	if to, fails := filepath.EvalSymlinks(path); fails == nil {
 		path = to
 	}
-	f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	const most = 10_000
+	for n := range most {
+		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d-%d", filepath.Base(path), os.Getpid(), n))
+		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // for others to read, unless umask says no
+		if !errors.Is(err, os.ErrExist) {
+			break
+		}
+	}
 	if fault, ok := errors.AsType[*os.PathError](err); ok {
 		fault.Path = path // that of the other is nobody's business
 	}
