@@ -94,8 +94,8 @@ func (l *line) evidence(a *alert.Alert) {
 	case e.Crossing != nil:
 		count("targets", e.Crossing.Targets)
 	case e.Contact != nil:
-		l.number("out", e.Contact.BytesOrig)
-		l.number("in", e.Contact.BytesResp)
+		l.number("in", e.Contact.BytesOrig) // from source to destination, says the standard
+		l.number("out", e.Contact.BytesResp)
 		l.text("outcome", e.Contact.State)
 	case e.DNS != nil:
 		l.text("destinationDnsDomain", limit(e.DNS.Question, maxName))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"maps"
+	"net/netip"
 	"strings"
 	"testing"
 	"unicode"
@@ -169,5 +170,23 @@ func TestKeys(t *testing.T) {
 	}
 	if _, err := r.Event(&event.Event{Fact: &alert.Fact{}}); err == nil {
 		t.Error("a fact is rendered")
+	}
+}
+
+// TestBytes: the standard says of bytesIn that data was flowing from source to
+// destination, of bytesOut the reverse.
+func TestBytes(t *testing.T) {
+	e := samples.Alert(alert.Alert{
+		Rule: alert.RuleContact, Proto: 6,
+		Orig: netip.MustParseAddrPort("10.1.0.14:50001"), Resp: netip.MustParseAddrPort("198.51.100.7:443"),
+		Evidence: alert.Evidence{Contact: &alert.Contact{State: "established", BytesOrig: 1834, BytesResp: 5_300_000}},
+	})
+	b, err := renderer(t).Event(&e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got := parse(t, string(b))
+	if got["src"] != "10.1.0.14" || got["in"] != "1834" || got["out"] != "5300000" {
+		t.Errorf("the source %s sent %s bytes and got %s", got["src"], got["in"], got["out"])
 	}
 }
