@@ -34,8 +34,10 @@ func (l *List) nftSet(w *bytes.Buffer, family, addrType string, entries []*Entry
 // maxComment is how long a comment on an entry gets, in bytes.
 const maxComment = 200
 
-// leastElements is how many elements an ipset has room for at the least.
-const leastElements = 65536
+// mostElements is how many elements an ipset has room for: more than there are
+// ever. It is the same for all lists, since ipset refuses to make a set that is
+// there with room for more, or for less.
+const mostElements = 1 << 24
 
 // writeIPSet writes commands for ipset restore -exist. Loaded again it
 // replaces what was there.
@@ -48,17 +50,12 @@ func (l *List) writeIPSet(w *bytes.Buffer) {
 }
 
 // ipSet writes one set. It is filled under another name and swapped in, so
-// that no packet meets half a set, and the size of an older one does not
-// matter.
+// that no packet meets half a set.
 func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
 	name := "wormscope-" + string(l.Purpose) + suffix
 	filling := name + "-new"
-	room := leastElements
-	for room < len(entries) {
-		room *= 2
-	}
-	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\n", name, family, leastElements)
-	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d\n", filling, family, room)
+	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\n", name, family, mostElements)
+	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d\n", filling, family, mostElements)
 	for _, e := range entries {
 		fmt.Fprintf(w, "# %s\nadd %s %s\n", ascii(e.comment(), maxComment), filling, e.Addr)
 	}

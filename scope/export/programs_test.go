@@ -1,6 +1,8 @@
 package export_test
 
 import (
+	"bytes"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,6 +123,30 @@ func TestIPSet(t *testing.T) {
 	}
 	if strings.Contains(after, "198.51.100.7") || !strings.Contains(after, "10.1.0.14") {
 		t.Errorf("the empty block list does not replace the other, or more than that:\n%s", after)
+	}
+}
+
+// TestIPSetOfAnySize: a list takes the place of one that was many times as long, and
+// the other way round.
+func TestIPSetOfAnySize(t *testing.T) {
+	need(t, true, "ipset", "unshare")
+	dir := t.TempDir()
+	for name, n := range map[string]int{"few": 3, "many": 70_000} {
+		l := export.List{Purpose: export.ToBlock}
+		for i := range n {
+			l.Entries = append(l.Entries, export.Entry{Addr: netip.AddrFrom4([4]byte{203, byte(i >> 16), byte(i >> 8), byte(i)})})
+		}
+		var text bytes.Buffer
+		if err := l.Write(&text, export.IPSet); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := shell(t, dir, `unshare -n sh -euc 'for list in few many few many; do ipset restore <$list; ipset list -t wormscope-block4; done'`)
+	if got := regexp.MustCompile(`entries: \d+`).FindAllString(out, -1); strings.Join(got, " ") != "entries: 3 entries: 70000 entries: 3 entries: 70000" {
+		t.Errorf("ipset has %q:\n%s", got, out)
 	}
 }
 
