@@ -50,12 +50,12 @@ func (l *List) writeIPSet(w *bytes.Buffer) {
 }
 
 // ipSet writes one set. It is filled under another name and swapped in, so
-// that no packet meets half a set.
+// that no packet meets half a set. One that was left half filled is emptied.
 func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
 	name := "wormscope-" + string(l.Purpose) + suffix
 	filling := name + "-new"
 	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\n", name, family, mostElements)
-	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d\n", filling, family, mostElements)
+	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\nflush %s\n", filling, family, mostElements, filling)
 	for _, e := range entries {
 		fmt.Fprintf(w, "# %s\nadd %s %s\n", ascii(e.comment(), maxComment), filling, e.Addr)
 	}

@@ -150,6 +150,18 @@ func TestIPSetOfAnySize(t *testing.T) {
 	}
 }
 
+// TestIPSetGoesOn: what a restore that was broken off has left is no obstacle, and
+// not in the list.
+func TestIPSetGoesOn(t *testing.T) {
+	need(t, true, "ipset", "unshare")
+	out := shell(t, files(t, export.IPSet), `unshare -n sh -euc '
+		sed "/^swap/,\$d" block >broken; echo add wormscope-block4-new 198.51.100.250 >>broken
+		ipset restore <broken; ipset restore <block; ipset list'`)
+	if !strings.Contains(out, "\n198.51.100.7\n") || strings.Contains(out, "198.51.100.250") || strings.Contains(out, "-new") {
+		t.Errorf("after a restore that was broken off:\n%s", out)
+	}
+}
+
 // TestRPZ: BIND takes the zone without a warning, and reads the names that were
 // meant.
 func TestRPZ(t *testing.T) {
