@@ -73,12 +73,20 @@ func (p *parser) takeApart(text string) (observable, Reason) {
 // isPlainName reports whether an entry is a name that can be used as it is.
 func (p *parser) isPlainName(text string) bool {
 	dot, ok := plainDot(text)
-	return ok && !isHxxp(text) && !p.guards.suffixes.mayBe(text, dot)
+	return ok && !p.guards.suffixes.mayBe(text, dot)
 }
 
-// isHxxp reports whether a text begins as a defanged URL.
+// isHxxp reports whether a text begins as a defanged URL: with hxxp or hxxps, and a
+// colon, perhaps in brackets. Names can begin with these letters, too.
 func isHxxp(text string) bool {
-	return len(text) > 4 && (text[0]|0x20 == 'h') && strings.EqualFold(text[:4], "hxxp")
+	if len(text) <= 4 || text[0]|0x20 != 'h' || !strings.EqualFold(text[:4], "hxxp") {
+		return false
+	}
+	rest := text[4:]
+	if rest[0]|0x20 == 's' {
+		rest = rest[1:]
+	}
+	return strings.HasPrefix(strings.TrimLeft(rest, "[({"), ":")
 }
 
 // refang undoes what people do to indicators so that nobody follows them.
