@@ -37,8 +37,10 @@ func (t *text) tree() {
 	for _, ip := range t.inOrder(roots) {
 		b.root(ip)
 	}
-	for len(children) > 0 { // hosts that blame each other: begin anywhere
-		b.root(t.inOrder(slices.Collect(maps.Keys(children)))[0])
+	for _, ip := range t.inOrder(slices.Collect(maps.Keys(children))) { // hosts that blame each other: begin anywhere
+		if children[ip] != nil {
+			b.root(ip)
+		}
 	}
 	if n := b.skipped; n > 0 {
 		t.printf("  ... and %s more: %s\n", grouped(n), textSeeMore)
@@ -109,6 +111,10 @@ func (b *branch) rootWords(ip string) string {
 
 // below writes those that a host infected.
 func (b *branch) below(ip, indent string) {
+	if b.left <= 0 {
+		b.skip(ip)
+		return
+	}
 	list := b.children[ip]
 	delete(b.children, ip) // so that nothing is written twice
 	for i, h := range list {
@@ -122,6 +128,20 @@ func (b *branch) below(ip, indent string) {
 			b.wrapped(indent+mark+h.IP+"  ", h.causeWords())
 		}
 		b.below(h.IP, indent+next)
+	}
+}
+
+// skip counts those below a host, when there is no line for them. It does not
+// recurse: a chain may be as long as there are hosts.
+func (b *branch) skip(ip string) {
+	for rest := []string{ip}; len(rest) > 0; {
+		last := rest[len(rest)-1]
+		rest = rest[:len(rest)-1]
+		for _, h := range b.children[last] {
+			b.skipped++
+			rest = append(rest, h.IP)
+		}
+		delete(b.children, last)
 	}
 }
 
