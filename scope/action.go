@@ -45,7 +45,7 @@ func (d *Document) Actions() []Action {
 	found := uint64(len(d.Contradicted(Isolated)))
 	add(FindActive, found, "Find "+counted(found, "host")+" that should be isolated and "+verb(found, "is", "are")+" still active", "")
 	infected := d.atLarge(Infected)
-	add(Isolate, infected, "Isolate the "+counted(infected, "infected host")+" now", "pull the cable or shut the switch port; do not reboot them")
+	add(Isolate, infected, "Isolate the "+counted(infected, "infected host")+" now", "pull the cable or shut the switch port; do not reboot")
 	serving := uint64(len(d.Serving()))
 	add(MoveService, serving, counted(serving, "infected or suspected host")+" "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
 	acting := uint64(len(d.ActingForOthers()))
