@@ -158,9 +158,15 @@ func TestGather(t *testing.T) {
 	}
 	s.Send(livetest.Frame(0, 60))
 	next(nil)
-	s.Send(livetest.Frame(1, 60))
-	if took := next(nil); took < o.Gather {
-		t.Errorf("the second frame came after %v", took)
+	var took time.Duration
+	// Where the test is held up, the frame is there before it is asked for, and none
+	// is waited for.
+	for try := 1; try <= 20 && took < o.Gather; try++ {
+		s.Send(livetest.Frame(try, 60))
+		took = next(nil)
+	}
+	if took < o.Gather {
+		t.Errorf("no frame was left to gather with others: the last came after %v", took)
 	}
 	time.AfterFunc(50*time.Millisecond, source.Stop)
 	next(io.EOF)
