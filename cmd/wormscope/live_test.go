@@ -120,7 +120,7 @@ func (s *sensor) events() []written {
 // await waits until an event is there of which all texts are a part.
 func (s *sensor) await(what string, texts ...string) {
 	s.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		for _, w := range s.events() {
 			if !slices.ContainsFunc(texts, func(text string) bool { return !bytes.Contains(w.line, []byte(text)) }) {
 				return

@@ -64,7 +64,7 @@ func (x *tap) send(t *testing.T) {
 // logs waits until the run has logged a text n times.
 func logs(t *testing.T, s *sensor, n int, text string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if strings.Count(s.Output(), text) >= n {
 			return
 		}
@@ -127,7 +127,7 @@ func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
 	pipe := fullPipe(t, path)
 	p := x.failing(t, path, scope, "a write has not come back for")
 	var doc document
-	for end := time.Now().Add(time.Minute); doc.Capture.Packets == 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); doc.Capture.Packets == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("no scope while the write hangs:\n%s", p.Output())
 		}
@@ -139,7 +139,7 @@ func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
 		t.Errorf("the scope has %+v, want %d packets", doc.Capture, want)
 	}
 	var text bytes.Buffer
-	if err := pipe.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := pipe.SetReadDeadline(time.Now().Add(testnet.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	for !strings.Contains(text.String(), `"action":"ioc-domain"`) || !strings.HasSuffix(text.String(), "\n") {
@@ -281,7 +281,7 @@ func listen(t *testing.T, dir string) *manager {
 // await waits until all of these were told.
 func (m *manager) await(lines ...string) {
 	m.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		m.mu.Lock()
 		missing := slices.ContainsFunc(lines, func(l string) bool { return !slices.Contains(m.told, l) })
 		m.mu.Unlock()
@@ -302,7 +302,7 @@ func TestLiveHeedsMarks(t *testing.T) {
 	s.await("a look-up of the kill switch", `"action":"host-state"`, `"to":"infected"`)
 	told := func(n int, text string) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			if bytes.Count(slurp(s.alerts), []byte(text)) >= n {
 				return
 			}

@@ -20,7 +20,7 @@ import (
 // eventually waits until check is content, and fails with what it last said.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); ; time.Sleep(50 * time.Millisecond) {
 		err := check()
 		if err == nil {
 			return

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"wormscope/internal/testnet"
 	"wormscope/scope/store"
 )
 
@@ -183,7 +184,7 @@ func killAfter(t *testing.T, dir string, part []byte) {
 	if _, err := in.Write(part); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); stored(dir) == 0; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); stored(dir) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nothing was stored before the end of the capture")
 		}
