@@ -3,12 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -147,39 +147,44 @@ rule_files: [%s]
 	}
 }
 
+// listening is what Prometheus logs of where it listens.
+var listening = regexp.MustCompile(`msg="Listening on".* address=(\S+)\n`)
+
 // startPrometheus starts Prometheus in a folder with its configuration, and
-// returns where it is.
+// returns where it is: at a port that it chooses itself, which nobody else can
+// have taken by then.
 func startPrometheus(t *testing.T, dir string) string {
 	t.Helper()
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",
-		"--web.listen-address="+address, "--log.level=error")
+	defer log.Close()
+	cmd := exec.CommandContext(t.Context(), "prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0")
 	cmd.Dir = dir
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
-	var log strings.Builder
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { <-ended }) // the context of a test ends before
-	base := "http://" + address
+	var base string
 	eventually(t, func() error {
+		said := slurp(log.Name())
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("prometheus: %v\n%s", err, log.String())
+			t.Fatalf("prometheus: %v\n%s", err, said)
 		default:
 		}
+		where := listening.FindSubmatch(said)
+		if where == nil {
+			return fmt.Errorf("prometheus does not say where it listens:\n%s", said)
+		}
+		base = "http://" + string(where[1])
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/-/ready", nil)
 		if err != nil {
 			return err
