@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -138,12 +139,13 @@ func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
 	if want := 2 * len(x.frames); doc.Capture.Packets != want || doc.Capture.Dropped != 0 {
 		t.Errorf("the scope has %+v, want %d packets", doc.Capture, want)
 	}
-	var text bytes.Buffer
 	if err := pipe.SetReadDeadline(time.Now().Add(testnet.Patience)); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(text.String(), `"action":"ioc-domain"`) || !strings.HasSuffix(text.String(), "\n") {
-		if _, err := io.CopyN(&text, pipe, 1); err != nil {
+	lines := bufio.NewReader(pipe)
+	for line := ""; !strings.Contains(line, `"action":"ioc-domain"`); {
+		var err error
+		if line, err = lines.ReadString('\n'); err != nil {
 			t.Fatalf("no event came when the pipe was read: %v", err)
 		}
 	}
