@@ -24,6 +24,7 @@ func talk(host *testnet.Host, address string, n int) {
 // privilege once it captures, and renews the indicators.
 func TestLiveFilters(t *testing.T) {
 	testnet.Need(t, "tc")
+	const bulk = 2000
 	for _, tt := range []struct {
 		name  string
 		flags []string
@@ -46,7 +47,7 @@ func TestLiveFilters(t *testing.T) {
 			feed := filepath.Join(openDir(t), "feed.txt")
 			writeFeed(t, feed, "203.0.113.7", "203.0.113.9")
 			s := startSensor(t, sensor, append(tt.flags, "--feed", feed)...)
-			talk(client, "198.51.100.1", 2000)
+			talk(client, "198.51.100.1", bulk)
 			talk(client, "203.0.113.7", 3)
 			s.await("the indicator", `"ioc-ip"`, "203.0.113.7")
 			talk(client, "203.0.113.9", 3)
@@ -64,7 +65,7 @@ func TestLiveFilters(t *testing.T) {
 			}
 			var doc struct{ Capture struct{ Packets int } }
 			unmarshal(t, slurp(s.scope), &doc)
-			if packets := doc.Capture.Packets; (packets > 2000) != tt.bulk {
+			if packets := doc.Capture.Packets; (packets > bulk/2) != tt.bulk { // a busy machine loses some on the cable
 				t.Errorf("%d packets came through", packets)
 			}
 		})
