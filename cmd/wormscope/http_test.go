@@ -175,7 +175,8 @@ func TestHTTPAsks(t *testing.T) {
 	t.Setenv(tokenVariable, token)
 	dir := t.TempDir()
 	cert, key, client := testCertificate(t, dir)
-	address := serveStatus(t, httpSetting{Listen: "127.0.0.1:0", Cert: cert, Key: key}, fullBoard(time.Now()))
+	ahead := time.Now().Add(time.Hour) // so that the run is alive, however slow the machine
+	address := serveStatus(t, httpSetting{Listen: "127.0.0.1:0", Cert: cert, Key: key}, fullBoard(ahead))
 	for given, want := range map[string]int{
 		"": 401, "Bearer": 401, "Bearer ": 401, "Bearer wrong": 401, "Basic " + token: 401, "Bearer " + token + "x": 401,
 		"Bearer " + token: 200, "bearer " + token: 200,
@@ -205,7 +206,7 @@ func TestHTTPAsks(t *testing.T) {
 
 // TestHTTPHealth tells a run that starts, is well, hangs, and lacks something.
 func TestHTTPHealth(t *testing.T) {
-	now := time.Now()
+	now := time.Now().Add(time.Hour) // ahead, so that nothing is long ago, however slow the machine
 	b := &board{}
 	address := serveStatus(t, httpSetting{Listen: "0"}, b)
 	check := func(page string, status int, text string) {
@@ -240,7 +241,7 @@ func TestHTTPHealth(t *testing.T) {
 	b.latest.Store(&wrong)
 	check("/readyz", 503, "events can't be kept for sinks: disk full\nsink kafka, since 2023-11-14T22:13:20Z, 3 events wait: no broker")
 	b.latest.Store(s)
-	b.turned.Store(now.Add(-time.Hour).UnixNano())
+	b.turned.Store(time.Now().Add(-time.Hour).UnixNano())
 	if got, said := get(t, http.DefaultClient, "http://"+address+"/healthz", ""); got != 503 || !strings.HasPrefix(said, "the capture loop has not turned for 1h0m") {
 		t.Errorf("a loop that hangs: %d %q", got, said)
 	}
