@@ -30,14 +30,16 @@ type sensor struct {
 	mu    sync.Mutex
 	lines []written
 	busy  time.Duration // how late the machine was at the most
+	waits []wait        // in order of time
 	stop  chan struct{}
 	done  sync.WaitGroup
 }
 
 // written is an event and when it was found in the file.
 type written struct {
-	line []byte
-	at   time.Time
+	line   []byte
+	at     time.Time
+	waited time.Duration // by then, see wait
 }
 
 // startSensor starts live on the monitor interface and follows its event file.
@@ -70,19 +72,20 @@ func openDir(t testing.TB) string {
 	return dir
 }
 
-// follow notes when each line comes to be in the event file, and how late the
-// machine is with what takes no time.
+// follow notes when each line comes to be in the event file, how late the machine
+// is with what takes no time, and how long it keeps the run waiting.
 func (s *sensor) follow() {
 	const pause = 10 * time.Millisecond
 	seen := 0
 	for last := false; ; {
 		begin := time.Now()
+		s.noteWait(begin)
 		if all := slurp(s.alerts); len(all) > seen {
 			end := bytes.LastIndexByte(all, '\n') + 1
-			now := time.Now()
+			now, by := time.Now(), waited(s.Pid())
 			s.mu.Lock()
 			for line := range bytes.Lines(all[seen:end]) {
-				s.lines = append(s.lines, written{line, now})
+				s.lines = append(s.lines, written{line, now, by})
 			}
 			s.mu.Unlock()
 			seen = end
@@ -274,31 +277,6 @@ func testLive(t *testing.T, flags ...string) {
 	if len(doc.Hosts) == 0 {
 		t.Error("the scope was not written")
 	}
-}
-
-// late checks that each event so far was written within two seconds of the
-// packet, or the time, that decided, and what the machine was late itself.
-func late(t *testing.T, s *sensor) {
-	t.Helper()
-	s.mu.Lock()
-	limit := 2*time.Second + s.busy
-	s.mu.Unlock()
-	var most time.Duration
-	for _, w := range s.events() {
-		var e struct {
-			Timestamp time.Time `json:"@timestamp"`
-			Message   string
-		}
-		if err := json.Unmarshal(w.line, &e); err != nil {
-			t.Fatalf("%v: %s", err, w.line)
-		}
-		delay := w.at.Sub(e.Timestamp)
-		most = max(most, delay)
-		if delay > limit {
-			t.Errorf("%v late: %s", delay, e.Message)
-		}
-	}
-	t.Logf("%d events, the latest %v after its packet", len(s.events()), most)
 }
 
 // TestLiveStopsInTheMiddle stops a run in the middle of a scan: the alert, the
