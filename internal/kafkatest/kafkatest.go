@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/segmentio/kafka-go"
+
+	"wormscope/internal/testnet"
 )
 
 // Versions of Kafka that the project is tested with; the first is the default.
@@ -107,7 +109,7 @@ func Start(t testing.TB, o Options) *Cluster {
 	if o.Secure {
 		must(t, o.Version, nil, "certs", c.Cert(""))
 	}
-	ports := freePorts(t, o.Nodes*listeners)
+	ports := testnet.FreePorts(t, o.Nodes*listeners)
 	for i := range o.Nodes {
 		c.nodes = append(c.nodes, &node{
 			id: i + 1, dir: filepath.Join(c.dir, fmt.Sprintf("n%d", i+1)), version: o.Version,

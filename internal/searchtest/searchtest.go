@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -49,7 +48,7 @@ func Start(t testing.TB) *Server {
 			t.Fatalf("opensearch.sh %s: %v\n%s", args[0], err, out)
 		}
 	}
-	port := freePort(t)
+	port := strconv.Itoa(testnet.FreePorts(t, 1)[0])
 	cmd := script(dir, "run", dir, port)
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -195,18 +194,4 @@ func (s *Server) Documents(index string) map[string]json.RawMessage {
 		found[h.ID] = h.Source
 	}
 	return found
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatalf("%v has no port", l.Addr())
-	}
-	return strconv.Itoa(addr.Port)
 }

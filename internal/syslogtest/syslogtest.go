@@ -40,10 +40,10 @@ type Server struct {
 func Start(t testing.TB, ca *testca.CA, server testca.Pair) *Server {
 	t.Helper()
 	s := &Server{t: t, program: testnet.NeedTools(t, "rsyslogd"), dir: t.TempDir()}
-	for _, addr := range []*string{&s.TCP, &s.TLS, &s.Mutual} {
-		*addr = freeTCP(t)
+	addresses := []*string{&s.UDP, &s.TCP, &s.TLS, &s.Mutual}
+	for i, port := range testnet.FreePorts(t, len(addresses)) {
+		*addresses[i] = fmt.Sprintf("127.0.0.1:%d", port)
 	}
-	s.UDP = freeUDP(t)
 	text := fmt.Sprintf(configuration, ca.File, server.Cert, server.Key, s.dir,
 		port(s.UDP), port(s.TCP), port(s.TLS), port(s.Mutual), s.out())
 	if err := os.WriteFile(filepath.Join(s.dir, "rsyslog.conf"), []byte(text), 0o600); err != nil {
@@ -196,26 +196,6 @@ func (s *Server) Eventually(what string, check func() error) {
 		}
 	}
 	s.t.Fatalf("rsyslogd: %s: %v\n%s", what, err, s.Log())
-}
-
-func freeTCP(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
-	return l.Addr().String()
-}
-
-func freeUDP(t testing.TB) string {
-	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // loopback
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close() //nolint:errcheck // only its number is wanted
-	return c.LocalAddr().String()
 }
 
 func port(addr string) string {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wormscope/internal/samples"
+	"wormscope/internal/testnet"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -113,7 +114,7 @@ func TestLiblognorm(t *testing.T) {
 func TestRsyslog(t *testing.T) {
 	tool := need(t, "rsyslogd")
 	dir := t.TempDir()
-	port := freePort(t)
+	port := testnet.FreePorts(t, 1)[0]
 	out := filepath.Join(dir, "out.json")
 	conf := fmt.Sprintf(`global(workDirectory=%[1]q maxMessageSize="8k")
 module(load="imtcp")
@@ -148,17 +149,6 @@ ruleset(name="cef") {
 	lines := records(t)
 	send(t, port, lines)
 	compare(t, lines, await(t, out, len(lines)))
-}
-
-// freePort returns a port of loopback that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // send sends each record as RFC 5424 has it, with its length before it.

@@ -12,6 +12,7 @@ import (
 
 	"wormscope/detect/alert"
 	"wormscope/internal/samples"
+	"wormscope/internal/testnet"
 	"wormscope/ioc"
 	"wormscope/scope"
 	"wormscope/sinks"
@@ -83,11 +84,11 @@ func TestLongIsShortened(t *testing.T) {
 // TestUDPSaysLater: that nobody listens is noticed of one message alone, and what
 // was sent to nobody before is sent again.
 func TestUDPSaysLater(t *testing.T) {
-	receiver, err := net.ListenPacket("udp", "127.0.0.1:0")
+	address := fmt.Sprintf("127.0.0.1:%d", testnet.FreePorts(t, 1)[0])
+	receiver, err := net.ListenPacket("udp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := receiver.LocalAddr().String()
 	k, err := syslog.New(syslog.Config{Address: address, Protocol: "udp"}, renderer(t))
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"wormscope/internal/testca"
+	"wormscope/internal/testnet"
 	"wormscope/sinks/tlsconf"
 )
 
@@ -93,11 +95,7 @@ func TestExplain(t *testing.T) {
 		_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
 		_, _ = io.Copy(io.Discard, c)
 	})
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
+	nobody := fmt.Sprintf("127.0.0.1:%d", testnet.FreePorts(t, 1)[0])
 
 	trusting := tlsconf.Settings{CA: ca.File}
 	full := tlsconf.Settings{CA: ca.File, Cert: client.Cert, Key: client.Key}
@@ -120,7 +118,7 @@ func TestExplain(t *testing.T) {
 		{"no client certificate, 1.2", server(good, func(c *tls.Config) { wantsClient(c); c.MaxVersion = tls.VersionTLS12 }), trusting, "client certificate"},
 		{"client of another authority", server(good, wantsClient), tlsconf.Settings{CA: ca.File, Cert: foreign.Cert, Key: foreign.Key}, "client certificate"},
 		{"too old", server(good, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }), tlsconf.Settings{CA: ca.File, MinVersion: "1.3"}, "check tls.min_version"},
-		{"nothing listens", free.Addr().String(), trusting, "nothing listens there (connection refused)"},
+		{"nothing listens", nobody, trusting, "nothing listens there (connection refused)"},
 		{"no such name", "no-such-host.invalid:6514", trusting, `the name "no-such-host.invalid" can't be looked up|there is no host named "no-such-host.invalid"`},
 		{"hangs", serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), trusting, "no answer in time"},
 	} {

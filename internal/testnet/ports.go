@@ -1,4 +1,4 @@
-package kafkatest
+package testnet
 
 import (
 	"net"
@@ -10,17 +10,18 @@ import (
 )
 
 // Ports come in blocks from below the range that systems give to outgoing
-// connections, so that nobody takes one before its node does. A lock on a file
-// tells other test processes that a block is taken; it ends with the process.
+// connections and to whoever asks for any port, so that nobody takes one before
+// its server does, or while that is down. A lock on a file tells other test
+// processes that a block is taken; it ends with the process.
 const (
 	firstPort  = 20000
 	blockPorts = 20
 	portBlocks = 600
 )
 
-// freePorts returns so many ports, at most blockPorts, that are free and stay
-// so until the test ends.
-func freePorts(t testing.TB, n int) []int {
+// FreePorts returns so many ports of 127.0.0.1, at most blockPorts, that are
+// free, over TCP and over UDP, and stay so until the test ends.
+func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
 	if n > blockPorts {
 		t.Fatalf("%d ports are more than one block", n)
@@ -51,11 +52,17 @@ func freePorts(t testing.TB, n int) []int {
 	return nil
 }
 
-// free reports whether nobody listens on a port of 127.0.0.1.
+// free reports whether nobody has a port of 127.0.0.1.
 func free(port int) bool {
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	ip := net.IPv4(127, 0, 0, 1)
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: port})
 	if err != nil {
 		return false
 	}
-	return l.Close() == nil
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip, Port: port})
+	if err != nil {
+		_ = l.Close() // it is not used
+		return false
+	}
+	return l.Close() == nil && c.Close() == nil
 }
