@@ -13,10 +13,12 @@ version=${KAFKA_VERSION:-4.4.0}
 libs=${XDG_CACHE_HOME:-$HOME/.cache}/wormscope/kafka-$version
 jvm="-Xms128m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData"
 
-# get is called by several test processes at a time.
+# get is called by several test processes at a time. All Mavens of the tests wait
+# for the same lock: their repository is not for two at once.
 get() {
+  [ -f "$libs/.complete" ] && return
   mkdir -p "$(dirname "$libs")"
-  exec 9>"$libs.lock"
+  exec 9>"${libs%/*}/maven.lock"
   flock 9
   [ -f "$libs/.complete" ] && return
   case $version in 3.*) provider=slf4j-reload4j ;; *) provider=slf4j-simple ;; esac

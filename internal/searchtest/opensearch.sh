@@ -10,10 +10,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=2.19.6
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wormscope/opensearch-$version
 
-# get is called by several test processes at a time.
+# get is called by several test processes at a time. All Mavens of the tests wait
+# for the same lock: their repository is not for two at once.
 get() {
+  [ -f "$cache/.complete" ] && return
   mkdir -p "$(dirname "$cache")"
-  exec 9>"$cache.lock"
+  exec 9>"${cache%/*}/maven.lock"
   flock 9
   [ -f "$cache/.complete" ] && return
   rm -rf "$cache"
