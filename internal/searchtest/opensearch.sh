@@ -71,6 +71,7 @@ transport.port: 0
 path.data: $1/data
 path.logs: $1/logs
 cluster.routing.allocation.disk.threshold_enabled: false
+indices.breaker.total.use_real_memory: false
 P
   cd "$1"
   java -Xms384m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Djava.security.manager=allow \

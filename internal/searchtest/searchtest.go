@@ -151,13 +151,18 @@ func (s *Server) ask(method, path string, body []byte) (int, []byte, error) {
 	return response.StatusCode, text, err
 }
 
+// busy reports whether a status says that the server can't answer now.
+func busy(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
+}
+
 // Do sends a request and decodes the answer into a value, if it is not nil. A
 // status other than 200 fails the test. A server that can't answer yet, as for
 // an index that was just made and has no shard, is asked again.
 func (s *Server) Do(method, path, body string, into any) {
 	s.t.Helper()
 	status, text, err := s.ask(method, path, []byte(body))
-	for end := time.Now().Add(startTime); status == http.StatusServiceUnavailable && time.Now().Before(end); {
+	for end := time.Now().Add(startTime); busy(status) && time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond)
 		status, text, err = s.ask(method, path, []byte(body))
 	}
