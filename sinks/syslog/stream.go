@@ -139,10 +139,16 @@ func (s *stream) flush(b []byte) error {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return errTaking
 	}
-	if told := s.stays(probeWait); told != nil { // what the other side said is better than that it is gone
+	return s.told(err)
+}
+
+// told is what the other side said, which is better than the error that it is
+// gone.
+func (s *stream) told(gone error) error {
+	if told := s.stays(probeWait); told != nil {
 		return told
 	}
-	return err
+	return gone
 }
 
 // finish closes this side and waits until the other has read all and closed
@@ -154,11 +160,11 @@ func (s *stream) finish() error {
 	}
 	if secure, ok := s.conn.(*tls.Conn); ok {
 		if err := secure.CloseWrite(); err != nil { // close_notify
-			return err
+			return s.told(err)
 		}
 	}
 	if err := s.raw.CloseWrite(); err != nil {
-		return err
+		return s.told(err)
 	}
 	select {
 	case <-s.ended:
