@@ -231,99 +231,6 @@ func TestFailures(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// deliverAll delivers a batch as an outbox does: the same again until it is
-// there. It returns how often it failed.
-func deliverAll(t *testing.T, k *syslog.Sink, batch []event.Event) (failed int) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if refused, err := k.Deliver(t.Context(), batch); err == nil {
-			if len(refused) > 0 {
-				t.Fatalf("refused: %v", refused[0].Err)
-			}
-			return failed
-		}
-		failed++
-	}
-	t.Fatal("not delivered in a minute")
-	return failed
-}
-
-// onceEach drops repeats.
-func onceEach(messages []string) (list []string, repeats int) {
-	seen := map[string]bool{}
-	for _, m := range messages {
-		body := body(m)
-		if seen[body] {
-			repeats++
-			continue
-		}
-		seen[body] = true
-		list = append(list, body)
-	}
-	return list, repeats
-}
-
-// TestReceiverDies kills the receiver and starts it again in the middle, over
-// each kind of connection. Nothing is lost, and what is repeated is the same.
-func TestReceiverDies(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		s    func(*world) syslog.Config
-	}{
-		{"tcp", func(w *world) syslog.Config { return syslog.Config{Address: w.TCP, Protocol: "tcp"} }},
-		{"tcp kept open", func(w *world) syslog.Config {
-			return syslog.Config{Address: w.TCP, Protocol: "tcp", KeepOpen: true}
-		}},
-		{"mutual tls", func(w *world) syslog.Config { return syslog.Config{Address: w.Mutual, TLS: w.client} }},
-		{"mutual tls kept open", func(w *world) syslog.Config {
-			return syslog.Config{Address: w.Mutual, TLS: w.client, KeepOpen: true}
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
-			s := c.s(w)
-			s.Timeout = 10 * time.Second
-			k := w.sink(t, s)
-			all := events(3000)
-			kill, killed := make(chan func()), make(chan struct{})
-			go func() {
-				defer close(killed)
-				for end := range kill {
-					end()
-					time.Sleep(50 * time.Millisecond)
-					w.Run()
-				}
-			}()
-			failed, n := 0, 0
-			for batch := range slices.Chunk(all, 100) {
-				if n++; n%8 == 0 {
-					kill <- []func(){w.Kill, w.Stop, w.Kill}[n/8-1]
-				}
-				failed += deliverAll(t, k, batch)
-			}
-			close(kill)
-			<-killed
-			if err := k.Close(); err != nil {
-				t.Fatal(err)
-			}
-			want := w.want(t, all)
-			slices.Sort(want)
-			w.Eventually("everything is there", func() error {
-				got, repeats := onceEach(w.Received())
-				slices.Sort(got)
-				if diff := cmp.Diff(want, got); diff != "" {
-					return errors.New(diff)
-				}
-				t.Logf("3 restarts, 2 of them after a kill: %d failed deliveries, 0 lost, %d repeats of %d", failed, repeats, len(want))
-				return nil
-			})
-			if failed == 0 {
-				t.Error("no delivery failed: the receiver was never away")
-			}
-		})
-	}
-}
-
 // TestReceiverHangs stops the receiver where it is: what its kernel takes has
 // not arrived, and a delivery ends in time.
 func TestReceiverHangs(t *testing.T) {
@@ -359,6 +266,7 @@ func TestKeepOpenNoticesTheEnd(t *testing.T) {
 	batch := events(40)
 	deliverAll(t, k, batch[:20])
 	w.Stop()
+	<-k.Ended()
 	if _, err := k.Deliver(t.Context(), batch[20:]); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
 		t.Errorf("got %v", err)
 	}
