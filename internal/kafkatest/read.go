@@ -35,21 +35,52 @@ func (c *Cluster) Read(topic string) []Record {
 	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
 	defer cancel()
 	client := c.Client()
-	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
-	if err != nil || meta.Topics[0].Error != nil {
-		c.t.Fatalf("read %s: %v %v", topic, err, meta)
+	ends, err := c.ends(ctx, client, topic)
+	for err != nil && ctx.Err() == nil {
+		time.Sleep(100 * time.Millisecond)
+		ends, err = c.ends(ctx, client, topic)
+	}
+	if err != nil {
+		c.t.Fatalf("read %s: %v", topic, err)
 	}
 	var all []Record
-	for p := range meta.Topics[0].Partitions {
-		all = readPartition(ctx, c.t, client, topic, p, all)
+	for partition, end := range ends {
+		all = readPartition(ctx, c.t, client, topic, partition, end, all)
 	}
 	return all
 }
 
-// readPartition appends what a partition holds up to its present end.
-func readPartition(ctx context.Context, t testing.TB, client *kafka.Client, topic string, partition int, all []Record) []Record {
+// ends returns where the partitions of a topic end. It fails where brokers do not
+// know: one may not have heard of the topic, and a new leader does not know at
+// once what was written before its time.
+func (c *Cluster) ends(ctx context.Context, client *kafka.Client, topic string) ([]int64, error) {
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err == nil {
+		err = meta.Topics[0].Error
+	}
+	if err != nil {
+		return nil, err
+	}
+	ends := make([]int64, len(meta.Topics[0].Partitions))
+	var wanted []kafka.OffsetRequest
+	for p := range ends {
+		wanted = append(wanted, kafka.LastOffsetOf(p))
+	}
+	r, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: wanted}})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range r.Topics[topic] {
+		ends[p.Partition] = p.LastOffset
+		err = errors.Join(err, p.Error)
+	}
+	return ends, err
+}
+
+// readPartition appends what a partition holds up to an end.
+func readPartition(ctx context.Context, t testing.TB, client *kafka.Client, topic string, partition int, end int64, all []Record) []Record {
 	t.Helper()
-	for offset := kafka.FirstOffset; ; {
+	for offset := kafka.FirstOffset; offset < end; {
 		r, err := client.Fetch(ctx, &kafka.FetchRequest{
 			Topic: topic, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 4 << 20, MaxWait: 100 * time.Millisecond,
 		})
@@ -67,11 +98,12 @@ func readPartition(ctx context.Context, t testing.TB, client *kafka.Client, topi
 		if all, next, err = take(all, r.Records, partition, offset); err != nil {
 			t.Fatalf("read %s/%d: %v", topic, partition, err)
 		}
-		if next == offset || next >= r.HighWatermark {
-			return all
+		if next == offset && r.HighWatermark >= end {
+			return all // the last ones were compacted away
 		}
 		offset = next
 	}
+	return all
 }
 
 // take appends what a broker sent, and returns the offset after it.
