@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 
 	"wormscope/internal/kafkatest"
 	"wormscope/internal/testnet"
+	"wormscope/sinks"
+	"wormscope/sinks/event"
 	"wormscope/sinks/outbox"
 )
 
@@ -34,6 +37,22 @@ func TestMain(m *testing.M) {
 // appended is how many events a sender makes durable at a time.
 const appended = 500
 
+// A held sink says nothing of a batch that has arrived after so many events, until
+// standard input ends: the process that it is of is in the middle of a delivery
+// when it is killed, however late that is.
+type held struct {
+	*Sink
+	left int
+}
+
+func (h *held) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusal, error) {
+	refused, err := h.Sink.Deliver(ctx, batch)
+	if h.left -= len(batch); err == nil && h.left < 0 {
+		_, err = io.Copy(io.Discard, os.Stdin)
+	}
+	return refused, err
+}
+
 // sendAll appends events to an outbox from where it stopped the last time, and
 // waits until a Kafka has them all.
 func sendAll(task []string) error {
@@ -49,7 +68,7 @@ func sendAll(task []string) error {
 	if err != nil {
 		return err
 	}
-	if err := b.Start([]outbox.Receiver{{Name: "kafka", Sink: s}}); err != nil {
+	if err := b.Start([]outbox.Receiver{{Name: "kafka", Sink: &held{s, total / 8}}}); err != nil {
 		return err
 	}
 	for n := int(b.Position()); n < total; n += appended {
@@ -69,6 +88,7 @@ type sender struct {
 	t    *testing.T
 	task string
 	cmd  *exec.Cmd
+	hold io.Closer // it delivers no more than an eighth until this is closed
 	log  bytes.Buffer
 }
 
@@ -83,10 +103,22 @@ func (s *sender) start() {
 	s.cmd = exec.Command(os.Args[0])
 	s.cmd.Env = append(os.Environ(), senderEnv+"="+s.task)
 	s.cmd.Stderr = &s.log
-	if err := s.cmd.Start(); err != nil {
+	var err error
+	if s.hold, err = s.cmd.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err = s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { s.kill() })
+}
+
+// letGo lets the process deliver all.
+func (s *sender) letGo() {
+	s.t.Helper()
+	if err := s.hold.Close(); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // kill ends the process as a power failure does. It reports whether it ran.
@@ -129,7 +161,7 @@ func (s *sender) memory() int {
 // await waits until a topic holds so many records more than some.
 func await(t *testing.T, c *kafkatest.Cluster, records int64) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); c.Count("events") < records; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); c.Count("events") < records; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("only %d records of %d", c.Count("events"), records)
 		}
@@ -144,6 +176,7 @@ func TestOutboxRate(t *testing.T) {
 	s := newSender(t, c, events)
 	began := time.Now()
 	s.start()
+	s.letGo()
 	most := s.finish()
 	took := time.Since(began)
 	repeats := arrived(t, c.Read("events"), batch(0, events))
@@ -178,6 +211,7 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	s.start()
+	s.letGo()
 	s.finish()
 	records := c.Read("events")
 	repeats := arrived(t, records, batch(0, events))
@@ -212,6 +246,7 @@ func TestAway(t *testing.T) {
 			s.start()
 			await(t, c, events/20)
 			how.leave(c)
+			s.letGo()
 			time.Sleep(5 * time.Second) // most is appended by then
 			before, most := s.memory(), 0
 			for end := time.Now().Add(away()); time.Now().Before(end); time.Sleep(time.Second) {
