@@ -4,19 +4,21 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"wormscope/cmd/pcapgen/capfile"
 	"wormscope/cmd/pcapgen/wire"
 	"wormscope/internal/kafkatest"
+	"wormscope/internal/testnet"
 )
 
 // A planted is a capture of hosts that ask for indicator names, each once, and
@@ -130,45 +132,52 @@ func (p *planted) check(t testing.TB, records []kafkatest.Record) (repeats int) 
 	return repeats
 }
 
-// A sending is a run of the program that delivers to a Kafka.
+// A sending is a run of the program that delivers to a Kafka. It reads what was
+// planted from a pipe, so that it does not end before it is let go.
 type sending struct {
-	t     testing.TB
-	args  []string
-	runs  int
-	began time.Time
-	cmd   *exec.Cmd
-	log   bytes.Buffer
-	done  chan error
+	t    testing.TB
+	args []string
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	read chan error // it has read all that it was given, or died
+	log  bytes.Buffer
+	done chan error
 }
 
 // newSending makes one that replays what was planted into topics of c.
-func newSending(t testing.TB, c *kafkatest.Cluster, p *planted, settings string) *sending {
+func newSending(t testing.TB, c *kafkatest.Cluster, p *planted) *sending {
 	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf("sinks:\n  - {name: kafka, type: kafka, brokers: [%s], topic: events, create: true, partitions: 6}\n%s",
-		strings.Join(c.Brokers(), ", "), settings)
+	text := fmt.Sprintf("sinks:\n  - {name: kafka, type: kafka, brokers: [%s], topic: events, create: true, partitions: 6}\n",
+		strings.Join(c.Brokers(), ", "))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &sending{t: t, args: []string{"replay", "--config", config, "--feed", p.feed, "--state", filepath.Join(dir, "state"), p.capture}}
+	return &sending{t: t, args: []string{"replay", "--config", config, "--feed", p.feed, "--state", filepath.Join(dir, "state"), "-"}}
 }
 
-// start runs the program; it is killed when the test ends.
-func (s *sending) start() {
+// start runs the program and gives it the beginning of a capture; it is killed
+// when the test ends.
+func (s *sending) start(part []byte) {
 	s.t.Helper()
-	s.runs++
 	s.log.Reset()
 	s.cmd = exec.Command("wormscope", s.args...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	s.began = time.Now()
-	if err := s.cmd.Start(); err != nil {
+	var err error
+	if s.in, err = s.cmd.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err = s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	done, cmd := make(chan error, 1), s.cmd
 	s.done = done
 	go func() { done <- cmd.Wait(); close(done) }()
 	s.t.Cleanup(func() { _ = cmd.Process.Kill(); <-done })
+	read, in := make(chan error, 1), s.in
+	s.read = read
+	go func() { _, err := in.Write(part); read <- err }()
 }
 
 // kill ends the program as a power failure does. It reports whether it ran.
@@ -178,9 +187,12 @@ func (s *sending) kill() bool {
 	return !s.cmd.ProcessState.Exited()
 }
 
-// finish waits for the program to end by itself, which must go well.
-func (s *sending) finish(within time.Duration) *syscall.Rusage {
+// finish lets the program come to its end, which must go well.
+func (s *sending) finish(within time.Duration) {
 	s.t.Helper()
+	if err := errors.Join(<-s.read, s.in.Close()); err != nil {
+		s.t.Fatal(err)
+	}
 	select {
 	case err := <-s.done:
 		if err != nil {
@@ -190,14 +202,12 @@ func (s *sending) finish(within time.Duration) *syscall.Rusage {
 		s.kill()
 		s.t.Fatalf("not within %v\n%s", within, s.log.String())
 	}
-	usage, _ := s.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return usage
 }
 
 // awaitTopic waits until a topic holds so many records.
 func awaitTopic(t testing.TB, c *kafkatest.Cluster, topic string, records int64) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); c.Count(topic) < records; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); c.Count(topic) < records; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("only %d records arrived of %d that are waited for", c.Count(topic), records)
 		}
@@ -209,28 +219,29 @@ func awaitTopic(t testing.TB, c *kafkatest.Cluster, topic string, records int64)
 func TestKafkaKilled(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{Nodes: 3})
 	p := plant(t, 3_000, 8)
-	s := newSending(t, c, p, "")
+	whole := slurp(p.capture)
+	s := newSending(t, c, p)
 	var programs, brokers int
 	for round := range 5 {
 		from := c.Count("events")
-		s.start()
-		awaitTopic(t, c, "events", from+int64(p.events)/20)
+		s.start(whole[:len(whole)*(3+round)/8])
+		awaitTopic(t, c, "events", from+int64(p.events)/40)
+		t.Logf("%d of %d when it is killed", c.Count("events"), p.events)
+		leader := 0
 		if round%2 == 0 {
-			leader := c.Leader("events", round)
+			leader = c.Leader("events", round)
 			c.Kill(leader)
 			brokers++
-			if s.kill() {
-				programs++
-			}
-			c.Restart(leader)
-			continue
 		}
 		if s.kill() {
 			programs++
 		}
+		if leader > 0 {
+			c.Restart(leader)
+		}
 	}
-	s.start()
-	s.finish(5 * time.Minute)
+	s.start(whole)
+	s.finish(2 * testnet.Patience)
 	records := c.Read("events")
 	repeats := p.check(t, records)
 	t.Logf("killed the program %d times and the leading broker %d times: %d events planted, %d records, %d repeats, 0 lost, 0 out of order",
