@@ -21,7 +21,7 @@ import (
 
 // deadline is after what time a test gives up, however slow the machine, or the
 // race detector.
-const deadline = time.Minute
+const deadline = testnet.Patience
 
 // A Source is what is tested.
 type Source interface {

@@ -18,9 +18,6 @@ import (
 	"wormscope/internal/testnet"
 )
 
-// wait is how long anything may take on a busy machine.
-const wait = 60 * time.Second
-
 // A Server is an rsyslogd that writes what it receives, as it came, to a file.
 // It takes messages over UDP, over TCP, over TLS, and over TLS from clients
 // with a certificate of the authority. It escapes control characters, as it
@@ -190,7 +187,7 @@ func (s *Server) Log() string {
 func (s *Server) Eventually(what string, check func() error) {
 	s.t.Helper()
 	var err error
-	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}
