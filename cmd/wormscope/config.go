@@ -177,17 +177,22 @@ func (s *settings) readConfig(path string) error {
 	if err = dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("configuration %s: more than one YAML document", path)
 	}
-	var blocks struct {
-		Central yaml.Node `yaml:"central"`
-	}
-	err = yaml.Unmarshal(text, &blocks)
-	if err == nil {
-		err = checkKeys(&blocks.Central, reflect.TypeFor[kafka.Central](), "central")
-	}
-	if err != nil {
+	if err = checkCentral(text); err != nil {
 		return fmt.Errorf("configuration %s: %s", path, yamlFault(err))
 	}
 	return nil
+}
+
+// checkCentral refuses a configuration in which a key of central has nothing
+// behind it, which yaml's own check passes. Sinks are checked as they are read.
+func checkCentral(text []byte) error {
+	var blocks struct {
+		Central yaml.Node `yaml:"central"`
+	}
+	if err := yaml.Unmarshal(text, &blocks); err != nil {
+		return err
+	}
+	return checkKeys(&blocks.Central, reflect.TypeFor[kafka.Central](), "central")
 }
 
 // flagValues are the flags of a command as they were given.
