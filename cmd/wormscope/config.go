@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -68,22 +66,14 @@ func (f *feedSetting) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
 		return n.Decode(&f.Path)
 	}
-	type plain feedSetting
-	return strictDecode(n, (*plain)(f), "path", "name", "format", "class", "tlp", "columns", "force")
-}
-
-// strictDecode decodes a mapping and refuses a key that is not known: yaml's
-// own check does not reach through an UnmarshalYAML method.
-func strictDecode(n *yaml.Node, into any, known ...string) error {
 	if n.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: want a path or a mapping", n.Line)
 	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if key := n.Content[i]; !slices.Contains(known, key.Value) {
-			return errors.New(unknownKey(strconv.Itoa(key.Line), key.Value, " of a feed", known))
-		}
+	type plain feedSetting
+	if err := checkKeys(n, reflect.TypeFor[plain](), "a feed"); err != nil {
+		return err
 	}
-	return n.Decode(into)
+	return n.Decode((*plain)(f))
 }
 
 // allowSetting is what never alarms.
@@ -177,15 +167,15 @@ func (s *settings) readConfig(path string) error {
 	if err = dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("configuration %s: more than one YAML document", path)
 	}
-	if err = checkCentral(text); err != nil {
+	if err = checkCentralKeys(text); err != nil {
 		return fmt.Errorf("configuration %s: %s", path, yamlFault(err))
 	}
 	return nil
 }
 
-// checkCentral refuses a configuration in which a key of central has nothing
+// checkCentralKeys refuses a configuration in which a key of central has nothing
 // behind it, which yaml's own check passes. Sinks are checked as they are read.
-func checkCentral(text []byte) error {
+func checkCentralKeys(text []byte) error {
 	var blocks struct {
 		Central yaml.Node `yaml:"central"`
 	}
@@ -298,9 +288,7 @@ func (v *flagValues) override(s *settings) error {
 		s.Builtin = !v.noBuiltin
 	}
 	flagOver(v.given("alerts"), v.alerts, &s.Alerts.File)
-	if v.given("filter") {
-		s.Filter = v.filter
-	}
+	flagOver(v.given("filter"), v.filter, &s.Filter)
 	if v.live != nil {
 		v.live.override(&s.Live, v.given)
 	}
