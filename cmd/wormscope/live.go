@@ -63,21 +63,11 @@ func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 	flagOver(given("rings"), v.Rings, &s.Rings)
 	flagOver(given("user"), v.User, &s.User)
 	flagOver(given("group"), v.Group, &s.Group)
-	for _, o := range []struct {
-		flag string
-		from bool
-		to   *bool
-	}{
-		{"no-promiscuous", v.NoPromiscuous, &s.NoPromiscuous},
-		{"no-sandbox", v.NoSandbox, &s.NoSandbox},
-		{"libpcap", v.Libpcap, &s.Libpcap},
-		{"kernel-filter", v.KernelFilter, &s.KernelFilter},
-		{"own-traffic", v.OwnTraffic, &s.OwnTraffic},
-	} {
-		if given(o.flag) {
-			*o.to = o.from
-		}
-	}
+	flagOver(given("no-promiscuous"), v.NoPromiscuous, &s.NoPromiscuous)
+	flagOver(given("no-sandbox"), v.NoSandbox, &s.NoSandbox)
+	flagOver(given("libpcap"), v.Libpcap, &s.Libpcap)
+	flagOver(given("kernel-filter"), v.KernelFilter, &s.KernelFilter)
+	flagOver(given("own-traffic"), v.OwnTraffic, &s.OwnTraffic)
 	flagOver(given("duration"), v.Duration, &s.Duration)
 	flagOver(given("count"), v.Count, &s.Count)
 }
