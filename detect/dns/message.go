@@ -99,9 +99,9 @@ func (d *Detector) message(m *message) {
 	}
 }
 
-// reflected reports whether a datagram goes to a port that nobody asks from, as
-// servers that ask others do from their own alone: an answer there was made to be sent, by a question with a forged sender for instance,
-// that a service drowns.
+// reflected reports whether a datagram goes to a system port other than DNS's own,
+// from which nobody asks: an answer there was made to be sent, by a question with a
+// forged sender for instance, so that a service drowns.
 func (m *message) reflected() bool {
 	return m.proto == packet.ProtoUDP && m.dst.Port < ip.SystemPorts && m.dst.Port != port
 }
