@@ -197,13 +197,20 @@ func TestStopKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// The other end of the cable goes down, and comes back.
-func TestLink(t *testing.T) {
+// unplugged returns a cable and a source at its end, after the other end went down.
+func unplugged(t *testing.T) (*testnet.Pair, *livetest.Tap) {
+	t.Helper()
 	p := testnet.NewPair(t)
 	tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, livetest.Small(testnet.Right))
 	tap.Next(&capture.Frame{}) // so that it looks once while there is a link
 	p.IP("link", "set", testnet.Left, "down")
 	tap.Warned("right: the interface has no link")
+	return p, tap
+}
+
+// The other end of the cable goes down, and comes back.
+func TestLink(t *testing.T) {
+	p, tap := unplugged(t)
 	tap.IsUp(false, 1, 0)
 	p.Up(testnet.Left, testnet.Right)
 	tap.Warned("right: the interface has a link again")
@@ -214,11 +221,7 @@ func TestLink(t *testing.T) {
 
 // An interface that has no link any more and then goes down is lost once.
 func TestLinkThenDown(t *testing.T) {
-	p := testnet.NewPair(t)
-	tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, livetest.Small(testnet.Right))
-	tap.Next(&capture.Frame{}) // so that it looks once while there is a link
-	p.IP("link", "set", testnet.Left, "down")
-	tap.Warned("right: the interface has no link")
+	p, tap := unplugged(t)
 	p.IP("link", "set", testnet.Right, "down")
 	tap.Warned("right: the interface went down")
 	tap.IsUp(false, 1, 0)

@@ -113,6 +113,16 @@ func (b *bench) echo(src, dst netip.Addr, icmpType uint8) {
 	b.Packet(p)
 }
 
+// icmp sends an error about a datagram from orig to resp.
+func (b *bench) icmp(src, dst string, icmpType, code uint8, orig, resp netip.AddrPort) {
+	p := b.packet(packet.ProtoICMP, ap(src), ap(dst), 0)
+	p.ICMP = packet.ICMP{
+		Type: icmpType, Code: code,
+		HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(orig), InnerDst: ip.FromPort(resp),
+	}
+	b.Packet(p)
+}
+
 func (b *bench) expect(want string) {
 	b.t.Helper()
 	b.Close(b.now)
@@ -162,33 +172,25 @@ func TestContacts(t *testing.T) {
 			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 0/0 refused`},
 		{"unreachable", func(b *bench) {
 			b.udp(us, bad, 5)
-			p := b.packet(packet.ProtoICMP, ap("198.51.100.1:0"), ap("10.0.0.9:0"), 0)
-			p.ICMP = packet.ICMP{Type: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(bad)}
-			b.Packet(p)
+			b.icmp("198.51.100.1:0", "10.0.0.9:0", 3, 0, us, bad)
 		}, `
 			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0
 			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 5/0 refused`},
 		{"too large", func(b *bench) {
 			b.udp(us, bad, 1400)
-			p := b.packet(packet.ProtoICMP, ap("198.51.100.1:0"), ap("10.0.0.9:0"), 0)
-			p.ICMP = packet.ICMP{Type: 3, Code: 4, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(bad)}
-			b.Packet(p)
+			b.icmp("198.51.100.1:0", "10.0.0.9:0", 3, 4, us, bad)
 		}, `
 			start 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 1400/0
 			end 10.0.0.9 attempted by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 1400/0`},
 		{"unreachable for the peer", func(b *bench) {
 			from, to := ap("203.0.113.66:5555"), ap("10.0.0.9:161")
 			b.udp(from, to, 5)
-			p := b.packet(packet.ProtoICMP, ap("10.0.0.9:0"), ap("203.0.113.66:0"), 0)
-			p.ICMP = packet.ICMP{Type: 3, Code: 3, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(from), InnerDst: ip.FromPort(to)}
-			b.Packet(p)
+			b.icmp("10.0.0.9:0", "203.0.113.66:0", 3, 3, from, to)
 		}, `
 			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:161 5/0
 			end 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:161 5/0 refused`},
 		{"an error of an indicator is no contact", func(b *bench) {
-			p := b.packet(packet.ProtoICMP, ap("203.0.113.66:0"), ap("10.0.0.9:0"), 0)
-			p.ICMP = packet.ICMP{Type: 11, HasInner: true, InnerProto: packet.ProtoUDP, InnerSrc: ip.FromPort(us), InnerDst: ip.FromPort(ap("192.0.2.1:5"))}
-			b.Packet(p)
+			b.icmp("203.0.113.66:0", "10.0.0.9:0", 11, 0, us, ap("192.0.2.1:5"))
 		}, ""},
 		{"in the middle", func(b *bench) { b.tcp(us, bad, ack, 100, 10) }, `
 			start 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 10/0 guessed
