@@ -6,9 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hugeHeap is how many bytes of the heap are to be in huge pages: what feeds and
-// tables take at a busy site. None is taken before it is used.
-const hugeHeap = 128 << 20
+// hugeHeap is how many bytes of the heap are to be in huge pages: what large feeds
+// and the tables beside them take. None is taken before it is used. Not more: what
+// the heap grows by later is looked at less, and in a virtual machine a huge page
+// that nobody had for a while may cost 4 ms, forty times one that was just given
+// back, and four times as much as the same in small ones.
+const hugeHeap = 64 << 20
 
 // askForHugePages has the heap grow into huge pages, of 2 MB each, before it takes
 // others. Detection mostly waits for memory, for some ten megabytes of tables that
