@@ -9,7 +9,7 @@ RUNS     ?= 5
 CACHE    := .cache
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build test race soak lint fuzz bench bench-exact bench-live profile golden pcaps pcaps-made pcaps-recorded bpf check clean
+.PHONY: build test race soak lint fuzz bench bench-exact bench-live bench-public profile golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 # On amd64 the binary is for processors like this one: those since 2013 shift and
 # swap bytes in fewer steps. For all others: make build GOAMD64=v1
@@ -55,6 +55,18 @@ bench: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/
 	$(GO) build -o bin/bench ./internal/bench
 	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap
 	bin/bench -events -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap
+
+# What comes again and again is known after the first time, so that this is kinder
+# to tables than traffic of that length would be.
+PUBLIC := $(patsubst ../shared/pcaps/%/,$(CACHE)/public/%.pcap,$(wildcard ../shared/pcaps/*/))
+
+bench-public: build $(PUBLIC) $(CACHE)/names.txt $(CACHE)/addresses.txt ## the same on each folder of public captures, repeated
+	$(GO) build -o bin/bench ./internal/bench
+	bin/bench -wormscope $(BIN) -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(PUBLIC)
+
+$(CACHE)/public/%.pcap: ../shared/pcaps/% $(PCAPGEN)
+	@mkdir -p $(@D)
+	$(GO) run ./cmd/pcapgen -repeat -packets 1000000 -out $@ $</*
 
 bench-exact: build $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## instructions a packet of both, which no other load disturbs; needs valgrind, takes minutes
 	$(GO) build -o bin/bench ./internal/bench

@@ -4,6 +4,7 @@
 //	pcapgen -bench small|large|flood -packets 4000000 -out FILE  a capture to measure with
 //	pcapgen -names 1000000 -out FILE                             a feed of names
 //	pcapgen -addresses 100000 -out FILE                          a feed of addresses
+//	pcapgen -repeat -packets 1000000 -out FILE CAPTURE...        captures over and over, to measure with
 //
 // The captures to measure with hold 100 of the names and addresses of the
 // feeds, and no other.
@@ -35,6 +36,8 @@ type options struct {
 	packets   int
 	names     int
 	addresses int
+	repeat    bool
+	captures  []string
 }
 
 func run(args []string, stderr io.Writer) error {
@@ -46,12 +49,16 @@ func run(args []string, stderr io.Writer) error {
 	flags.IntVar(&o.packets, "packets", 4_000_000, "how many packets it has; of a flood, how many sources")
 	flags.IntVar(&o.names, "names", 0, "write a feed of this many names")
 	flags.IntVar(&o.addresses, "addresses", 0, "write a feed of this many addresses")
+	flags.BoolVar(&o.repeat, "repeat", false, "write the captures that are named over and over, until there are so many packets")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	o.captures = flags.Args()
 	switch {
 	case o.out == "":
 		return errors.New("say where to with -out")
+	case o.repeat:
+		return toFile(o.out, func(w io.Writer) error { return load.WriteRepeated(w, o.captures, o.packets) })
 	case o.names > 0:
 		return toFile(o.out, func(w io.Writer) error { return load.WriteNames(w, o.names) })
 	case o.addresses > 0:

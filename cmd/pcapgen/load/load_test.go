@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -189,5 +191,41 @@ func TestFloodIsAsItsTruthSays(t *testing.T) {
 		if len(targets[a]) != 1 {
 			t.Errorf("%v, who only works, tries %d targets", a, len(targets[a]))
 		}
+	}
+}
+
+// TestRepeated repeats two captures, one of which can't be read, and wants their
+// frames in order, from the first again, none before the one before.
+func TestRepeated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	once, broken := filepath.Join(dir, "once.pcap"), filepath.Join(dir, "broken.pcap")
+	var made bytes.Buffer
+	if err := load.Mixes()["small"].Write(&made, 10); err != nil {
+		t.Fatal(err)
+	}
+	for path, b := range map[string][]byte{once: made.Bytes(), broken: []byte("no capture")} {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var first []packet.Packet
+	each(t, made.Bytes(), func(p *packet.Packet) { first = append(first, *p) })
+	var repeated bytes.Buffer
+	if err := load.WriteRepeated(&repeated, []string{broken, once}, 25); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	packets, _ := each(t, repeated.Bytes(), func(p *packet.Packet) {
+		if want := first[n%len(first)]; p.Src != want.Src || p.Dst != want.Dst || p.Seq != want.Seq {
+			t.Errorf("packet %d is from %v to %v, want %v to %v", n+1, p.Src, p.Dst, want.Src, want.Dst)
+		}
+		n++
+	})
+	if packets != 25 {
+		t.Errorf("%d packets, want 25", packets)
+	}
+	if err := load.WriteRepeated(io.Discard, []string{broken}, 25); err == nil {
+		t.Error("no frame at all is no error")
 	}
 }
