@@ -52,7 +52,7 @@ func newProtection(d *scope.Document, g Guards) *protection {
 	for i := range d.Hosts {
 		for k := range d.Hosts[i].Facts {
 			if f := &d.Hosts[i].Facts[k]; f.Rule == ruleLookup && (f.Class == classKillSwitch || p.Trust.EndsWorm(f.Indicator)) {
-				p.killSwitches = append(p.killSwitches, f.Indicator)
+				p.killSwitches = append(p.killSwitches, canonical(f.Indicator))
 			}
 		}
 	}
@@ -84,7 +84,7 @@ func (p *protection) indicator(l *builder, f *scope.FactItem) {
 	var keep string
 	switch f.Rule {
 	case ruleLookup:
-		e.Name, e.Reason = f.Indicator, reason+" that hosts inside asked for"
+		e.Name, e.Reason = canonical(f.Indicator), reason+" that hosts inside asked for"
 		keep = p.keepName(e.Name, f.Class)
 	case ruleContact:
 		addr, err := netip.ParseAddr(f.Peer)
@@ -159,6 +159,8 @@ func (p *protection) keepName(name, class string) string {
 		return "is on the allow list"
 	case slices.ContainsFunc(p.Trust.Names(), isBelow):
 		return "has a name of the allow list below it"
+	case !isName(name):
+		return "is no name"
 	case !strings.Contains(name, "."):
 		return "is a whole top-level domain"
 	default:

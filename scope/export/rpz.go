@@ -60,11 +60,14 @@ func reversed(a netip.Addr) string {
 }
 
 // zoneName escapes what has a meaning in a zone file (RFC 1035, chapter 5.1).
-// A backslash stays: names come in presentation format.
+// Escapes stay: names come in presentation format.
 func zoneName(name string) string {
 	var b strings.Builder
-	for i := range len(name) {
+	for i := 0; i < len(name); i++ {
 		switch c := name[i]; {
+		case c == '\\' && escapeLength(name[i:]) == 2:
+			i++
+			fmt.Fprintf(&b, "\\%03d", name[i])
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.', c == '\\':
 			b.WriteByte(c)
 		default:

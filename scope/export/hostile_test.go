@@ -1,0 +1,51 @@
+package export_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"wormscope/scope"
+	"wormscope/scope/export"
+)
+
+// TestGuardsSeeNamesAsResolversDo: documents and sensors of elsewhere write names as
+// they like. However one is written, it is the one that is guarded.
+func TestGuardsSeeNamesAsResolversDo(t *testing.T) {
+	d := &scope.Document{Hosts: []scope.HostEntry{host(
+		"10.1.0.15", scope.Suspected,
+		lookup("GOOD.example", "malicious", "10.3.0.53"), lookup("www.good.example.", "malicious", "10.3.0.53"),
+		lookup("COM.", "malicious", "10.3.0.53"), lookup("WWW.Iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.COM.", "malicious", "10.3.0.53"),
+		lookup("EVIL.example.", "malicious", "10.3.0.53"), lookup("evil.example", "malicious", "10.3.0.53"),
+	)}}
+	l := export.Block(d, guards())
+	if got := values(l); !slices.Equal(got, []string{"evil.example"}) {
+		t.Errorf("to block: %q", got)
+	}
+	if len(l.LeftOut) != 4 {
+		t.Errorf("left out: %+v", l.LeftOut)
+	}
+}
+
+// TestNoNames: what a name server would not take is not given to it, since it
+// refuses the whole zone for one line.
+func TestNoNames(t *testing.T) {
+	long := strings.Repeat("a", 64) + ".example"
+	bad := []string{
+		"", ".", "a..example", ".example", "a.example..", long, `a.example\`, `a\25.example`, `a\256.example`, `a\ .example`,
+		"a b.example", "a\nb.example", "a\x1b[31m.example", "ä.example", "a\u202e.example",
+	}
+	good := []string{"a.example", `a\.b.example`, `a\032b.example`, `a\;b.example`, strings.Repeat("a", 63) + ".example"}
+	d := &scope.Document{}
+	for _, name := range slices.Concat(bad, good) {
+		d.Hosts = append(d.Hosts, host("10.1.0.15", scope.Suspected, lookup(name, "malicious", "10.3.0.53")))
+	}
+	l := export.Block(d, guards())
+	if got := values(l); !slices.Equal(got, good) {
+		t.Errorf("got %q, want %q", got, good)
+	}
+	text := written(t, l, export.RPZ)
+	if want := "\na\\059b.example IN CNAME .\n"; !strings.Contains(text, want) {
+		t.Errorf("want %q in\n%s", want, text)
+	}
+}
