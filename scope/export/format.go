@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Format is a format that lists are written in.
@@ -138,7 +139,7 @@ func (l *List) writeCSV(w *bytes.Buffer) error {
 		}
 		row := []string{
 			e.kind(), cell(e.Value()), e.State, confidence, cell(e.Zone),
-			stamp(e.First), stamp(e.Last), strings.Join(e.Marks, " "), cell(e.Reason), strings.Join(e.Role, " "),
+			stamp(e.First), stamp(e.Last), cell(strings.Join(e.Marks, " ")), cell(e.Reason), cell(strings.Join(e.Role, " ")),
 		}
 		if err := c.Write(row); err != nil {
 			return err
@@ -148,9 +149,11 @@ func (l *List) writeCSV(w *bytes.Buffer) error {
 	return c.Error()
 }
 
-// cell keeps a spreadsheet from taking text for a formula.
+// cell keeps a spreadsheet from taking text for a formula, and text from ending a
+// line. Where full-width letters are written, spreadsheets take those for formulas, too.
 func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	s = oneLine(s)
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + s
 	}
 	return s

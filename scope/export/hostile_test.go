@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"encoding/csv"
 	"slices"
 	"strings"
 	"testing"
@@ -47,5 +48,24 @@ func TestNoNames(t *testing.T) {
 	text := written(t, l, export.RPZ)
 	if want := "\na\\059b.example IN CNAME .\n"; !strings.Contains(text, want) {
 		t.Errorf("want %q in\n%s", want, text)
+	}
+}
+
+// TestCellsAreNoFormulas: no field of a table that strangers had a part in is taken
+// for a formula, or for two lines.
+func TestCellsAreNoFormulas(t *testing.T) {
+	for _, evil := range []string{"=1+1", "+1", "-1", "@SUM(1)", "\t=1+1", "\r=1+1", "\n=1+1", "＝1+1", "＠SUM(1)"} {
+		h := host("10.1.0.15", scope.Suspected, lookup("evil.example", "malicious", "10.3.0.53"))
+		h.Zone, h.Role, h.Marks = evil, []string{evil}, []scope.MarkKind{scope.MarkKind(evil)}
+		text := written(t, export.Isolate(&scope.Document{Hosts: []scope.HostEntry{h}}, scope.Suspected), export.CSV)
+		rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		if err != nil || len(rows) != 2 || strings.Count(text, "\n") != 2 {
+			t.Fatalf("%q: %v in %q", evil, err, text)
+		}
+		for i, field := range rows[1] {
+			if strings.HasPrefix(field, evil) || strings.ContainsAny(field, "\t\r\n") {
+				t.Errorf("%q: %s is %q", evil, rows[0][i], field)
+			}
+		}
 	}
 }
