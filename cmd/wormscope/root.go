@@ -44,14 +44,16 @@ func (s streams) report(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.err, "wormscope: %s\n", escaped(fmt.Sprintf(format, args...)))
 }
 
-// escaped writes control characters, which names of files may have, as Go does.
+// escaped writes control characters, and what turns text around, which names of files
+// and what receivers answer may have, as Go does.
 func escaped(text string) string {
-	if !strings.ContainsFunc(text, unicode.IsControl) {
+	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
+	if !strings.ContainsFunc(text, hidden) {
 		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
-		if unicode.IsControl(r) {
+		if hidden(r) {
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		} else {
 			b.WriteRune(r)

@@ -27,6 +27,20 @@ func TestErrorLines(t *testing.T) {
 	}
 }
 
+// TestEscaped: what a server answers, or a file is called, neither drives a terminal
+// nor turns a line around.
+func TestEscaped(t *testing.T) {
+	for text, want := range map[string]string{
+		"größer als 世界":             "größer als 世界",
+		"a\x1b[2J\u009b31mb":        `a\x1b[2J\u009b31mb`,
+		"gnp.\u202eexe\u2066\u200b": `gnp.\u202eexe\u2066\u200b`,
+	} {
+		if got := escaped(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestJoined(t *testing.T) {
 	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
 	var got []string

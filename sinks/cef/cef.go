@@ -217,8 +217,9 @@ func (l *line) frame(e *event.Event, frames []alert.FrameRef) {
 	}
 }
 
-// appendEscaped appends text as valid UTF-8 without control characters. Within
-// the header | and \ are escaped, within a value = and \ and the ends of lines.
+// appendEscaped appends text as valid UTF-8 without what can't be seen, or turns
+// text around. Within the header | and \ are escaped, within a value = and \ and the
+// ends of lines.
 func appendEscaped(b []byte, s string, header bool) []byte {
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
 		switch {
@@ -228,7 +229,7 @@ func appendEscaped(b []byte, s string, header bool) []byte {
 			b = append(b, `\n`...)
 		case r == '\r' && !header:
 			b = append(b, `\r`...)
-		case unicode.IsControl(r):
+		case !unicode.IsGraphic(r):
 			b = append(b, ' ')
 		default:
 			b = utf8.AppendRune(b, r)

@@ -43,7 +43,7 @@ func lookup(name string) event.Event {
 func hostile() []string {
 	return []string{
 		"evil.example", "a|b|c", "x=y src=10.0.0.1", `back\slash`, `end\`, "two\nlines", "carriage\rreturn", "\xff\xfe.example",
-		"tab\there", "nul\x00", "next\u0085line", "csi\u009b31m", strings.Repeat("ä", 600), "", " ", "=", "|", `\=`, `\|`, "cs1Label=zone cs1=dmz",
+		"tab\there", "nul\x00", "next\u0085line", "csi\u009b31m", "gnp.\u202eexe", strings.Repeat("ä", 600), "", " ", "=", "|", `\=`, `\|`, "cs1Label=zone cs1=dmz",
 	}
 }
 
@@ -69,7 +69,8 @@ func checkLine(t *testing.T, r *cef.Renderer, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.ContainsFunc(b, unicode.IsControl) || !utf8.Valid(b) || len(b) >= 8192 {
+	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
+	if bytes.ContainsFunc(b, hidden) || !utf8.Valid(b) || len(b) >= 8192 {
 		t.Fatalf("%q leads to %d bytes: %q", name, len(b), b)
 	}
 	header, extension := parse(t, string(b))
