@@ -111,6 +111,56 @@ func TestAnEmptyFileIsABeginning(t *testing.T) {
 	}
 }
 
+// TestHostileRows: what nobody of ours wrote into the database is said to be
+// damaged, be it well-formed, and is told to no ledger.
+func TestHostileRows(t *testing.T) {
+	const zone = "fe80::1%\x1b[31m\n"
+	for name, text := range map[string]string{
+		"alert":      `UPDATE alert SET body = replace(body, '"Host":"', '"Host":"fe80::1%\u001b[31m","was":"')`,
+		"phase":      `UPDATE alert SET body = replace(body, '"Phase":', '"Phase":7,"was":')`,
+		"fact":       "UPDATE OR REPLACE fact SET host = '" + zone + "'",
+		"mark":       "INSERT INTO mark VALUES ('" + zone + "', 'isolated', 0, '')",
+		"mark kind":  "INSERT INTO mark VALUES ('10.0.0.1', 'isolated\x1b[31m', 0, '')",
+		"fact, peer": "UPDATE OR REPLACE fact SET peer = '" + zone + "'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			filled(t, dir)
+			change(t, dir, text)
+			s, err := Attach(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer shut(t, s)
+			var to told
+			_, marks := s.Marks()
+			if err := errors.Join(marks, s.Load(&to)); !errors.Is(err, ErrDamaged) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestViewsAreForeign: a view in the place of a table gives as many rows as it
+// likes, and a trigger does what nobody asked for.
+func TestViewsAreForeign(t *testing.T) {
+	for name, text := range map[string]string{
+		"view": `DROP TABLE mark; CREATE VIEW mark AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c)
+			SELECT '10.0.0.1' AS host, 'isolated' AS kind, x AS time, '' AS note FROM c`,
+		"trigger": "CREATE TRIGGER t BEFORE INSERT ON mark BEGIN DELETE FROM fact; END",
+	} {
+		dir := t.TempDir()
+		filled(t, dir)
+		change(t, dir, text)
+		if _, err := Attach(dir); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: attached: %v", name, err)
+		}
+		if _, err := Open(dir, now, Options{}); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: opened: %v", name, err)
+		}
+	}
+}
+
 // change runs SQL on a state folder's database.
 func change(t *testing.T, dir, text string) {
 	t.Helper()

@@ -64,7 +64,7 @@ func read(body, frames string) (alert.Alert, error) {
 	for _, p := range pairs {
 		a.Frames = append(a.Frames, frameRef(int64(p[0]), p[1])) //nolint:gosec // G115: it was written so
 	}
-	return a, nil
+	return a, a.Check()
 }
 
 // frameRef makes a reference of a file's id, which is one more than its index
@@ -147,5 +147,8 @@ func readFact(rows *sql.Rows) (f alert.Fact, body string, err error) {
 		return f, body, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	f.Time, f.Frame = time.Unix(0, at).UTC(), frameRef(id, number)
+	if err = f.Check(); err != nil {
+		return f, body, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	return f, body, nil
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
+	"wormscope/detect/alert"
 	"wormscope/scope"
 )
 
@@ -95,7 +97,13 @@ func (s *Store) readMarks() ([]scope.Mark, error) {
 		if scanned != nil {
 			return scanned
 		}
-		if m.Host, scanned = netip.ParseAddr(host); scanned != nil {
+		if m.Host, scanned = netip.ParseAddr(host); scanned == nil {
+			scanned = alert.CheckAddrs(m.Host)
+		}
+		if scanned == nil && !slices.Contains(scope.MarkKinds(), m.Kind) {
+			scanned = fmt.Errorf("there is no kind %.40q", m.Kind)
+		}
+		if scanned != nil {
 			return fmt.Errorf("%w: mark: %w", ErrDamaged, scanned)
 		}
 		m.Time = time.Unix(0, at).UTC()

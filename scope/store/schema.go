@@ -111,15 +111,17 @@ func take(db *sql.DB, change step, to int) (err error) {
 	return tx.Commit()
 }
 
-// schemaVersion reads the version, 0 for a database without any table.
+// schemaVersion reads the version, 0 for a database without any table. Views and
+// triggers are not ours: one in the place of a table can give rows without end.
 func schemaVersion(db *sql.DB) (int, error) {
 	ctx := context.Background()
-	var tables, meta int
-	err := db.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE name = 'meta') FROM sqlite_schema WHERE type = 'table'").Scan(&tables, &meta)
+	var tables, meta, foreign int
+	err := db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE type = 'table'), count(*) FILTER (WHERE type = 'table' AND name = 'meta'),
+		count(*) FILTER (WHERE type IN ('view', 'trigger')) FROM sqlite_schema`).Scan(&tables, &meta, &foreign)
 	switch {
 	case err != nil || tables == 0:
 		return 0, err
-	case meta == 0:
+	case meta == 0 || foreign > 0:
 		return 0, ErrForeign
 	}
 	var text string

@@ -82,6 +82,9 @@ func fill(v reflect.Value, n *int) {
 	case *netip.Prefix:
 		*x = netip.MustParsePrefix("10.0.0.0/8")
 		return
+	case *alert.Phase:
+		*x = alert.PhaseEnd
+		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"wormscope/detect/alert"
 )
 
 // Version is the version of the encoding, its first byte. A later one reads
@@ -46,7 +48,22 @@ func Decode(b []byte) (Event, error) {
 	if !e.valid() {
 		return e, fmt.Errorf("%w: want exactly one of alert, change and fact", ErrDamaged)
 	}
+	if err := e.check(); err != nil {
+		return e, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	return e, nil
+}
+
+// check says what is in an event that this program does not write.
+func (e *Event) check() error {
+	switch {
+	case e.Alert != nil:
+		return e.Alert.Check()
+	case e.Fact != nil:
+		return e.Fact.Check()
+	default:
+		return alert.CheckAddrs(e.Change.Host)
+	}
 }
 
 // valid reports whether exactly one thing is set.

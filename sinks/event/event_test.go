@@ -90,6 +90,37 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestHostile: what no detector says is no event, whoever sent it. An address goes
+// into every output as it is, and its zone can be any text.
+func TestHostile(t *testing.T) {
+	const evil = "fe80::1%\x1b[31m\n"
+	addr, end := netip.MustParseAddr(evil), netip.AddrPortFrom(netip.MustParseAddr(evil), 445)
+	list := []netip.Addr{addr}
+	for name, e := range map[string]event.Event{
+		"host":       {Alert: &alert.Alert{Host: addr}},
+		"originator": {Alert: &alert.Alert{Orig: end}},
+		"responder":  {Alert: &alert.Alert{Resp: end}},
+		"sample":     {Alert: &alert.Alert{Evidence: alert.Evidence{Scan: &alert.Scan{Sample: list}}}},
+		"resolver":   {Alert: &alert.Alert{Evidence: alert.Evidence{DNS: &alert.DNS{Resolver: addr}}}},
+		"resolved":   {Alert: &alert.Alert{Evidence: alert.Evidence{DNS: &alert.DNS{Resolved: list}}}},
+		"listed":     {Alert: &alert.Alert{Evidence: alert.Evidence{DNS: &alert.DNS{Listed: list}}}},
+		"last":       {Alert: &alert.Alert{Evidence: alert.Evidence{DNS: &alert.DNS{Last: alert.Lookup{Resolved: list}}}}},
+		"client":     {Alert: &alert.Alert{Evidence: alert.Evidence{Exposure: &alert.Exposure{By: addr}}}},
+		"phase":      {Alert: &alert.Alert{Phase: alert.PhaseEnd + 1}},
+		"change":     {Change: &scope.Change{Host: addr}},
+		"fact":       {Fact: &alert.Fact{Host: addr}},
+		"peer":       {Fact: &alert.Fact{Peer: addr}},
+	} {
+		b, err := e.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := event.Decode(b); !errors.Is(err, event.ErrDamaged) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 // FuzzDecode: whatever is read as an event can be written, and read again the same.
 func FuzzDecode(f *testing.F) {
 	for _, s := range all() {
