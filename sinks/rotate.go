@@ -182,6 +182,9 @@ func compress(path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	partial := path + ".gz.partial"
+	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) { // of a run that died, or another's link
+		return err
+	}
 	if err := gzipTo(partial, in); err != nil {
 		return errors.Join(err, os.Remove(partial))
 	}
@@ -192,7 +195,7 @@ func compress(path string) (err error) {
 }
 
 func gzipTo(path string, in io.Reader) error {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640) //nolint:gosec // read as the event file is
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // read as the event file is
 	if err != nil {
 		return err
 	}
