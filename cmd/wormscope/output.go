@@ -48,6 +48,9 @@ func openEvents(s *eventSetting, stdout io.Writer, live bool) (*events, error) {
 	if live {
 		o.MaxWaiting, o.Patience = waitingLive, patienceLive
 	}
+	if err := checkLinks(s.File); err != nil {
+		return nil, fmt.Errorf("event file: %w", err)
+	}
 	file, err := sinks.OpenFile(s.File, o)
 	if err != nil {
 		return nil, err
@@ -144,6 +147,9 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 	if path == "-" {
 		return write(stdout)
 	}
+	if err = checkLinks(path); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	if isSpecial(path) {
 		return writeInto(what, path, write)
 	}
@@ -211,6 +217,9 @@ func writeInto(what, path string, write func(io.Writer) error) error {
 func writable(what, path string) error {
 	if path == "" || path == "-" {
 		return nil
+	}
+	if err := checkLinks(path); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("%s: %s is a folder", what, path)

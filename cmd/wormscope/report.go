@@ -88,6 +88,9 @@ func attachState(s *settings) (*store.Store, *zone.Map, error) {
 	if s.State == "" {
 		return nil, nil, usagef("--state DIR is missing: which state folder?")
 	}
+	if err := checkStateLinks(s.State); err != nil {
+		return nil, nil, err
+	}
 	db, err := store.Attach(s.State)
 	if err != nil {
 		return nil, nil, err

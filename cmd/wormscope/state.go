@@ -67,6 +67,9 @@ func openState(s *settings, std streams) (*state, error) {
 	if s.State == "" {
 		return nil, nil //nolint:nilnil // a nil state keeps nothing
 	}
+	if err := checkStateLinks(s.State); err != nil {
+		return nil, err
+	}
 	db, err := store.Open(s.State, time.Now(), store.Options{})
 	if err != nil {
 		return nil, err
