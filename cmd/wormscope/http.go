@@ -166,9 +166,14 @@ func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, e
 	return s, nil
 }
 
-// newServer returns a server that nobody can hold up for long.
+// newServer returns a server that nobody can hold up for long. It speaks HTTP/1.1
+// alone: over HTTP/2 who never asks for anything has a connection for as long as
+// one who idles.
 func newServer(h http.Handler) *http.Server {
+	var spoken http.Protocols
+	spoken.SetHTTP1(true)
 	return &http.Server{
+		Protocols:         &spoken,
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -303,7 +308,8 @@ func answer(wrong func() []string) http.Handler {
 }
 
 // demandToken lets only those through who have the token. Hashes are compared,
-// so that the time it takes tells nothing, not even the length.
+// so that the time it takes tells nothing, not even the length. Who has it not keeps
+// no connection, of which there are few, from who has.
 func demandToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -311,6 +317,7 @@ func demandToken(token string, next http.Handler) http.Handler {
 		got := sha256.Sum256([]byte(given))
 		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.Header().Set("Connection", "close")
 			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
 			return
 		}

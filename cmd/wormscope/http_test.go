@@ -264,3 +264,27 @@ func TestHTTPMethods(t *testing.T) {
 		}
 	}
 }
+
+// TestHTTPKeepsNoStranger: connections are few, and who has no token would keep those
+// that he has for as long as one who idles, again and again.
+func TestHTTPKeepsNoStranger(t *testing.T) {
+	cert, key, _ := testCertificate(t, t.TempDir())
+	t.Setenv(tokenVariable, "0123456789abcdef")
+	at := serveStatus(t, httpSetting{Listen: "127.0.0.1:0", Cert: cert, Key: key}, fullBoard(time.Now()))
+	for range mostConnections + 1 {
+		c, err := tls.Dial("tcp", at, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if p := c.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
+			t.Fatalf("it speaks %s", p)
+		}
+		if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: sensor\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 401 ") {
+			t.Fatalf("%q, %v", text, err)
+		}
+	}
+}
