@@ -107,6 +107,7 @@ func keepJoint(ctx context.Context, s *settings, std streams) error {
 	if err != nil {
 		return err
 	}
+	s.warnOfClearCentral(std)
 	worker, err := kafka.NewWorker(ctx, s.Central, kafka.WorkerOptions{
 		Zones:  zones,
 		Trust:  trust,
@@ -137,6 +138,7 @@ func jointLedger(ctx context.Context, s *settings, std streams) (*scope.Ledger, 
 	}
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
+	s.warnOfClearCentral(std)
 	set := joint.New()
 	tally, err := s.Central.Read(ctx, set)
 	if err != nil {

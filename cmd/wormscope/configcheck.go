@@ -73,6 +73,7 @@ func checkConfig(ctx context.Context, path string, connect bool, std streams) er
 		note("", err)
 	}
 	note("central: ", s.checkCentral())
+	s.warnOfClear(std)
 	note("", writable("scope", s.Scope))
 	note("", writable("report", s.Report))
 	note("", writable("event file", s.Alerts.File))

@@ -51,6 +51,9 @@ func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *
 	if len(s.Sinks) == 0 {
 		return nil, recoverOnly(s, keep, out, o.warn)
 	}
+	for _, line := range s.inTheClear() {
+		o.warn(line)
+	}
 	options := outbox.Options{MaxBytes: s.Outbox.MaxMB << 20, Stop: o.stop, Warn: o.warn}
 	if !o.live { // a capture can wait, traffic can't
 		options.Wait = cmp.Or(s.drainTimeout, longestWait)

@@ -61,6 +61,11 @@ func (c *Config) Validate() error {
 	return err
 }
 
+// InTheClear reports whether anybody on the way can read a password or key.
+func (c *Config) InTheClear() bool {
+	return c.Settings.InTheClear() && c.Password+c.PasswordFile+c.APIKey+c.APIKeyFile != ""
+}
+
 // New makes a sink that renders documents with r. It does not connect. The
 // template is made for ECS documents: with another renderer, set Foreign.
 func New(c Config, r sinks.Renderer) (*Sink, error) {

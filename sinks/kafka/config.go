@@ -144,6 +144,18 @@ func (c *Cluster) Validate() error {
 	return errors.Join(errs...)
 }
 
+// InTheClear reports whether anybody on the way to a broker can read the password.
+// Other mechanisms than PLAIN do not send it.
+func (c *Cluster) InTheClear() bool {
+	if c.TLS != nil || c.SASL == nil || !strings.EqualFold(c.SASL.Mechanism, "PLAIN") {
+		return false
+	}
+	return slices.ContainsFunc(c.Brokers, func(broker string) bool {
+		host, _, err := net.SplitHostPort(broker)
+		return err == nil && !tlsconf.IsLocal(host)
+	})
+}
+
 // compression returns the codec that the settings name.
 func (c *Config) compression() (kafkago.Compression, error) {
 	switch c.Compression {

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 )
@@ -101,4 +102,11 @@ func readPool(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("%s: no certificate in it: want PEM", path)
 	}
 	return pool, nil
+}
+
+// IsLocal reports whether what goes to a host stays on this machine, as far as its
+// name says.
+func IsLocal(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }

@@ -46,6 +46,12 @@ type Client struct {
 	notBefore time.Time
 }
 
+// InTheClear reports whether anybody on the way can read what is sent.
+func (s *Settings) InTheClear() bool {
+	u, err := url.Parse(s.URL)
+	return err == nil && u.Scheme == "http" && !tlsconf.IsLocal(u.Hostname())
+}
+
 // New makes a client that sends header with each request. It does not connect.
 func New(s Settings, header http.Header) (*Client, error) {
 	u, err := url.Parse(s.URL)
