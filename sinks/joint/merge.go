@@ -30,7 +30,6 @@ func (h *host) merged(alias map[string]string) []told {
 type finding struct {
 	sensor string
 	*words
-	group int // of those that are one, by the index of one of them
 }
 
 func (f *finding) begin() time.Time { return earliest(f.first.Alert.First, f.latest.Alert.First) }
@@ -54,43 +53,6 @@ func (h *host) groups() [][]finding {
 // compareFindings orders findings by their beginnings, and totally.
 func compareFindings(a, b finding) int {
 	return cmp.Or(a.begin().Compare(b.begin()), cmp.Compare(a.first.Alert.ID, b.first.Alert.ID), cmp.Compare(a.sensor, b.sensor))
-}
-
-// overlapping divides findings about one matter, the earliest first, into those
-// that are one: those of different sensors whose lives overlap. Two of one
-// sensor are two, unless another saw one thing where it saw two.
-func overlapping(list []finding) [][]finding {
-	for i := range list {
-		list[i].group = i
-	}
-	for i := range list {
-		for j := i + 1; j < len(list) && !list[j].begin().After(list[i].end().Add(tolerance)); j++ {
-			if list[i].sensor != list[j].sensor {
-				join(list, list[i].group, list[j].group)
-			}
-		}
-	}
-	byGroup := map[int]int{}
-	var out [][]finding
-	for _, f := range list {
-		at, ok := byGroup[f.group]
-		if !ok {
-			at = len(out)
-			byGroup[f.group] = at
-			out = append(out, nil)
-		}
-		out[at] = append(out[at], f)
-	}
-	return out
-}
-
-// join makes one group of two.
-func join(list []finding, a, b int) {
-	for i := range list {
-		if list[i].group == b {
-			list[i].group = a
-		}
-	}
 }
 
 // matter says what an alert about a host is about, whoever saw it and when.
@@ -185,37 +147,6 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// mergedFacts returns the facts about a host without those that another sensor
-// learned, too, from the same packet.
-func (h *host) mergedFacts() []told {
-	list := make([]told, 0, len(h.facts))
-	for from, e := range h.facts {
-		list = append(list, told{from.sensor, e})
-	}
-	slices.SortFunc(list, compareTold)
-	kept := make([]told, 0, len(list))
-	recent := map[string][]*sighting{} // by what they say
-	for _, t := range list {
-		k := saying(t.event.Fact)
-		recent[k] = slices.DeleteFunc(recent[k], func(o *sighting) bool { return t.event.Time().Sub(o.at) > tolerance })
-		at := slices.IndexFunc(recent[k], func(o *sighting) bool { return !slices.Contains(o.sensors, t.sensor) })
-		if at >= 0 {
-			o := recent[k][at]
-			o.sensors = append(o.sensors, t.sensor)
-			continue
-		}
-		kept = append(kept, t)
-		recent[k] = append(recent[k], &sighting{t.event.Time(), []string{t.sensor}})
-	}
-	return kept
-}
-
-// A sighting is a fact that was kept, and which sensors learned it.
-type sighting struct {
-	at      time.Time
-	sensors []string
 }
 
 // saying is what a fact says, whoever learned it and when.
