@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -211,11 +213,21 @@ func tableMetrics() []metric {
 	}
 }
 
+// label makes a label of what a file is called. Metrics with one that is no UTF-8
+// would be left out, and such a feed missed by nobody.
+func label(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	quoted := strconv.Quote(text)
+	return quoted[1 : len(quoted)-1]
+}
+
 func feedMetrics() []metric {
 	each := func(value func(f *feedSnapshot) float64) func(*snapshot, emit) {
 		return func(s *snapshot, emit emit) {
 			for i := range s.Feeds {
-				emit(value(&s.Feeds[i]), s.Feeds[i].Name, s.Feeds[i].Path)
+				emit(value(&s.Feeds[i]), label(s.Feeds[i].Name), label(s.Feeds[i].Path))
 			}
 		}
 	}

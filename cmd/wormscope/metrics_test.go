@@ -95,6 +95,16 @@ func TestMetricsAreWhole(t *testing.T) {
 	lint(t, text)
 }
 
+// TestMetricsOfAnyFile: a feed whose name is no UTF-8 is not missing.
+func TestMetricsOfAnyFile(t *testing.T) {
+	b := fullBoard(time.Unix(1_700_000_000, 0))
+	b.snapshot().Feeds[1].Path = "/feeds/a\xff\"\n.csv"
+	_, text := get(t, http.DefaultClient, "http://"+serveStatus(t, httpSetting{Listen: "0"}, b)+"/metrics", "")
+	if want := `wormscope_feed_refused{feed="own",path="/feeds/a\\xff\\\"\\n.csv"} `; !strings.Contains(text, "\n"+want) {
+		t.Errorf("%s is not there", want)
+	}
+}
+
 // lint has Prometheus check names, types and help.
 func lint(t *testing.T, text string) {
 	t.Helper()
