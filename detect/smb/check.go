@@ -14,6 +14,17 @@ const (
 	setupPulsar        = 0x000E // TRANS2_SESSION_SETUP, which no client uses (MS-CIFS 2.2.6.15)
 )
 
+// maxTransaction is how many bytes of a transaction a Windows server allocates.
+const maxTransaction = 0x10400
+
+// checks reports whether a request is a check: for less than an unpatched server
+// can't allocate, it answers as a patched one, and there are servers that number
+// the files that they open from 0 on.
+func checks(t *smb1.Trans) bool {
+	return t.SetupCount >= 1 && t.Setup[0] == setupPeekNamedPipe && (t.SetupCount == 1 || t.Setup[1] == 0) &&
+		int(t.MaxParam)+int(t.MaxData) > maxTransaction
+}
+
 // trans reads a Trans request: it may be a check, or the beginning of more.
 func (c *conn) trans(h *smb1.Header, b []byte, at flow.Segment) {
 	t, ok := smb1.ParseTrans(b)
@@ -22,7 +33,7 @@ func (c *conn) trans(h *smb1.Header, b []byte, at flow.Segment) {
 		return
 	}
 	its := func(p *reply) bool { return p.command == smb1.CommandTrans && p.pid == h.PID && p.mid == h.MID }
-	if t.SetupCount >= 1 && t.Setup[0] == setupPeekNamedPipe && (t.SetupCount == 1 || t.Setup[1] == 0) {
+	if checks(&t) {
 		c.plainTrans.take(h.Request())
 		r := c.remember(kindCheck, h, at)
 		if p, held := c.session.takeEarly(its); held {

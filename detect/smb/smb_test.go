@@ -87,6 +87,15 @@ func TestConversations(t *testing.T) {
 			[]string{"ms17-010-check  unknown", "unknown " + serverIP + " check"},
 		},
 		{"a pipe that is open", func(t *talk) { t.ask(pipe(7, 0x23, 0x4000)); t.tell(fail(0x25, 7, 0xC0000205)) }, nil},
+		{"a pipe that is open, as the server's first file", func(t *talk) {
+			t.ask(pipeFor(7, 6, 0xFFFF, 0x23, 0))
+			t.tell(message{command: 0x25, mid: 7, reply: true, words: make([]byte, 20)}.encode())
+		}, nil},
+		{"for less than tells", func(t *talk) { t.ask(pipeFor(7, 6, 1024, 0x23, 0)); t.tell(fail(0x25, 7, 0xC0000008)) }, nil},
+		{
+			"vulnerable, one setup word, for just enough", func(t *talk) { t.ask(pipeFor(7, 0xFFFF, 0x800, 0x23)); t.tell(fail(0x25, 7, 0xC0000205)) },
+			[]string{"ms17-010-check  vulnerable", "vulnerable " + serverIP + " check"},
+		},
 		{"another pipe request", func(t *talk) { t.ask(pipe(7, 0x26, 0x4000)); t.tell(fail(0x25, 7, 0xC0000008)) }, nil},
 		{"a server's own request", func(t *talk) { t.tell(pipe(7, 0x23, 0)) }, nil},
 		{"patched since", func(t *talk) {

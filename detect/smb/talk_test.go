@@ -131,9 +131,16 @@ func fail(command byte, mid uint16, status uint32) []byte {
 	return message{command: command, mid: mid, status: status, reply: true}.encode()
 }
 
-// pipe is a Trans request with these setup words.
-func pipe(mid uint16, setup ...uint16) []byte {
-	return trans(0x25, mid, 0, 0, 0, setup...)
+// pipe is a Trans request with these setup words, which takes as much in reply as
+// a check does.
+func pipe(mid uint16, setup ...uint16) []byte { return pipeFor(mid, 0xFFFF, 0xFFFF, setup...) }
+
+// pipeFor is a Trans request that takes so many bytes of parameters and of data.
+func pipeFor(mid, parameters, data uint16, setup ...uint16) []byte {
+	b := trans(0x25, mid, 0, 0, 0, setup...)
+	binary.LittleEndian.PutUint16(b[37:], parameters)
+	binary.LittleEndian.PutUint16(b[39:], data)
+	return b
 }
 
 // trans is a Trans or Trans2 request that announces total bytes of data and
