@@ -191,11 +191,15 @@ func treeConnect(path string) []byte {
 	}.encode()
 }
 
-// write is a WRITE_ANDX request.
-func write(mid, fid uint16) []byte {
+// write is a WRITE_ANDX request that goes on with a message to a pipe.
+func write(mid, fid uint16) []byte { return writeAs(mid, fid, 0x0004) }
+
+// writeAs is a WRITE_ANDX request with a WriteMode.
+func writeAs(mid, fid, mode uint16) []byte {
 	w := make([]byte, 24)
 	w[0] = 0xFF
 	binary.LittleEndian.PutUint16(w[4:], fid)
+	binary.LittleEndian.PutUint16(w[14:], mode)
 	return message{command: 0x2F, mid: mid, words: w, bytes: make([]byte, 40)}.encode()
 }
 

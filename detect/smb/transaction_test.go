@@ -46,6 +46,12 @@ func TestGrooming(t *testing.T) {
 			groom(t, 12)
 			t.ask(write(90, fid))
 		}, attack(eternalChampion, eternalRomance)},
+		{"writes of whole messages, and the first part of one", func(t *talk) {
+			t.ask(trans(0x25, fid, 0, 5000, 100))
+			for _, mode := range []uint16{0x0000, 0x0001, 0x0008, 0x000C} {
+				t.ask(writeAs(90, fid, mode))
+			}
+		}, nil},
 		{"one that was answered", func(t *talk) {
 			groom(t, 12)
 			t.ask(trans(0x25, fid, 0, 5000, 100))

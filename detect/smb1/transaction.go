@@ -116,6 +116,13 @@ type WriteAndX struct {
 	Mode uint16 // WriteMode
 }
 
+// Continues reports whether the request writes to a pipe what follows on another
+// part of a message.
+func (w *WriteAndX) Continues() bool {
+	const raw, start = 0x0004, 0x0008
+	return w.Mode&(raw|start) == raw
+}
+
 // ParseWriteAndX reads a WRITE_ANDX request.
 func ParseWriteAndX(b []byte) (WriteAndX, bool) {
 	if len(b) < HeaderSize+17 || b[HeaderSize] < 12 {
