@@ -172,3 +172,52 @@ func TestPayloadNotAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestRepliesBeforeRequests: what an implant answers is the answer to what was
+// asked, though a span port gives the answer first.
+func TestRepliesBeforeRequests(t *testing.T) {
+	const here = "implanted " + serverIP + " 0x500000a0 x64"
+	known := func(t *talk) { t.ask(order(65, ping)); t.tell(implantSays(65, 0x10, 0x50)) }
+	converse(t, []conversation{
+		{"kill", func(t *talk) {
+			known(t)
+			t.tell(implantSays(66, 0x10, 0))
+			t.ask(order(66, kill))
+		}, []string{here, here, "doublepulsar implanted killed kill ok execs=0", "implant-killed " + serverIP + " 0x500000a0 x64"}},
+		{"ping", func(t *talk) {
+			known(t)
+			t.tell(implantSays(66, 0x10, 0x50))
+			t.ask(order(66, ping))
+		}, []string{here, here, "doublepulsar implanted implanted ping ok execs=0"}},
+		{"ping and kill", func(t *talk) {
+			t.tell(implantSays(65, 0x10, 0x50))
+			t.tell(implantSays(66, 0x10, 0))
+			t.ask(order(65, ping))
+			t.ask(order(66, kill))
+		}, []string{here, here, "doublepulsar implanted killed kill ok execs=0", "implant-killed " + serverIP + " 0x500000a0 x64"}},
+		{"ordinary Trans2 that fails", func(t *talk) {
+			known(t)
+			t.tell(fail(0x32, 70, 0xC0000002))
+			t.ask(trans(0x32, 70, 0, 0, 0, 5))
+		}, []string{here, "doublepulsar implanted implanted ping ok execs=0"}},
+		{"exec", func(t *talk) {
+			known(t)
+			for range 3 {
+				t.tell(implantSays(66, 0x10, 0))
+				t.ask(order(66, 0xC8))
+			}
+		}, []string{here, "doublepulsar implanted implanted exec ok execs=3", "implant-executed " + serverIP + " "}},
+		{"exec, many at a time", func(t *talk) {
+			known(t)
+			for range payloadParts {
+				t.tell(implantSays(66, 0x10, 0))
+			}
+			for range payloadParts {
+				t.ask(order(66, 0xC8))
+			}
+		}, []string{
+			here, "doublepulsar implanted implanted exec ok execs=100",
+			"implant-executed " + serverIP + " ", "payload-delivered " + serverIP + " ",
+		}},
+	})
+}

@@ -19,6 +19,8 @@ type pulsar struct {
 	key      uint32 // 0 when not known
 	asked    uint32 // exec messages seen
 	execs    uint32 // of its replies to them, those that said ok
+	parts    bool   // replies to a payload that is not in the capture have the MID part
+	part     uint16
 	first    flow.Segment
 }
 
@@ -82,11 +84,30 @@ func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
 	}
 	switch {
 	case !p.nt || p.status != smb1.StatusNotImplemented:
-	case c.session == nil || !c.session.pulsar.here:
+	case c.session == nil || !c.session.pulsar.here || p.keyed():
 		c.hold(p)
-	case !p.keyed():
-		c.executed(at) // its request is not in the capture
+	default:
+		c.unasked(p)
 	}
+}
+
+// unasked judges an implant's reply whose request was not seen. Those to the
+// parts of a payload are alike, and count from the second on at once; a single
+// one may be to a request that comes behind it.
+func (c *conn) unasked(p reply) {
+	s := c.session
+	if s.pulsar.parts && s.pulsar.part == p.mid {
+		c.executed(p.at)
+		return
+	}
+	first, held := s.takeEarly(p.like)
+	if !held {
+		c.hold(p)
+		return
+	}
+	s.pulsar.parts, s.pulsar.part = true, p.mid
+	c.executed(first.at)
+	c.executed(p.at)
 }
 
 // matching returns the request for the implant that a reply fits, or nil. An
@@ -155,16 +176,18 @@ func (c *conn) implanted(r *request, p *reply, res result, first bool) {
 	}
 }
 
-// catchUp counts replies to exec that were held when the implant was found.
+// catchUp counts replies to the parts of a payload that were held when the
+// implant was found. A single one goes on waiting for its request.
 func (c *conn) catchUp() {
 	s := c.session
 	for {
 		p, ok := s.takeEarly(func(p *reply) bool {
-			return p.command == smb1.CommandTrans2 && !p.overflowed() && !p.keyed()
+			return p.command == smb1.CommandTrans2 && p.repeats > 0 && !p.overflowed() && !p.keyed()
 		})
 		if !ok {
 			return
 		}
+		s.pulsar.parts, s.pulsar.part = true, p.mid
 		for range 1 + p.repeats {
 			c.executed(p.at)
 		}
@@ -224,7 +247,13 @@ func (c *conn) executed(at flow.Segment) {
 // pulsarOneWay judges a reply whose request is not in the capture.
 func (c *conn) pulsarOneWay(p reply) {
 	s := &c.session.pulsar
-	if s.here || !p.keyed() {
+	switch {
+	case s.here && !p.keyed():
+		for range 1 + p.repeats {
+			c.executed(p.at)
+		}
+		return
+	case s.here || !p.keyed():
 		return
 	}
 	key, arch, _ := implantKey(p.signature)
