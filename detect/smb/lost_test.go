@@ -221,3 +221,28 @@ func TestRepliesBeforeRequests(t *testing.T) {
 		}},
 	})
 }
+
+// TestOrderNotSeen: a single reply of an implant to what is not in the capture
+// may be to a kill, by those who clean up, as well as to a program.
+func TestOrderNotSeen(t *testing.T) {
+	for _, c := range []struct {
+		only int
+		want []string
+	}{
+		{0, []string{"doublepulsar implanted implanted ping ok execs=0", "implanted " + serverIP + " 0x500000a0 x64"}},
+		{2, []string{"doublepulsar implanted implanted ping ok execs=0 one-way", "implanted " + serverIP + " 0x500000a0 x64"}},
+	} {
+		k := newTalk(2000)
+		k.only = c.only
+		k.ask(order(65, ping))
+		k.tell(implantSays(65, 0x10, 0x50))
+		k.ask(order(66, kill))
+		if c.only == 0 {
+			k.lose()
+		}
+		k.tell(implantSays(66, 0x10, 0))
+		if have := found(k.packets); !slices.Equal(have, c.want) {
+			t.Errorf("only %d: have %q\nwant %q", c.only, have, c.want)
+		}
+	}
+}

@@ -93,7 +93,8 @@ func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
 
 // unasked judges an implant's reply whose request was not seen. Those to the
 // parts of a payload are alike, and count from the second on at once; a single
-// one may be to a request that comes behind it.
+// one may be to a request that comes behind it, and where none comes, to a kill
+// as well as to a program.
 func (c *conn) unasked(p reply) {
 	s := c.session
 	if s.pulsar.parts && s.pulsar.part == p.mid {
@@ -105,9 +106,17 @@ func (c *conn) unasked(p reply) {
 		c.hold(p)
 		return
 	}
-	s.pulsar.parts, s.pulsar.part = true, p.mid
-	c.executed(first.at)
+	c.parts(first)
 	c.executed(p.at)
+}
+
+// parts counts replies that are alike, and notes that more may come.
+func (c *conn) parts(p reply) {
+	s := &c.session.pulsar
+	s.parts, s.part = true, p.mid
+	for range 1 + p.repeats {
+		c.executed(p.at)
+	}
 }
 
 // matching returns the request for the implant that a reply fits, or nil. An
@@ -187,10 +196,7 @@ func (c *conn) catchUp() {
 		if !ok {
 			return
 		}
-		s.pulsar.parts, s.pulsar.part = true, p.mid
-		for range 1 + p.repeats {
-			c.executed(p.at)
-		}
+		c.parts(p)
 	}
 }
 
@@ -247,13 +253,10 @@ func (c *conn) executed(at flow.Segment) {
 // pulsarOneWay judges a reply whose request is not in the capture.
 func (c *conn) pulsarOneWay(p reply) {
 	s := &c.session.pulsar
-	switch {
-	case s.here && !p.keyed():
-		for range 1 + p.repeats {
-			c.executed(p.at)
-		}
-		return
-	case s.here || !p.keyed():
+	if s.here && p.repeats > 0 && !p.keyed() {
+		c.parts(p)
+	}
+	if s.here || !p.keyed() {
 		return
 	}
 	key, arch, _ := implantKey(p.signature)

@@ -148,7 +148,8 @@ func TestConversations(t *testing.T) {
 			t.ask(trans(0x32, 82, 0, 0, 0, 0x10))
 			t.tell(message{command: 0x32, mid: 82, reply: true, words: make([]byte, 20)}.encode())
 			t.tell(implantSays(66, 0x10, 0))
-		}, []string{"doublepulsar implanted implanted exec ok execs=1", "implant-executed " + serverIP + " ", "implanted " + serverIP + " 0x500000a0 x64"}},
+			t.tell(implantSays(66, 0x10, 0))
+		}, []string{"doublepulsar implanted implanted exec ok execs=2", "implant-executed " + serverIP + " ", "implanted " + serverIP + " 0x500000a0 x64"}},
 		{"killed", func(t *talk) {
 			t.ask(order(65, ping))
 			t.tell(implantSays(65, 0x10, 0x50))
