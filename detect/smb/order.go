@@ -114,8 +114,20 @@ func implantKey(signature [8]byte) (key uint32, arch string, ok bool) {
 // where a signature would have 32 more bits of chance. The flag that says
 // whether the field is a signature is the client's, and says nothing.
 func (p *reply) keyed() bool {
-	return binary.LittleEndian.Uint32(p.signature[4:]) <= 1 && binary.LittleEndian.Uint32(p.signature[:]) != 0 &&
-		p.nt && p.status == smb1.StatusNotImplemented
+	return p.holdsKey() && p.nt && p.status == smb1.StatusNotImplemented
+}
+
+// holdsKey reports whether the signature field is an implant's key and machine.
+func (p *reply) holdsKey() bool {
+	return binary.LittleEndian.Uint32(p.signature[4:]) <= 1 && binary.LittleEndian.Uint32(p.signature[:]) != 0
+}
+
+// obeys reports whether a reply with a result has the status of an implant's: the
+// error of a server without it, or a DOS error in its place, for a client that asks
+// for those, which are many: then only the answer with the key tells.
+func (p *reply) obeys(op operation, res result) bool {
+	return p.status == smb1.StatusNotImplemented || p.status == smb1.StatusSuccess ||
+		!p.nt && op.tellsKey() && res == resultOK && p.holdsKey()
 }
 
 // plain reports whether a reply can be to an ordinary Trans2: no implant has

@@ -54,6 +54,30 @@ func TestNotPetya(t *testing.T) {
 	})
 }
 
+// TestOrdersForDOSErrors: an implant's reply has its key, whatever errors the client
+// has asked for.
+func TestOrdersForDOSErrors(t *testing.T) {
+	says := func(mid uint16, signature, machine uint32) []byte {
+		m := message{command: 0x32, mid: mid, status: 0x00010001, dos: true, reply: true, signature: signature, machine: machine}
+		return m.encode()
+	}
+	probed := []string{"doublepulsar probed probed ping  execs=0", "implant-probed " + serverIP + " ping"}
+	converse(t, []conversation{
+		{
+			"implanted", func(t *talk) { t.ask(order(65, ping)); t.tell(says(81, 0x50, 1)) },
+			[]string{"doublepulsar implanted implanted ping ok execs=0", "implanted " + serverIP + " 0x500000a0 x64"},
+		},
+		{
+			"implanted, the reply first", func(t *talk) { t.tell(says(81, 0x50, 1)); t.ask(order(65, ping)) },
+			[]string{"doublepulsar implanted implanted ping ok execs=0", "implanted " + serverIP + " 0x500000a0 x64"},
+		},
+		{"not implanted", func(t *talk) { t.ask(order(65, ping)); t.tell(says(65, 0, 0)) }, probed},
+		{"another's reply", func(t *talk) { t.ask(order(65, ping)); t.tell(says(81, 0, 0)) }, probed},
+		{"another's reply, signed", func(t *talk) { t.ask(order(65, ping)); t.tell(says(81, 0x50, 0x70000)) }, probed},
+		{"requests not seen", func(t *talk) { t.tell(says(81, 0x50, 1)) }, nil},
+	})
+}
+
 // TestUnknownDialect: an order with another opcode is one, and what the server
 // says to it tells nothing.
 func TestUnknownDialect(t *testing.T) {

@@ -83,8 +83,8 @@ func (c *conn) trans2Reply(h *smb1.Header, at flow.Segment) {
 		return
 	}
 	switch {
-	case !p.nt || p.status != smb1.StatusNotImplemented:
-	case c.session == nil || !c.session.pulsar.here || p.keyed():
+	case p.nt && p.status != smb1.StatusNotImplemented || !p.nt && !p.holdsKey():
+	case c.session == nil || !c.session.pulsar.here || p.holdsKey():
 		c.hold(p)
 	default:
 		c.unasked(p)
@@ -133,7 +133,7 @@ func (s *session) matching(p *reply) *request {
 			continue
 		}
 		d, fits := resultOf(r, p)
-		if !fits || d != resultNone && p.status != smb1.StatusNotImplemented && p.status != smb1.StatusSuccess {
+		if !fits || d != resultNone && !p.obeys(r.op, d) {
 			continue
 		}
 		if best == nil || d == resultNone || best.answered && !r.answered {
@@ -191,7 +191,7 @@ func (c *conn) catchUp() {
 	s := c.session
 	for {
 		p, ok := s.takeEarly(func(p *reply) bool {
-			return p.command == smb1.CommandTrans2 && p.repeats > 0 && !p.overflowed() && !p.keyed()
+			return p.command == smb1.CommandTrans2 && p.repeats > 0 && !p.overflowed() && !p.holdsKey()
 		})
 		if !ok {
 			return
@@ -253,7 +253,7 @@ func (c *conn) executed(at flow.Segment) {
 // pulsarOneWay judges a reply whose request is not in the capture.
 func (c *conn) pulsarOneWay(p reply) {
 	s := &c.session.pulsar
-	if s.here && p.repeats > 0 && !p.keyed() {
+	if s.here && p.repeats > 0 && !p.holdsKey() {
 		c.parts(p)
 	}
 	if s.here || !p.keyed() {
