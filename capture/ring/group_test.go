@@ -33,7 +33,7 @@ func TestFirstGroup(t *testing.T) {
 				return failed
 			}
 			f.of = d.index // the group is that of this device already
-			r := &ring{options: &o, iface: f, fd: fd}
+			r := &ring{options: &o, iface: f, fd: fd, group: noGroup}
 			if failed = r.start(d); failed != nil {
 				return failed
 			}

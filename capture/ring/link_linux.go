@@ -41,14 +41,14 @@ func (r *ring) isBack(text string) {
 }
 
 // find looks whether an interface of the name is there and up. One that was
-// made anew is captured from as the old one was; the error is that this can
-// never be again.
+// made anew, or was in another network namespace meanwhile, is captured from as
+// the old one was; the error is that this can never be again.
 func (r *ring) find() error {
 	d, err := lookUp(r.fd, r.iface.name)
 	if err != nil {
 		return nil //nolint:nilerr // it is looked for again
 	}
-	if d.index != r.device.index {
+	if d.index != r.device.index || r.unbound() {
 		if err := r.move(d); err != nil {
 			return r.unmoved(err)
 		}
@@ -62,6 +62,17 @@ func (r *ring) find() error {
 		r.isBack("the interface is back")
 	}
 	return nil
+}
+
+// unbound reports whether the kernel took the socket from its device, which it does
+// when that goes: one of the same number may be there again.
+func (r *ring) unbound() bool {
+	name, err := unix.Getsockname(r.fd)
+	if err != nil {
+		return false // of a packet socket it does not fail
+	}
+	a, ok := name.(*unix.SockaddrLinklayer)
+	return ok && a.Ifindex < 0
 }
 
 // unmoved sees to why a ring could not go on with the interface that came back.
@@ -121,7 +132,9 @@ func (r *ring) move(d device) error {
 	}
 	err := r.start(d)
 	if err == nil {
-		err = r.options.setFilter(r.fd, r.program)
+		if err = r.options.setFilter(r.fd, r.program); err != nil {
+			r.group = noGroup // it is this device's, and so goes back into it
+		}
 	}
 	if err != nil {
 		r.device.index, r.down = 0, true // so that it is tried again

@@ -61,7 +61,7 @@ func (s *Source) openAll(f *iface) error {
 	f.of = d.index
 	first := len(s.rings)
 	for n := range s.options.Fanout {
-		r := &ring{options: &s.options, iface: f, lead: n == 0, fd: -1, program: -1}
+		r := &ring{options: &s.options, iface: f, lead: n == 0, fd: -1, program: -1, group: noGroup}
 		s.rings = append(s.rings, r)
 		if err := r.open(d); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
@@ -134,15 +134,19 @@ func (r *ring) start(d device) error {
 	return r.join()
 }
 
-// join puts the socket into the group of its interface.
+// join puts the socket into the group of its interface. It never goes back into
+// the one that it was in: that is of a device that has gone, if of the same number.
 func (r *ring) join() error {
 	f := r.iface
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.of != r.device.index {
+	if f.of != r.device.index || f.group == r.group {
 		f.group, f.of = noGroup, r.device.index
 	}
-	var err error
-	f.group, err = joinFanout(r.fd, f.group)
-	return err
+	group, err := joinFanout(r.fd, f.group)
+	if err != nil {
+		return err
+	}
+	f.group, r.group = group, group
+	return nil
 }

@@ -38,6 +38,7 @@ type ring struct {
 	down    bool
 	found   time.Duration // when it was not down any more
 	seen    uint64        // frames when the link was looked at last
+	group   int           // the fanout group that it is in, or noGroup
 	said    string        // why it could not go on with an interface that came back
 	cursor
 

@@ -53,6 +53,7 @@ func Run(t *testing.T, open Opener) {
 		{"Loss", loss},
 		{"DownAndUp", downAndUp},
 		{"GoneAndBack", goneAndBack},
+		{"SameNumber", sameNumber},
 		{"DownAtFirst", downAtFirst},
 		{"Closed", closed},
 		{"Unknown", unknown},

@@ -308,6 +308,22 @@ func goneAndBack(t *testing.T, open Opener) {
 	}
 }
 
+// sameNumber removes the interface and makes it anew with the number that it had, as
+// one has that was moved into another network namespace and back.
+func sameNumber(t *testing.T, open Opener) {
+	p := testnet.NewPair(t)
+	p.IP("link", "del", testnet.Right)
+	const number = 77
+	p.ConnectAs(number)
+	tap := open.Open(t, p, Small(testnet.Right))
+	p.IP("link", "del", testnet.Right)
+	tap.Warned("right: the interface is gone")
+	p.ConnectAs(number)
+	tap.Warned("right: the interface is back")
+	p.Sender(testnet.Left).Send(Frame(0, 60))
+	check(t, tap.Frames(1), [][]byte{Frame(0, 60)})
+}
+
 // downAtFirst opens an interface that is not up yet.
 func downAtFirst(t *testing.T, open Opener) {
 	p := testnet.NewPair(t)

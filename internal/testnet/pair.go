@@ -40,6 +40,13 @@ func (p *Pair) Connect() {
 	p.Up(Left, Right)
 }
 
+// ConnectAs makes the cable anew, with a number that Right has from then on.
+func (p *Pair) ConnectAs(number int) {
+	p.host.net.t.Helper()
+	p.IP("link", "add", Right, "index", strconv.Itoa(number), "type", "veth", "peer", "name", Left)
+	p.Up(Left, Right)
+}
+
 // Up sets the two ends of a cable up, one of which may be up, and waits until frames
 // go through: what is sent before the kernel has noticed is lost.
 func (p *Pair) Up(ends ...string) {
