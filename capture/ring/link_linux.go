@@ -93,10 +93,15 @@ func (r *ring) unmoved(err error) error {
 // cable is pulled or the mirror port is shut, nothing comes, and the socket knows
 // of no fault. Frames that come show that there is one, whatever the driver says.
 func (r *ring) checkLink() {
-	d, err := lookUp(r.fd, r.iface.name)
-	if err != nil || d.index != r.device.index || !d.up {
+	name, err := nameOf(r.fd, r.device.index)
+	if err != nil {
 		return // the socket will say so
 	}
+	d, err := lookUp(r.fd, name)
+	if err != nil || d.index != r.device.index || !d.up {
+		return // "
+	}
+	r.checkName(name)
 	seen := r.received.Load()
 	linked := d.linked || seen != r.seen
 	r.seen = seen
@@ -107,6 +112,19 @@ func (r *ring) checkLink() {
 	default:
 		r.isDown("the interface has no link: its cable, or the port at the other end, is down")
 	}
+}
+
+// checkName says once that the interface is called otherwise now: the socket stays
+// with it, whatever has the name that was asked for.
+func (r *ring) checkName(name string) {
+	text := ""
+	if name != r.iface.name {
+		text = "the interface is called " + name + " now, and captured from all the same: start again for another one of this name"
+	}
+	if text != "" && text != r.renamed {
+		r.options.Warn(r.iface.name, text)
+	}
+	r.renamed = text
 }
 
 // errBusy says that a ring can't move yet, errNoSpare that it never can again.

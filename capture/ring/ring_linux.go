@@ -40,6 +40,7 @@ type ring struct {
 	seen    uint64        // frames when the link was looked at last
 	group   int           // the fanout group that it is in, or noGroup
 	said    string        // why it could not go on with an interface that came back
+	renamed string        // what was said of its other name
 	cursor
 
 	mu      sync.Mutex // what follows, that others ask for

@@ -197,12 +197,37 @@ func TestStopKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// unplugged returns a cable and a source at its end, after the other end went down.
-func unplugged(t *testing.T) (*testnet.Pair, *livetest.Tap) {
+// plugged returns a cable and a source at its end, which has looked at its link.
+func plugged(t *testing.T) (*testnet.Pair, *livetest.Tap) {
 	t.Helper()
 	p := testnet.NewPair(t)
 	tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, livetest.Small(testnet.Right))
-	tap.Next(&capture.Frame{}) // so that it looks once while there is a link
+	tap.Next(&capture.Frame{})
+	return p, tap
+}
+
+// The interface gets another name, and another interface its own: what is captured
+// is the first one still, and that is said.
+func TestRenamed(t *testing.T) {
+	p, tap := plugged(t)
+	p.IP("link", "set", testnet.Right, "name", "other") // while it is up
+	tap.Warned("right: the interface is called other now, and captured from all the same")
+	p.IP("link", "add", testnet.Right, "type", "veth", "peer", "name", "third")
+	p.Up(testnet.Right, "third")
+	p.Sender("third").Send(livetest.Frame(9, 60))
+	p.Sender(testnet.Left).Send(livetest.Frame(0, 60))
+	if got := tap.Frames(1)[0]; string(got.Data) != string(livetest.Frame(0, 60)) {
+		t.Errorf("got %q", got.Data[14:20])
+	}
+	p.IP("link", "set", testnet.Left, "down")
+	tap.Warned("right: the interface has no link")
+	tap.IsUp(false, 1, 0)
+}
+
+// unplugged is plugged after the other end went down.
+func unplugged(t *testing.T) (*testnet.Pair, *livetest.Tap) {
+	t.Helper()
+	p, tap := plugged(t)
 	p.IP("link", "set", testnet.Left, "down")
 	tap.Warned("right: the interface has no link")
 	return p, tap

@@ -64,6 +64,17 @@ func lookUp(fd int, name string) (device, error) {
 	return d, nil
 }
 
+// nameOf returns what an interface is called now.
+func nameOf(fd int, index int32) (string, error) {
+	ifr, err := unix.NewIfreq("")
+	if err != nil {
+		return "", err
+	}
+	ifr.SetUint32(uint32(index)) //nolint:gosec // an index is an int in the kernel, above 0
+	err = unix.IoctlIfreq(fd, unix.SIOCGIFNAME, ifr)
+	return ifr.Name(), err
+}
+
 // link returns the link type of the interface's frames, and the kind of socket
 // that delivers them so. Where the kernel has a link layer of its own kind the
 // socket takes it off, and the walk puts LINUX_SLL's there.
