@@ -107,16 +107,15 @@ func ask(renew chan renewal, r renewal) {
 func (l *liveRun) watchFile(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	var found faults
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
 			if err := l.p.events.file.Err(); err != nil {
-				found.note("events", err)
+				l.faults.note("events", err)
 			}
-			found.say(l.log, now)
+			l.faults.say(l.log, now)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -227,33 +228,48 @@ func (c *counted) More(run *capture.Run, most int) int {
 	return n
 }
 
-// faults are mistakes that last, told once a minute.
+// faults are mistakes that last, each told at once, then once a minute, and that it
+// is over. Several goroutines may use them.
 type faults struct {
-	what map[string]fault
-	next time.Time
+	mu   sync.Mutex
+	what map[string]*fault
 }
 
 type fault struct {
 	err   error
-	times uint64
+	times uint64    // since it was told
+	next  time.Time // when more is to be said of it
 }
 
 func (f *faults) note(what string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.what == nil {
-		f.what = map[string]fault{}
+		f.what = map[string]*fault{}
 	}
-	f.what[what] = fault{err, f.what[what].times + 1}
+	v := f.what[what]
+	if v == nil {
+		v = &fault{}
+		f.what[what] = v
+	}
+	v.err = err
+	v.times++
 }
 
 func (f *faults) say(log *zap.Logger, now time.Time) {
-	if len(f.what) == 0 || now.Before(f.next) {
-		return
-	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for what, v := range f.what {
-		log.Error(what+" can't be written; the run goes on", zap.Error(v.err), zap.Uint64("times", v.times))
+		switch {
+		case now.Before(v.next):
+		case v.times == 0: // what can't be written is tried again each second
+			log.Info(what + " can be written again")
+			delete(f.what, what)
+		default:
+			log.Error(what+" can't be written; the run goes on", zap.Error(v.err), zap.Uint64("times", v.times))
+			v.times, v.next = 0, now.Add(time.Minute)
+		}
 	}
-	clear(f.what)
-	f.next = now.Add(time.Minute)
 }
 
 // fileStats are the counts of an interface as those of a capture file.
