@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -40,4 +41,20 @@ func TestFaults(t *testing.T) {
 	wants(time.Minute, `events can't be written; the run goes on	{"error": "no space left", "times": 2}`, "state can be written again")
 	wants(time.Minute, "events can be written again")
 	wants(time.Hour)
+}
+
+// TestStateWaitsForEvents has a state folder that can't be written because the event
+// file can't be: the error says so.
+func TestStateWaitsForEvents(t *testing.T) {
+	e, err := openEvents(&eventSetting{File: "/dev/full"}, nil, true)
+	if err != nil {
+		t.Skip(err) // no such device
+	}
+	e.write([]byte("{}"), nil)
+	if err := e.flushFirst(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "it waits for the events") {
+		t.Errorf("got %v", err)
+	}
+	if err := e.close(); err == nil {
+		t.Error("closed, with an event that is nowhere")
+	}
 }

@@ -130,6 +130,15 @@ func (e *events) flush() error {
 	return errors.Join(err, e.sinks.sync())
 }
 
+// flushFirst is flush for the state folder, which may say only what events have said:
+// whoever reads that it can't be written must look elsewhere.
+func (e *events) flushFirst() error {
+	if err := e.flush(); err != nil {
+		return fmt.Errorf("it waits for the events, which are written first: %w", err)
+	}
+	return nil
+}
+
 // close writes what waits and closes the file and the sinks.
 func (e *events) close() error {
 	var err error

@@ -93,7 +93,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 		return nil, err
 	}
 	out.prepare(zones, fileName)
-	if err := keep.begin(p.ledger, fileName, out.flush); err != nil {
+	if err := keep.begin(p.ledger, fileName, out.flushFirst); err != nil {
 		return nil, err
 	}
 	p.keepChanges()
