@@ -35,6 +35,7 @@ type delivery struct {
 	fileName func(int) string
 	group    []event.Event // one word, and what follows from it
 	facts    bool          // facts are kept, too: for a ledger
+	kept     bool          // in a folder, for a later run
 }
 
 // deliveryOptions are what differs between replay and live.
@@ -75,7 +76,7 @@ func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *
 			err = errors.Join(err, box.Close())
 		}
 	}()
-	d := &delivery{box: box, facts: keep != nil}
+	d := &delivery{box: box, facts: keep != nil, kept: keep != nil}
 	if keep != nil {
 		if err = keep.recoverFrom(box, known, s, out); err != nil {
 			return nil, err
@@ -273,8 +274,13 @@ func (d *delivery) drain(ctx context.Context, atMost time.Duration, show func(wa
 	}
 	stats := d.box.Stats()
 	waiting := perSink(&stats, func(k *outbox.SinkStats) uint64 { return uint64(k.Waiting) }) //nolint:gosec // G115: never negative
-	if waiting == "" {
+	switch {
+	case waiting == "":
 		waiting = fmt.Sprintf("%d not yet on the disk", stats.Queued)
+	case !d.kept:
+		waiting += "; without a state folder nothing keeps them"
+	case stats.Queued == 0:
+		waiting += "; the next run with this state folder delivers them"
 	}
 	return errors.New("events were not delivered: " + waiting)
 }

@@ -183,6 +183,22 @@ func TestReplayLeavesDeadSink(t *testing.T) {
 	}
 }
 
+// TestSaysWhatBecomesOfTheRest ends replays of which a sink is away: whether another
+// one can deliver what it lacks depends on the state folder.
+func TestSaysWhatBecomesOfTheRest(t *testing.T) {
+	config := deliveryConfig(t, []string{"127.0.0.1:1"}, "events", "")
+	committed(t)
+	for want, args := range map[string][]string{
+		"the next run with this state folder delivers them": {"--state", t.TempDir()},
+		"without a state folder nothing keeps them":         nil,
+	} {
+		r := runReplay(t, []string{"incident.pcap"}, append(args, "--config", config, "--drain-timeout", "1ms")...)
+		if r.status != exitFail || !strings.Contains(r.stderr, "for sink soc; "+want) {
+			t.Errorf("exit %d, want %d and %q in %s", r.status, exitFail, want, r.stderr)
+		}
+	}
+}
+
 // TestWithoutSinks: a run that has no sinks any more says what waits for those
 // that an earlier one had.
 func TestWithoutSinks(t *testing.T) {
