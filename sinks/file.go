@@ -215,7 +215,7 @@ func (f *File) takeFailed() error {
 }
 
 // Close writes what waits, waits for compressions, and closes the file. Events
-// that could not be written are lost: the error says how many bytes.
+// that could not be written are lost: the error says how many.
 func (f *File) Close() error {
 	f.mu.Lock()
 	if f.closed {
@@ -233,8 +233,12 @@ func (f *File) Close() error {
 	defer f.io.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stats.Lost += uint64(bytes.Count(f.batch.text, []byte("\n"))) //nolint:gosec // G115: never negative
+	lost := bytes.Count(f.batch.text, []byte("\n"))
+	f.stats.Lost += uint64(lost) //nolint:gosec // G115: never negative
 	err = errors.Join(err, f.takeFailed())
+	if lost > 0 {
+		err = errors.Join(err, fmt.Errorf("event file %s: events that waited are lost: %d", f.path, lost))
+	}
 	if f.file != nil {
 		err = errors.Join(err, f.file.Close())
 	}

@@ -452,11 +452,12 @@ func TestSlowDisk(t *testing.T) {
 func TestFullDiskAtTheEnd(t *testing.T) {
 	f := open(t, "/dev/full", FileOptions{})
 	must(t, f.Event([]byte("event 1")))
+	must(t, f.Event([]byte("event 2")))
 	err := f.Close()
-	if err == nil || !strings.Contains(err.Error(), "/dev/full") {
+	if err == nil || !strings.Contains(err.Error(), "event file /dev/full: events that waited are lost: 2") {
 		t.Errorf("Close says %v", err)
 	}
-	if got := f.Stats(); got != (FileStats{Events: 1, Lost: 1, Errors: 1}) {
+	if got := f.Stats(); got != (FileStats{Events: 2, Lost: 2, Errors: 1}) {
 		t.Errorf("stats %+v", got)
 	}
 }
