@@ -179,6 +179,9 @@ func (t *Traffic) tags() Finding {
 // tunnels says what encapsulations were looked into.
 func (t *Traffic) tunnels() Finding {
 	f := Finding{Check: "tunnels", Status: OK, Text: "no tunnels", Counts: map[string]uint64{}}
+	if t.frames == 0 {
+		f.Status, f.Text = Unknown, "too little traffic to tell"
+	}
 	var names []string
 	stats := t.decoder.Stats()
 	for e, n := range stats.Encaps {
@@ -228,7 +231,10 @@ func (t *Traffic) cut() Finding {
 		Check: "whole", Status: OK, Text: fmt.Sprintf("frames come whole, the largest has %d bytes", t.largest),
 		Counts: map[string]uint64{"cut": t.truncated, "largest": uint64(max(t.largest, 0))},
 	}
-	if t.truncated > 0 {
+	switch {
+	case t.frames == 0:
+		f.Status, f.Text = Unknown, "too little traffic to tell"
+	case t.truncated > 0:
 		f.Status = Warning
 		f.Text = fmt.Sprintf("%.1f%% of the frames are cut short", share(t.truncated, t.frames))
 		f.Do = "let the mirror copy whole frames: names and SMB can't be read otherwise"

@@ -77,7 +77,7 @@ func TestDoctor(t *testing.T) {
 			[]string{"silent"},
 			"10.9.9.9/24",
 		},
-		{"nothing", nil, func(uint16) [][]byte { return nil }, []string{"traffic"}, "nothing was received"},
+		{"nothing", nil, func(uint16) [][]byte { return nil }, []string{"traffic"}, `nothing was received(?s:.*)"whole",\s*"status": *"unknown"`},
 		{
 			"down", func(p *testnet.Pair) { p.IP("link", "set", testnet.Right, "down") },
 			func(uint16) [][]byte { return nil },
