@@ -60,6 +60,7 @@ func (c *Capture) summary() CaptureSummary {
 	s := CaptureSummary{
 		Packets: c.Packets, Bytes: c.Bytes, Dropped: c.Dropped,
 		Undecoded: map[string]uint64{},
+		NotIP:     c.NotIP,
 		Warnings:  append([]string{}, c.Warnings...),
 		Files:     append([]string{}, c.Files...),
 		Sensors:   append([]string(nil), c.Sensors...),

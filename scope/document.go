@@ -37,6 +37,7 @@ type Capture struct {
 	Bytes       uint64            // on the wire
 	Dropped     uint64            // frames that the capture is known to lack
 	Undecoded   map[string]uint64 // frames that could not be decoded, by reason
+	NotIP       uint64            // frames with nothing of IP in them, which are not examined
 	Warnings    []string          // what weakens the conclusions, one sentence each
 	Files       []string          // names of the capture files, by the index that alerts use
 	// Sensors are those that told the ledger, where it did not see the packets
@@ -52,6 +53,7 @@ type CaptureSummary struct {
 	Bytes     uint64            `json:"bytes"`
 	Dropped   uint64            `json:"dropped"`
 	Undecoded map[string]uint64 `json:"undecoded"`
+	NotIP     uint64            `json:"not_ip,omitempty"` // frames with nothing of IP in them
 	Warnings  []string          `json:"warnings"`
 	Files     []string          `json:"files"`
 	// Sensors are those that a joint ledger is of; absent for any other, which
@@ -193,12 +195,12 @@ type Attack struct {
 // none could be or a filter left all out, and nothing was found. While a run has not
 // said how much it looked at, what it found says that it did.
 func (d *Document) Blank() bool {
-	var undecoded uint64
+	left := d.Capture.NotIP
 	for _, n := range d.Capture.Undecoded {
-		undecoded += n
+		left += n
 	}
 	found := len(d.Hosts) + len(d.External) + len(d.Internal) + len(d.Attacks) + len(d.Borders)
-	examined := d.Capture.First != nil && undecoded < d.Capture.Packets
+	examined := d.Capture.First != nil && left < d.Capture.Packets
 	return !examined && len(d.Capture.Sensors)+found == 0
 }
 

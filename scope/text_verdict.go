@@ -113,6 +113,11 @@ func (t *text) nothing() string {
 		return "the capture holds no packet that could be read"
 	case c.First == nil:
 		return "of " + counted(c.Packets, "packet") + " none was looked at"
+	case c.NotIP >= c.Packets:
+		return "of " + counted(c.Packets, "packet") + " none holds IP, and nothing else is looked at"
+	case c.NotIP > 0:
+		return "of " + counted(c.Packets, "packet") + " none could be looked at: " + grouped(c.NotIP) +
+			verb(c.NotIP, " holds", " hold") + " no IP, and the rest could not be decoded"
 	default:
 		return "of " + counted(c.Packets, "packet") + " none could be decoded"
 	}

@@ -121,17 +121,22 @@ func TestExploitedComeFirst(t *testing.T) {
 func TestNothingToJudge(t *testing.T) {
 	l, _ := ledgerOf(t, nil)
 	for _, tt := range []struct {
-		packets, undecoded uint64
-		looked             bool // at packets, as a filter allowed
-		want               string
+		packets, undecoded, notIP uint64
+		looked                    bool // at packets, as a filter allowed
+		want                      string
 	}{
-		{0, 0, false, "Nothing to judge: the capture holds no packet that could be read."},
-		{1, 1, true, "Nothing to judge: of 1 packet none could be decoded."},
-		{9, 9, true, "Nothing to judge: of 9 packets none could be decoded."},
-		{9, 0, false, "Nothing to judge: of 9 packets none was looked at."},
-		{9, 8, true, "No sign of a worm in 9 packets."},
+		{0, 0, 0, false, "Nothing to judge: the capture holds no packet that could be read."},
+		{1, 1, 0, true, "Nothing to judge: of 1 packet none could be decoded."},
+		{9, 9, 0, true, "Nothing to judge: of 9 packets none could be decoded."},
+		{9, 0, 0, false, "Nothing to judge: of 9 packets none was looked at."},
+		{9, 8, 0, true, "No sign of a worm in 9 packets."},
+		{9, 0, 8, true, "No sign of a worm in 9 packets."},
+		{9, 4, 4, true, "No sign of a worm in 9 packets."},
+		{1, 0, 1, true, "Nothing to judge: of 1 packet none holds IP, and nothing else is looked at."},
+		{9, 0, 9, true, "Nothing to judge: of 9 packets none holds IP, and nothing else is looked at."},
+		{9, 8, 1, true, "Nothing to judge: of 9 packets none could be looked at: 1 holds no IP, and the rest could not be decoded."},
 	} {
-		c := scope.Capture{Packets: tt.packets, Undecoded: map[string]uint64{"unsupported link type USER0": tt.undecoded}}
+		c := scope.Capture{Packets: tt.packets, Undecoded: map[string]uint64{"unsupported link type USER0": tt.undecoded}, NotIP: tt.notIP}
 		if tt.looked {
 			c.First, c.Last = time.Unix(1_500_000_000, 0), time.Unix(1_500_000_001, 0)
 		}

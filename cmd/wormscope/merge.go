@@ -217,5 +217,6 @@ func (k *state) noted(notes []frameNotes) {
 		for reason, times := range n.undecoded {
 			c.undecoded[reason] += times
 		}
+		c.notIP += n.notIP
 	}
 }

@@ -78,6 +78,7 @@ type frameNotes struct {
 	frames      uint64
 	first, last int64
 	undecoded   map[string]uint64
+	notIP       uint64
 }
 
 // newShards makes the shards of a source, which do not read yet.
@@ -211,7 +212,10 @@ func (s *shard) take(f *capture.Frame, b *parcel) {
 	b.traffic.noteFrame(f)
 	n := b.note(f)
 	if o := s.decoder.Decode(f, &s.packet); o != packet.OK {
-		if o.Failure() {
+		switch {
+		case o == packet.NotIP:
+			n.notIP++
+		case o.Failure():
 			n.undecoded[undecodedReason(f, o)]++
 		}
 		return

@@ -40,6 +40,7 @@ type captureNotes struct {
 	beginnings  []string // what print was after each of the frames but the last
 	first, last int64
 	undecoded   map[string]uint64
+	notIP       uint64
 	name        string // tells it from all others, where its content does not have to
 }
 
@@ -277,10 +278,15 @@ func (k *state) capture(file int) *captureNotes {
 
 // outcome notes what became of a frame that has no packet to look at.
 func (k *state) outcome(f *capture.Frame, o packet.Outcome) {
-	if k == nil || !o.Failure() {
+	if k == nil {
 		return
 	}
-	k.capture(f.File).undecoded[undecodedReason(f, o)]++
+	switch c := k.capture(f.File); {
+	case o == packet.NotIP:
+		c.notIP++
+	case o.Failure():
+		c.undecoded[undecodedReason(f, o)]++
+	}
 }
 
 // undecodedReason names an outcome as packet.Stats does.
@@ -359,7 +365,7 @@ func (k *state) run(seen *sight, warnings []string) store.Run {
 		}
 		about := store.Capture{
 			Print: hex.EncodeToString(c.print.Sum(nil)), Name: seen.names[i], Beginnings: c.beginnings,
-			Packets: stats.Frames, Bytes: stats.WireBytes, Dropped: stats.Dropped, Undecoded: maps.Clone(c.undecoded),
+			Packets: stats.Frames, Bytes: stats.WireBytes, Dropped: stats.Dropped, Undecoded: maps.Clone(c.undecoded), NotIP: c.notIP,
 		}
 		if c.frames > 0 {
 			about.First, about.Last = time.Unix(0, c.first).UTC(), time.Unix(0, c.last).UTC()

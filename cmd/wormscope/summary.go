@@ -51,6 +51,7 @@ func (p *pipeline) summary(seen *sight) scope.Capture {
 		Bytes:     seen.WireBytes,
 		Dropped:   seen.Dropped,
 		Undecoded: map[string]uint64{},
+		NotIP:     decoded.Outcomes[packet.NotIP],
 		Files:     seen.names,
 	}
 	if p.traffic.frames > 0 {

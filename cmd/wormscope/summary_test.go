@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"wormscope/capture/packet"
 	"wormscope/cmd/pcapgen/capfile"
+	"wormscope/scope"
 )
 
 // TestTimeThatStandsStillIsTold: where a capture has no times, nothing says what
@@ -101,5 +103,58 @@ func TestUnseenIsTold(t *testing.T) {
 	}
 	if got := unseen(&d, 1001); len(got) != 0 {
 		t.Errorf("of one more packet %q", got)
+	}
+}
+
+// TestNothingOfIPIsNothingToJudge: that there is no sign of a worm is not said of
+// captures in which nothing could be looked at, now or by those who ask later.
+func TestNothingOfIPIsNothingToJudge(t *testing.T) {
+	arp, macsec := bytes.Clone(synData()), bytes.Clone(synData())
+	copy(arp[12:], []byte{0x08, 0x06})
+	copy(macsec[12:], []byte{0x88, 0xe5, 0x0c, 0x00}) // encrypted, with a checksum of its own
+	for _, c := range []struct {
+		name  string
+		data  [][]byte
+		notIP uint64
+		want  string
+	}{
+		{"arp", [][]byte{arp, arp}, 2, "Nothing to judge: of 2 packets none holds IP, and nothing else is looked at."},
+		{"macsec", [][]byte{macsec}, 0, "Nothing to judge: of 1 packet none could be decoded."},
+		{"arp and macsec", [][]byte{macsec, arp, macsec}, 1, "Nothing to judge: of 3 packets none could be looked at: 1 holds no IP, and the"},
+		{"arp and IP", [][]byte{synData(), arp}, 1, "No sign of a worm in 2 packets."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b bytes.Buffer
+			w := capfile.NewWriter(&b, capfile.Pcap{Link: capfile.LinkEthernet})
+			for i, data := range c.data {
+				w.Packet(1494573840e9+int64(i), data)
+			}
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			path, kept, page := filepath.Join(dir, "a.pcap"), filepath.Join(dir, "state"), filepath.Join(dir, "report.html")
+			if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			alone, with := runReplay(t, []string{path}), runReplay(t, []string{path}, "--state", kept, "--report", page)
+			var later, warned bytes.Buffer
+			status := run([]string{"report", "--state", kept}, nil, &later, &warned)
+			for who, text := range map[string]string{"replay": alone.stdout, "replay --state": with.stdout, "report": later.String()} {
+				if !strings.HasPrefix(text, c.want) {
+					t.Errorf("%s says\n%s%s", who, text, warned.String())
+				}
+			}
+			if status != exitOK || alone.status != exitOK || with.status != exitOK {
+				t.Errorf("status %d, %d, %d", alone.status, with.status, status)
+			}
+			if blank := strings.Contains(string(slurp(page)), "Nothing to judge"); blank != strings.HasPrefix(c.want, "Nothing") {
+				t.Error("the report says otherwise")
+			}
+			var doc scope.Document
+			if err := json.Unmarshal(with.scope, &doc); err != nil || doc.Capture.NotIP != c.notIP || doc.Capture.First == nil {
+				t.Errorf("%+v, %v", doc.Capture, err)
+			}
+		})
 	}
 }

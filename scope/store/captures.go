@@ -31,6 +31,7 @@ type Capture struct {
 	First, Last             time.Time // of its packets; zero when it has none, or none was looked at
 	Packets, Bytes, Dropped uint64
 	Undecoded               map[string]uint64 // frames that could not be decoded, by reason
+	NotIP                   uint64            // frames with nothing of IP in them
 }
 
 // Finish notes what a run looked at. A capture that is known is brought up to
@@ -140,8 +141,8 @@ func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
 	if !c.First.IsZero() {
 		first, last = c.First.UnixNano(), c.Last.UnixNano()
 	}
-	_, err = tx.ExecContext(context.Background(), "REPLACE INTO capture VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		c.Print, id, first, last, clamped(c.Packets), clamped(c.Bytes), clamped(c.Dropped), string(undecoded))
+	_, err = tx.ExecContext(context.Background(), "REPLACE INTO capture VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		c.Print, id, first, last, clamped(c.Packets), clamped(c.Bytes), clamped(c.Dropped), string(undecoded), clamped(c.NotIP))
 	return known, err
 }
 
@@ -231,15 +232,15 @@ func (s *Store) Capture() (scope.Capture, error) {
 
 // sumCaptures adds up the captures.
 func (s *Store) sumCaptures(c *scope.Capture) error {
-	rows, err := s.db.QueryContext(context.Background(), "SELECT first, last, packets, bytes, dropped, undecoded FROM capture")
+	rows, err := s.db.QueryContext(context.Background(), "SELECT first, last, packets, bytes, dropped, undecoded, not_ip FROM capture")
 	if err != nil {
 		return err
 	}
 	return each(rows, func() error {
 		var first, last int64
-		var packets, bytes, dropped uint64
+		var packets, bytes, dropped, notIP uint64
 		var text []byte
-		if err := rows.Scan(&first, &last, &packets, &bytes, &dropped, &text); err != nil {
+		if err := rows.Scan(&first, &last, &packets, &bytes, &dropped, &text, &notIP); err != nil {
 			return err
 		}
 		undecoded := map[string]uint64{}
@@ -250,6 +251,7 @@ func (s *Store) sumCaptures(c *scope.Capture) error {
 			c.Undecoded[reason] += n
 		}
 		c.Packets, c.Bytes, c.Dropped = c.Packets+packets, c.Bytes+bytes, c.Dropped+dropped
+		c.NotIP += notIP
 		if packets == 0 || first > last {
 			return nil
 		}

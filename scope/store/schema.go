@@ -54,6 +54,8 @@ func steps() []step {
 		INSERT INTO alert3 SELECT id, latest, seq, count, last, time, body, frames FROM alert;
 		DROP TABLE alert;
 		ALTER TABLE alert3 RENAME TO alert;`,
+		// Version 4. Of captures that are known already it is not known.
+		`ALTER TABLE capture ADD COLUMN not_ip INTEGER NOT NULL DEFAULT 0;`,
 	}
 }
 

@@ -313,7 +313,7 @@ func TestFileNamesSurvive(t *testing.T) {
 func capture(id, name string, from, packets int) Capture {
 	return Capture{
 		Print: id, Name: name, First: at(from), Last: at(from + 10), Packets: uint64(packets), Bytes: uint64(100 * packets),
-		Undecoded: map[string]uint64{"bad IPv4 header": 1},
+		Undecoded: map[string]uint64{"bad IPv4 header": 1}, NotIP: 2,
 	}
 }
 
@@ -340,7 +340,7 @@ func TestCapturesAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := scope.Capture{
-		First: at(-5), Last: at(30), Packets: 65, Bytes: 6100, Undecoded: map[string]uint64{"bad IPv4 header": 3},
+		First: at(-5), Last: at(30), Packets: 65, Bytes: 6100, Undecoded: map[string]uint64{"bad IPv4 header": 3}, NotIP: 6,
 		Warnings: []string{"of a", "of b and c"}, Files: []string{"a.pcap", "b.pcap", "c.pcap", "empty.pcap", "unlooked.pcap"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
