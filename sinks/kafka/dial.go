@@ -21,19 +21,20 @@ const (
 	// requestTimeout is for one request. Half of it is what the broker is told
 	// to wait for its replicas: more than it takes to find a dead one.
 	requestTimeout = 30 * time.Second
-	// metadataTTL is after what time a new leader is known at the latest.
+	// metadataTTL is after what time a new leader is known at the latest, of
+	// brokers that answer in this time.
 	metadataTTL = time.Second
 )
 
 // A link is the way to a cluster: the pool of connections, and what it takes
 // to make one.
 type link struct {
-	tls       *tls.Config // nil for none
-	sasl      sasl.Mechanism
-	clientID  string
-	transport *kafkago.Transport
-	client    *kafkago.Client
-	cancel    context.CancelFunc
+	tls      *tls.Config // nil for none
+	sasl     sasl.Mechanism
+	clientID string
+	pool     *patient
+	client   *kafkago.Client
+	cancel   context.CancelFunc
 }
 
 // open makes the way to a cluster, and connects to nobody yet.
@@ -53,17 +54,19 @@ func (c *Cluster) open(topics ...string) (*link, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
-	l.transport = &kafkago.Transport{
-		Dial: l.dial, DialTimeout: dialTimeout, ClientID: l.clientID, SASL: l.sasl,
-		MetadataTTL: metadataTTL, MetadataTopics: topics, Context: ctx,
-	}
-	l.client = &kafkago.Client{Addr: kafkago.TCP(c.Brokers...), Timeout: requestTimeout, Transport: l.transport}
+	l.pool = newPatient(func(ttl time.Duration) *kafkago.Transport {
+		return &kafkago.Transport{
+			Dial: l.dial, DialTimeout: dialTimeout, ClientID: l.clientID, SASL: l.sasl,
+			MetadataTTL: ttl, MetadataTopics: topics, Context: ctx,
+		}
+	})
+	l.client = &kafkago.Client{Addr: kafkago.TCP(c.Brokers...), Timeout: requestTimeout, Transport: l.pool}
 	return l, nil
 }
 
 // close gives up all connections.
 func (l *link) close() {
-	l.transport.CloseIdleConnections()
+	l.pool.close()
 	l.cancel()
 }
 
@@ -134,11 +137,15 @@ func (c *conn) explain(err error) error {
 		return nil
 	}
 	var words string
+	var cause error
 	explained := tlsconf.Explain(c.addr, err)
 	known, ok := errors.AsType[*tlsconf.Error](explained)
 	switch ended := ok && strings.HasPrefix(known.Words, "it closed the connection"); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		words = "it does not answer: the broker hangs, or the network drops"
+		if c.heard {
+			cause = errSilent
+		}
 	case ended && !c.heard && c.plain:
 		words = "it closed the connection at the first word: this port may want TLS (tls)"
 	case ended && !c.heard:
@@ -152,6 +159,6 @@ func (c *conn) explain(err error) error {
 	default:
 		return explained
 	}
-	// Without the cause: the library replaces what comes of an io.EOF.
-	return &tlsconf.Error{Addr: c.addr, Words: words}
+	// Without what the connection said: the library replaces what comes of an io.EOF.
+	return &tlsconf.Error{Addr: c.addr, Words: words, Err: cause}
 }

@@ -203,6 +203,7 @@ func TestTopics(t *testing.T) {
 		})
 	}
 	t.Run("too large", func(t *testing.T) { tooLarge(t, c, way) })
+	t.Run("slow", func(t *testing.T) { slow(t, c, way) })
 }
 
 // policy checks the cleanup policy of a topic.

@@ -47,7 +47,7 @@ func explain(topic string, err error) error {
 	case errors.Is(err, protocol.ErrNoLeader):
 		words = codeWords(topic, kafkago.LeaderNotAvailable)
 	case errors.Is(err, context.DeadlineExceeded):
-		words = fmt.Sprintf("no answer about topic %q in %v: the broker hangs, or the network drops", topic, requestTimeout)
+		words = fmt.Sprintf("no answer about topic %q in time: the broker hangs, or the network drops", topic)
 	case errors.Is(err, context.Canceled):
 		words = "stopped before the broker answered"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, io.ErrNoProgress):
