@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"wormscope/detect/alert"
@@ -149,8 +150,10 @@ func (e *events) close() error {
 }
 
 // writeWhole writes a file, or to standard output for "-". A file is replaced
-// whole: nobody ever reads half a document. Who may read it stays as it was, and is
-// for the process's umask to say of a new one. A device or pipe is written to, and
+// whole: nobody ever reads half a document, and when the power fails it is there as
+// it was or as it is now: an incident's only report may be in it, and it is written
+// once, at the end of a run. Who may read it stays as it was, and is for the
+// process's umask to say of a new one. A device or pipe is written to, and
 // stays what it is, and so does a link. What names it in errors.
 func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error) (err error) {
 	if path == "-" {
@@ -175,12 +178,43 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 		err = f.Chmod(info.Mode().Perm())
 	}
 	if err == nil {
-		err = write(f)
+		err = writeSynced(f, write)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err = os.Rename(f.Name(), path); err == nil {
+		syncFolder(filepath.Dir(path))
+	}
+	return err
+}
+
+// A synced writer says when what it took is on the disk.
+type synced interface {
+	io.Writer
+	Sync() error
+}
+
+// writeSynced writes, and waits until that is on the disk, where the file system
+// can say so.
+func writeSynced(to synced, write func(io.Writer) error) error {
+	if err := write(to); err != nil {
+		return err
+	}
+	err := to.Sync()
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil
+	}
+	return err
+}
+
+// syncFolder has the names in a folder last when the power fails. Where it can't,
+// as in a folder that is not for this user to read, the system does so in its time:
+// until then the name may be that of what was there before, which is whole, too.
+func syncFolder(path string) {
+	if dir, err := os.Open(path); err == nil { //nolint:gosec // G304: the user says where to
+		_, _ = dir.Sync(), dir.Close()
+	}
 }
 
 // createBeside makes a file beside one that it is going to replace, and returns
