@@ -15,8 +15,12 @@ type Engine struct {
 	tick   int64 // when to call Tick next
 	back   uint64
 	behind bool          // the latest packet was more than a second older than one before it
+	doubt  bool          // a packet is held
 	reset  int64         // the first of the packet times that say so, while the clock may have been set back; else 0
 	sieve  *packet.Sieve // who wants what; a taker's bit is a detector's place in all
+
+	held    held
+	retimed uint64
 }
 
 // tickEvery is the packet time between two calls of Tick, in nanoseconds.
@@ -95,20 +99,34 @@ func (e *Engine) Second() (since, until int64) { return e.tick - tickEvery, e.ti
 
 // Pass lets time go on to that of a packet within that second that no detector
 // wants.
-func (e *Engine) Pass(at int64) { e.now, e.reset = max(e.now, at), 0 }
+func (e *Engine) Pass(at int64) {
+	if e.doubt {
+		e.release(at)
+	}
+	e.now, e.reset = max(e.now, at), 0
+}
 
 // Packet runs the detectors over one packet.
 func (e *Engine) Packet(p *packet.Packet) { e.PacketFor(p, e.sieve.Who(p)) }
 
 // PacketFor runs over one packet those detectors that the Sieve says want it.
 func (e *Engine) PacketFor(p *packet.Packet, who packet.Takers) {
+	if e.doubt {
+		e.release(p.Time)
+	}
 	switch at := p.Time; {
 	case at > e.now:
+		if at >= e.tick && e.holds(p, who) {
+			return
+		}
 		e.now, e.reset, e.behind = at, 0, false
 		if at >= e.tick {
 			e.advance()
 		}
 	case at < e.now-backTolerance:
+		if e.reset == 0 && e.holds(p, who) {
+			return
+		}
 		e.late(at)
 	default:
 		e.reset, e.behind = 0, false
@@ -140,7 +158,10 @@ func (e *Engine) late(at int64) {
 // must be so old that no packet is still to come that is older.
 func (e *Engine) Idle(now int64) {
 	if now > e.now && e.now > 0 {
-		e.now = now
+		if e.doubt {
+			e.release(now)
+		}
+		e.now = max(e.now, now)
 		if now >= e.tick {
 			e.advance()
 		}
@@ -171,6 +192,7 @@ func (e *Engine) advance() {
 
 // Close says what is still open at the end of the capture.
 func (e *Engine) Close() {
+	e.Settle()
 	for _, d := range e.all {
 		d.Tick(e.now)
 	}

@@ -10,16 +10,22 @@ import (
 
 // recorder is a Detector that writes down what it was called with.
 type recorder struct {
-	wants  Interest
-	seen   []packet.Proto
-	ticks  []int64
-	closed int
+	wants    Interest
+	seen     []packet.Proto
+	times    []int64
+	payloads []byte // the first byte of each
+	ticks    []int64
+	closed   int
 }
 
-func (r *recorder) Wants() Interest         { return r.wants }
-func (r *recorder) Packet(p *packet.Packet) { r.seen = append(r.seen, p.Proto) }
-func (r *recorder) Tick(now int64)          { r.ticks = append(r.ticks, now) }
-func (r *recorder) Close(int64)             { r.closed++ }
+func (r *recorder) Wants() Interest { return r.wants }
+func (r *recorder) Tick(now int64)  { r.ticks = append(r.ticks, now) }
+func (r *recorder) Close(int64)     { r.closed++ }
+func (r *recorder) Packet(p *packet.Packet) {
+	r.seen = append(r.seen, p.Proto)
+	r.times = append(r.times, p.Time)
+	r.payloads = append(r.payloads, append(p.Payload, 0)[0])
+}
 
 func TestEngineGivesEachDetectorWhatItWants(t *testing.T) {
 	packets := []packet.Packet{
@@ -154,7 +160,7 @@ func TestEngineFollowsClock(t *testing.T) {
 			e.Packet(&packet.Packet{Time: at * second, Proto: packet.ProtoUDP})
 		}
 	}
-	packets(9000, 100, 9001, 101, 105, 9001, 107, 111, 9000, 112, 116)
+	packets(9000, 100, 101, 9001, 102, 105, 9001, 107, 111, 9000, 300, 9000, 112, 116)
 	e.Pass(9001 * second)
 	packets(117, 121)
 	if want := []int64{9000 * second, 9001 * second}; !slices.Equal(r.ticks, want) || e.Now() != 9001*second {
@@ -170,6 +176,80 @@ func TestEngineFollowsClock(t *testing.T) {
 	}
 	if got := e.TimeWentBack(); got != 4 {
 		t.Errorf("TimeWentBack = %d, want 4: one for each row of late packets", got)
+	}
+}
+
+// timesOf returns the times with which a detector is given packets of these seconds,
+// and how many of them are not their own.
+func timesOf(seconds ...int64) (got []int64, retimed uint64) {
+	r := &recorder{wants: Interest{Kinds: AllKinds}}
+	e := NewEngine(r)
+	borrowed := make([]byte, 1)
+	for i, at := range seconds {
+		borrowed[0] = byte(i)
+		e.Packet(&packet.Packet{Time: at * 1e9, Proto: packet.ProtoUDP, Payload: borrowed})
+	}
+	e.Close()
+	for i, at := range r.times {
+		got = append(got, at/1e9)
+		if r.payloads[i] != byte(i) {
+			return nil, 0 // in another order, or another's
+		}
+	}
+	return got, e.Retimed()
+}
+
+// TestEngineDoubtsOne wants a time that no other packet has anything like not
+// believed, and a gap in the traffic, and captures that were joined, left as they are.
+func TestEngineDoubtsOne(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		at, want []int64
+		retimed  uint64
+	}{
+		{"ahead", []int64{100, 101, 4000, 102, 103}, []int64{100, 101, 101, 102, 103}, 1},
+		{"behind", []int64{5000, 5001, 400, 5002}, []int64{5000, 5001, 5001, 5002}, 1},
+		{"again and again", []int64{5000, 400, 5001, 9000, 5002, 400, 5003}, []int64{5000, 5000, 5001, 5001, 5002, 5002, 5003}, 3},
+		{"a little", []int64{5000, 5060, 5001}, []int64{5000, 5060, 5001}, 0},
+		{"the last", []int64{100, 101, 4000}, []int64{100, 101, 4000}, 0},
+		{"gaps", []int64{100, 200, 300, 301, 90_000, 90_200}, []int64{100, 200, 300, 301, 90_000, 90_200}, 0},
+		{"set back", []int64{5000, 5001, 400, 401, 402, 410, 411}, []int64{5000, 5001, 400, 401, 402, 410, 411}, 0},
+		{"joined", []int64{
+			5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401,
+		}, []int64{
+			5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401,
+		}, 0},
+	} {
+		got, retimed := timesOf(c.at...)
+		if !slices.Equal(got, c.want) || retimed != c.retimed {
+			t.Errorf("%s: %v, want %v; %d retimed", c.name, got, c.want, retimed)
+		}
+	}
+}
+
+// TestEngineDoubtEnds wants a packet whose time is in doubt given out when time is
+// known to have gone on without another.
+func TestEngineDoubtEnds(t *testing.T) {
+	for name, end := range map[string]func(e *Engine){
+		"idle":    func(e *Engine) { e.Idle(3998e9) },
+		"settled": func(e *Engine) { e.Settle() },
+	} {
+		r := &recorder{wants: Interest{Kinds: AllKinds}}
+		e := NewEngine(r)
+		e.Packet(&packet.Packet{Time: 100e9, Proto: packet.ProtoUDP})
+		e.Packet(&packet.Packet{Time: 4000e9, Proto: packet.ProtoUDP})
+		end(e)
+		if !slices.Equal(r.times, []int64{100e9, 4000e9}) || e.Now() != 4000e9 {
+			t.Errorf("%s: %v, now %d", name, r.times, e.Now())
+		}
+	}
+	r := &recorder{wants: Interest{Kinds: AllKinds}}
+	e := NewEngine(r)
+	e.Packet(&packet.Packet{Time: 100e9, Proto: packet.ProtoUDP})
+	e.Packet(&packet.Packet{Time: 4000e9, Proto: packet.ProtoUDP})
+	e.Pass(1005e8)
+	if n := e.Retimed(); n != 1 || !slices.Equal(r.times, []int64{100e9, 100e9}) || e.Now() != 1005e8 {
+		t.Errorf("passed: %v, now %d", r.times, e.Now())
 	}
 }
 

@@ -302,6 +302,7 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 // conclude ends what is open, and writes the last summary. stopped is what ended
 // the run, nil where it was told to end.
 func (l *liveRun) conclude(stopped error) error {
+	l.p.settle(l.source)
 	if err := l.p.finish(); err != nil {
 		l.log.Warn("events", zap.Error(err))
 	}

@@ -350,6 +350,13 @@ func (p *pipeline) lookInside(pkt *packet.Packet) {
 	p.traffic.inside = p.zones.Inside(pkt.Src.Addr.Netip()) || p.zones.Inside(pkt.Dst.Addr.Netip())
 }
 
+// settle has detectors look at a packet whose time seemed strange, when no other is
+// to come.
+func (p *pipeline) settle(names names) {
+	defer p.survive(names)
+	p.engine.Settle()
+}
+
 // survive, deferred, ends a panic at the frame that was taken last.
 func (p *pipeline) survive(names names) {
 	if r := recover(); r != nil {
@@ -367,6 +374,7 @@ func (p *pipeline) panicked(f *capture.Frame, names names, reason any) {
 // run takes everything that the source has through, calling between once in a
 // while. It stops early when between returns an error, and returns that.
 func (p *pipeline) run(source source, between func() error) error {
+	defer p.settle(source)
 	for {
 		err := p.batch(source)
 		if errors.Is(err, io.EOF) {
