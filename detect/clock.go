@@ -13,6 +13,31 @@ type held struct {
 	sure    bool // it is given out now
 }
 
+// fewRows is in how many rows far older packets may come between others before they
+// are known to be by another clock: two sensors, or interfaces, in one capture. Where
+// captures were joined in the wrong order, rows do not go on where others ended.
+const fewRows = 3
+
+// row notes that far older packets come again.
+func (e *Engine) row(at int64) {
+	if at < e.strand-backTolerance || at-e.strand > ClockBack {
+		e.rows = 0
+	}
+	e.rows++
+	e.strand = at
+}
+
+// otherClock takes a far older packet to be as old as those between which it comes,
+// where that is known to be the work of another clock.
+func (e *Engine) otherClock(p *packet.Packet) {
+	e.strand = max(e.strand, p.Time)
+	if e.rows > fewRows {
+		p.Time = e.now
+		e.retimed++
+		e.twoClocks = true
+	}
+}
+
 // holds holds a packet if its time may be wrong.
 func (e *Engine) holds(p *packet.Packet, who packet.Takers) bool {
 	h := &e.held
@@ -54,5 +79,6 @@ func apart(a, b int64) uint64 {
 }
 
 // Retimed returns how many packets were taken to be as old as those before them,
-// since their own time was more than a minute from that of those before and behind.
-func (e *Engine) Retimed() uint64 { return e.retimed }
+// since their own time was more than a minute from that of those before and behind,
+// and whether two clocks in one capture were the reason.
+func (e *Engine) Retimed() (n uint64, twoClocks bool) { return e.retimed, e.twoClocks }

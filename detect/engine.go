@@ -19,8 +19,11 @@ type Engine struct {
 	reset  int64         // the first of the packet times that say so, while the clock may have been set back; else 0
 	sieve  *packet.Sieve // who wants what; a taker's bit is a detector's place in all
 
-	held    held
-	retimed uint64
+	held      held
+	retimed   uint64
+	rows      int   // of packets far older than those between which they came, each going on where the one before ended
+	strand    int64 // packet time that these have come to
+	twoClocks bool
 }
 
 // tickEvery is the packet time between two calls of Tick, in nanoseconds.
@@ -127,7 +130,7 @@ func (e *Engine) PacketFor(p *packet.Packet, who packet.Takers) {
 		if e.reset == 0 && e.holds(p, who) {
 			return
 		}
-		e.late(at)
+		e.late(p)
 	default:
 		e.reset, e.behind = 0, false
 	}
@@ -136,8 +139,10 @@ func (e *Engine) PacketFor(p *packet.Packet, who packet.Takers) {
 	}
 }
 
-// late takes note of a packet that is late, and of a clock that was set back.
-func (e *Engine) late(at int64) {
+// late takes note of a packet that is late, and of a clock that was set back. Where
+// such packets come in rows between others, theirs is another clock.
+func (e *Engine) late(p *packet.Packet) {
+	at := p.Time
 	if !e.behind {
 		e.behind = true
 		e.back++
@@ -145,11 +150,17 @@ func (e *Engine) late(at int64) {
 	switch {
 	case at > e.now-ClockBack:
 		e.reset = 0
-	case e.reset == 0 || at < e.reset:
+	case e.reset == 0:
+		e.row(at)
+		e.reset = at
+	case at < e.reset:
 		e.reset = at
 	case at-e.reset >= resetAfter:
-		e.now, e.reset, e.behind = at, 0, false
+		e.now, e.reset, e.behind, e.rows = at, 0, false, 0
 		e.advance()
+	}
+	if e.reset != 0 {
+		e.otherClock(p)
 	}
 }
 

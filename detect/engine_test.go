@@ -181,7 +181,7 @@ func TestEngineFollowsClock(t *testing.T) {
 
 // timesOf returns the times with which a detector is given packets of these seconds,
 // and how many of them are not their own.
-func timesOf(seconds ...int64) (got []int64, retimed uint64) {
+func timesOf(seconds ...int64) (got []int64, retimed uint64, twoClocks bool) {
 	r := &recorder{wants: Interest{Kinds: AllKinds}}
 	e := NewEngine(r)
 	borrowed := make([]byte, 1)
@@ -193,36 +193,43 @@ func timesOf(seconds ...int64) (got []int64, retimed uint64) {
 	for i, at := range r.times {
 		got = append(got, at/1e9)
 		if r.payloads[i] != byte(i) {
-			return nil, 0 // in another order, or another's
+			return nil, 0, false // in another order, or another's
 		}
 	}
-	return got, e.Retimed()
+	retimed, twoClocks = e.Retimed()
+	return got, retimed, twoClocks
 }
 
 // TestEngineDoubtsOne wants a time that no other packet has anything like not
 // believed, and a gap in the traffic, and captures that were joined, left as they are.
 func TestEngineDoubtsOne(t *testing.T) {
 	for _, c := range []struct {
-		name     string
-		at, want []int64
-		retimed  uint64
+		name      string
+		at, want  []int64
+		retimed   uint64
+		twoClocks bool
 	}{
-		{"ahead", []int64{100, 101, 4000, 102, 103}, []int64{100, 101, 101, 102, 103}, 1},
-		{"behind", []int64{5000, 5001, 400, 5002}, []int64{5000, 5001, 5001, 5002}, 1},
-		{"again and again", []int64{5000, 400, 5001, 9000, 5002, 400, 5003}, []int64{5000, 5000, 5001, 5001, 5002, 5002, 5003}, 3},
-		{"a little", []int64{5000, 5060, 5001}, []int64{5000, 5060, 5001}, 0},
-		{"the last", []int64{100, 101, 4000}, []int64{100, 101, 4000}, 0},
-		{"gaps", []int64{100, 200, 300, 301, 90_000, 90_200}, []int64{100, 200, 300, 301, 90_000, 90_200}, 0},
-		{"set back", []int64{5000, 5001, 400, 401, 402, 410, 411}, []int64{5000, 5001, 400, 401, 402, 410, 411}, 0},
+		{"ahead", []int64{100, 101, 4000, 102, 103}, []int64{100, 101, 101, 102, 103}, 1, false},
+		{"behind", []int64{5000, 5001, 400, 5002}, []int64{5000, 5001, 5001, 5002}, 1, false},
+		{"again and again", []int64{5000, 400, 5001, 9000, 5002, 400, 5003}, []int64{5000, 5000, 5001, 5001, 5002, 5002, 5003}, 3, false},
+		{"a little", []int64{5000, 5060, 5001}, []int64{5000, 5060, 5001}, 0, false},
+		{"the last", []int64{100, 101, 4000}, []int64{100, 101, 4000}, 0, false},
+		{"gaps", []int64{100, 200, 300, 301, 90_000, 90_200}, []int64{100, 200, 300, 301, 90_000, 90_200}, 0, false},
+		{"set back", []int64{5000, 5001, 400, 401, 402, 410, 411}, []int64{5000, 5001, 400, 401, 402, 410, 411}, 0, false},
 		{"joined", []int64{
 			5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401,
 		}, []int64{
 			5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401, 5000, 5001, 300, 301, 5000, 5001, 400, 401,
-		}, 0},
+		}, 0, false},
+		{"two clocks", []int64{
+			5000, 5001, 400, 401, 5001, 401, 402, 5002, 402, 403, 5003, 403, 404, 5004, 404, 5005, 405, 406,
+		}, []int64{
+			5000, 5001, 400, 401, 5001, 401, 402, 5002, 402, 403, 5003, 5003, 5003, 5004, 5004, 5005, 5005, 5005,
+		}, 5, true},
 	} {
-		got, retimed := timesOf(c.at...)
-		if !slices.Equal(got, c.want) || retimed != c.retimed {
-			t.Errorf("%s: %v, want %v; %d retimed", c.name, got, c.want, retimed)
+		got, retimed, twoClocks := timesOf(c.at...)
+		if !slices.Equal(got, c.want) || retimed != c.retimed || twoClocks != c.twoClocks {
+			t.Errorf("%s: %v, want %v; %d retimed, two clocks: %v", c.name, got, c.want, retimed, twoClocks)
 		}
 	}
 }
@@ -248,7 +255,7 @@ func TestEngineDoubtEnds(t *testing.T) {
 	e.Packet(&packet.Packet{Time: 100e9, Proto: packet.ProtoUDP})
 	e.Packet(&packet.Packet{Time: 4000e9, Proto: packet.ProtoUDP})
 	e.Pass(1005e8)
-	if n := e.Retimed(); n != 1 || !slices.Equal(r.times, []int64{100e9, 100e9}) || e.Now() != 1005e8 {
+	if n, _ := e.Retimed(); n != 1 || !slices.Equal(r.times, []int64{100e9, 100e9}) || e.Now() != 1005e8 {
 		t.Errorf("passed: %v, now %d", r.times, e.Now())
 	}
 }

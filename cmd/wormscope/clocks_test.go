@@ -83,3 +83,27 @@ func TestOneWrongTime(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoClocks: what two sensors with different clocks sent into one capture is
+// found as if their clocks were alike, and is told.
+func TestTwoClocks(t *testing.T) {
+	const path, feed = "../../testdata/pcaps/outbreak.pcap", "../../testdata/pcaps/outbreak.feed"
+	right := runReplay(t, []string{path}, "--feed", feed)
+	want := findings(t, &right)
+	for _, row := range []int{1, 2, 7} { // frames of one sensor between two of the other
+		for _, by := range []int64{-300, 300} {
+			t.Run(fmt.Sprintf("rows of %d, %v", row, time.Duration(by)*time.Second), func(t *testing.T) {
+				wrong := runReplay(t, []string{retimed(t, path, func(n int) int64 { return by * int64(n/row%2) })}, "--feed", feed)
+				got := findings(t, &wrong)
+				for what, n := range want {
+					if got[what] < n-1 || got[what] > n+1 { // what begins while it is not known that there are two may be told twice
+						t.Errorf("found %v, want %v", got, want)
+					}
+				}
+				if !strings.Contains(wrong.stderr, "two clocks are in one capture") {
+					t.Errorf("nothing is said of it: %s", wrong.stderr)
+				}
+			})
+		}
+	}
+}

@@ -127,9 +127,12 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 	if n := p.engine.TimeWentBack(); n > 0 {
 		warn("time goes back in %s by more than a second: captures joined in the wrong order, or a clock that was set", numbered(n, "place"))
 	}
-	if n := p.engine.Retimed(); n > 0 {
-		warn("%s more than a minute from the time of those before and behind, and taken to be as old as those: a clock was wrong for a moment",
-			numbered(n, "packet"))
+	if n, mixed := p.engine.Retimed(); n > 0 {
+		why := "a clock was wrong for a moment"
+		if mixed || percent(n) >= 100*worthWarning {
+			why = "two clocks are in one capture; set them alike"
+		}
+		warn("%s more than a minute from the time of those before and behind, and taken to be as old as those: %s", numbered(n, "packet"), why)
 	}
 	if t := &p.traffic; t.frames > 1 && t.first == t.last {
 		warn("all packets have the same time, as where times were left out: what came first, and how fast, is not known")
