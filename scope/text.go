@@ -166,7 +166,7 @@ func (t *text) scanners(title string, list []Scanner, kept map[string]string) {
 		s := &list[i]
 		where := "many ports"
 		if len(s.Ports) > 0 {
-			where = verb(uint64(len(s.Ports)), "port ", "ports ") + ports(s.Ports, 4)
+			where = verb(uint64(len(s.Ports)), "port ", "ports ") + Ports(s.Ports, 4)
 		}
 		known := ""
 		if s.Indicator != "" {

@@ -323,7 +323,7 @@ func scannedPorts(s *alert.Scan) string {
 	if len(s.Ports) == 0 {
 		return "many ports"
 	}
-	return "ports " + ports(s.Ports, 4)
+	return "ports " + Ports(s.Ports, 4)
 }
 
 // source names the feed of an indicator and what the feed says of it.
@@ -364,8 +364,8 @@ func addresses(list []netip.Addr, most int) string {
 	return strings.Join(told, ", ") + andMore(len(list)-most)
 }
 
-// ports writes the first ports of a list, in which those of a scan may be a sample.
-func ports(list []uint16, most int) string {
+// Ports writes the first ports of a list, in which those of a scan may be a sample.
+func Ports(list []uint16, most int) string {
 	told := make([]string, 0, most)
 	for _, p := range list[:min(len(list), most)] {
 		told = append(told, strconv.Itoa(int(p)))

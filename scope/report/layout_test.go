@@ -260,7 +260,7 @@ func TestPrint(t *testing.T) {
 // TestPorts: of a list that may be a sample, nobody knows how many more there are.
 func TestPorts(t *testing.T) {
 	list := []uint16{21, 22, 23, 80, 443, 445, 8080, 8081, 8082, 8083}
-	for n, want := range map[int]string{0: "many", 1: "21", 7: "21, 22, 23, 80, 443, 445, 1 more", 10: "21, 22, 23, 80, 443, 445, more"} {
+	for n, want := range map[int]string{0: "many", 1: "21", 7: "21, 22, 23, 80, 443, 445 and 1 more", 10: "21, 22, 23, 80, 443, 445 and more"} {
 		if got := (*page)(nil).Ports(list[:n]); got != want {
 			t.Errorf("%d ports: %q, want %q", n, got, want)
 		}

@@ -2,13 +2,10 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"html/template"
-	"strconv"
 	"strings"
 	"time"
 
-	"wormscope/detect/alert"
 	"wormscope/scope"
 )
 
@@ -185,20 +182,7 @@ func (*page) With(h scope.HostEntry) factList {
 }
 
 // Ports writes a few ports.
-func (*page) Ports(list []uint16) string {
-	const most = 6
-	told := make([]string, 0, most)
-	for _, p := range list[:min(len(list), most)] {
-		told = append(told, strconv.Itoa(int(p)))
-	}
-	switch {
-	case len(list) >= alert.MostPorts: // a sample, perhaps
-		told = append(told, "more")
-	case len(list) > most:
-		told = append(told, fmt.Sprintf("%d more", len(list)-most))
-	}
-	return cmp.Or(strings.Join(told, ", "), "many")
-}
+func (*page) Ports(list []uint16) string { return cmp.Or(scope.Ports(list, 6), "many") }
 
 // Main returns what tells best what is wrong with a host.
 func (*page) Main(h scope.HostEntry) string {
