@@ -143,7 +143,6 @@ func (k *feedKeeper) watchFolders(ctx context.Context, w *fsnotify.Watcher, log 
 	if w == nil {
 		return
 	}
-	watchAgain(w, k.folders(), log)
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
 	var first time.Time // something changed that was not looked at yet
