@@ -49,8 +49,12 @@ type deliveryOptions struct {
 // they name none. What an earlier run made durable, and did not come to tell
 // the state folder, is told to it first, and written to out.
 func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *delivery, err error) {
+	zones, err := zone.New(s.Internal, s.Zones)
+	if err != nil {
+		return nil, err
+	}
 	if len(s.Sinks) == 0 {
-		return nil, recoverOnly(s, keep, out, o.warn)
+		return nil, recoverOnly(s.State, keep, zones, out, o.warn)
 	}
 	for _, line := range s.inTheClear() {
 		o.warn(line)
@@ -78,11 +82,11 @@ func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *
 	}()
 	d := &delivery{box: box, facts: keep != nil, kept: keep != nil}
 	if keep != nil {
-		if err = keep.recoverFrom(box, known, s, out); err != nil {
+		if err = keep.recoverFrom(box, known, zones, out); err != nil {
 			return nil, err
 		}
 	}
-	receivers, err := s.receivers(o.live)
+	receivers, err := s.receivers(zones, o.live)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +98,11 @@ func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *
 
 // recoverOnly tells the state folder what an earlier run, which had sinks, made
 // durable, and writes it to out. What still waits for these sinks stays.
-func recoverOnly(s *settings, keep *state, out *events, warn func(line string)) error {
+func recoverOnly(folder string, keep *state, zones *zone.Map, out *events, warn func(line string)) error {
 	if keep == nil {
 		return nil
 	}
-	dir := filepath.Join(s.State, outboxFolder)
+	dir := filepath.Join(folder, outboxFolder)
 	if _, err := os.Stat(dir); err != nil {
 		return nil //nolint:nilerr // there was no run with sinks
 	}
@@ -110,7 +114,7 @@ func recoverOnly(s *settings, keep *state, out *events, warn func(line string)) 
 	if err != nil {
 		return err
 	}
-	err = errors.Join(keep.recoverFrom(box, known, s, out), box.Idle())
+	err = errors.Join(keep.recoverFrom(box, known, zones, out), box.Idle())
 	keep.box = nil
 	return errors.Join(err, box.Close())
 }
@@ -119,11 +123,7 @@ func recoverOnly(s *settings, keep *state, out *events, warn func(line string)) 
 const outboxFolder = "outbox"
 
 // receivers opens the sinks, which connect when they have something to deliver.
-func (s *settings) receivers(live bool) (list []outbox.Receiver, err error) {
-	zones, err := zone.New(s.Internal, s.Zones)
-	if err != nil {
-		return nil, err
-	}
+func (s *settings) receivers(zones *zone.Map, live bool) (list []outbox.Receiver, err error) {
 	defer func() {
 		for i := 0; err != nil && i < len(list); i++ {
 			err = errors.Join(err, list[i].Sink.Close())
@@ -143,11 +143,7 @@ func (s *settings) receivers(live bool) (list []outbox.Receiver, err error) {
 // recoverFrom tells the state folder what an outbox holds beyond a position. The
 // run that was killed may not have come to write that to its event file: there it
 // may now be twice.
-func (k *state) recoverFrom(box *outbox.Outbox, known uint64, s *settings, out *events) error {
-	zones, err := zone.New(s.Internal, s.Zones)
-	if err != nil {
-		return err
-	}
+func (k *state) recoverFrom(box *outbox.Outbox, known uint64, zones *zone.Map, out *events) error {
 	k.box = box
 	box.Taken(known)
 	r := recovery{keep: k, out: out, files: map[string]int{}}
@@ -157,7 +153,7 @@ func (k *state) recoverFrom(box *outbox.Outbox, known uint64, s *settings, out *
 		out.err = cmp.Or(out.err, out.flush()) // said by the run, which goes on where it can
 		return nil
 	})
-	if err = box.Recover(known, r.take); err != nil {
+	if err := box.Recover(known, r.take); err != nil {
 		return err
 	}
 	return k.flushNow()
