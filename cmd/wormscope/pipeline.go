@@ -344,12 +344,6 @@ func (p *pipeline) look(i int) {
 	p.engine.PacketFor(&p.packet, p.sifted.Who(i, p.sieve, &p.packet))
 }
 
-// lookInside notes whether anything of the institution's is in the traffic at
-// all: it tells a capture of the wrong network from a quiet one.
-func (p *pipeline) lookInside(pkt *packet.Packet) {
-	p.traffic.inside = p.zones.Inside(pkt.Src.Addr.Netip()) || p.zones.Inside(pkt.Dst.Addr.Netip())
-}
-
 // settle has detectors look at a packet whose time seemed strange, when no other is
 // to come.
 func (p *pipeline) settle(names names) {

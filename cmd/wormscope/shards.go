@@ -222,7 +222,7 @@ func (s *shard) take(f *capture.Frame, b *parcel) {
 	}
 	p := &s.packet
 	if !s.inside && (s.looked < batchSize || s.looked%64 == 0) {
-		s.inside = s.zones.Inside(p.Src.Addr.Netip()) || s.zones.Inside(p.Dst.Addr.Netip())
+		s.inside = isInside(s.zones, p)
 		b.traffic.inside = s.inside
 	}
 	if known := s.of.known.Load(); s.judge.Keeps(p) || !known.Neither(p.Src.Addr, p.Dst.Addr) {

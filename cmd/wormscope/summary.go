@@ -106,7 +106,7 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 		return share
 	}
 	if decoded.Outcomes[packet.OK] > 0 && !p.traffic.inside {
-		warn("no address counts as inside: say with --internal which addresses are yours")
+		warn("no address counts as inside, but for link-local ones: say with --internal which addresses are yours")
 	}
 	if stats.Dropped > 0 {
 		warn("%s lost when the capture was made: the contents are unknown", numbered(stats.Dropped, "packet"))

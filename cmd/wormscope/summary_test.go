@@ -50,6 +50,8 @@ func TestTimeThatStandsStillIsTold(t *testing.T) {
 func TestNobodyInsideIsTold(t *testing.T) {
 	outside := bytes.Clone(synData())
 	copy(outside[26:], []byte{198, 51, 100, 1, 203, 0, 113, 1})
+	local := bytes.Clone(outside)
+	copy(local[26:], []byte{169, 254, 1, 1})
 	arp := bytes.Clone(synData())
 	copy(arp[12:], []byte{0x08, 0x06})
 	for _, c := range []struct {
@@ -59,6 +61,7 @@ func TestNobodyInsideIsTold(t *testing.T) {
 		want bool
 	}{
 		{"outside", outside, nil, true},
+		{"link-local", local, nil, true},
 		{"inside", synData(), nil, false},
 		{"cut within the header", outside[:33], nil, false},
 		{"no IP", arp, nil, false},

@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 
 	"wormscope/capture"
+	"wormscope/capture/packet"
+	"wormscope/detect/zone"
 )
 
 // traffic is what a pipeline notes of all frames.
@@ -36,6 +39,23 @@ func (t *traffic) span(frames, bytes int, oldest, newest int64) {
 // wantsAll reports whether the next frames are looked at to find out whether
 // anything inside is in them: of wrong traffic a part.
 func (t *traffic) wantsAll() bool { return !t.inside && t.frames/batchSize%16 == 0 }
+
+// lookInside notes whether anything of the institution's is in the traffic at
+// all: it tells a capture of the wrong network from a quiet one.
+func (p *pipeline) lookInside(pkt *packet.Packet) {
+	p.traffic.inside = isInside(p.zones, pkt)
+}
+
+// isInside reports whether a packet is to or from something inside. Link-local
+// addresses are in every network, whoever's it is: they tell nothing.
+func isInside(zones *zone.Map, pkt *packet.Packet) bool {
+	for _, a := range [...]netip.Addr{pkt.Src.Addr.Netip(), pkt.Dst.Addr.Netip()} {
+		if zones.Inside(a) && !a.IsLinkLocalUnicast() {
+			return true
+		}
+	}
+	return false
+}
 
 // add adds what was noted elsewhere.
 func (t *traffic) add(o *traffic) {
