@@ -25,6 +25,7 @@ const (
 	ExamineExploited                   // hosts
 	ExamineAttacked                    // hosts
 	TakeOffInternet                    // hosts that answer it on the SMB port
+	SayInside                          // which addresses are the institution's
 	ClosePorts                         // that the worm goes by
 	CloseBorders                       // that policy closes, and that do not hold
 	BlockScanners                      // outside
@@ -55,6 +56,13 @@ func (d *Document) Actions() []Action {
 	add(ExamineExploited, n.Exploited, "Examine the "+counted(n.Exploited, "exploited host"), "an exploit got through, and what it did may not show")
 	add(ExamineAttacked, n.Attacked, "Examine the "+counted(n.Attacked, "attacked host"), "of most exploits the capture can't show whether they got through")
 	add(TakeOffInternet, n.FromInternet, "Take "+counted(n.FromInternet, "host")+" off the internet at once", "the SMB port answers from outside")
+	if n := len(d.NotInside); n > 0 {
+		who := d.NotInside[0]
+		if n > 1 {
+			who += " and " + counted(uint64(n-1), "other host")
+		}
+		add(SayInside, 1, "Say with --internal which addresses are yours, and look again before you block any", who+" may be")
+	}
 	if way.Any() {
 		add(ClosePorts, 1, "Close TCP "+way.Ports()+" between zones, and to and from the internet", "")
 	}

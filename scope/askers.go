@@ -59,15 +59,31 @@ func (l *Ledger) strangerWarnings() []string {
 // askerWarnings says which hosts that are not inside asked for a kill-switch
 // name. Else nothing but their events would tell of them.
 func (l *Ledger) askerWarnings() []string {
-	list := slices.DeleteFunc(l.askers.sorted(), func(a netip.Addr) bool {
-		_, resolves := l.resolvers[a]
-		return resolves
-	})
+	list := l.infectedAskers()
 	if len(list) == 0 {
 		return nil
 	}
 	who := told(list, " asked for a kill-switch name and does not count", " asked for a kill-switch name and do not count")
 	return []string{who + " as inside: say with --internal which addresses are yours"}
+}
+
+// infectedAskers returns who asked for a kill-switch name, is not inside, and does
+// not ask for others.
+func (l *Ledger) infectedAskers() []netip.Addr {
+	return slices.DeleteFunc(l.askers.sorted(), func(a netip.Addr) bool {
+		_, resolves := l.resolvers[a]
+		return resolves
+	})
+}
+
+// likelyOwn lists the hosts that are not inside and may be the institution's.
+func (l *Ledger) likelyOwn() (list []string) {
+	all := append(l.infectedAskers(), l.strangers.sorted()...)
+	slices.SortFunc(all, netip.Addr.Compare)
+	for _, a := range slices.Compact(all) {
+		list = append(list, a.String())
+	}
+	return list
 }
 
 // told names the first of some hosts, and what it does, or what it and the others do.

@@ -3,9 +3,11 @@ package scope_test
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"wormscope/detect/alert"
+	"wormscope/scope"
 )
 
 // TestAskersThatAreNotInside: a host that asked for a kill switch and is not
@@ -77,4 +79,40 @@ func ledgerWarnings(t *testing.T, list []said) []string {
 		return d.Capture.Warnings[len(capture().Warnings):]
 	}
 	return nil
+}
+
+// TestNotInsideIsNotClean: where hosts that may be the institution's own scan, or
+// asked for a kill-switch name, and do not count as inside, nobody says that there is
+// no sign of a worm, or has scanners blocked without a look at whose they are.
+func TestNotInsideIsNotClean(t *testing.T) {
+	const asker, scanner = "2001:db8:1::5", "2001:db8:1::7"
+	asks := lookup(asker, killSwitch, "NXDOMAIN", 5, 5)
+	asks.Resp = netip.MustParseAddrPort("[2001:db8:1::53]:53")
+	scans := scan(scanner, "sequential", alert.Scan{Port: 445, Targets: 9, Silent: 9}, 1, 1)
+	scans.Resp = netip.MustParseAddrPort("[2001:db8:2::9]:445")
+	through := factOf(smbFact(alert.FactExploitCompleted, "10.1.0.14", "10.1.0.9", blue, 5))
+	for _, c := range []struct {
+		name    string
+		said    []said
+		hosts   []string
+		verdict string
+	}{
+		{"scans", []said{alertOf(scans)}, []string{scanner}, "Not known yet: 1 host scans or asked for a kill switch, and does not count as inside"},
+		{"both", []said{alertOf(scans), alertOf(asks)}, []string{asker, scanner}, "Not known yet: 2 hosts scan or asked for a kill switch, and do not count as inside"},
+		{"and one is exploited", []said{alertOf(scans), through}, []string{scanner}, "1 host was EXPLOITED"},
+		{"none", nil, nil, "No sign of a worm"},
+	} {
+		l, _ := ledgerOf(t, c.said)
+		d := l.Document(capture())
+		if !slices.Equal(d.NotInside, c.hosts) || !strings.HasPrefix(d.Verdict(), c.verdict) {
+			t.Errorf("%s: %q, %s", c.name, d.NotInside, d.Verdict())
+		}
+		say, block := action(&d, scope.SayInside), action(&d, scope.BlockScanners)
+		if (say != nil) != (len(c.hosts) > 0) || say != nil && block != nil && say.Kind > block.Kind {
+			t.Errorf("%s: actions %+v", c.name, d.Actions())
+		}
+		if say != nil && !strings.Contains(textOf(t, d), "Say with --internal which addresses are yours") {
+			t.Errorf("%s: the text is\n%s", c.name, textOf(t, d))
+		}
+	}
 }

@@ -49,6 +49,7 @@ func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
+	d.NotInside = l.likelyOwn()
 	d.Borders = l.borderList()
 	d.Marks = l.markItems()
 	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)

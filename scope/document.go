@@ -21,9 +21,12 @@ type Document struct {
 	// Internal are inside hosts that scan, and are not suspected for it: nearly all
 	// answered them, as when a server pushes to its clients; and those that check
 	// others for MS17-010 or DoublePulsar. Absent when nobody does.
-	Internal []Scanner    `json:"internal,omitempty"`
-	Attacks  []Attack     `json:"attacks"` // floods and distributed scans
-	Matrix   []ZoneAttack `json:"matrix"`  // who attacked whom, by zone
+	Internal []Scanner `json:"internal,omitempty"`
+	// NotInside are hosts that scan others or asked for a kill-switch name, may be the
+	// institution's own, and do not count as inside. Absent when there is none.
+	NotInside []string     `json:"not_inside,omitempty"`
+	Attacks   []Attack     `json:"attacks"` // floods and distributed scans
+	Matrix    []ZoneAttack `json:"matrix"`  // who attacked whom, by zone
 	// Borders is what was seen of borders that policy closes; absent when nothing.
 	Borders []Border `json:"borders,omitempty"`
 	// Marks is what analysts said of hosts, listed or not; absent when nothing.
@@ -202,6 +205,13 @@ func (d *Document) Blank() bool {
 	found := len(d.Hosts) + len(d.External) + len(d.Internal) + len(d.Attacks) + len(d.Borders)
 	examined := d.Capture.First != nil && left < d.Capture.Packets
 	return !examined && len(d.Capture.Sensors)+found == 0
+}
+
+// OthersOnly reports whether nothing inside is known to be affected, and hosts that
+// may be the institution's own do not count as inside.
+func (d *Document) OthersOnly() bool {
+	n := &d.Totals
+	return len(d.NotInside) > 0 && n.Infected+n.Suspected+n.Exploited+n.Attacked == 0
 }
 
 // WriteJSON writes the document, indented, with a final newline.

@@ -16,9 +16,10 @@ type page struct {
 	Policy  string // Content-Security-Policy
 	Version string
 
-	Level   string // the worst state, targeted only where an exploit was tried; "clear", or "nothing" when there was nothing to judge
+	Level   string // the worst state, targeted only where an exploit was tried; "clear", or "nothing" when there was nothing to judge, or nothing is known
 	Verdict string // the answer
 	Also    string // what else matters
+	Blank   bool   // there was nothing to judge
 	Capture *scope.CaptureSummary
 	Sensors string // that told the ledger, where it did not see the packets itself
 	Files   []string
@@ -95,7 +96,7 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 	}
 	p := &page{
 		Style: style, Script: script, Policy: policy, Version: o.Version,
-		Level: level(doc), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: firstSign(doc),
+		Level: level(doc), Blank: doc.Blank(), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: firstSign(doc),
 		Tiles: tiles(doc), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
 		Matrix: newMatrix(doc), Blind: doc.BlindSpots(),
 		HostCount: len(doc.Hosts), InTable: min(len(doc.Hosts), maxHosts),
@@ -142,7 +143,7 @@ func level(doc *scope.Document) string {
 		return "suspected"
 	case n.Exploited+n.Attacked > 0:
 		return "targeted"
-	case doc.Blank():
+	case doc.Blank(), doc.OthersOnly():
 		return "nothing"
 	default:
 		return "clear"
