@@ -133,15 +133,12 @@ func mark(s *settings, args []string, at time.Time, note string, std streams) (e
 		if _, err := fmt.Fprintf(std.out, "%s is marked %s since %s\n", host, m.Kind, at.UTC().Format(time.RFC3339)); err != nil {
 			return err
 		}
-		known, err := db.Knows(host)
-		if err != nil {
-			return err
-		}
-		if !known {
-			std.report("warning: nothing was seen of %s so far: see whether the address is right (unmark takes it back)", host)
-		}
 	}
-	return nil
+	unknown, err := db.Unknown(list)
+	for _, host := range unknown {
+		std.report("warning: nothing was seen of %s so far: see whether the address is right (unmark takes it back)", host)
+	}
+	return err
 }
 
 // unmark takes a mark of each host back.

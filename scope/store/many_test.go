@@ -3,6 +3,9 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"wormscope/detect/alert"
@@ -94,5 +97,32 @@ func TestOverlap(t *testing.T) {
 			t.Errorf("%v (-want +got):\n%s", order, diff)
 		}
 		shut(t, s)
+	}
+}
+
+// TestUnknown: of very many hosts it is found in one go of which nothing was said.
+func TestUnknown(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	defer shut(t, s)
+	const many = 5000
+	host := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}) }
+	for i := range many {
+		s.Alert(alert.Alert{ID: fmt.Sprint(i), Name: strings.Repeat("x", 1000), Host: host(i), Orig: netip.AddrPortFrom(addr("10.9.0.1"), 1)})
+	}
+	s.Fact(alert.Fact{Kind: alert.FactTargeted, Host: addr("fd00::1"), Peer: addr("10.9.0.2"), Time: at(1)})
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := []netip.Addr{addr("10.9.0.1"), addr("10.9.0.2")} // others met these
+	for i := range many {
+		want = append(want, netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)}))
+	}
+	asked := append([]netip.Addr{host(0), addr("fd00::1"), host(many - 1)}, want...)
+	unknown, err := s.Unknown(asked)
+	if err != nil || !slices.Equal(unknown, want) {
+		t.Errorf("%d are unknown, want %d; %v", len(unknown), len(want), err)
+	}
+	if unknown, err = s.Unknown(asked[:3]); err != nil || len(unknown) > 0 {
+		t.Errorf("%v are unknown, %v", unknown, err)
 	}
 }

@@ -24,15 +24,45 @@ func (s *Store) Mark(m scope.Mark) error {
 	})
 }
 
-// Knows reports whether anything was said of a host.
-func (s *Store) Knows(host netip.Addr) (known bool, err error) {
-	err = s.db.QueryRowContext(context.Background(),
-		`SELECT EXISTS (SELECT 1 FROM fact WHERE host = ?1) OR EXISTS (SELECT 1 FROM alert WHERE instr(body, '"Host":"' || ?1 || '"'))`,
-		host.String()).Scan(&known)
-	if err != nil {
-		err = fmt.Errorf("state %s: %w", s.dir, judged(err))
+// Unknown returns those of some hosts that nothing was said of. It reads through
+// the folder once, however many they are.
+func (s *Store) Unknown(hosts []netip.Addr) ([]netip.Addr, error) {
+	unknown := hosts
+	for _, query := range [...]string{
+		"SELECT DISTINCT host FROM fact WHERE host IN (SELECT value FROM json_each(?1)) LIMIT ?2",
+		`SELECT DISTINCT host FROM (
+			SELECT substr(rest, 1, instr(rest, '"') - 1) AS host FROM (
+				SELECT substr(body, instr(body, '"Host":"') + 8, 64) AS rest FROM alert
+			)
+		) WHERE host IN (SELECT value FROM json_each(?1)) LIMIT ?2`,
+	} {
+		known, err := s.known(query, unknown)
+		if err != nil {
+			return nil, fmt.Errorf("state %s: %w", s.dir, judged(err))
+		}
+		unknown = slices.DeleteFunc(slices.Clone(unknown), func(a netip.Addr) bool { return known[a.String()] })
 	}
-	return known, err
+	return unknown, nil
+}
+
+// known asks which of some hosts a query finds.
+func (s *Store) known(query string, hosts []netip.Addr) (map[string]bool, error) {
+	list, err := json.Marshal(hosts)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.db.QueryContext(context.Background(), query, string(list), len(hosts))
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	err = each(rows, func() error {
+		var host string
+		failed := rows.Scan(&host)
+		found[host] = true
+		return failed
+	})
+	return found, err
 }
 
 // Unmark takes a mark back, and reports whether there was one.
