@@ -91,9 +91,9 @@ func (h *host) asksForMany() bool {
 }
 
 // put adds a fact or brings a known one up to date, and reports whether
-// anything changed: an alert's word that was heard before changes nothing. room
-// says whether there is any for one more brief fact.
-func (h *host) put(f *fact, room bool) bool {
+// anything changed: an alert's word that was heard before changes nothing. The
+// crowd is that of the host's table.
+func (h *host) put(f *fact, c *crowd) bool {
 	for i := range h.facts {
 		if known := &h.facts[i]; known.same(f) {
 			return known.update(f)
@@ -102,12 +102,15 @@ func (h *host) put(f *fact, room bool) bool {
 	if h.facts == nil {
 		h.facts = make([]fact, 0, 2) // most hosts of a sweep are exposed and targeted
 	}
-	known, news := h.rest.recall(f)
+	known, news := h.rest.recall(f, c)
 	if !news {
 		return false
 	}
 	h.facts = append(h.facts, known)
-	return h.limit(room)
+	if known.alert != nil {
+		c.told++
+	}
+	return h.limit(c)
 }
 
 // same reports whether two facts are sightings of one, or words of one alert.

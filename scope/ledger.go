@@ -32,7 +32,7 @@ type Options struct {
 }
 
 // The limits that hold when none is given. A host with one fact takes about 340
-// bytes, each further one 200 and its alert.
+// bytes, each further one 200 and its alert, see maxTold.
 const (
 	DefaultMaxHosts    = 1 << 18
 	DefaultMaxExternal = 1 << 16

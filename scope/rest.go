@@ -24,7 +24,40 @@ const (
 	maxBriefs = 1 << 18
 )
 
-// A rest is what is kept of a host's facts beyond maxFacts.
+// maxTold is how many facts that alerts tell are kept whole of all hosts of a table
+// before fewFacts of a kind are enough for a host: with its alert, one takes some
+// 1.5 kB, and anyone can ask for 32 names in the name of any number of hosts.
+const (
+	maxTold  = 1 << 18
+	fewFacts = 4
+)
+
+// A crowd is how many facts the hosts of a table have, of the sorts that are
+// bounded in all.
+type crowd struct {
+	told   int // whole, of alerts
+	briefs int // in brief
+}
+
+// leave takes off the facts of a host that is dropped.
+func (c *crowd) leave(h *host) {
+	for i := range h.facts {
+		if h.facts[i].alert != nil {
+			c.told--
+		}
+	}
+	c.briefs -= h.briefs()
+}
+
+// most is how many facts of the kind of one are kept whole about a host.
+func (c *crowd) most(f *fact) int {
+	if f.alert != nil && c.told > maxTold {
+		return fewFacts
+	}
+	return maxFacts
+}
+
+// A rest is what is kept of a host's facts beyond those.
 type rest struct {
 	facts       []fact // in brief
 	lost        uint32 // a bit for each kind of which not even that was kept
@@ -34,7 +67,7 @@ type rest struct {
 // limit shortens a fact when there are too many like the newest, the last of the
 // slice, and reports whether that is kept whole. What weighs nothing when the
 // host turns out to be a resolver takes the room of nothing else.
-func (h *host) limit(room bool) bool {
+func (h *host) limit(c *crowd) bool {
 	at := make([]int, 0, maxFacts+1)
 	newest := &h.facts[len(h.facts)-1]
 	for i := range h.facts {
@@ -42,28 +75,31 @@ func (h *host) limit(room bool) bool {
 			at = append(at, i)
 		}
 	}
-	if len(at) <= maxFacts {
+	if len(at) <= c.most(newest) {
 		return true
 	}
 	slices.SortFunc(at, func(i, j int) int {
 		a, b := &h.facts[i], &h.facts[j]
 		return cmp.Or(cmp.Compare(b.last, a.last), compareFacts(b, a))
 	})
-	weakest := slices.MaxFunc(at[maxFacts/2:], func(i, j int) int {
+	weakest := slices.MaxFunc(at[len(at)/2:], func(i, j int) int {
 		return compareStrength(&h.facts[i], &h.facts[j])
 	})
 	if h.rest == nil {
 		h.rest = &rest{}
 	}
-	h.rest.take(&h.facts[weakest], room)
+	if h.facts[weakest].alert != nil {
+		c.told--
+	}
+	h.rest.take(&h.facts[weakest], c)
 	kept := weakest != len(h.facts)-1
 	h.facts = slices.Delete(h.facts, weakest, weakest+1)
 	return kept
 }
 
 // take keeps a fact in brief, or only its times where there is no room.
-func (r *rest) take(f *fact, room bool) {
-	if !room || r.number(f.kind) >= maxBrief {
+func (r *rest) take(f *fact, c *crowd) {
+	if c.briefs >= maxBriefs || r.number(f.kind) >= maxBrief {
 		if r.lost == 0 {
 			r.first, r.last = f.first, f.last
 		}
@@ -77,12 +113,13 @@ func (r *rest) take(f *fact, room bool) {
 		brief.smb = &smbFact{name: f.smb.name}
 	}
 	r.facts = append(r.facts, brief)
+	c.briefs++
 }
 
 // recall takes a fact back that was shortened, brought up to date by what is
 // heard of it now, and reports whether that is news. Of a fact that was never
 // heard of it returns a copy.
-func (r *rest) recall(f *fact) (known fact, news bool) {
+func (r *rest) recall(f *fact, c *crowd) (known fact, news bool) {
 	if r == nil {
 		return *f, true
 	}
@@ -95,6 +132,7 @@ func (r *rest) recall(f *fact) (known fact, news bool) {
 		}
 		known = r.facts[i]
 		r.facts = slices.Delete(r.facts, i, i+1)
+		c.briefs--
 		return known, true
 	}
 	return *f, true

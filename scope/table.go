@@ -17,7 +17,7 @@ type table struct {
 	ends    [levels]struct{ oldest, newest *host }
 	count   [levels]int
 	evicted [levels]uint64
-	briefs  int                   // facts that are kept in brief
+	crowd   crowd
 	marks   map[netip.Addr][]Mark // outlive the host
 	fresh   []host                // allocated and never used yet
 	gone    *host                 // dropped, to be used again
@@ -61,10 +61,7 @@ func (t *table) all() iter.Seq[*host] {
 
 // put adds a fact to a host, and reports whether that changed anything.
 func (t *table) put(h *host, f *fact) bool {
-	before := h.briefs()
-	changed := h.put(f, t.briefs < maxBriefs)
-	t.briefs += h.briefs() - before
-	return changed
+	return h.put(f, &t.crowd)
 }
 
 // unused returns room for a host.
@@ -101,7 +98,7 @@ func (t *table) evict() {
 			t.index.remove(h)
 			h.next, t.gone = t.gone, h
 			t.evicted[level]++
-			t.briefs -= h.briefs()
+			t.crowd.leave(h)
 			return
 		}
 	}
