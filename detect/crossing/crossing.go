@@ -13,7 +13,6 @@ package crossing
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"wormscope/capture/packet"
@@ -64,6 +63,7 @@ type Detector struct {
 	emit    alert.Emitter
 	zones   *zone.Map
 	closed  []Rule
+	rules   rules
 	ports   [1 << 16 / 64]uint64 // a bit for each port of any rule
 	pairs   *lru.Table[pair, attempt]
 	sources *lru.Table[source, blocked]
@@ -108,6 +108,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 		}
 		d.closed = append(d.closed, r)
 	}
+	d.rules = newRules(d.closed)
 	return d
 }
 
@@ -166,28 +167,7 @@ func (d *Detector) isClosed(k pair) bool {
 		return false
 	}
 	from, to := d.zones.Name(k.from), d.zones.Name(k.to)
-	for i := range d.closed {
-		if d.closed[i].closes(from, to, k.port) && !d.closed[i].excepts(k.from) {
-			return true
-		}
-	}
-	return false
-}
-
-// closes reports whether the rule is about these zones and this port.
-func (r *Rule) closes(from, to string, port uint16) bool {
-	if from == to && (r.From == Any || r.To == Any) {
-		return false
-	}
-	if r.From != from && r.From != Any || r.To != to && r.To != Any {
-		return false
-	}
-	return slices.Contains(r.Ports, port)
-}
-
-// excepts reports whether the rule lets an originator through.
-func (r *Rule) excepts(from netip.Addr) bool {
-	return slices.ContainsFunc(r.Except, func(p netip.Prefix) bool { return p.Contains(from) })
+	return d.rules.close(from, to, k)
 }
 
 // isHost reports whether an address can be a host.
