@@ -36,8 +36,9 @@ type Changing interface {
 // A Hurrying Detector has alerts that it says again only now and then, while
 // they grow.
 type Hurrying interface {
-	// Hurry has it say all that it knows about a host when next it grows.
-	Hurry(host netip.Addr)
+	// Hurry has it say all that it knows about some hosts when next it grows. They
+	// may be thousands, and so may the alerts: it looks at each alert once.
+	Hurry(hosts map[netip.Addr]bool)
 }
 
 // Interest is the packets that a Detector wants: of one of these kinds, and

@@ -179,12 +179,12 @@ func (e *Engine) Idle(now int64) {
 	}
 }
 
-// Hurry has the next of what happens to open alerts about a host said at once: an
-// analyst has said something of it, and what it does from now on is news.
-func (e *Engine) Hurry(host netip.Addr) {
+// Hurry has the next of what happens to open alerts about some hosts said at once: an
+// analyst has said something of them, and what they do from now on is news.
+func (e *Engine) Hurry(hosts map[netip.Addr]bool) {
 	for _, d := range e.all {
 		if h, ok := d.(Hurrying); ok {
-			h.Hurry(host)
+			h.Hurry(hosts)
 		}
 	}
 }

@@ -147,8 +147,12 @@ func (v voice) Fact(f alert.Fact) {
 // takeMarks takes what analysts say now. What a host does after its mark is said
 // as soon as it does it.
 func (p *pipeline) takeMarks(marks []scope.Mark, now time.Time) {
-	for _, host := range p.ledger.SetMarks(marks, now) {
-		p.engine.Hurry(host)
+	if changed := p.ledger.SetMarks(marks, now); len(changed) > 0 {
+		hosts := make(map[netip.Addr]bool, len(changed))
+		for _, host := range changed {
+			hosts[host] = true
+		}
+		p.engine.Hurry(hosts)
 	}
 	p.keepChanges()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wormscope/capture"
 	"wormscope/capture/packet"
@@ -301,5 +302,35 @@ func TestLateralPortsAreExposed(t *testing.T) {
 	}
 	if !slices.Equal(answers, s.Lateral) {
 		t.Errorf("answers on %v, want %v", answers, s.Lateral)
+	}
+}
+
+// A hurried detector notes about which hosts it is to hurry, each time.
+type hurried struct {
+	fragile
+	told []int
+}
+
+func (d *hurried) Hurry(hosts map[netip.Addr]bool) { d.told = append(d.told, len(hosts)) }
+
+// TestManyMarks: however many hosts are marked at once, detectors look through their
+// alerts once.
+func TestManyMarks(t *testing.T) {
+	zones, err := zone.New(zone.DefaultInside(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &hurried{}
+	p := &pipeline{ledger: scope.New(zones, scope.Options{}), engine: detect.NewEngine(d)}
+	var marks []scope.Mark
+	for i := range 3000 {
+		marks = append(marks, scope.Mark{Host: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Kind: scope.Isolated, Time: time.Unix(1, 0)})
+		if i%1000 == 999 {
+			p.takeMarks(marks, time.Unix(2, 0))
+			p.takeMarks(marks, time.Unix(2, 0)) // nothing new
+		}
+	}
+	if !slices.Equal(d.told, []int{1000, 1000, 1000}) {
+		t.Errorf("hurried about %v hosts", d.told)
 	}
 }

@@ -499,7 +499,7 @@ func TestHurry(t *testing.T) {
 	call := func(port uint16) { b.tcp(netip.AddrPortFrom(us.Addr(), port), bad, syn, 99, 0) }
 	call(30000)
 	call(30001)
-	b.Hurry(us.Addr())
+	b.Hurry(map[netip.Addr]bool{us.Addr(): true})
 	call(30002)
 	call(30003)
 	if n := len(b.alerts); n != 2 || b.alerts[1].Count != 3 {

@@ -208,10 +208,10 @@ func (d *Detector) end(e *lru.Entry[findingKey, finding], now int64) {
 	d.findings.Remove(e)
 }
 
-// Hurry has the alerts about a host said again when next they grow.
-func (d *Detector) Hurry(host netip.Addr) {
+// Hurry has the alerts about some hosts said again when next they grow.
+func (d *Detector) Hurry(hosts map[netip.Addr]bool) {
 	for e := d.findings.Oldest(); e != nil; e = d.findings.Newer(e) {
-		if e.Key.host == host {
+		if hosts[e.Key.host] {
 			e.Value.pace.Hurry()
 		}
 	}

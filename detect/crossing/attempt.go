@@ -246,15 +246,15 @@ func (d *Detector) endSource(e *lru.Entry[source, blocked], now int64) {
 	d.sources.Remove(e)
 }
 
-// Hurry has the alerts about a host said again when next they grow.
-func (d *Detector) Hurry(host netip.Addr) {
+// Hurry has the alerts about some hosts said again when next they grow.
+func (d *Detector) Hurry(hosts map[netip.Addr]bool) {
 	for e := d.pairs.Oldest(); e != nil; e = d.pairs.Newer(e) {
-		if e.Key.from == host && e.Value.open != nil {
+		if e.Value.open != nil && hosts[e.Key.from] {
 			e.Value.open.pace.Hurry()
 		}
 	}
 	for e := d.sources.Oldest(); e != nil; e = d.sources.Newer(e) {
-		if e.Key.from == host {
+		if hosts[e.Key.from] {
 			e.Value.pace.Hurry()
 		}
 	}

@@ -216,7 +216,7 @@ func TestHurry(t *testing.T) {
 	b := newBench(t, Config{})
 	for i := range uint32(4) {
 		if i == 2 {
-			b.Hurry(netip.MustParseAddr("10.1.0.9"))
+			b.Hurry(map[netip.Addr]bool{netip.MustParseAddr("10.1.0.9"): true})
 		}
 		b.send("10.1.0.9:50000", "10.2.0.1:445", packet.SYN, i)
 		b.send("10.2.0.1:445", "10.1.0.9:50000", synAck, i)

@@ -362,7 +362,7 @@ func TestHurry(t *testing.T) {
 	}
 	ask(1)
 	ask(2)
-	b.Hurry(client.Addr())
+	b.Hurry(map[netip.Addr]bool{client.Addr(): true})
 	ask(3)
 	ask(4)
 	if n := len(b.alerts); n != 3 || b.alerts[2].Host != client.Addr() || b.alerts[2].Count != 3 {

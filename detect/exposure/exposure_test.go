@@ -155,7 +155,7 @@ func TestHurry(t *testing.T) {
 	answer()
 	answer()
 	b.lines = nil
-	b.Hurry(netip.MustParseAddr("10.2.0.1"))
+	b.Hurry(map[netip.Addr]bool{netip.MustParseAddr("10.2.0.1"): true})
 	answer()
 	answer()
 	want := []string{"update 10.2.0.1:445 sev=10 by 10.2.9.9 n=3 clients=1 servers frames=1", "fact exposed 10.2.0.1:22 by 10.2.9.9"}

@@ -86,11 +86,13 @@ func (d *Detector) answered(p *packet.Packet, own string) {
 	}
 }
 
-// Hurry has it said at once when a host answers again.
-func (d *Detector) Hurry(host netip.Addr) {
-	for _, port := range d.ports {
-		if e := d.hosts.Get(ip.AddrPort{Addr: ip.From(host), Port: port}); e != nil {
-			e.Value.hurried = true
+// Hurry has it said at once when some hosts answer again.
+func (d *Detector) Hurry(hosts map[netip.Addr]bool) {
+	for host := range hosts {
+		for _, port := range d.ports {
+			if e := d.hosts.Get(ip.AddrPort{Addr: ip.From(host), Port: port}); e != nil {
+				e.Value.hurried = true
+			}
 		}
 	}
 }

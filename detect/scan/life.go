@@ -142,10 +142,10 @@ func (d *Detector) visit(now int64) {
 	}
 }
 
-// Hurry has the alerts about a host said again when next they grow.
-func (d *Detector) Hurry(host netip.Addr) {
+// Hurry has the alerts about some hosts said again when next they grow.
+func (d *Detector) Hurry(hosts map[netip.Addr]bool) {
 	for _, l := range d.lives.places {
-		if l != nil && l.host.Netip() == host {
+		if l != nil && hosts[l.host.Netip()] {
 			l.pace.Hurry()
 		}
 	}

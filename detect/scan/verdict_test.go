@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -164,9 +165,9 @@ func TestHurry(t *testing.T) {
 	if n := len(b.rec.alerts); n != words {
 		t.Fatalf("%d words before, %d now: the test needs a quiet time", words, n)
 	}
-	b.d.Hurry(ad("10.1.0.15"))
+	b.d.Hurry(map[netip.Addr]bool{ad("10.1.0.15"): true})
 	b.try(src, ad("10.2.1.2"), 445, refused)
-	b.d.Hurry(src)
+	b.d.Hurry(map[netip.Addr]bool{src: true})
 	b.try(src, ad("10.2.1.3"), 445, refused)
 	b.try(src, ad("10.2.1.4"), 445, refused)
 	if n := len(b.rec.alerts); n != words+1 {

@@ -57,7 +57,7 @@ func TestHurry(t *testing.T) {
 		d := New(Config{}, rec)
 		for i := range 4 {
 			if i == 2 {
-				d.Hurry(netip.MustParseAddr(marked))
+				d.Hurry(map[netip.Addr]bool{netip.MustParseAddr(marked): true})
 			}
 			k := newTalk(uint16(3000 + i)).open()
 			k.now += int64(i) * 1e9

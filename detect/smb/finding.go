@@ -128,11 +128,11 @@ func (d *Detector) endIdle(now int64) {
 	}
 }
 
-// Hurry has the alerts about what a host did, or had done to it, said again when
+// Hurry has the alerts about what some hosts did, or had done to them, said again when
 // next they grow.
-func (d *Detector) Hurry(host netip.Addr) {
+func (d *Detector) Hurry(hosts map[netip.Addr]bool) {
 	for e := d.findings.Oldest(); e != nil; e = d.findings.Newer(e) {
-		if e.Key.host == host || e.Key.peer == host {
+		if hosts[e.Key.host] || hosts[e.Key.peer] {
 			e.Value.pace.Hurry()
 		}
 	}
