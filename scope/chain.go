@@ -131,6 +131,7 @@ func (l *Ledger) rejoin(h *host, port uint16) (others []*host) {
 		l.chains[port] = c
 	}
 	scan := h.scanOf(port)
+	was := c.of[h.addr]
 	since, changed := c.place(h.addr, scan.began)
 	k := c.of[h.addr]
 	if k != nil {
@@ -139,7 +140,9 @@ func (l *Ledger) rejoin(h *host, port uint16) (others []*host) {
 	}
 	at, _ := slices.BinarySearchFunc(c.links, since, func(k *link, t int64) int { return cmp.Compare(k.began, t) })
 	for _, later := range c.links[at:] {
-		changed = l.follow(later, c) || changed
+		if slices.Contains(later.by, was) || l.triedBy(later, h.addr, port) {
+			changed = l.follow(later, c) || changed
+		}
 	}
 	if changed {
 		for _, k := range c.judge() {
@@ -235,6 +238,21 @@ func (l *Ledger) follow(k *link, c *chain) bool {
 	}
 	c.followed(k, by)
 	return true
+}
+
+// triedBy reports whether it is known that a host tried the port at the host of a
+// link: to anyone else it makes no difference when that began to scan.
+func (l *Ledger) triedBy(k *link, by netip.Addr, port uint16) bool {
+	h := l.hosts.find(k.host)
+	if h == nil {
+		return len(k.by) > 0 // it was dropped
+	}
+	for f := range h.all() {
+		if f.peer == by && f.port == port && f.kind == kindTargeted {
+			return true
+		}
+	}
+	return false
 }
 
 // judge finds the links that show a worm, and returns those for which that
