@@ -1,8 +1,8 @@
 package scope
 
 import (
-	"fmt"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -30,7 +30,7 @@ func TestMarkInALongChain(t *testing.T) {
 			})
 		}
 		l.Alert(alert.Alert{
-			ID: fmt.Sprint(i), Rule: alert.RuleScan, Name: "fan-out", Host: host(i), First: at, Last: at, Time: at, Count: 60,
+			ID: strconv.Itoa(i), Rule: alert.RuleScan, Name: "fan-out", Host: host(i), First: at, Last: at, Time: at, Count: 60,
 			Evidence: alert.Evidence{Scan: &alert.Scan{Port: 3389, Targets: 60, Answered: 60}},
 		})
 	}

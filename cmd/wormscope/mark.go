@@ -127,10 +127,10 @@ func mark(s *settings, args []string, at time.Time, note string, std streams) (e
 	}
 	for _, host := range list {
 		m := scope.Mark{Host: host, Kind: scope.MarkKind(args[0]), Time: at, Note: note}
-		if err := db.Mark(m); err != nil {
+		if err = db.Mark(m); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(std.out, "%s is marked %s since %s\n", host, m.Kind, at.UTC().Format(time.RFC3339)); err != nil {
+		if _, err = fmt.Fprintf(std.out, "%s is marked %s since %s\n", host, m.Kind, at.UTC().Format(time.RFC3339)); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -107,7 +108,7 @@ func TestUnknown(t *testing.T) {
 	const many = 5000
 	host := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}) }
 	for i := range many {
-		s.Alert(alert.Alert{ID: fmt.Sprint(i), Name: strings.Repeat("x", 1000), Host: host(i), Orig: netip.AddrPortFrom(addr("10.9.0.1"), 1)})
+		s.Alert(alert.Alert{ID: strconv.Itoa(i), Name: strings.Repeat("x", 1000), Host: host(i), Orig: netip.AddrPortFrom(addr("10.9.0.1"), 1)})
 	}
 	s.Fact(alert.Fact{Kind: alert.FactTargeted, Host: addr("fd00::1"), Peer: addr("10.9.0.2"), Time: at(1)})
 	if err := s.Flush(); err != nil {
