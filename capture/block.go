@@ -6,7 +6,7 @@ import "io"
 // either, before it counts as stuck.
 const emptyReads = 100
 
-// A block reads a stream in large pieces and lends its bytes out in place:
+// A block is a read buffer over a stream that lends its bytes out in place:
 // data[pos:end] is what was read and not used yet. What was lent is valid
 // until the next call of have or skip that has to read.
 type block struct {
@@ -59,9 +59,10 @@ func (b *block) fill(n int) bool {
 	return true
 }
 
-// makeRoom moves the unused bytes to the front, of larger memory where n bytes
-// would not fit. Twice as much is taken, so that who needs n bytes again and
-// again and uses few of them does not have them moved each time.
+// makeRoom moves the unused bytes to the front, and into larger memory where n
+// bytes would not fit. That memory has room for twice n, so that a caller who
+// asks for n bytes again and again, and uses few of them, does not have them
+// moved each time.
 func (b *block) makeRoom(n int) {
 	to := b.data
 	if n > len(to) {
@@ -86,8 +87,8 @@ func (b *block) skip(n int) bool {
 	return true
 }
 
-// Read lets a block stand before another reader: an unpacker gets what was
-// read to recognise the packing, and then the stream itself.
+// Read makes a block an io.Reader, for unpackers: they get the bytes that were
+// read to recognise the packing, and then the rest of the stream.
 func (b *block) Read(p []byte) (int, error) {
 	if b.pos == b.end {
 		if b.err != nil {

@@ -7,9 +7,9 @@ import (
 
 const (
 	nsPerSecond = 1_000_000_000
-	// lastSecond and latest are how far from the epoch a time can be, in seconds and
-	// nanoseconds: a year less than what fits, so that what is a while before or
-	// after a time fits, too.
+	// lastSecond and latest are how far from the epoch a time can be, in seconds
+	// and in nanoseconds. That is a year less than an int64 holds, so that adding
+	// or subtracting a time-out never overflows.
 	lastSecond = math.MaxInt64/nsPerSecond - 366*day
 	latest     = lastSecond * nsPerSecond
 )
@@ -18,7 +18,7 @@ const (
 // the Unix epoch. Times before the end of 1678 or after the beginning of 2261
 // become the nearest in between.
 type clock struct {
-	scale  uint64 // nanoseconds a tick; 0 where it takes slow to tell
+	scale  uint64 // nanoseconds a tick; 0 where slow has to convert
 	resol  uint8  // the option if_tsresol
 	offset int64  // the option if_tsoffset, seconds
 }

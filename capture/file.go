@@ -26,12 +26,12 @@ const (
 type file struct {
 	stream
 	name    string
-	stdin   bool // it is standard input, whatever is called so
+	stdin   bool // it is standard input, and not a file that is named "-"
 	open    func() (io.ReadCloser, error)
 	size    int64    // bytes, -1 where it is not known
 	again   bool     // can be opened a second time
 	format  format   // nil unless open
-	closers []func() // what to do when the file is done with
+	closers []func() // called in reverse order when the file is done with
 	head    Frame    // the next frame, while other files come first
 }
 
@@ -62,7 +62,7 @@ func (f *file) start(memory []byte, total *atomic.Int64) error {
 // begin recognises what the file is and sets up its format.
 func (f *file) begin(memory []byte) error {
 	head := make([]byte, headSize)
-	n, _ := io.ReadFull(f.raw, head) // raw keeps an error, and a short file is one that f.in meets again
+	n, _ := io.ReadFull(f.raw, head) // raw keeps an error; f.in meets the end of a short file again
 	head = head[:n]
 	if f.raw.err != nil {
 		return bare(f.raw.err)
@@ -84,8 +84,8 @@ func (f *file) begin(memory []byte) error {
 	return f.setFormat(what, head)
 }
 
-// readAgain returns a block over src from which head, which was read already,
-// comes first.
+// readAgain returns a block that yields head, which was already read from src,
+// and then the rest of src.
 func readAgain(head []byte, src io.Reader, memory []byte) *block {
 	b := newBlock(src, memory)
 	b.makeRoom(len(head))
@@ -149,9 +149,9 @@ func (f *file) next(frame *Frame) error {
 	return err
 }
 
-// peek reads the file's first frame, to know when its turn is, and leaves it
-// dormant. It returns memory, or what it was replaced by. A file without a
-// frame is at once, so that what is wrong with it gets said.
+// peek reads the file's first frame, to know when its turn is, and leaves the
+// file dormant. It returns memory, or what that was replaced by. A file without
+// frames takes its turn before all others, so that its warnings are not lost.
 func (f *file) peek(memory []byte) ([]byte, error) {
 	if err := f.start(memory, nil); err != nil {
 		return memory, err

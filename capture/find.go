@@ -12,7 +12,7 @@ import (
 	"wormscope/internal/tree"
 )
 
-// standardInput is what stands for it among the paths.
+// standardInput is the path that stands for standard input.
 const standardInput = "-"
 
 // A place is where a capture may be.
@@ -154,8 +154,8 @@ func (s *search) warn(format string, args ...any) {
 	s.warnings = append(s.warnings, Warning{File: -1, Text: fmt.Sprintf(format, args...), Times: 1})
 }
 
-// file returns the file at p, dormant. What may keep one waiting is read until
-// ctx is done.
+// file returns the file at p, dormant. Where opening or reading may block, as of
+// a pipe, it fails once ctx is done.
 func (p *place) file(ctx context.Context, stdin io.Reader) *file {
 	f := &file{name: p.path, stdin: p.info == nil, size: -1}
 	info := p.info
@@ -163,7 +163,7 @@ func (p *place) file(ctx context.Context, stdin io.Reader) *file {
 	if f.stdin {
 		f.open = func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }
 		if named, ok := stdin.(*os.File); ok {
-			info, _ = named.Stat() // nil where it is not known
+			info, _ = named.Stat() // nil after an error: then it is read as a pipe is
 		}
 	}
 	if info != nil && info.Mode().IsRegular() {

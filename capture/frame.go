@@ -1,11 +1,18 @@
 // Package capture is where frames come from: capture files, folders of them
 // and standard input. It knows file formats, not protocols.
+//
+// Begin with Reader (reader.go), which merges the frames of several files by
+// time. Below it a file (file.go) recognises what it is, unpacks it and hands
+// its bytes to one of the formats, pcap or pcapng; resync.go finds the next
+// record after damage. Frames come one by one (Frame) or, where the cost of
+// each matters, many at a time (Run). Live sources are in packages ring and
+// libpcap, and deliver the same two types.
 package capture
 
 // A Frame is one link-layer frame as captured. Data is valid only until the
 // source is asked for the next frame; whoever keeps any of it must copy it.
 type Frame struct {
-	Time   int64    // capture time, nanoseconds since the Unix epoch, UTC; of 1679 to 2260
+	Time   int64    // capture time, nanoseconds since the Unix epoch, UTC; within the years 1679 to 2260
 	Data   []byte   // the captured bytes, at most Len; borrowed
 	Len    int      // length on the wire, in bytes
 	Link   LinkType // what Data begins with

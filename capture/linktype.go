@@ -18,8 +18,8 @@ func (l LinkType) String() string {
 }
 
 // linkNames is the registry of draft-ietf-opsawg-pcaplinktype, and the two
-// values that some systems write for raw IP. A frame is refused by name once a
-// run, so that looking one up may be slow.
+// values that some systems write for raw IP. A name is needed only for a report
+// of frames that could not be decoded, so that looking it up may be slow.
 const linkNames = `
 0=NULL 1=ETHERNET 2=EXP_ETHERNET 3=AX25 4=PRONET 5=CHAOS 6=IEEE802_5
 7=ARCNET_BSD 8=SLIP 9=PPP 10=FDDI 12=RAW 14=RAW 50=PPP_HDLC 51=PPP_ETHER

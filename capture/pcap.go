@@ -23,10 +23,10 @@ type pcap struct {
 	swapped  bool // numbers are big-endian
 	lengths  lengthOrder
 	header   int   // bytes of a record header
-	unit     int64 // nanoseconds of a unit of the time's fraction
+	unit     int64 // nanoseconds that one unit of a time's fraction stands for
 	link     LinkType
 	last     int64  // time of the last record, seconds, or noTime
-	fraction uint32 // units a second
+	fraction uint32 // units in a second
 }
 
 // lengthOrder says in which order a record has its two lengths: versions up to
@@ -72,13 +72,14 @@ func (p *pcap) describe(h []byte) error {
 	case minor == 3:
 		p.lengths = smallerIsCaptured
 	}
-	// The upper half tells of frame check sequences, which no decoder minds.
+	// The upper half says whether frames end with a frame check sequence: decoders
+	// go by the lengths in IP headers, and ignore what follows.
 	p.link = LinkType(p.u32(h[20:]) & 0xffff)
 	return nil
 }
 
-// joins reports whether b begins as a file header does, where a record is due:
-// as one it would have no bytes.
+// joins reports whether a further file header begins where a record is due. Read
+// as a record header it would say that 0 bytes were captured, of 0 on the wire.
 func joins(b []byte) bool {
 	magic := binary.LittleEndian.Uint32(b)
 	return (pcapMagic(magic) || pcapMagic(bits.ReverseBytes32(magic))) && binary.LittleEndian.Uint64(b[8:]) == 0
@@ -162,7 +163,7 @@ func (p *pcap) next(f *Frame) error {
 
 func (p *pcap) more(r *Run, most int, before int64) {
 	if p.swapped || p.lengths != capturedFirst || p.header != pcapRecordHeader {
-		return // rare, and not worth their tests at each record
+		return // rare variants: testing for them at each record would cost all files
 	}
 	r.Block, r.Link = p.in.data[:p.in.end], p.link
 	last := p.last
@@ -170,8 +171,9 @@ func (p *pcap) more(r *Run, most int, before int64) {
 	p.endAtLeap(r, last)
 }
 
-// endAtLeap ends a run before a record that is far in time from the one before it,
-// the last of which is given: next sees whether it is one.
+// endAtLeap ends a run before the first record that is far in time from the one
+// before it, since that may be damage, which next has to judge. Last is the time
+// of the record before the run, in seconds.
 func (p *pcap) endAtLeap(r *Run, last int64) {
 	if r.N == 0 || !far(last, r.Sum.Oldest/nsPerSecond) && !far(last, r.Sum.Newest/nsPerSecond) &&
 		r.Sum.Newest-r.Sum.Oldest <= day*nsPerSecond {
@@ -188,13 +190,13 @@ func (p *pcap) endAtLeap(r *Run, last int64) {
 	}
 }
 
-// whole takes the records from a place on, up to one that is not whole, damaged
-// or too late, or without bytes, as a further file header is, and returns where
-// that is.
+// whole takes the records from the offset at on into r, and returns the offset
+// of the first that it does not take: one that is incomplete, implausible, not
+// before the given time, or without bytes, which may be a further file header.
 func (p *pcap) whole(r *Run, at, most int, before int64) int {
 	order, unit := binary.LittleEndian, p.unit
 	reach := min(len(r.Block), at+maxFrame) // so that no larger record is whole
-	b := r.Block[:reach:reach]              // a capacity that is the length takes no register
+	b := r.Block[:reach:reach]              // with length and capacity the same, the loop needs one register less
 	heads, n := r.Heads[:min(most, MaxRun)], 0
 	from, length, oldest, newest := at, 0, int64(math.MaxInt64), int64(math.MinInt64)
 	for n < len(heads) && at <= len(b)-pcapRecordHeader {
@@ -228,7 +230,7 @@ func (p *pcap) sizes(h []byte) (captured, wire uint32) {
 	return captured, wire
 }
 
-// damaged goes on after a record that can't be one.
+// damaged goes on behind bytes that can't be a record.
 func (p *pcap) damaged(captured uint32) {
 	from := p.in.offset()
 	skipped, found := p.resync(p.header, p.last, p.plausible)
@@ -264,21 +266,23 @@ func (p *pcap) sized(h []byte) bool {
 }
 
 const (
-	// day is how far apart the times of two records may be, in seconds, before it
-	// is asked whether both are records.
+	// day is how far apart the times of two neighbouring records may be, in
+	// seconds, before one of them is suspected of damage.
 	day = 86_400
-	// year1980 is when it began: few clocks are of a time before, many numbers are.
+	// year1980 is the time at which that year began: few clocks are set to a time
+	// before it, but most small numbers would be one.
 	year1980 = 315_532_800
 )
 
-// far reports whether a record of a time, in seconds, is far from the last, if
-// there was one.
+// far reports whether the time at is more than a day away from that of the last
+// record, if there was one. Both are in seconds.
 func far(last, at int64) bool { return last != noTime && (at < last-day || at > last+day) }
 
-// astray reports whether the unused bytes begin with no record: a length is
-// damaged, of this one or of one before it. It shows where a record is larger than
-// what is left or than it was on the wire, or far in time from the one before. All
-// of that is also true of some good ones, behind which others follow.
+// astray reports whether the unused bytes begin with no record, because a length
+// is damaged, of this record or of one before it. Suspicious is a record that is
+// larger than what is left of the file or than it was on the wire, or that is far
+// in time from the one before. Some good records are that, too; but behind those
+// other good ones follow.
 func (p *pcap) astray(captured, wire uint32) bool {
 	size := p.header + int(captured)
 	whole := p.in.have(size)
@@ -288,7 +292,7 @@ func (p *pcap) astray(captured, wire uint32) bool {
 	switch {
 	case whole && !leaps && captured <= wire:
 		return false
-	case leaps && at == 0 && captured == 0: // zeros, which nothing is lost with
+	case leaps && at == 0 && captured == 0: // zeros: nothing is lost by passing over them
 		return true
 	case whole && (!leaps || at >= year1980 && p.sound(h)) && p.followed(size):
 		return false

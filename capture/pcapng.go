@@ -32,12 +32,13 @@ const byteOrderMark = 0x1a2b3c4d
 // maxInterfaces is how many interfaces a section can have.
 const maxInterfaces = 1 << 16
 
-// A pcapng reads the format of the same name.
+// A pcapng reads the format of the same name (draft-ietf-opsawg-pcapng). Its
+// blocks are told apart here; what each type says is in pcapngblock.go.
 type pcapng struct {
 	*stream
 	swapped    bool // the section's numbers are big-endian
 	interfaces []netInterface
-	last       int64 // time of the last frame, for those that have none
+	last       int64 // time of the last frame, used for frames that have none
 }
 
 // A netInterface is what a section says of one interface.
@@ -203,7 +204,7 @@ func longest(kind uint32) uint32 {
 	}
 }
 
-// damaged goes on after a block that can't be one.
+// damaged goes on behind bytes that can't be a block.
 func (p *pcapng) damaged(what string) {
 	from := p.in.offset()
 	skipped, found := p.resync(minBlock, noTime, p.plausible)
@@ -223,7 +224,7 @@ func (p *pcapng) plausible(b []byte, _ int64) (size int, at int64) {
 	return int(n), noTime
 }
 
-// Block types that are not read, and are known by more than their length.
+// Further block types: not read, but Wireshark numbers them as it does frames.
 const (
 	blockJournal      = 9 // systemd's
 	blockCustom       = 0xbad

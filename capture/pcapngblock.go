@@ -2,8 +2,8 @@ package capture
 
 import "encoding/binary"
 
-// Option codes, each of its block (draft-ietf-opsawg-pcapng, chapters 3.5 and
-// 4).
+// Option codes, whose meaning depends on the block that they stand in
+// (draft-ietf-opsawg-pcapng, chapters 3.5 and 4).
 const (
 	optEnd          = 0
 	optTimeResol    = 9  // if_tsresol
@@ -21,7 +21,7 @@ const microseconds = 6
 const unknownLost = 0xffff
 
 // section begins a further section. It reports false, after a warning, when
-// this can't be read.
+// that can't be read.
 func (p *pcapng) section(b []byte) bool {
 	from := p.in.offset() - int64(len(b))
 	if len(b) < minSection || p.u16(b[12:]) != 1 {
@@ -79,9 +79,10 @@ func (p *pcapng) enhanced(b []byte, f *Frame) bool {
 	return true
 }
 
-// whole takes the blocks from a place on, up to one that is no enhanced packet
-// block, has options or another link type, is not whole, damaged or too late, and
-// returns where that is.
+// whole takes the blocks from the offset at on into r, and returns the offset of
+// the first that it does not take: one that is no enhanced packet block, that has
+// options or another link type, or is incomplete, damaged, or not before the given
+// time.
 func (p *pcapng) whole(r *Run, at, most int, before int64) int {
 	const fixed = 28
 	order := binary.LittleEndian
@@ -200,8 +201,8 @@ func (p *pcapng) lose(nif *netInterface, n uint64) {
 	p.lost(nif, nif.reported, nif.noted+sane(n))
 }
 
-// lost brings an interface's two counts up to date. They tell of the same
-// frames, so that the larger one is taken.
+// lost brings an interface's two counts of lost frames up to date. Both count the
+// same frames, so that only the larger one counts.
 func (p *pcapng) lost(nif *netInterface, reported, noted uint64) {
 	p.Dropped -= max(nif.reported, nif.noted)
 	nif.reported, nif.noted = reported, noted

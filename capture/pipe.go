@@ -5,10 +5,9 @@ import (
 	"io"
 )
 
-// readUntil returns what reads from that which open opens, in a goroutine of its
-// own: to open a pipe and to read from one is to wait for who writes to it, which
-// may be for ever. When ctx is done, whoever reads is told why. The reader must be
-// closed.
+// readUntil returns a reader of what open opens, whose reads fail with the cause
+// of ctx once that is done. A goroutine opens and reads, since both may block for
+// ever on a pipe that nobody writes to. The caller must close the reader.
 func readUntil(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
 	out, in := io.Pipe()
 	go func() {
@@ -22,13 +21,13 @@ func readUntil(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadC
 	return pipe{out, forget}
 }
 
-// copyBlocks copies all that comes, and closes where it came from.
+// copyBlocks copies everything, and closes from.
 func copyBlocks(to io.Writer, from io.ReadCloser) error {
 	defer from.Close() //nolint:errcheck // only read
 	memory := make([]byte, blockSize)
 	for {
 		n, err := from.Read(memory)
-		if _, fails := to.Write(memory[:n]); fails != nil { // of nothing, too: that may go on for ever
+		if _, fails := to.Write(memory[:n]); fails != nil { // even of 0 bytes: so a source that never has any ends with the pipe
 			return fails
 		}
 		if err != nil {
@@ -37,13 +36,13 @@ func copyBlocks(to io.Writer, from io.ReadCloser) error {
 	}
 }
 
-// A pipe is the end that is read.
+// A pipe is the reading end.
 type pipe struct {
 	*io.PipeReader
-	forget func() bool // that it is to end early
+	forget func() bool // stops waiting for the context
 }
 
-// Close lets who writes go.
+// Close makes the goroutine that writes to the pipe end at its next write.
 func (p pipe) Close() error {
 	p.forget()
 	return p.PipeReader.Close()

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// blockSize is what is read at once of a file, in bytes. More would not be faster,
-// and take room in a core's own cache, where detection has its tables.
+// blockSize is how much of a file is read at once, in bytes. More would not be
+// faster, and would take room in the core's cache from the tables of detection.
 const blockSize = 64 << 10
 
 // A Reader reads captures: pcap and pcapng, plain or packed with gzip, zstd or
@@ -23,19 +23,19 @@ const blockSize = 64 << 10
 // few are open at a time.
 //
 // What is damaged is passed over with a warning, and everything that can be
-// read is. A Reader is used from one goroutine, but for Read and Size.
+// read is. All methods but Read and Size are for one goroutine.
 type Reader struct {
 	files    []*file
 	leftOut  []Warning // about what is among the paths and not read
 	current  *file     // whose frame was delivered last
 	waiting  queue     // all others that have a frame left
-	limit    int64     // current may go on up to this time,
-	limitOf  int       // which is that of a frame of this file
-	free     [][]byte  // memory of files that are done with
+	limit    int64     // time of the earliest frame in waiting: current goes on up to it
+	limitOf  int       // number of the file that has that frame
+	free     [][]byte  // buffers of files that are done with
 	consumed atomic.Int64
 	size     int64
-	failed   int   // files that could not be opened or read to their end,
-	failure  error // and why that was of the first
+	failed   int   // how many files could not be opened or read to their end
+	failure  error // why the first of them could not
 	err      error // what Next returns from now on
 }
 
@@ -48,9 +48,9 @@ func Open(paths []string, stdin io.Reader) (*Reader, error) {
 	return OpenUntil(context.Background(), paths, stdin)
 }
 
-// OpenUntil opens captures as Open does. When ctx is done, no pipe among them, nor
-// a standard input that is one, keeps anyone waiting any more: to open or read it
-// fails with what ctx ended for.
+// OpenUntil opens captures as Open does. Once ctx is done, pipes among them, and
+// standard input where it is one, block nobody any more: opening or reading them
+// fails with the cause of ctx.
 func OpenUntil(ctx context.Context, paths []string, stdin io.Reader) (*Reader, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no captures are named")
@@ -108,10 +108,11 @@ func (r *Reader) Next(f *Frame) error {
 	return r.turn(f)
 }
 
-// More makes run of the frames that follow, as far as they are at hand and at most
-// as many as is said, and returns how many: Next has all others, even where that
-// is none. It costs far less than Next. Data that were given out stay valid, up to
-// the next call of Next.
+// More fills run with the frames that come next, but only with such as can be
+// had without reading from a file, and with no more than most. It returns how
+// many: 0 does not mean the end, and a call of Next delivers the frame that More
+// could not. It costs far less a frame than Next. Data that were given out before
+// stay valid until the next call of Next.
 func (r *Reader) More(run *Run, most int) int {
 	run.N = 0
 	if r.current != nil {
@@ -147,7 +148,7 @@ func (r *Reader) fail(err error) {
 	}
 }
 
-// end returns what Next returns behind the last frame.
+// end returns what Next returns after the last frame.
 func (r *Reader) end() error {
 	switch r.failed {
 	case 0:
@@ -220,8 +221,8 @@ func (r *Reader) memory() []byte {
 	return make([]byte, blockSize)
 }
 
-// finish closes a file that has no more frames. What of it was not read counts
-// as consumed, so that all adds up at the end.
+// finish closes a file that has no more frames. What was left unread of it counts
+// as consumed, so that the sum reaches Size at the end.
 func (r *Reader) finish(f *file) {
 	if f.size > f.raw.read {
 		r.consumed.Add(f.size - f.raw.read)
@@ -238,16 +239,16 @@ func (r *Reader) Name(file int) string {
 	return r.files[file].name
 }
 
-// Stats returns what has been read so far. With several files it counts the
-// next frame of each that is open already. Each call makes new slices.
+// Stats returns what has been read so far. With several files the next frame of
+// each open one is counted already. The caller owns the result.
 func (r *Reader) Stats() Stats { return newStats(r.leftOut, r.files) }
 
-// Read returns how many bytes of the files, as they are on the disk, are
-// consumed. It may be called from any goroutine.
+// Read returns how many bytes of the files, as they are on the disk, have
+// been read. It may be called from any goroutine.
 func (r *Reader) Read() int64 { return r.consumed.Load() }
 
-// Size returns what Read comes to at the end, or 0 where it is not known, as
-// that of a pipe. It may be called from any goroutine.
+// Size returns what Read comes to at the end, in bytes, or 0 where that is
+// not known, as of a pipe. It may be called from any goroutine.
 func (r *Reader) Size() int64 { return r.size }
 
 func totalSize(files []*file) (sum int64) {

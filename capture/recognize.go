@@ -25,7 +25,7 @@ const (
 // packed reports whether the stream has to be unpacked first.
 func (k kind) packed() bool { return k >= kindGzip }
 
-// String returns the name of a packing.
+// String returns the name of the format or packing.
 func (k kind) String() string {
 	switch k {
 	case kindPcap:
@@ -85,8 +85,8 @@ func recognize(head []byte) kind {
 	}
 }
 
-// behindSkipped tells from what follows a frame that zstd and lz4 skip, which of
-// the two it is; zstd where that is out of sight.
+// behindSkipped tells zstd from lz4 where the stream begins with a skippable
+// frame, which both have, by the frame after it; zstd where head ends before that.
 func behindSkipped(head []byte) kind {
 	if len(head) < 8 {
 		return kindZstd
@@ -103,7 +103,7 @@ func pcapMagic(n uint32) bool {
 	return n == magicMicro || n == magicNano || n == magicModified
 }
 
-// errNoCapture is what a file is that nothing was recognised in.
+// errNoCapture says that a file is in no format of captures.
 var errNoCapture = errors.New("no capture")
 
 // noCapture is the error for a stream that is nothing this package reads.
@@ -115,8 +115,8 @@ func noCapture(head []byte) error {
 	return fmt.Errorf("is %w: begins with % x%s", errNoCapture, head[:min(4, len(head))], what)
 }
 
-// describe names what begins with head, or returns an empty string. Formats of
-// captures come with what turns them into one that can be read.
+// describe names what begins with head, or returns an empty string. With a format
+// of captures comes how to convert it into one that is read.
 func describe(head []byte) string {
 	for _, s := range signatures() {
 		if bytes.HasPrefix(head, []byte(s.magic)) {

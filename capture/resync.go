@@ -1,8 +1,8 @@
 package capture
 
 const (
-	// resyncChain is how many plausible records in a row are a record
-	// boundary for sure. A packet that carries a capture holds fewer.
+	// resyncChain is how many plausible records in a row prove a record boundary.
+	// A packet whose payload is a piece of a capture file holds fewer.
 	resyncChain = 24
 	// resyncWindow is how far to follow a chain of large records, in bytes. At
 	// least four of the largest fit.
@@ -11,17 +11,17 @@ const (
 	noTime = -1
 )
 
-// A recordTest reports how many bytes the record at the beginning of b has,
-// 0 when none begins there. Prev is the time of the record before, or noTime,
-// and at the record's own time, in units of the test's own. B has headerSize
-// bytes at least.
+// A recordTest reports how many bytes the record at the beginning of b has, or 0
+// when none begins there. Prev is the time of the record before, or noTime, and
+// at the record's own time; each format chooses their unit. B has headerSize bytes
+// at least.
 type recordTest func(b []byte, prev int64) (size int, at int64)
 
-// resync looks for the next record after a damaged one, which begins at the
-// stream's unused bytes, and drops what is before it. It returns how many bytes
-// that is; without a further record it is all of them. Prev is the last good
-// record's time; records far from it count where none is near, since it may be
-// the damaged one, and captures have gaps.
+// resync looks for the next record after a damaged one, with which the stream's
+// unused bytes begin, and drops what is before it. It returns how many bytes were
+// dropped: all that are left, where no record was found. Prev is the time of the
+// last good record. A record near it in time is preferred, but where there is none
+// one far from it will do: prev may itself be damaged, and captures have gaps.
 func (s *stream) resync(headerSize int, prev int64, test recordTest) (skipped int64, found bool) {
 	from := s.in.offset()
 	s.in.pos++ // the damaged record is no candidate
@@ -36,9 +36,9 @@ func (s *stream) resync(headerSize int, prev int64, test recordTest) (skipped in
 	return skipped, found
 }
 
-// goesOn reports whether records begin again, not far behind the beginning of the
-// unused bytes, where there should be one that makes no sense. Where there are
-// none, the same bytes are not looked through a second time.
+// goesOn reports whether a record begins not far behind the beginning of the
+// unused bytes, which hold something that makes no sense as one. Bytes that were
+// searched without finding a record are not searched again.
 func (s *stream) goesOn(headerSize int, prev int64, test recordTest) bool {
 	if s.in.offset() < s.barren {
 		return false
@@ -51,7 +51,7 @@ func (s *stream) goesOn(headerSize int, prev int64, test recordTest) bool {
 	return found
 }
 
-// nextRecord is firstRecord, for one near the record before or else for any.
+// nextRecord is firstRecord for a record near prev in time, or else for any.
 func nextRecord(b []byte, headerSize int, prev int64, whole bool, test recordTest) (int, bool) {
 	i, found := firstRecord(b, headerSize, prev, whole, test)
 	if !found && prev != noTime {
@@ -60,9 +60,10 @@ func nextRecord(b []byte, headerSize int, prev int64, whole bool, test recordTes
 	return i, found
 }
 
-// firstRecord returns where in b the first record begins, or how much of b has
-// none. Where b is not the whole rest of the stream, the end of b is left for
-// the next time.
+// firstRecord returns where in b the first record begins, or how many bytes of b
+// hold none. Whole says that b is all that is left of the stream; where it is not,
+// only its first resyncWindow bytes are searched, since what follows a record has
+// to be looked at, too.
 func firstRecord(b []byte, headerSize int, prev int64, whole bool, test recordTest) (int, bool) {
 	last := len(b)
 	if !whole {
@@ -79,9 +80,9 @@ func firstRecord(b []byte, headerSize int, prev int64, whole bool, test recordTe
 	return last, false
 }
 
-// chained reports whether records follow each other from the beginning of b
-// on: a sure number of them, as many as b holds, or all to the stream's exact
-// end when b is the whole rest.
+// chained reports whether records follow each other from the beginning of b on:
+// resyncChain of them, or as many as b holds. Where b is all that is left of the
+// stream, the last of fewer must end exactly where the stream does.
 func chained(b []byte, headerSize int, prev int64, whole bool, test recordTest) bool {
 	for range resyncChain {
 		if len(b) < headerSize {

@@ -2,16 +2,16 @@ package capture
 
 import "math"
 
-// MaxRun is how many frames a Run has at the most. They and their headers leave
-// most of a core's smallest cache to detection.
+// MaxRun is how many frames a Run has at most: few enough that they and their
+// headers leave most of a core's first-level cache to detection.
 const MaxRun = 128
 
-// A Run is frames that follow each other in one file, or on one interface, and lie
-// in one piece of memory. What they have in common it has once, so that a frame
-// that nobody wants costs little.
+// A Run is a batch of consecutive frames of one file or interface that lie in one
+// piece of memory. What they have in common is stored once, so that a frame that
+// nobody wants costs little.
 type Run struct {
 	Block []byte       // what the frames lie in, borrowed as Frame.Data is
-	Heads [MaxRun]Head // of the frames, as far as N
+	Heads [MaxRun]Head // one a frame; the first N are valid
 	N     int          // how many frames there are
 	Link  LinkType     // Frame.Link of all
 	File  int          // Frame.File of all
@@ -19,21 +19,22 @@ type Run struct {
 	Sum   RunSum
 }
 
-// A Head is what frames of a Run differ in.
+// A Head is what is known of one frame of a Run and may differ between them.
 type Head struct {
 	Time         int64  // Frame.Time
-	At, Captured uint32 // where in Block the data are, and how many bytes
+	At, Captured uint32 // where in Block the data begin, and how many bytes were captured
 	Len          uint32 // Frame.Len
 }
 
-// RunSum is what the frames of a Run come to.
+// RunSum is the frames of a Run summed up.
 type RunSum struct {
 	Captured, Len  int   // bytes, captured and on the wire
 	Cut            int   // frames of which not all bytes were captured
 	Oldest, Newest int64 // Frame.Time; valid where there are frames
 }
 
-// Frame makes f the ith frame, borrowed as Block is.
+// Frame fills f with the ith frame, counted from 0. Its Data is borrowed as Block
+// is.
 func (r *Run) Frame(i int, f *Frame) {
 	h := &r.Heads[i]
 	end := h.At + h.Captured
@@ -41,14 +42,14 @@ func (r *Run) Frame(i int, f *Frame) {
 	f.Link, f.File, f.Number = r.Link, r.File, r.First+uint64(i) //nolint:gosec // G115: never negative
 }
 
-// One makes the run one of a single frame.
+// One makes r a run of the single frame f.
 func (r *Run) One(f *Frame) {
 	r.Block, r.Link, r.File, r.First = f.Data, f.Link, f.File, f.Number
 	r.Heads[0] = Head{Time: f.Time, Captured: uint32(len(f.Data)), Len: uint32(f.Len)} //nolint:gosec // G115: at most 256 KiB, and as the file has it
 	r.End(1)
 }
 
-// End ends the run after n frames, whose heads are there, and sums them up.
+// End completes the run: its first n heads are set, and are summed up here.
 func (r *Run) End(n int) {
 	captured, length, oldest, newest := 0, 0, int64(math.MaxInt64), int64(math.MinInt64)
 	heads := r.Heads[:n]
@@ -61,7 +62,7 @@ func (r *Run) End(n int) {
 	r.end(n, RunSum{Captured: captured, Len: length, Oldest: oldest, Newest: newest})
 }
 
-// end does the same where the sums are known but for how many frames were cut.
+// end does the same for a caller who has all of the sum but Cut.
 func (r *Run) end(n int, sum RunSum) {
 	r.N, r.Sum = n, sum
 	if sum.Captured == sum.Len { // as nearly always

@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	maxWarnings     = 100 // that Stats holds
-	maxFileWarnings = 20  // that one file can take of them
+	maxWarnings     = 100 // in Stats
+	maxFileWarnings = 20  // of them about one file
 )
 
 // Stats says what has been read so far and what was wrong with it.
 type Stats struct {
 	FileStats             // the sum over all files
-	Files     []FileStats // one a file, in the order of Reader.Name
+	Files     []FileStats // one a file; the index is Frame.File
 	Warnings  []Warning   // in the order of the files, at most 100, 20 a file
 	More      uint64      // warnings that Warnings has no room for
 }
@@ -45,11 +45,11 @@ type Warning struct {
 	Times  uint64 // how often in a row; Offset is that of the first
 }
 
-// A tally is what reading one file adds up to.
+// A tally is the counts and warnings of one file.
 type tally struct {
 	FileStats
 	number   int    // of the file, as in Frame.File
-	records  uint64 // that Wireshark numbers as well as frames
+	records  uint64 // that are no frames, but get a number from Wireshark, too
 	warnings []Warning
 	more     uint64
 }

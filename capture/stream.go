@@ -13,12 +13,12 @@ import (
 const maxFrame = 262_144
 
 // A format takes the frames out of a stream. Next returns io.EOF when there
-// are no more, or what is left can't be read, which it has warned about; any
-// other error is one of reading the file.
+// are no more, or when what is left can't be read, after a warning; any other
+// error is one of reading the file.
 //
-// More makes r of those of the next frames, at most as many as is said, that next
-// would take without reading, warning or skipping, and that are of a time before
-// the given one. It may take fewer, and leave an empty r: next sees to the others.
+// More fills r with at most most frames, of those that next would deliver without
+// reading, warning or skipping, and that are of a time before the given one. It
+// may take fewer than there are, even none: next delivers the others.
 type format interface {
 	next(f *Frame) error
 	more(r *Run, most int, before int64)
@@ -30,15 +30,15 @@ type stream struct {
 	in      *block
 	raw     *raw
 	packing string // what the file is packed with, empty if it is not
-	barren  int64  // up to here no record was found
+	barren  int64  // no record begins before this offset, as goesOn found out
 }
 
-// A raw is the file itself, below an unpacker. It tells an error of the disk
-// from one of the data.
+// A raw is the file itself, below an unpacker. It keeps errors of reading it, so
+// that these can be told from packed data that are damaged.
 type raw struct {
 	io.Reader
 	read  int64         // bytes so far
-	total *atomic.Int64 // the same of all files; nil while a file is only looked at
+	total *atomic.Int64 // of all files; nil while only the first frame is looked at
 	err   error         // of the file, other than its end
 }
 
@@ -61,8 +61,9 @@ func (r *raw) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ended returns what to return when the stream ends within the named thing,
-// which begins at offset from, after a warning; or right before it, without.
+// ended returns the error with which next returns where the stream ends. What
+// names the record or block that begins at offset from: a warning says so if the
+// stream ends within it, and not right before it.
 func (s *stream) ended(what string, from int64) error {
 	left := s.in.base + int64(s.in.end) - from
 	switch {

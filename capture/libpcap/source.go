@@ -21,11 +21,11 @@ const Available = true
 const (
 	// lookEvery is how often an interface that is down is looked for.
 	lookEvery = 100 * time.Millisecond
-	// askEvery is how often an interface that has nothing is asked while
-	// others have something, and askFor how long that takes at the most.
+	// askEvery is how often an interface that has no frame is asked for one while
+	// others have some, and askFor how long that may take.
 	askEvery = 5 * time.Millisecond
 	askFor   = time.Millisecond
-	// slack is what libpcap may be late with a frame that is due.
+	// slack is how late libpcap may be with a frame that is due.
 	slack = 5 * time.Millisecond
 )
 
@@ -41,10 +41,11 @@ type Source struct {
 	err        error     // what Next returns from now on
 }
 
-// Open begins to capture. The options are those of the ring, whose size is
-// BlockSize times Blocks; Fanout is not to be had. expression is a filter in
-// tcpdump's syntax, empty for Options.Filter. To go on after an interface was
-// down needs the privileges that Open needs.
+// Open begins to capture. The options are those of package ring, of which
+// BlockSize times Blocks is the size of libpcap's buffer and Fanout must be one.
+// Expression is a filter in tcpdump's syntax; where it is empty Options.Filter
+// counts. To go on after an interface was down, the process must still have the
+// privileges that Open needs.
 func Open(o ring.Options, expression string) (*Source, error) {
 	o, err := o.WithDefaults()
 	if err != nil {
@@ -74,8 +75,8 @@ func Open(o ring.Options, expression string) (*Source, error) {
 // the next call. It returns capture.ErrIdle when nothing came for
 // Options.IdleAfter, and can then be called again; io.EOF after Stop, once
 // everything is read that came before. Frames of several interfaces come in the
-// order of their times, for which a frame is kept back, if others have none,
-// for twice Options.BlockTimeout and a little.
+// order of their times. To that end a frame is kept back, if others have none, for
+// twice Options.BlockTimeout and a little.
 func (s *Source) Next(f *capture.Frame) error {
 	if s.err != nil {
 		return s.err
@@ -108,8 +109,8 @@ func (s *Source) Next(f *capture.Frame) error {
 	}
 }
 
-// choose returns the tap whose frame comes next, nil if that is not known yet.
-// It waits a little where there is nothing.
+// choose returns the tap whose frame comes next, or nil if that is not known yet.
+// Where no tap has a frame it waits a little for one.
 func (s *Source) choose() (*tap, error) {
 	var best *tap
 	safe := int64(math.MaxInt64) // no frame before this time is missing
@@ -151,7 +152,7 @@ func (s *Source) drained() bool {
 	return time.Now().After(s.until) && !s.waiting()
 }
 
-// settle makes public what libpcap has counted.
+// settle brings the drops that Stats returns up to date.
 func (s *Source) settle() {
 	for _, t := range s.taps {
 		t.harvest()
@@ -166,9 +167,9 @@ func (s *Source) Name(file int) string {
 	return s.taps[file].name
 }
 
-// Stats returns the counts so far; drops lag until Next returns
-// capture.ErrIdle or io.EOF, or 4096 frames more. It may be called from any
-// goroutine, also after Close. There are no blocks and freezes.
+// Stats returns the counts so far. Drops are brought up to date only every 4096
+// frames, and when Next returns capture.ErrIdle or io.EOF. It may be called from
+// any goroutine, also after Close. There are no blocks and freezes.
 func (s *Source) Stats() ring.Stats {
 	stats := ring.Stats{Interfaces: make([]ring.Interface, len(s.taps))}
 	for i, t := range s.taps {

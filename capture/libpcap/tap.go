@@ -17,7 +17,7 @@ import (
 	"wormscope/capture/ring"
 )
 
-// snapLen is libpcap's MAXIMUM_SNAPLEN: all of any frame.
+// snapLen is libpcap's MAXIMUM_SNAPLEN, so that frames are captured whole.
 const snapLen = 262_144
 
 // harvestEvery is after how many frames libpcap is asked for its counts.
@@ -33,12 +33,12 @@ type tap struct {
 	held   bool          // head is there
 	head   capture.Frame // the next frame
 	since  time.Time     // when it was read
-	empty  time.Time     // before which no frame is missing
-	asked  time.Time     // when there was none
+	empty  time.Time     // no frame from before this time is missing
+	asked  time.Time     // when it was last asked and had no frame
 	looked time.Time     // when the interface was looked up
-	failed time.Time     // when libpcap said that it is over
-	why    error         // and what it said
-	before uint64        // drops of the handles before this one
+	failed time.Time     // when libpcap first returned an error, zero if it did not
+	why    error         // that error
+	before uint64        // drops of earlier handles
 	state  struct {      // for any goroutine
 		frames, bytes, cut, dropped atomic.Uint64
 		losses, returns             atomic.Uint64
@@ -171,23 +171,23 @@ func (t *tap) read() error {
 	case t.failed.IsZero():
 		t.failed, t.why = time.Now(), err
 		if said := t.handle.Error(); said != nil {
-			t.why = said // err is the class of it
+			t.why = said // more precise than err
 		}
 	}
 	t.empty, t.asked = began, time.Now()
-	// What came before the interface went away is handed over within the hold.
+	// Frames from before the interface went away still come within the hold.
 	if !t.failed.IsZero() && time.Since(t.failed) > t.source.hold {
 		return t.lose()
 	}
 	if !errors.Is(err, pcap.NextErrorTimeoutExpired) {
-		time.Sleep(askFor) // it does not wait
+		time.Sleep(askFor) // after an error, reading returns at once
 	}
 	t.look()
 	return nil
 }
 
-// look looks once in a while whether the interface is up. Newer versions of
-// libpcap do not say it when it goes down, and go on when it is up again.
+// look checks once in a while whether the interface is up. Newer versions of
+// libpcap report no error when it goes down, and go on when it is up again.
 func (t *tap) look() {
 	if time.Since(t.looked) < lookEvery {
 		return
@@ -195,7 +195,7 @@ func (t *tap) look() {
 	t.looked = time.Now()
 	i, err := net.InterfaceByName(t.name)
 	if err != nil {
-		return // libpcap says that it is gone
+		return // it is gone: libpcap will say so
 	}
 	switch up := i.Flags&net.FlagUp != 0; {
 	case up == !t.state.down.Load():
@@ -248,7 +248,7 @@ func (t *tap) find() error {
 		if i, gone := net.InterfaceByName(t.name); gone == nil && i.Flags&net.FlagUp != 0 && forbidden(err) {
 			return fmt.Errorf("%s: the interface is back, but to capture from it anew takes the privileges of the start: start again: %w", t.name, err)
 		}
-		return nil // that it is down has been said
+		return nil // Warn was told before that it is down
 	}
 	t.isBack()
 	return nil

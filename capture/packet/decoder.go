@@ -23,7 +23,7 @@ type Decoder struct {
 	fragments fragmentTable
 	stats     Stats
 	frame     frameState
-	whole     [maxNested][]byte // datagrams made whole, by how deep they were in each other
+	whole     [maxNested][]byte // reassembled datagrams, by their depth in each other
 }
 
 // frameState is what the decoder knows of the frame it is in.
@@ -31,9 +31,9 @@ type frameState struct {
 	layers  uint8 // Ethernet and IP headers read
 	nested  uint8 // reassembled datagrams that we are inside of
 	tagged  bool  // Packet.VLAN is set
-	strict  bool  // inside a UDP port that may be a tunnel: what does not fit is no tunnel
-	partial bool  // inside the first fragment of a datagram, of which the rest is missing
-	again   bool  // inside one that is kept: when it is whole all of it is read again, and counted
+	strict  bool  // inside what may be a tunnel: it is none if its lengths do not fit
+	partial bool  // inside the first fragment of a datagram, whose rest is not here
+	again   bool  // inside a fragment that is kept: the reassembled datagram is decoded again, and only that counts
 }
 
 // NewDecoder returns a Decoder that has seen nothing yet.
@@ -44,9 +44,9 @@ func NewDecoder() *Decoder {
 	}
 }
 
-// Decode fills p from f. It returns OK when p is to be given to detectors, and
-// else why not; then p means nothing. What p holds of f is borrowed, and valid
-// as long as f and until the next call.
+// Decode fills p from f. It returns OK when p is to be given to detectors;
+// otherwise the outcome says why not, and p is undefined. The payload of p is
+// borrowed: it is valid as long as f.Data, and until the next call.
 //
 // A fragmented datagram is given out twice: its first fragment at once, with
 // Packet.Fragment set, and the whole of it when the last fragment comes, with
@@ -140,7 +140,8 @@ func (d *Decoder) stages(p *Packet, f *capture.Frame) (o Outcome) {
 	return o
 }
 
-// countCut counts a packet that was cut before it was captured.
+// countCut counts a packet that was cut short before its frame was captured:
+// the frame itself is complete.
 func (d *Decoder) countCut(p *Packet, f *capture.Frame) {
 	if p.Truncated && f.Len <= len(f.Data) {
 		d.stats.Sliced++

@@ -67,7 +67,7 @@ func (d *Decoder) etherType(p *Packet, t uint16, b []byte, wire int) Outcome {
 	}
 }
 
-// rareType decodes what is between Ethernet and IP only now and then.
+// rareType decodes what rarely is between Ethernet and IP.
 func (d *Decoder) rareType(p *Packet, t uint16, b []byte, wire int) Outcome {
 	switch t {
 	case typeMPLS, typeMPLSUp:
@@ -254,15 +254,15 @@ func (d *Decoder) mpls(p *Packet, b []byte, wire int) Outcome {
 	return NotIP
 }
 
-// fits4 reports whether the lengths in what may be an IPv4 header fit what is
-// there, as those do not that are read from the MAC addresses of a frame.
+// fits4 reports whether the lengths in what may be an IPv4 header agree with the
+// bytes that follow. If a MAC address was taken for the header, they do not.
 func fits4(b []byte, wire int) bool {
 	header, total := int(b[0]&0x0f)*4, int(u16(b[2:]))
 	return header >= 20 && (total == 0 || header <= total && total <= wire)
 }
 
-// fits6 reports the same of IPv6. Where a packet was cut before it got its labels
-// only what follows the header speaks for it.
+// fits6 reports the same of IPv6. A packet that was cut before it got its labels
+// does not fit; then a usual next header has to do as a proof.
 func fits6(b []byte, wire int) bool {
 	return len(b) < 7 || int(u16(b[4:]))+40 <= wire || common(Proto(b[6]))
 }

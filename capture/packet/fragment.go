@@ -86,7 +86,7 @@ func (d *Decoder) first(p *Packet, g *datagram, next Proto, v6 bool, b []byte, w
 		return Held
 	}
 	p.Fragment = true
-	if len(b) == wire { // what a tunnel's packet says of its length, it has only as a whole
+	if len(b) == wire { // an inner packet's length is that of the whole datagram: here is only a part
 		p.PayloadLen, p.Truncated = len(p.Payload), false
 	}
 	if g != nil {

@@ -91,16 +91,17 @@ func (p *Packet) readIPv6(h *[40]byte) Proto {
 	return Proto(h[6])
 }
 
-// common reports whether it is likely that an IPv6 header says so of what follows
-// it: behind a tunnel's header and that of Ethernet this tells a packet that was
-// cut before it went into the tunnel from something else.
+// common reports whether next is what most IPv6 headers announce. Where the
+// lengths do not fit, this tells an IPv6 packet that was cut before it went into
+// a tunnel from bytes that are none.
 func common(next Proto) bool {
 	return next == ProtoTCP || next == ProtoUDP || next == ProtoICMPv6
 }
 
-// mustFit reports whether a length beyond its surroundings is a contradiction,
-// and not the work of a card that segments, of a fragment, or of who cuts packets
-// and then puts them into a tunnel. That of IPv4 has a checksum to show.
+// mustFit reports whether a length that exceeds its surroundings proves that this
+// is no packet. It does so only where it was guessed that one may be here, from a
+// port or an MPLS label: segmentation offload, fragments and cut packets have such
+// lengths, too. An IPv4 header can still show by its checksum that it is one.
 func (d *Decoder) mustFit() bool { return d.frame.strict && !d.frame.partial }
 
 // jumboLength is the length of the payload of an IPv6 packet that says zero:
@@ -179,7 +180,7 @@ func walk(next Proto, b []byte, wire int) (headers, Outcome) {
 		case size > wire:
 			return headers{}, BadIPv6
 		case next >= protoMobility && Proto(b[0]) == protoNoNext:
-			return headers{next, b, wire}, OK // a message of its own
+			return headers{next, b, wire}, OK // a protocol of its own, which extends nothing
 		case size > len(b):
 			return headers{}, Truncated
 		}

@@ -1,6 +1,12 @@
 // Package packet decodes one captured frame into one Packet, by hand and
 // without allocating. It follows tags and tunnels to the innermost IP packet,
 // so that what a tunnel carries is seen once and never counted twice.
+//
+// Begin with Packet (this file) and Decoder.Decode (decoder.go): that reads the
+// usual frames itself, and hands all others to the stages, one method a protocol,
+// in ethernet.go, link.go, ip.go, transport.go, tunnel.go and udptunnel.go.
+// Fragments go through fragment.go and reassemble.go. A Sieve (sieve.go, sift.go)
+// tells from the headers of whole runs which frames need no decoding at all.
 package packet
 
 import "wormscope/internal/ip"
@@ -25,8 +31,8 @@ type Packet struct {
 	// given out before as a Fragment: what reads messages wants it, what counts
 	// packets or attempts has seen it. A datagram whose beginning was not given
 	// out, because it came last or was too short, is whole and not Reassembled.
-	// Of a first fragment that came itself in fragments, in a tunnel, both are
-	// set: more is here than was given out, and not all of it.
+	// Both are set for a first fragment that a tunnel carried in fragments of its
+	// own: there is more of it than was given out before, but not all.
 	Reassembled bool
 	VLAN        uint16 // outermost VLAN identifier, 0 where there is no tag
 	Seq, Ack    uint32 // TCP sequence and acknowledgement numbers

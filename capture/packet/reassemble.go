@@ -11,15 +11,15 @@ import (
 const (
 	maxDatagrams    = 4096             // datagrams at once
 	maxHeld         = 16 << 20         // bytes held for them
-	maxPieces       = 256              // runs of bytes with gaps between them, a datagram
-	maxMade         = 256              // datagrams made whole that are remembered
-	maxSpare        = 64               // datagrams kept for the next ones, of at most 64 KiB each
+	maxPieces       = 256              // stretches of bytes in one datagram, with gaps between them
+	maxMade         = 256              // reassembled datagrams that are remembered
+	maxSpare        = 64               // unused datagrams kept for reuse, of at most 64 KiB each
 	fragmentTimeout = 30 * time.Second // of packet time; RFC 791 says 15 s, RFC 8200 60 s, Linux 30 s
 	maxDatagram     = 0xffff           // bytes in a reassembled datagram after its IP header
 )
 
-// fragmentTable holds datagrams of which some fragments have come. Where two
-// fragments say different things of the same bytes, what came first stays.
+// fragmentTable holds datagrams of which some fragments have come. Where
+// fragments overlap and differ, the one that came first wins.
 type fragmentTable struct {
 	byKey          map[fragmentKey]*datagram
 	oldest, newest *datagram // in the order in which they began
@@ -29,9 +29,10 @@ type fragmentTable struct {
 	stats          FragmentStats
 }
 
-// made is a datagram that was made whole lately, in the place of its
-// identification. Of its fragments that come once more, as they do where a span
-// port copies what comes in and what goes out, the last is alone.
+// made remembers a datagram that was reassembled lately, at an index given by its
+// identification. A span port that copies both what comes in and what goes out
+// shows each fragment twice, so that after the datagram is complete the second
+// copy of its last fragment begins a new one, which never gets the others.
 type made struct {
 	key fragmentKey
 	at  int64 // packet time
@@ -44,15 +45,15 @@ type datagram struct {
 	began        int64 // packet time of the fragment that came first
 	next         Proto // what the first fragment says it carries
 	given        flow  // what was given out when the first fragment came
-	copied       bool  // it was made whole already
+	copied       bool  // the same datagram was reassembled shortly before
 	total        int   // length, -1 until the last fragment came
 	have         int   // bytes of it that are here
 	pieces       []run // by offset; they don't overlap
 	data         []byte
 }
 
-// run is a stretch of a datagram: length bytes from offset on, which are in
-// data at the index at.
+// run is a stretch of a datagram: length bytes from offset on. They are in
+// datagram.data from the index at on.
 type run struct{ offset, length, at int }
 
 func (r run) end() int { return r.offset + r.length }
@@ -65,7 +66,7 @@ type piece struct {
 	data   []byte // borrowed
 }
 
-// fragmentState is what a datagram is when one more fragment has come.
+// fragmentState is what became of a datagram by one more fragment.
 type fragmentState uint8
 
 const (
@@ -282,8 +283,8 @@ func (t *fragmentTable) expire(now int64) {
 	}
 }
 
-// makeRoom keeps the table within its bounds, and the datagram that was just
-// added to in it.
+// makeRoom keeps the table within its bounds by giving up the oldest datagrams,
+// but never keep.
 func (t *fragmentTable) makeRoom(keep *datagram) {
 	for t.oldest != keep && (len(t.byKey) > maxDatagrams || t.held > maxHeld) {
 		t.lose(t.oldest, &t.stats.Evicted)

@@ -6,28 +6,28 @@ import (
 	"wormscope/capture"
 )
 
-// Sifted is what a Sieve found of some frames of a run: which are wanted, or must
-// be decoded to say.
+// Sifted is the outcome of sifting frames of a run: which are wanted, or have to
+// be decoded to know whether they are.
 type Sifted struct {
-	found  [capture.MaxRun + 1]found // those that are wanted
-	wanted int                       // how many there are
+	found  [capture.MaxRun + 1]found // the wanted frames; one more, since Sift writes before it knows
+	wanted int                       // how many of found are valid
 	passed Passed
 }
 
-// found is what a frame was found to be: from the lowest bit on
-//   - who wants it, a Takers,
-//   - whether it is odd, and must be decoded to say: bits that are not 0,
-//   - how many VLAN tags it has, and
-//   - its place in the run.
+// found is what sifting found out about a frame. From the lowest bit on:
+//   - 8 bits: who wants it, a Takers,
+//   - 14 bits, not all 0 if it is odd: only decoding it tells who wants it,
+//   - 2 bits: how many VLAN tags it has, and
+//   - 8 bits: its place in the run.
 type found uint32
 
 const (
-	foundOdd   = 8 // where these begin
+	foundOdd   = 8 // the lowest bit of each field
 	foundTags  = 22
 	foundPlace = 24
-	// foundAny are the bits of which one is set if a frame is wanted.
+	// foundAny is the mask of who and odd: 0 if nobody wants the frame.
 	foundAny = 1<<foundTags - 1
-	// foundTag is one tag.
+	// foundTag is a count of one tag.
 	foundTag = 1 << foundTags
 )
 
@@ -37,13 +37,14 @@ type Passed struct {
 	tags   int // of VLANs
 }
 
-// Sift tells which frames of a run somebody wants, or Decode has to see to for
-// another reason, of those from one place on and before another.
+// Sift finds the frames of a run that somebody wants, or that are odd and have to
+// be decoded to know, among those with index from up to to, to excluded.
 //
-// It is the only thing that nearly all frames go through, so that what is usual
-// takes no call, and the outcome is no jump that a processor could not foresee.
-// Nor do the frames behind wait for what is marked of an address, while that is
-// on its way.
+// Nearly all frames go through nothing else, so that it is written for speed: the
+// usual path has no function call, and no branch that depends on whether a frame
+// is wanted, which a processor could not predict. Looking up whether an address is
+// marked may miss the cache; since nothing branches on the outcome, the work on
+// the next frames goes on meanwhile.
 func (r *Sifted) Sift(s *Sieve, run *capture.Run, from, to int) { //nolint:gocognit,funlen // see above
 	const (
 		odd          = 1 << foundOdd
@@ -56,7 +57,7 @@ func (r *Sifted) Sift(s *Sieve, run *capture.Run, from, to int) { //nolint:gocog
 		return
 	}
 	be, block, near, n := binary.BigEndian, run.Block, &s.near, 0
-	r.passed.tags = 0 // of all frames, until it is known which are wanted
+	r.passed.tags = 0 // counts those of all frames; in the end those of the wanted are subtracted
 	heads := run.Heads[:to]
 frames:
 	for i := from; i < len(heads); i++ {
@@ -128,7 +129,8 @@ frames:
 	}
 }
 
-// TakeAll has all frames decoded from one place on and before another.
+// TakeAll takes all frames with index from up to to, to excluded, as odd: they are
+// all decoded.
 func (r *Sifted) TakeAll(from, to int) {
 	for i := from; i < to; i++ {
 		r.found[i-from] = found(i)<<foundPlace | 1<<foundOdd //nolint:gosec // G115: below MaxRun
@@ -139,11 +141,11 @@ func (r *Sifted) TakeAll(from, to int) {
 // Wanted returns how many frames are wanted.
 func (r *Sifted) Wanted() int { return r.wanted }
 
-// Place returns the place of the ith frame that is wanted.
+// Place returns the index in the run of the ith wanted frame.
 func (r *Sifted) Place(i int) int { return int(r.found[i] >> foundPlace) }
 
-// Who returns who wants the ith frame that is wanted, of which p was decoded. It
-// may name some who do not.
+// Who returns who wants the ith wanted frame, which was decoded into p. It may name
+// some who do not want it.
 func (r *Sifted) Who(i int, s *Sieve, p *Packet) Takers {
 	if what := r.found[i]; what&unsure == 0 {
 		return Takers(what) //nolint:gosec // G115: the lowest bits
@@ -151,14 +153,15 @@ func (r *Sifted) Who(i int, s *Sieve, p *Packet) Takers {
 	return s.Who(p)
 }
 
-// unsure are the bits of which one is set where only Sieve.Who can say who wants a
-// frame: it is odd, or the decoder itself wants it, which may find others.
+// unsure is the mask of what makes a frame one of which only Sieve.Who can say who
+// wants it: that it is odd, or that it may be a tunnel, whose inner packet others
+// may want.
 const unsure = foundAny &^ (found(tunnels) - 1)
 
-// Passed returns what the frames come to that nobody wants.
+// Passed returns the counts of the frames that nobody wants.
 func (r *Sifted) Passed() Passed { return r.passed }
 
-// Pass counts frames as decoded that nobody wants.
+// Pass counts frames that nobody wants as decoded.
 func (d *Decoder) Pass(p Passed) {
 	d.stats.Outcomes[OK] += uint64(p.Frames) //nolint:gosec // G115: never negative
 	d.stats.Encaps[VLAN] += uint64(p.tags)   //nolint:gosec // G115: "

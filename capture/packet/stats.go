@@ -59,7 +59,7 @@ type Stats struct {
 	// Encrypted tunnels and snapshot lengths too short for tunnels show here.
 	Opaque    [NumOutcomes]uint64
 	Encrypted uint64                      // packets of ESP (RFC 4303), which can't be looked into
-	Sliced    uint64                      // packets that were cut before they were captured: their frames are whole
+	Sliced    uint64                      // packets cut short before they were captured, by packet slicing for instance: their frames are complete
 	Links     map[capture.LinkType]uint64 // frames refused, by their link type
 	Fragments FragmentStats
 }
@@ -71,7 +71,7 @@ type FragmentStats struct {
 	Expired     uint64 // datagrams given up because the rest did not come in time
 	Evicted     uint64 // datagrams given up to make room
 	Waiting     uint64 // datagrams that are not whole yet
-	Copies      uint64 // datagrams given up that were made whole shortly before: of these, nothing is missing
+	Copies      uint64 // datagrams given up that had been reassembled shortly before: nothing of them is missing
 	Overlaps    uint64 // fragments that said something else about bytes already here; the first to come won
 	Duplicates  uint64 // fragments of which every byte was already here, the same
 	Bad         uint64 // fragments refused: impossible length or offset, or too many pieces

@@ -1,8 +1,8 @@
 package packet
 
-// inside decodes the packet that a tunnel carries, which an EtherType
-// announces. Where there is none that can be read, p is the tunnel's packet
-// again. Either way p is what counts for this frame.
+// inside decodes the packet that a tunnel carries, as the EtherType t says. Where
+// it can't be read, p is the outer packet again, and the outcome OK: one of the
+// two is always given out.
 func (d *Decoder) inside(p *Packet, e Encap, t uint16, b []byte, wire int) Outcome {
 	outer, tagged := *p, d.frame.tagged
 	o := d.etherType(p, t, b, wire)
@@ -17,8 +17,8 @@ func (d *Decoder) inside(p *Packet, e Encap, t uint16, b []byte, wire int) Outco
 	return OK
 }
 
-// tunnel looks into the protocols that carry packets directly over IP. Of any
-// other, and of a tunnel that can't be read, p is the packet itself.
+// tunnel looks into the protocols that carry packets directly over IP. For any
+// other protocol, and for a tunnel that can't be read, p stays the outer packet.
 func (d *Decoder) tunnel(p *Packet, proto Proto, b []byte, wire int) Outcome {
 	switch proto {
 	case protoIPv4:

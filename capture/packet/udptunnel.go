@@ -14,16 +14,16 @@ const (
 	portLinuxVXLAN = 8472 // Linux's before there was an assignment, still Flannel's and Cilium's
 )
 
-// TunnelPorts returns the UDP ports to which datagrams are sent that the
-// decoder looks into. Of Teredo's, those from the port count as well.
+// TunnelPorts returns the destination ports of the UDP datagrams that the decoder
+// looks into. Datagrams from Teredo's port are looked into as well.
 func TunnelPorts() []uint16 {
 	return []uint16{
 		portL2TP, portGTPU, portTeredo, portGRE, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portLinuxVXLAN, portTZSP,
 	}
 }
 
-// tunnelAt returns what looks into datagrams with these ports, or nil. A source
-// port means nothing but to Teredo, whose servers answer.
+// tunnelAt returns the method that looks into datagrams with these ports, or nil.
+// Only Teredo's port counts as a source port, too, since its servers answer.
 func tunnelAt(from, to uint16) func(*Decoder, *Packet, []byte, int) Outcome {
 	switch to {
 	case portVXLAN, portLinuxVXLAN:
@@ -51,9 +51,8 @@ func tunnelAt(from, to uint16) func(*Decoder, *Packet, []byte, int) Outcome {
 	return nil
 }
 
-// udpTunnel looks into a datagram sent to a tunnel's port. A port proves
-// nothing: unless all of what is inside fits together, the datagram is what
-// counts.
+// udpTunnel looks into a datagram sent to a tunnel's port. A port proves nothing:
+// where the lengths inside do not fit together, the datagram itself is given out.
 func (d *Decoder) udpTunnel(p *Packet, b []byte, wire int) Outcome {
 	into := tunnelAt(p.Src.Port, p.Dst.Port)
 	if into == nil {

@@ -6,10 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// now is a clock that nobody sets.
+// now returns the time of the monotonic clock, which nobody can set.
 func now() time.Duration { return read(unix.CLOCK_MONOTONIC) }
 
-// wallNow is the clock that frames are stamped by, Unix nanoseconds.
+// wallNow returns the time of the clock that the kernel stamps frames by, in Unix
+// nanoseconds.
 func wallNow() int64 { return int64(read(unix.CLOCK_REALTIME)) }
 
 func read(clock int32) time.Duration {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// failed sees to an error of the socket: its interface went down or away.
+// failed handles an error of the socket: its interface went down or away.
 func (r *ring) failed() {
 	code, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil || unix.Errno(code) != unix.ENETDOWN || r.down {
@@ -24,8 +24,9 @@ func (r *ring) failed() {
 	r.isDown(text)
 }
 
-// isDown says that the interface shows nothing any more. One that has no link, as
-// every one a moment before it is down, and then goes down is lost once.
+// isDown notes that the interface captures nothing any more, and warns. Every
+// interface has no link a moment before it is down: both together count as one
+// loss.
 func (r *ring) isDown(text string) {
 	if r.iface.up.Swap(false) {
 		r.iface.losses.Add(1)
@@ -33,16 +34,16 @@ func (r *ring) isDown(text string) {
 	r.options.Warn(r.iface.name, text)
 }
 
-// isBack says that it does again.
+// isBack notes that it captures again, and warns.
 func (r *ring) isBack(text string) {
 	r.iface.up.Store(true)
 	r.iface.gains.Add(1)
 	r.options.Warn(r.iface.name, text)
 }
 
-// find looks whether an interface of the name is there and up. One that was
-// made anew, or was in another network namespace meanwhile, is captured from as
-// the old one was; the error is that this can never be again.
+// find looks whether an interface of the name is there and up. If it was made
+// anew, or was in another network namespace meanwhile, capture moves to the new one;
+// an error means that this is not possible any more.
 func (r *ring) find() error {
 	d, err := lookUp(r.fd, r.iface.name)
 	if err != nil {
@@ -75,8 +76,8 @@ func (r *ring) unbound() bool {
 	return ok && a.Ifindex < 0
 }
 
-// unmoved sees to why a ring could not go on with the interface that came back.
-// It returns what is so for good.
+// unmoved handles the error of a ring that could not move to the interface that
+// came back. It returns the error if trying again is of no use.
 func (r *ring) unmoved(err error) error {
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, unix.ENODEV):
@@ -90,8 +91,8 @@ func (r *ring) unmoved(err error) error {
 }
 
 // checkLink looks whether the interface has a link: without one, as when its
-// cable is pulled or the mirror port is shut, nothing comes, and the socket knows
-// of no fault. Frames that come show that there is one, whatever the driver says.
+// cable is pulled or the mirror port is shut, nothing comes, yet the socket reports
+// no error. Frames that come prove a link, whatever the driver says.
 func (r *ring) checkLink() {
 	name, err := nameOf(r.fd, r.device.index)
 	if err != nil {
@@ -127,15 +128,15 @@ func (r *ring) checkName(name string) {
 	r.renamed = text
 }
 
-// errBusy says that a ring can't move yet, errNoSpare that it never can again.
+// errBusy says that a ring can't move yet, errNoSpare that it can't ever again.
 var (
 	errBusy    = errors.New("frames are left in the ring")
 	errNoSpare = fmt.Errorf("the interface was made anew %d times, and more often several rings can't follow it without CAP_NET_RAW: start again", spares+1)
 )
 
-// move goes on with another device. The socket is bound to it, which needs no
-// capability, and keeps its ring and its counts; but one of a fanout group
-// can't be, and so another takes its place.
+// move captures from another device from now on. The socket is bound to it, which
+// needs no capability, and keeps its memory and counts; but a socket in a fanout
+// group can't be bound again, so that a spare one takes its place.
 func (r *ring) move(d device) error {
 	link, kind := d.link()
 	if kind != r.kind {

@@ -10,8 +10,8 @@ import (
 // Available says whether this system has AF_PACKET rings.
 const Available = true
 
-// spares is how often a ring of several can be opened anew by a process that
-// may make no packet sockets any more.
+// spares is how many further sockets each ring of a fanout group has, for a
+// process that may not make any itself any more.
 const spares = 8
 
 // Open begins to capture from interfaces of the network namespace that the
@@ -93,8 +93,8 @@ func (s *Source) find(name string) (device, error) {
 	return d, errors.Join(err, closeFD(fd))
 }
 
-// open makes the socket and the memory of a ring, which then captures nothing:
-// a filter keeps everything out.
+// open makes the socket and the memory of a ring. A filter still keeps all frames
+// out.
 func (r *ring) open(d device) error {
 	r.link, r.kind = d.link()
 	r.cooked, r.file = r.kind == unix.SOCK_DGRAM, r.iface.number
@@ -104,7 +104,7 @@ func (r *ring) open(d device) error {
 	}
 	for range spares {
 		if r.options.Fanout == 1 {
-			break // its socket can be bound again
+			break // a socket in no fanout group can be bound again
 		}
 		var fd int
 		if fd, err = newSocket(r.kind); err != nil {

@@ -13,14 +13,14 @@ import (
 const (
 	// lookEvery is how often an interface that is down is looked for.
 	lookEvery = 100 * time.Millisecond
-	// linkEvery is how often it is looked whether those that are up have a link.
+	// linkEvery is how often interfaces that are up are checked for a link.
 	linkEvery = time.Second
-	// slack is what the kernel may be late with a block that is due.
+	// slack is how late the kernel may be with a block that is due.
 	slack = 5 * time.Millisecond
-	// drainSlack is the same after Stop, when nothing is lost by waiting.
+	// drainSlack is the same after Stop, when nothing is lost by waiting longer.
 	drainSlack = 200 * time.Millisecond
-	// pollEvery is after how many blocks the sockets are looked at even if
-	// blocks are always ready.
+	// pollEvery is after how many blocks the sockets are checked for errors even
+	// if blocks are always ready.
 	pollEvery = 64
 )
 
@@ -29,18 +29,18 @@ const (
 type Reader struct {
 	source  *Source
 	rings   []*ring
-	current *ring         // that is read
-	one     capture.Run   // of the frame that Next returns
-	limit   int64         // up to this time, Unix nanoseconds
-	hold    time.Duration // how long others are waited for
+	current *ring         // the ring that is read, up to limit
+	one     capture.Run   // the frame that Next returns
+	limit   int64         // Unix nanoseconds
+	hold    time.Duration // how long a frame is kept back for earlier ones of other rings
 	polls   []unix.PollFd // one a ring, then that of Stop
-	busy    bool          // frames were read since they were left to gather
-	pause   *time.Timer   // for that, nil for not at all
-	turns   int           // since the sockets were looked at
-	looked  time.Duration // when those that are down were
-	linked  time.Duration // when the links of the others were
+	busy    bool          // frames were read since the last call of gather
+	pause   *time.Timer   // of gather, nil without Options.Gather
+	turns   int           // blocks since the sockets were polled
+	looked  time.Duration // when interfaces that are down were looked for
+	linked  time.Duration // when the others were checked for a link
 	silent  bool          // the rings let nothing in any more
-	until   time.Duration // when draining ends whatever is left
+	until   time.Duration // when draining ends, whatever is left
 	err     error         // what Next returns from now on
 }
 
@@ -66,13 +66,13 @@ func newReader(s *Source, rings []*ring) *Reader {
 //
 // Frame.Number counts within the ring. Frames of one ring come in the order in
 // which the kernel took them. Those of several interfaces come in the order of
-// their times, for which a frame is kept back, if others have none, for twice
-// Options.BlockTimeout and a little; where one ring is more than half full
-// that is left, and so its frames may come up to one block early.
+// their times: to that end a frame is kept back, if others have none, for twice
+// Options.BlockTimeout and a little. A ring that is more than half full does not
+// wait, so that its frames may come up to one block early.
 //
-// Each wait costs a change of context, what the runtime does about it, and what
-// others leave of the caches. So where frames keep coming, those that are
-// there are read, and then Options.Gather passes before the next are looked for.
+// Each wait costs a context switch, what the Go runtime does about it, and cached
+// data. So while frames keep coming, Next reads all that are there, and then lets
+// Options.Gather pass before it looks for more.
 func (r *Reader) Next(f *capture.Frame) error {
 	for {
 		if c := r.current; c != nil && c.left > 0 {
@@ -91,10 +91,11 @@ func (r *Reader) Next(f *capture.Frame) error {
 	}
 }
 
-// More makes run of the frames that follow, as far as they are at hand and at most
-// as many as is said, and returns how many: Next has all others, even where that
-// is none. It costs less than Next. Data that were given out stay valid, up to the
-// next call of Next.
+// More fills run with the frames that come next, but only with those of the block
+// that is being read, and with no more than most. It returns how many: 0 does not
+// mean the end, and a call of Next delivers the frame that More could not. It costs
+// less a frame than Next. Data that were given out before stay valid until the next
+// call of Next.
 func (r *Reader) More(run *capture.Run, most int) int {
 	run.N = 0
 	if r.current != nil {
@@ -148,9 +149,10 @@ func (r *Reader) turn() error {
 	return r.err
 }
 
-// gather lets frames gather, and returns for how long. It waits for a timer of
-// the runtime's: one that finds a thread in a system call looks after it every
-// 20 µs for a while, at the cost of a context switch each.
+// gather waits Options.Gather for frames to gather, and returns how long it did.
+// It waits by a timer of the Go runtime and not in a system call: the runtime would
+// check on a thread in one every 20 µs for a while, each time with a context
+// switch.
 func (r *Reader) gather() time.Duration {
 	r.busy = false
 	begin := now()
@@ -224,9 +226,9 @@ func (r *Reader) earliest() (best *ring, first, second int64, missing bool) {
 	return best, first, second, missing
 }
 
-// keepBack returns how much longer a frame of time t waits for earlier ones of
-// other rings. It never waits longer than that from when it was seen, whatever
-// the clock does.
+// keepBack returns how much longer a frame of time t has to wait for earlier ones
+// of other rings: until r.hold after its time, but never longer than r.hold after
+// it was seen, even if somebody sets the wall clock.
 func (r *Reader) keepBack(c *ring, t int64) time.Duration {
 	late := min(time.Duration(t-wallNow()), c.since-now())
 	return late + r.hold
@@ -268,8 +270,8 @@ func gracePeriod() {
 	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0) // where the kernel has none, draining has its slack
 }
 
-// poll waits until a ring that has nothing gets something, at most for a time,
-// and sees to what else has happened to the interfaces.
+// poll waits until a ring that has no frame gets one, at most for wait, and handles
+// what has happened to the interfaces.
 func (r *Reader) poll(wait time.Duration) {
 	r.turns = 0
 	for i, ring := range r.rings {
@@ -316,7 +318,7 @@ func (r *Reader) look() {
 				r.err = err
 			}
 		case ring.lead && !ring.down && link && t-ring.found >= linkEvery:
-			ring.checkLink() // which the kernel notices some time after what is set up is up
+			ring.checkLink() // not at once: the kernel sees a link some time after an interface is set up
 		}
 	}
 }

@@ -44,9 +44,10 @@ type Options struct {
 	// NoPromiscuous leaves the interface in the mode it is in. Else it takes in
 	// frames for any address for as long as the Source is open.
 	NoPromiscuous bool
-	// NoOutgoing leaves out what this machine sends itself through the
-	// interface. A mirror port sends nothing, so that it matters elsewhere
-	// only. On the loopback interface it is always left out: it comes in again.
+	// NoOutgoing leaves out what this machine itself sends through the interface.
+	// It makes no difference at a mirror port, through which nothing is sent. On
+	// the loopback interface outgoing frames are always left out, since each comes
+	// in again.
 	NoOutgoing bool
 	// Filter is a classic filter that the kernel runs before it copies a frame;
 	// nil for all frames. The kernel has taken the outer VLAN tag out of the
@@ -57,8 +58,8 @@ type Options struct {
 	Warn func(iface, text string)
 }
 
-// WithDefaults fills in what is not set, and returns an error that says what
-// can't be.
+// WithDefaults returns the options with defaults for what is not set, or an error
+// that says which option is impossible.
 func (o Options) WithDefaults() (Options, error) {
 	setDefault(&o.BlockSize, DefaultBlockSize)
 	setDefault(&o.Blocks, DefaultBlocks)

@@ -18,7 +18,7 @@ import (
 type iface struct {
 	name   string
 	number int         // Frame.File
-	up     atomic.Bool // and has a link
+	up     atomic.Bool // it is up and has a link
 	losses atomic.Uint64
 	gains  atomic.Uint64
 
@@ -27,26 +27,26 @@ type iface struct {
 	of    int32      // index of the device that it is for
 }
 
-// A ring is one packet socket and its memory. One goroutine reads it; what
-// others may use is said where it stands.
+// A ring is one packet socket and its memory. One goroutine reads it. Others may
+// use what mu guards, and the atomic counts.
 type ring struct {
 	options *Options
 	iface   *iface
 	kind    int // of the socket
 	device  device
-	lead    bool // the ring of its interface that says what happens to it
+	lead    bool // of the interface's rings, the one that warns what happens to it
 	down    bool
-	found   time.Duration // when it was not down any more
-	seen    uint64        // frames when the link was looked at last
+	found   time.Duration // when it came back, after it was down
+	seen    uint64        // received frames when the link was last checked
 	group   int           // the fanout group that it is in, or noGroup
 	said    string        // why it could not go on with an interface that came back
 	renamed string        // what was said of its other name
 	cursor
 
-	mu      sync.Mutex // what follows, that others ask for
+	mu      sync.Mutex // guards what follows, up to ended
 	fd      int
 	memory  []byte
-	spares  []int // sockets for when the process may make none any more
+	spares  []int // sockets for replace, in case that the process may not make any more
 	program int   // the eBPF filter, -1 for none
 	dropped uint64
 	freezes uint64
@@ -62,8 +62,8 @@ type ring struct {
 type cursor struct {
 	walk
 	index int           // of the block that is read, or comes next
-	held  bool          // the block is handed over to us
-	since time.Duration // when that was seen; with several rings only
+	held  bool          // the kernel has handed the block over to us
+	since time.Duration // when we saw that; set only with several rings
 }
 
 // block returns the memory of a block.
@@ -121,8 +121,8 @@ func (r *ring) settle() {
 	r.tally.frames, r.tally.bytes, r.tally.cut = 0, 0, 0
 }
 
-// more makes run of the frames that follow in the block that is held and are not
-// later than a time, at most as many as is said.
+// more fills run with the next frames of the block that is held, with no more than
+// most, and with none later than until.
 func (r *ring) more(run *capture.Run, most int, until int64) {
 	r.walk.more(run, most, until)
 	if run.N > 0 && r.left == 0 {
@@ -130,18 +130,18 @@ func (r *ring) more(run *capture.Run, most int, until int64) {
 	}
 }
 
-// damaged says that the kernel wrote what makes no sense.
+// damaged returns the error for a block that makes no sense.
 func (r *ring) damaged() error {
 	return fmt.Errorf("%s: block %d of the ring makes no sense at byte %d", r.iface.name, r.index, r.off)
 }
 
-// half reports whether more than half of the ring waits to be read.
+// half reports whether at least half of the ring waits to be read.
 func (r *ring) half() bool {
 	return ours(r.block((r.index + r.options.Blocks/2) % r.options.Blocks))
 }
 
-// drained reports whether the kernel has nothing for us in the block that it
-// fills: after the last frame.
+// drained reports whether all frames are read, those included that are in the
+// block that the kernel is filling.
 func (r *ring) drained() bool {
 	block := r.block(r.index)
 	packets := (*uint32)(unsafe.Pointer(&block[blockPackets])) //nolint:gosec // in shared memory, and aligned
@@ -214,14 +214,14 @@ func (r *ring) attach(program int) error {
 	return closeFD(old)
 }
 
-// silence lets nothing into the ring any more.
+// silence keeps all further frames out of the ring.
 func (r *ring) silence() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_ = filter(r.fd, nothing()) // it fails where there is no memory for eight bytes; then the deadline ends the draining
+	_ = filter(r.fd, nothing()) // it fails only for want of memory; then Reader.until ends the draining
 }
 
-// close gives everything back. Any goroutine may call it, when no one reads.
+// close gives everything back. Any goroutine may call it while none reads.
 func (r *ring) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -75,9 +75,9 @@ func nameOf(fd int, index int32) (string, error) {
 	return ifr.Name(), err
 }
 
-// link returns the link type of the interface's frames, and the kind of socket
-// that delivers them so. Where the kernel has a link layer of its own kind the
-// socket takes it off, and the walk puts LINUX_SLL's there.
+// link returns the link type of the interface's frames, and the type of socket
+// that delivers them. Where the link layer is none that package packet decodes, a
+// SOCK_DGRAM socket takes its header off, and walk puts one of LINUX_SLL there.
 func (d device) link() (capture.LinkType, int) {
 	switch d.hardware {
 	case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK:
@@ -88,7 +88,8 @@ func (d device) link() (capture.LinkType, int) {
 	return capture.LinkSLL, unix.SOCK_DGRAM
 }
 
-// NoInterface says that there is no such interface, and which there are.
+// NoInterface returns the error that there is no such interface, with the names of
+// those that there are.
 func NoInterface(name string) error {
 	var names []string
 	if all, err := net.Interfaces(); err == nil {
@@ -105,7 +106,7 @@ func (o *Options) mapRing(fd int) ([]byte, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return nil, fmt.Errorf("TPACKET_V3: %w", err)
 	}
-	const frameSize = 2048 // of no account with TPACKET_V3, but checked
+	const frameSize = 2048 // TPACKET_V3 does not use it, but the kernel checks it
 	size := o.BlockSize * o.Blocks
 	request := unix.TpacketReq3{
 		Block_size:     uint32(o.BlockSize),                           //nolint:gosec // WithDefaults bounds them
@@ -163,7 +164,8 @@ func nothing() []bpf.RawInstruction {
 	return []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}
 }
 
-// setFilter attaches what the options or AttachEBPF say.
+// setFilter attaches the eBPF program with that descriptor, or Options.Filter where
+// it is negative.
 func (o *Options) setFilter(fd, program int) error {
 	if program >= 0 {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, program); err != nil {
@@ -181,13 +183,14 @@ func (o *Options) setFilter(fd, program int) error {
 	return nil
 }
 
-// noGroup is no fanout group. The kernel's first since it was started is 0.
+// noGroup stands for no fanout group. It is not 0, which is the id of the first
+// group that the kernel makes.
 const noGroup = -1
 
-// joinFanout puts a bound socket into the group id of its interface, or makes
-// a group when there is none. It returns the group's id. Both directions of a
-// flow hash alike, and fragments are put together first, so that a flow is in one
-// ring whole.
+// joinFanout puts a bound socket into the fanout group with that id, or into a new
+// one where it is noGroup. It returns the group's id. Both directions of a flow
+// hash alike, and the kernel reassembles fragments first, so that all of a flow is
+// in one ring.
 func joinFanout(fd, id int) (int, error) {
 	how := unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_DEFRAG
 	if id == noGroup {

@@ -15,7 +15,7 @@ const (
 	blockStatus  = 8
 	blockPackets = 12
 	blockFirst   = 16
-	blockHeader  = 48
+	blockHeader  = 48 // its size
 
 	frameNext     = 0
 	frameSec      = 4
@@ -32,7 +32,7 @@ const (
 	addrPacket    = frameHeader + 10
 	addrLength    = frameHeader + 11
 	addrBytes     = frameHeader + 12
-	frameData     = frameHeader + 20 // what comes before is the header's
+	frameData     = frameHeader + 20 // up to here there is header
 )
 
 const (
@@ -42,11 +42,10 @@ const (
 	defaultTag = unix.ETH_P_8021Q
 )
 
-// aheadLen is how much of a block is read ahead, and aheadLeast how much of that
-// is left when it is time for more. It is a few large frames, or some small ones.
+// How far readAhead goes, in bytes: a few large frames, or some small ones.
 const (
-	aheadLen   = 6 << 10
-	aheadLeast = 2 << 10
+	aheadLen   = 6 << 10 // from the next frame on
+	aheadLeast = 2 << 10 // it is called again when less than this is left
 	cacheLine  = 64
 )
 
@@ -56,15 +55,15 @@ func u32(b []byte) uint32 { return binary.NativeEndian.Uint32(b) }
 // A walk goes over the frames of one block.
 type walk struct {
 	block  []byte
-	off    int  // of the next frame's header
-	left   int  // frames
-	ahead  int  // up to where the block was read ahead
-	sum    byte // of what was, so that the compiler does not leave it out
+	off    int  // offset of the next frame's header
+	left   int  // frames that were not read yet
+	ahead  int  // up to which offset readAhead has been
+	sum    byte // written by readAhead and read by nobody: without it the compiler would drop the loads
 	cooked bool // frames have no link-layer header, and get LINUX_SLL's
 	link   capture.LinkType
 	file   int      // Frame.File
 	number uint64   // of the last frame
-	tally  struct { // since it was made public
+	tally  struct { // since settle added it to the ring's counts
 		frames, bytes, cut uint64
 	}
 }
@@ -88,9 +87,9 @@ func (w *walk) time() (int64, bool) {
 // stamp is the time in the header of a frame.
 func stamp(h []byte) int64 { return int64(u32(h[frameSec:]))*1e9 + int64(u32(h[frameNsec:])) }
 
-// more makes r of the frames that follow and are not later than a time, at most as
-// many as is said. It ends before one that makes no sense. It allocates nothing and
-// copies no payload: what is put in front of a frame takes the place of its header.
+// more fills r with the next frames, with no more than most, and with none later
+// than until. It ends before a frame that makes no sense. It allocates nothing and
+// copies no payload: what is put in front of a frame overwrites its header.
 func (w *walk) more(r *capture.Run, most int, until int64) {
 	block, off, n := w.block, w.off, 0
 	heads := r.Heads[:min(most, w.left, capture.MaxRun)]
@@ -129,9 +128,9 @@ func (w *walk) count(r *capture.Run) {
 	w.tally.cut += uint64(r.Sum.Cut)   //nolint:gosec // "
 }
 
-// readAhead reads something of each cache line that the next frames are in.
-// Another processor has written them, and only the header of a frame says where
-// the next is: one after the other would be waited for.
+// readAhead reads a byte of each cache line that the next frames are in. Another
+// processor has written them, and only the header of a frame says where the next
+// is: without this, more would wait for a cache miss at one frame after the other.
 func (w *walk) readAhead(off int) {
 	end := min(off+aheadLen, len(w.block))
 	at, sum := max(w.ahead, off), byte(0)
@@ -155,10 +154,10 @@ func (w *walk) restore(off, start, end int) int {
 	return start
 }
 
-// putTag puts the VLAN tag that the kernel took out back behind the addresses,
-// which follow b's first four bytes. The four are within the header of the
-// frame, whose end (frameData) they do not reach back beyond by more than the
-// address there: nothing is read of it any more.
+// putTag puts back the VLAN tag that the kernel took out: it moves the two MAC
+// addresses, which begin at b[4], to the front of b, and writes the tag behind
+// them. The first four bytes of b are the end of the header that the kernel wrote
+// before the frame, of which nothing is read any more.
 func putTag(b, h []byte) {
 	copy(b[:macsLen], b[tagLen:])
 	binary.BigEndian.PutUint16(b[macsLen:], tagType(h))
