@@ -66,8 +66,8 @@ func readFiles(t testing.TB, paths ...string) ([]record, capture.Stats) {
 	}
 	defer r.Close()
 	all := drain(t, r)
-	if r.Read() != r.Size() {
-		t.Errorf("%s: Read() = %d at the end, Size() = %d", paths, r.Read(), r.Size())
+	if r.Consumed() != r.Size() {
+		t.Errorf("%s: Consumed() = %d at the end, Size() = %d", paths, r.Consumed(), r.Size())
 	}
 	wantSameInRuns(t, paths, nil, all, r.Stats())
 	return all, r.Stats()

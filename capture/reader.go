@@ -23,7 +23,7 @@ const blockSize = 64 << 10
 // few are open at a time.
 //
 // What is damaged is passed over with a warning, and everything that can be
-// read is. All methods but Read and Size are for one goroutine.
+// read is. All methods but Consumed and Size are for one goroutine.
 type Reader struct {
 	files    []*file
 	leftOut  []Warning // about what is among the paths and not read
@@ -243,11 +243,11 @@ func (r *Reader) Name(file int) string {
 // each open one is counted already. The caller owns the result.
 func (r *Reader) Stats() Stats { return newStats(r.leftOut, r.files) }
 
-// Read returns how many bytes of the files, as they are on the disk, have
+// Consumed returns how many bytes of the files, as they are on the disk, have
 // been read. It may be called from any goroutine.
-func (r *Reader) Read() int64 { return r.consumed.Load() }
+func (r *Reader) Consumed() int64 { return r.consumed.Load() }
 
-// Size returns what Read comes to at the end, in bytes, or 0 where that is
+// Size returns what Consumed comes to at the end, in bytes, or 0 where that is
 // not known, as of a pipe. It may be called from any goroutine.
 func (r *Reader) Size() int64 { return r.size }
 

@@ -215,8 +215,8 @@ func TestRedirectedInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	drain(t, r)
-	if r.Size() != int64(len(data)) || r.Read() != r.Size() {
-		t.Errorf("size %d, read %d", r.Size(), r.Read())
+	if r.Size() != int64(len(data)) || r.Consumed() != r.Size() {
+		t.Errorf("size %d, consumed %d", r.Size(), r.Consumed())
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)

@@ -142,7 +142,7 @@ func (p *pipeline) watch(from *captures, std streams) error {
 		frames = piped
 	}
 	return orStopped(from.until, p.run(frames, func() error {
-		bar.show(from.Read())
+		bar.show(from.Consumed())
 		memory.adjust()
 		select {
 		case <-from.until.Done():
