@@ -1,7 +1,11 @@
 // Package doctor says whether an interface is fit to capture from, and whether
-// what it shows is what a sensor should see: a mirror port that is set up half
-// looks like a quiet network otherwise. docs/doctor.md goes through what it
+// it shows what a sensor should see: without such a check, a mirror port that is
+// only half set up looks like a quiet network. docs/doctor.md goes through what it
 // finds.
+//
+// Link is about the interface itself, Traffic about some seconds of what comes
+// from it, and Clock about time stamps. Each returns Findings, which make up a
+// Report.
 package doctor
 
 import (
@@ -9,7 +13,7 @@ import (
 	"io"
 )
 
-// Status is what a Finding comes to.
+// Status is the verdict of a Finding.
 type Status string
 
 // The states of a Finding.
@@ -25,7 +29,7 @@ type Finding struct {
 	Status Status            `json:"status"`
 	Text   string            `json:"text"`             // what was found
 	Do     string            `json:"do,omitempty"`     // what to do about it, if anything
-	Counts map[string]uint64 `json:"counts,omitempty"` // what it rests on
+	Counts map[string]uint64 `json:"counts,omitempty"` // the figures that the verdict rests on
 }
 
 // A Report is what was found of an interface.

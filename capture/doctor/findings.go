@@ -11,7 +11,7 @@ import (
 	"wormscope/capture/packet"
 )
 
-// Fewest packets, or connections, that say anything.
+// With fewer frames, or connections, nothing can be said.
 const (
 	fewestFrames = 20
 	fewestFlows  = 10
@@ -45,7 +45,7 @@ func (l *Loss) promiscuous() Finding {
 
 func (t *Traffic) seconds() float64 { return time.Duration(t.last - t.first).Seconds() }
 
-// rate says how much comes, and how long the ring lasts at that.
+// rate says how much traffic there is, and how long the ring lasts at that rate.
 func (t *Traffic) rate(name string, loss Loss) Finding {
 	const overhead = 131 // bytes that a frame takes in the ring besides itself
 	f := Finding{Check: "traffic", Status: OK, Counts: map[string]uint64{"frames": t.frames, "bytes": t.bytes}}
@@ -86,7 +86,7 @@ func (t *Traffic) drops(loss Loss) Finding {
 	return f
 }
 
-// mirror tells a mirror port from any other: there, frames between others come.
+// mirror tells a mirror port from any other: it shows frames between others.
 func (t *Traffic) mirror() Finding {
 	f := Finding{Check: "mirror", Status: OK, Counts: map[string]uint64{"between_others": t.foreign, "to_all": t.group}}
 	switch {
@@ -196,8 +196,8 @@ func (t *Traffic) tunnels() Finding {
 	return f
 }
 
-// undecoded says what could not be read, by reason. That something is no IP is
-// no fault.
+// undecoded says how many frames could not be decoded, and why. Frames that are no
+// IP do not count.
 func (t *Traffic) undecoded() Finding {
 	f := Finding{Check: "undecoded", Status: OK, Counts: map[string]uint64{}}
 	stats := t.decoder.Stats()
@@ -242,7 +242,7 @@ func (t *Traffic) cut() Finding {
 	return f
 }
 
-// insidersSeen says whether anything of the institution's is in the traffic.
+// insidersSeen says whether inside addresses are in the traffic.
 func (t *Traffic) insidersSeen() Finding {
 	f := Finding{Check: "inside", Status: OK, Counts: map[string]uint64{"inside": t.insiders, "packets": t.packets}}
 	f.Text = fmt.Sprintf("%.0f%% of the packets have an end that counts as inside", share(t.insiders, t.packets))
@@ -257,13 +257,13 @@ func (t *Traffic) insidersSeen() Finding {
 	return f
 }
 
-// A Clock is what is known of the time.
+// A Clock is what is known of the clocks of the system and of frames' time stamps.
 type Clock struct {
-	Known        bool          // the system tells
-	Synchronised bool          // with others, says the system
-	Behind       time.Duration // the median of by how much frames' times are behind the wall clock when they are read
-	Ahead        uint64        // frames whose time is more than 10 ms ahead of it
-	Frames       uint64        // looked at
+	Known        bool          // the system says whether its clock is synchronised
+	Synchronised bool          // what it says
+	Behind       time.Duration // how far time stamps are behind the wall clock when frames are read, the median
+	Ahead        uint64        // frames whose time stamp is more than 10 ms ahead of it
+	Frames       uint64        // frames that were looked at
 }
 
 // Finding says whether times can be compared with those of other machines.

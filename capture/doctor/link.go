@@ -10,25 +10,25 @@ import (
 // A Link is what the system says of an interface.
 type Link struct {
 	Name      string
-	Up        bool             // set up
-	Carrier   bool             // something is at the other end
-	Loopback  bool             // it leads to this machine itself
+	Up        bool             // it is set up
+	Carrier   bool             // it has a link
+	Loopback  bool             // it is the loopback interface
 	MTU       int              // bytes
 	MAC       net.HardwareAddr // empty where there is none
-	Addresses []string         // of IP, with the length of their prefix
+	Addresses []string         // IP addresses with the length of their prefix
 	Offloads  Offloads
 	RxRing    RingSize
 }
 
-// Offloads are what the card, or the kernel in its place, does with frames
-// before anyone captures them. Known says that the driver tells.
+// Offloads are what the card, or the kernel in its place, does with frames before
+// they are captured. Known is false where the driver does not say.
 type Offloads struct {
 	Known              bool
 	GRO, LRO, TSO, GSO bool
 }
 
-// RingSize is how many frames the card's own ring for reception holds, and may
-// hold; 0 where the driver has none to set.
+// RingSize is how many frames the card's receive ring holds now and can hold at
+// most; 0 where the driver does not let it be set.
 type RingSize struct{ Now, Most uint32 }
 
 // Findings says what of the link needs attention.
@@ -49,8 +49,8 @@ func (l *Link) state() Finding {
 	return f
 }
 
-// offloads: what comes in put together is read whole, but is not what was on
-// the wire.
+// offloads warns where received segments are put together: they are read whole,
+// but are not what was on the wire.
 func (l *Link) offloads() Finding {
 	f := Finding{Check: "offloads", Status: OK, Text: "received segments are not put together (GRO and LRO are off)"}
 	var on []string
@@ -97,8 +97,8 @@ func (l *Link) ring() Finding {
 	return f
 }
 
-// mtu: a mirrored frame is as large as on the port it comes from, and with the
-// tag or tunnel of the mirror larger.
+// mtu warns of a small MTU: a mirrored frame is as large as on the port it comes
+// from, and larger with the tag or tunnel of the mirror.
 func (l *Link) mtu() Finding {
 	const plain, roomy = 1500, 1600
 	f := Finding{Check: "mtu", Status: OK, Text: fmt.Sprintf("the MTU is %d", l.MTU), Counts: map[string]uint64{"mtu": uint64(max(l.MTU, 0))}}
@@ -113,7 +113,8 @@ func (l *Link) mtu() Finding {
 	return f
 }
 
-// addresses: who only listens needs none, and with one the system speaks.
+// addresses warns of IP addresses: a sensor only listens and needs none, and with
+// one the system may send on the interface.
 func (l *Link) addresses() Finding {
 	f := Finding{Check: "silent", Status: OK, Text: "the interface has no IP address: nothing is sent from it"}
 	switch {

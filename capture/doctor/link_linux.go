@@ -47,7 +47,8 @@ func Inspect(name string) (*Link, error) {
 	return l, errors.Join(err, unix.Close(fd))
 }
 
-// ask asks the driver. That it does not know an answer is no error.
+// ask asks the driver about offloads and the receive ring. It is no error if the
+// driver does not know.
 func (l *Link) ask(fd int) error {
 	var err error
 	value := func(command uint32) uint32 {
@@ -69,7 +70,8 @@ func (l *Link) ask(fd int) error {
 	return errors.Join(err, e)
 }
 
-// ethtool asks the driver one thing, and reports whether it knows it.
+// ethtool has the driver answer one question in place, and reports whether it
+// could.
 func (l *Link) ethtool(fd int, question unsafe.Pointer) (known bool, err error) {
 	var request struct {
 		name [unix.IFNAMSIZ]byte

@@ -11,8 +11,8 @@ import (
 	"wormscope/internal/ip"
 )
 
-// Traffic notes what of some seconds of traffic tells how it is copied here.
-// It is bounded, and used from one goroutine.
+// Traffic collects from some seconds of traffic what shows how well a mirror copies
+// it. Its memory is bounded. It is used from one goroutine.
 type Traffic struct {
 	mac    net.HardwareAddr
 	inside func(netip.Addr) bool
@@ -22,18 +22,18 @@ type Traffic struct {
 	first, last              int64 // packet times
 	largest                  int
 	foreign                  uint64 // frames between others: what a mirror shows
-	group                    uint64 // to a broadcast or multicast address
+	group                    uint64 // frames to a broadcast or multicast address
 	vlans                    map[uint16]uint64
 	untagged                 uint64
-	insiders, packets        uint64 // packets with an end inside, of those decoded
+	insiders, packets        uint64 // decoded packets with an end inside, and all decoded packets
 	flows                    map[flowKey]*flowSeen
 	copies                   copies
 	decoder                  *packet.Decoder
 	packet                   packet.Packet
 }
 
-// NewTraffic returns a Traffic that has seen nothing. mac is the interface's
-// own; inside says which addresses are the institution's.
+// NewTraffic returns a Traffic that has seen nothing. Mac is the address of the
+// interface itself; inside says which IP addresses are inside ones.
 func NewTraffic(mac net.HardwareAddr, inside func(netip.Addr) bool) *Traffic {
 	return &Traffic{
 		mac: mac, inside: inside, seed: maphash.MakeSeed(),
@@ -55,7 +55,7 @@ type flowSeen struct {
 	high     bool
 }
 
-// Frame takes the next frame.
+// Frame takes the next frame, of which it keeps nothing.
 func (t *Traffic) Frame(f *capture.Frame) {
 	if t.frames == 0 {
 		t.first = f.Time
@@ -89,7 +89,7 @@ func (t *Traffic) Frame(f *capture.Frame) {
 	}
 }
 
-// ethernet notes for whom a frame is.
+// ethernet notes whether a frame is for all, or between others.
 func (t *Traffic) ethernet(f *capture.Frame) {
 	const hardware = 6
 	if f.Link != capture.LinkEthernet || len(f.Data) < 2*hardware {
@@ -104,8 +104,8 @@ func (t *Traffic) ethernet(f *capture.Frame) {
 	}
 }
 
-// segment notes which end of a connection speaks. Openings and refusals do not
-// count: that a scan gets no answer is no fault of the tap.
+// segment notes which end of a connection speaks. Segments that open or refuse a
+// connection do not count: if a scan gets no answer, it is no fault of the tap.
 func (t *Traffic) segment(p *packet.Packet) {
 	if p.Flags&packet.ACK == 0 || p.Flags&packet.RST != 0 {
 		return
@@ -126,8 +126,8 @@ func (t *Traffic) segment(p *packet.Packet) {
 	s.low, s.high = s.low || fromLow, s.high || !fromLow
 }
 
-// identity sums up what copies of one packet share: neither its time to live
-// nor its tag, which differ behind a router.
+// identity hashes what copies of one packet have in common, which excludes time to
+// live and VLAN tag: they differ behind a router.
 func (t *Traffic) identity(p *packet.Packet) uint64 {
 	const enough = 64 // bytes of payload
 	var h maphash.Hash
@@ -148,7 +148,7 @@ func (t *Traffic) identity(p *packet.Packet) uint64 {
 // copies finds packets that come twice within a moment.
 type copies struct {
 	recent, older map[uint64]sight
-	turned        int64 // packet time at which recent was begun
+	turned        int64 // packet time at which recent was emptied
 
 	same   uint64 // the very same frame
 	routed uint64 // the same packet with another time to live: before and behind a router

@@ -5,10 +5,11 @@ import (
 	"wormscope/internal/ip"
 )
 
-// A Judge decides as the program in the kernel does, of packets that are
-// decoded: for where several readers share the work and one alone detects. It
-// looks at what the decoder found inside tunnels and behind extension headers,
-// all of which the kernel lets through.
+// A Judge decides of decoded packets what the program in the kernel decides of
+// frames. It is for several readers that decode, each with a Judge, and one
+// detector to which they pass on what it may need. The Judge looks also at what the
+// decoder found inside tunnels and behind extension headers, all of which the
+// kernel lets through.
 //
 // It remembers handshakes, so that both directions of a connection must come
 // to the same Judge. It is not safe for use by several goroutines.
@@ -17,8 +18,9 @@ type Judge struct {
 	handshakes []uint32
 }
 
-// handshakeSlots, handshakeCount and the entries of handshakes are those of
-// bpf/filter.c: the rest of a hash, and how many segments are still to keep.
+// handshakeSlots and handshakeCount are as in bpf/filter.c. So are the entries of
+// Judge.handshakes: the upper bits are those of a hash of the connection, and the
+// lowest (handshakeCount is their mask) say how many of its segments to keep yet.
 const (
 	handshakeSlots = 1 << 20
 	handshakeCount = 7
@@ -84,8 +86,8 @@ func (j *Judge) tcp(p *packet.Packet) bool {
 	return true
 }
 
-// handshake returns the entry for a connection, and what it begins with when
-// it is that connection's.
+// handshake returns the entry for a connection, and the upper bits that the entry
+// has if it is that connection's and not another's.
 func (j *Judge) handshake(orig, resp ip.AddrPort) (entry *uint32, tag uint32) {
 	ports := uint64(orig.Port)<<16 | uint64(resp.Port)
 	h := hash(number(orig.Addr)*3 + number(resp.Addr) + hash(ports))

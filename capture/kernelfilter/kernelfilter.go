@@ -30,9 +30,10 @@ type Config struct {
 	// kept, in both directions. Of other ports only the segments are kept that
 	// open and close connections and that complete a handshake.
 	Ports []uint16
-	// Room is for how many addresses there is room, 23 bytes each and 4 MB; the
-	// kernel takes the memory at once. Of more addresses, some others are kept
-	// as well. Default 1,048,576, which is 25 MB.
+	// Room is how many addresses there is room for. It takes 4 MB, and 23 bytes an
+	// address, of the kernel's memory at once. With more addresses than that the
+	// filter still keeps all of their frames, and some of other addresses as well.
+	// The default is 1,048,576, which is 25 MB.
 	Room int
 }
 
@@ -48,9 +49,9 @@ type Filter struct {
 	cells   int
 }
 
-// Load loads the program with these indicators. It needs CAP_BPF, or
-// CAP_SYS_ADMIN, unless kernel.unprivileged_bpf_disabled is 0, and Linux 6.0.
-// What is loaded needs no privilege any more, neither to filter nor for Update.
+// Load loads the program with these indicators. It needs Linux 6.0, and CAP_BPF or
+// CAP_SYS_ADMIN unless kernel.unprivileged_bpf_disabled is 0. After Load neither
+// filtering nor Update needs a privilege.
 func Load(indicators iter.Seq[netip.Prefix], cfg Config) (*Filter, error) {
 	if cfg.Room <= 0 {
 		cfg.Room = defaultRoom
@@ -116,9 +117,9 @@ func (f *Filter) setPorts(all []uint16) error {
 // the same.
 func (f *Filter) FD() int { return f.program.FD() }
 
-// Update puts other indicators, which are ranged over twice, in the place of
-// those in force. Each frame is judged by the old ones or by the new ones, at no
-// moment by fewer. When it fails, the old ones stay.
+// Update replaces the indicators. Each frame is judged by all of the old ones or by
+// all of the new ones. When it fails, the old ones stay. It ranges over indicators
+// twice.
 func (f *Filter) Update(indicators iter.Seq[netip.Prefix]) error {
 	next := 1 - f.current
 	err := f.sets[next].Put(uint32(0), newTable(indicators, f.cells).b)
@@ -137,9 +138,9 @@ func (f *Filter) Update(indicators iter.Seq[netip.Prefix]) error {
 // Keeps asks the kernel whether the filter keeps a frame (BPF_PROG_TEST_RUN).
 // It is for tests and needs the privileges of Load.
 func (f *Filter) Keeps(frame []byte) (bool, error) {
-	// Of the frame 2 KiB are enough, since the filter reads headers only; the
-	// kernel takes no more than a page. It takes the first 14 bytes for an
-	// Ethernet header, and hides them from a socket filter.
+	// The kernel takes no more than a page; 2 KiB of the frame are enough, since
+	// the filter reads headers only. The kernel takes the first 14 bytes for an
+	// Ethernet header and hides them from a socket filter, hence one more of these.
 	const most = 2048
 	hidden := append(make([]byte, 12, 14+most), 0x88, 0xb5) // an EtherType for experiments
 	verdict, err := f.program.Run(&ebpf.RunOptions{Data: append(hidden, frame[:min(len(frame), most)]...)})
@@ -152,8 +153,8 @@ func (f *Filter) Keeps(frame []byte) (bool, error) {
 // Bytes returns how much of the kernel's memory the indicators take.
 func (f *Filter) Bytes() int { return len(f.sets) * sizeOf(f.cells) }
 
-// Close lets go of the program. Sockets that it is attached to keep it, with
-// the indicators that were in force last.
+// Close gives up the program. Sockets that it is attached to keep it, with the
+// indicators that were in force last.
 func (f *Filter) Close() error {
 	err := errors.Join(f.program.Close(), f.sets[0].Close(), f.sets[1].Close()) // nil is no error
 	for _, m := range f.maps {

@@ -11,16 +11,16 @@ import (
 const (
 	wordMaskAt   = 0  // index mask of the words
 	bucketMaskAt = 4  // index mask of the buckets
-	near4At      = 64 // a bit for each upper 16 bits of an IPv4 address
+	near4At      = 64 // a bit for each value of the upper 16 bits of an IPv4 address
 	blockBytes   = 1 << 16 / 8
-	near6At      = near4At + blockBytes // a bit for a hash of the upper 32 bits of an IPv6 address
-	net6At       = near6At + blockBytes // the same, for networks alone
-	net4At       = net6At + blockBytes  // a bit for each upper 24 bits of an IPv4 address: networks
+	near6At      = near4At + blockBytes // a bit for each hash of the upper 32 bits of an IPv6 address
+	net6At       = near6At + blockBytes // the same, set by networks only
+	net4At       = net6At + blockBytes  // a bit for each value of the upper 24 bits of an IPv4 address, set by networks only
 	wordsAt      = net4At + 1<<24/8
 
 	bucketKeys  = 8
 	bucketBytes = bucketKeys * 4
-	// fill is how many addresses there are for a word, and for a bucket.
+	// fill is how many addresses share a word, and a bucket, on average.
 	fill     = 4
 	minCells = 1 << 8
 	maxCells = 1 << 24 // 67 million addresses; masks and offsets stay within 32 bits
@@ -29,8 +29,8 @@ const (
 // overflow, at the beginning of a bucket, says that it may hold anything.
 const overflow = ^uint32(0)
 
-// cellsFor is how many words, and as many buckets, are right for a number of
-// addresses: a power of two.
+// cellsFor returns how many words, and as many buckets, a number of addresses gets:
+// a power of two.
 func cellsFor(addresses int) int {
 	return min(maxCells, max(minCells, 1<<bits.Len(uint(max(addresses, 1)-1)/fill)))
 }
@@ -45,8 +45,8 @@ type table struct {
 	mask      uint64
 }
 
-// newTable lays indicators out in room for cells words and buckets. Where they
-// are too many for that, they are told apart less well, and none is missing.
+// newTable lays indicators out in room for cells words and buckets. With too many
+// indicators for that, more other addresses match; an indicator always does.
 func newTable(indicators iter.Seq[netip.Prefix], cells int) *table {
 	addresses := 0
 	for p := range indicators {
@@ -99,8 +99,8 @@ func (t *table) network4(p netip.Prefix) {
 	}
 }
 
-// network6 marks the blocks that a network of IPv6 touches; all, where there
-// are more of them than bits.
+// network6 marks the blocks that a network of IPv6 touches; it marks all, where
+// the network touches more blocks than there are bits.
 func (t *table) network6(p netip.Prefix) {
 	if p.Bits() < 16 {
 		for i := range blockBytes {
@@ -147,8 +147,8 @@ func halves(a netip.Addr) (hi, lo uint64) {
 	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
-// hash and its like are those of bpf/filter.c. They hold no secret: who makes
-// addresses collide has more of his packets looked at.
+// hash, hash6 and block6 are as in bpf/filter.c. They need no secret: addresses
+// that are made to collide with an indicator only have more packets looked at.
 func hash(v uint64) uint64 {
 	v *= 0x9e3779b97f4a7c15
 	v ^= v >> 32
