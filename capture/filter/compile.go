@@ -10,16 +10,16 @@ import (
 // The scratch memory of the program, filled before the expression is looked at.
 const (
 	slotNetwork = iota // where the network header begins
-	slotKind           // EtherType behind the tags
+	slotKind           // EtherType after the tags
 	slotProto          // as view.proto
 	slotHeader         // as view.header
 	slotPorts          // 1 where there are ports
 	slotSource
 	slotDestination
-	slotTag      // in the frame
-	slotTag2     // the one behind that
-	slotTag3     // and the one behind that
-	slotStripped // the one that the kernel took out
+	slotTag      // the first VLAN tag in the frame
+	slotTag2     // the second
+	slotTag3     // the third
+	slotStripped // the tag that the kernel took out
 	slotLength   // on the wire
 )
 
@@ -120,7 +120,7 @@ func (c *compiler) prologue(stripped bool) {
 	c.emit(bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: slotKind})
 	untagged := c.label()
 	for i, slot := range []int{slotTag, slotTag2, slotTag3} {
-		if slot == slotTag3 && stripped { // with the one that is not in the frame there are three
+		if slot == slotTag3 && stripped { // three tags are read, that which the kernel took out included
 			third := c.label()
 			c.slot(slotStripped, bpf.JumpEqual, noTag, third, untagged)
 			c.place(third)
@@ -135,7 +135,7 @@ func (c *compiler) prologue(stripped bool) {
 	c.ipv4(ipv4, done)
 	c.ipv6(ipv6, done)
 	c.place(arp)
-	c.emit(bpf.LoadIndirect{Off: 24, Size: 4}) // the last that a header of ARP has
+	c.emit(bpf.LoadIndirect{Off: 24, Size: 4}) // the last field of an ARP header: is it all there?
 	c.place(done)
 }
 
@@ -273,14 +273,14 @@ func (n longer) generate(c *compiler, yes, no label) {
 }
 
 func (n protoIs) generate(c *compiler, yes, no label) {
-	then, other := c.label(), c.label()
+	then := c.label()
 	c.slot(slotKind, bpf.JumpEqual, n.kind, then, no)
 	c.place(then)
 	if n.kind != typeIPv6 {
 		c.slot(slotProto, bpf.JumpEqual, n.proto, yes, no)
-		c.place(other)
 		return
 	}
+	other := c.label()
 	c.slot(slotProto, bpf.JumpEqual, n.proto, yes, other)
 	c.place(other)
 	c.slot(slotHeader, bpf.JumpEqual, n.proto, yes, no)
@@ -299,7 +299,8 @@ func (n tagIs) generate(c *compiler, yes, no label) {
 	c.slot(slotTag3, cond, value, yes, no)
 }
 
-// generate lets the ends be compared that the direction means.
+// generate combines the comparisons of the two ends, src and dst, as the direction
+// says.
 func (d direction) generate(c *compiler, src, dst func(yes, no label), yes, no label) {
 	switch d {
 	case source:

@@ -3,6 +3,10 @@
 // which frames of a capture file match. It is pure Go; docs/filter.md says
 // what of the syntax there is.
 //
+// Parse (lex.go, parse.go, value.go) makes nodes of an expression. What a node
+// matches is written down twice: node.go matches a frame in memory, compile.go
+// generates the program.
+//
 // Unlike tcpdump's, an expression here looks behind VLAN tags by itself: port
 // 53 finds tagged frames, too. That is what a span port needs, where tcpdump's
 // misses them silently.
@@ -43,18 +47,10 @@ func Parse(expression string) (*Filter, error) {
 	return &Filter{expression, root}, nil
 }
 
-// Compile compiles an expression for a packet socket on an Ethernet link. The
-// kernel takes the outer VLAN tag out of a frame before the program sees it;
-// the program asks the kernel for it.
-func Compile(expression string) ([]bpf.RawInstruction, error) {
-	f, err := Parse(expression)
-	if err != nil {
-		return nil, err
-	}
-	return f.Compile()
-}
-
-// Compile is Compile of the filter's expression.
+// Compile compiles the filter for a packet socket on an Ethernet link. The kernel
+// takes the outer VLAN tag out of a frame before the program sees it; the program
+// asks the kernel for it. An error says that the program is too long for the
+// kernel.
 func (f *Filter) Compile() ([]bpf.RawInstruction, error) {
 	program, err := f.compile(true)
 	if err != nil {
@@ -71,7 +67,7 @@ func (f *Filter) Compile() ([]bpf.RawInstruction, error) {
 func (f *Filter) String() string { return f.text }
 
 // Match reports whether a frame of a capture file matches. Frames of a link
-// type that the filter can't read never do: see Supports.
+// type that the filter can't read never do: see supports.
 func (f *Filter) Match(frame *capture.Frame) bool {
 	if f.root == nil {
 		return true

@@ -7,7 +7,7 @@ import (
 	"wormscope/capture"
 )
 
-// A node is a part of an expression. What matches is said twice, for a frame in
+// A node is a part of an expression. It says twice what it matches, in a frame in
 // memory and as a program: tests compare the two.
 type node interface {
 	match(v *view) bool
@@ -105,8 +105,8 @@ func (v *view) read(f *capture.Frame) bool {
 	return true
 }
 
-// Supports reports whether frames of a link type can match.
-func Supports(l capture.LinkType) bool {
+// supports reports whether frames of a link type can match.
+func supports(l capture.LinkType) bool {
 	switch l {
 	case capture.LinkEthernet, capture.LinkSLL, capture.LinkSLL2, capture.LinkRaw, capture.LinkRawBSD,
 		capture.LinkRawOBSD, capture.LinkIPv4, capture.LinkIPv6, capture.LinkNull, capture.LinkLoop:
@@ -130,7 +130,7 @@ func (v *view) link(l capture.LinkType) bool {
 		return v.version()
 	default:
 		v.network = 0
-		return Supports(l) && v.version()
+		return supports(l) && v.version()
 	}
 	if !v.has(at, 2) {
 		return false
@@ -139,7 +139,8 @@ func (v *view) link(l capture.LinkType) bool {
 	return true
 }
 
-// version takes the version of an IP packet for its EtherType.
+// version sets the EtherType by the version in the IP header, where no link layer
+// says it.
 func (v *view) version() bool {
 	if !v.has(v.network, 1) {
 		return false
@@ -214,7 +215,8 @@ func (n tagIs) match(v *view) bool {
 	return false
 }
 
-// of says whether the ends match that the direction means.
+// of reports whether the direction matches, where src and dst say whether each end
+// does.
 func (d direction) of(src, dst bool) bool {
 	switch d {
 	case source:

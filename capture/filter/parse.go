@@ -11,7 +11,7 @@ import (
 type parser struct {
 	tokens []token
 	depth  int
-	last   qualifiers // of the primitive before: a value alone takes them over
+	last   qualifiers // of the primitive before, for a value without any: port 80 or 443
 }
 
 // qualifiers say what a value is compared with.
@@ -36,7 +36,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%q at position %d: %s", e.Word, e.Position, e.Reason)
 }
 
-// beyond ends the reasons of what tcpdump takes and this package does not.
+// beyond ends the reason why an expression is refused that tcpdump takes.
 const beyond = "not taken here (live --libpcap takes all of tcpdump's syntax, in a build with -tags libpcap)"
 
 func (p *parser) peek() string {
@@ -64,12 +64,12 @@ func (p *parser) accept(words ...string) bool {
 	return false
 }
 
-// wrong says what is the matter with a word.
+// wrong returns the error that a word is wrong, and why.
 func wrong(t token, format string, args ...any) error {
 	return &Error{t.text, t.at, fmt.Sprintf(format, args...)}
 }
 
-// here is the next word, for an error.
+// here returns the next word without taking it, for an error.
 func (p *parser) here() token {
 	if len(p.tokens) == 0 {
 		return token{}
@@ -88,7 +88,7 @@ func (p *parser) parse() (node, error) {
 	return n, err
 }
 
-// unexpected says that an expression goes on where it can't.
+// unexpected returns the error that the expression goes on where it can't.
 func (p *parser) unexpected() error {
 	t := p.here()
 	if slices.Contains([]string{"[", "=", "==", "!=", "<", ">", "<=", ">=", "&", "|", "+", "*", "%", "^"}, t.text) {
@@ -182,7 +182,7 @@ func (p *parser) primitive() (node, error) {
 	return protocol(q.proto), nil
 }
 
-// unknown says that a word begins no primitive.
+// unknown returns the error that no primitive begins with a word.
 func (p *parser) unknown(t token) error {
 	switch t.text {
 	case "and", "or", "&&", "||", ")", "not", "!":

@@ -99,7 +99,7 @@ func ports(t token, q qualifiers) (node, error) {
 	if !isRange {
 		high = low
 	}
-	if isRange != (q.kind == "portrange") && isRange {
+	if isRange && q.kind != "portrange" {
 		return nil, wrong(t, "a range needs portrange")
 	}
 	from, err := strconv.ParseUint(low, 10, 16)
