@@ -1,5 +1,11 @@
-// Package sinks is where events go. A sink takes whole lines, one event each,
-// and knows nothing of what they say.
+// Package sinks is where events go. A Sink (sink.go) delivers them to one
+// receiver; the packages below this one have one each for Kafka, syslog,
+// Elasticsearch and Splunk, and package outbox hands them the events until they
+// have arrived. A Renderer turns an event into what a receiver reads: ECS, OCSF,
+// CEF or EVE.
+//
+// A File (file.go, write.go, rotate.go) is the event file of --alerts. It takes
+// lines that are rendered already, and stands beside the outbox.
 package sinks
 
 import (
@@ -21,11 +27,11 @@ type FileOptions struct {
 	Compress bool          // gzip rotated files
 	Stdout   io.Writer     // what "-" stands for; os.Stdout if nil
 
-	// MaxWaiting is how many bytes of events wait for a file that can't be
-	// written, or not as fast as they come; 0 for 8 MiB.
+	// MaxWaiting is how many bytes of events may wait in memory while the file
+	// can't be written, or not as fast as they come; 0 for 8 MiB.
 	MaxWaiting int
-	// Patience is how long Event waits for room among them while the file takes
-	// nothing, as a disk does that hangs; 0 for as long as it takes.
+	// Patience is how long Event waits, once MaxWaiting is reached, for a write
+	// that does not come back, as on a disk that hangs; 0 for as long as it takes.
 	Patience time.Duration
 
 	flushEvery time.Duration    // 0 for a second
@@ -35,23 +41,23 @@ type FileOptions struct {
 const (
 	writeFrom  = 64 << 10 // bytes that are worth a write
 	maxWaiting = 8 << 20
-	// slowWrite is how long a write may take until Err tells of it.
+	// slowWrite is how long a write may take before Err reports it.
 	slowWrite = 5 * time.Second
 )
 
-// ErrFull says that so many events wait for a file that can't be written, that
-// one more was given up. File.Stats counts them.
+// ErrFull says that the event was given up, since too many others already wait for
+// a file that can't be written. File.Stats counts such events as lost.
 var ErrFull = errors.New("too many events wait to be written, this one is lost")
 
 // A File is a file of events, one JSON document a line. It is safe for use by
 // several goroutines.
 //
-// Events are collected and written by a goroutine of its own, after a second at
-// the latest, so that who has events never waits for a disk while there is room
-// for them. When a write fails, because the disk is full or gone, they wait and are
-// tried again; the error is returned by a later call, and returned again as long
-// as it lasts. No line is ever written in part and then left so, unless the program
-// dies: OpenFile ends such a line before it appends to the file.
+// Events are collected in memory and written by a goroutine, after a second at the
+// latest, so that Event does not wait for the disk while there is room for them.
+// When a write fails, because the disk is full or gone, they wait and are tried
+// again; the error is returned by a later call, and again as long as it lasts. Only
+// if the program dies can a line be left that was written in part: OpenFile ends it
+// before it appends to the file.
 type File struct {
 	path string
 	opts FileOptions
@@ -64,21 +70,21 @@ type File struct {
 	io    sync.Mutex // held while the file is written or another is opened; taken before mu
 	out   io.Writer  // the file, or standard output; nil when it could not be reopened
 	file  *os.File   // nil for standard output
-	real  string     // where the file is, behind links
-	batch lines      // that are being written, or could not be
-	begun int        // how much of the first of them is in the file
+	real  string     // where the file is, with links resolved
+	batch lines      // lines that are being written, or could not be
+	begun int        // bytes of the first of them that are in the file
 
 	mu      sync.Mutex
 	regular bool          // the file can be rotated
 	size    int64         // bytes in the file, once all that waits is written
-	since   time.Time     // of its first event
-	pending lines         // that came since the batch
+	since   time.Time     // when its first event came
+	pending lines         // lines that came since the batch was taken
 	held    int           // bytes of the batch
-	begin   time.Time     // of the present write, zero while there is none
-	tried   chan struct{} // closed when the next write has ended
-	last    error         // what it came to, the last time
-	stuck   bool          // Event ran out of patience with it
-	failed  error         // what a write met, not reported yet
+	begin   time.Time     // when the present write began, zero while there is none
+	tried   chan struct{} // closed, and made anew, when a write has ended
+	last    error         // the outcome of the last write
+	stuck   bool          // Event waited for the present write as long as Patience
+	failed  error         // an error of a write that was not reported yet
 	closed  bool
 	stats   FileStats
 }
@@ -140,9 +146,9 @@ func (f *File) Event(line []byte) error {
 	return f.takeFailed()
 }
 
-// makeRoom sees that there is room for so many bytes: it waits for the writer, up
-// to two of its writes, the second of which has seen all that waits now. An error
-// says why there is none. f.mu is held, and let go of meanwhile.
+// makeRoom waits until there is room for n bytes more. It waits for two writes at
+// most: the first may have begun before, but the second takes all that waits now.
+// An error says why there is no room. f.mu is held, and released meanwhile.
 func (f *File) makeRoom(n int) error {
 	for range 2 {
 		if f.hasRoom(n) || f.stuck || f.closed {
@@ -166,7 +172,7 @@ func (f *File) makeRoom(n int) error {
 // hasRoom reports whether so many bytes may wait besides those that do.
 func (f *File) hasRoom(n int) bool { return f.held+len(f.pending.text)+n <= f.opts.MaxWaiting }
 
-// await has the writer write, and waits until a write has ended.
+// await wakes the writer, and waits until a write has ended, or for Patience.
 func (f *File) await() {
 	tried := f.tried
 	var out <-chan time.Time
@@ -195,8 +201,8 @@ func (f *File) wakeUp() {
 	}
 }
 
-// Err returns what a write in the background met since this or another method
-// last returned an error, or that one takes long; nil when all goes well.
+// Err returns the error of a write in the background, unless another method has
+// returned it before, or says that a write takes very long; nil when all goes well.
 func (f *File) Err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -207,7 +213,7 @@ func (f *File) Err() error {
 	return f.takeFailed()
 }
 
-// takeFailed returns, once, what went wrong in the background.
+// takeFailed returns an error of the background that was not returned yet.
 func (f *File) takeFailed() error {
 	err := f.failed
 	f.failed = nil

@@ -18,8 +18,8 @@ import (
 // stampLayout is the time in the name of a rotated file, UTC.
 const stampLayout = "20060102T150405Z"
 
-// cutBefore has the file rotated if it is too old, or would be too large with so
-// many bytes more. An empty file is never rotated. f.mu is held.
+// cutBefore has the file rotated before the next event if it is too old, or would
+// be too large with more bytes. An empty file is never rotated. f.mu is held.
 func (f *File) cutBefore(more int) {
 	if !f.regular || f.size == 0 {
 		return
@@ -69,9 +69,10 @@ func (f *File) stem() (stem, ext string) {
 	return strings.TrimSuffix(f.real, ext), ext
 }
 
-// behindLinks returns where a file is that a path leads to by links, and whether
-// it is lent: a process has it open, as /dev/stdout says. Under a new name that
-// file would be opened again.
+// behindLinks returns the path of a file with all links resolved. Lent says that
+// they lead into /proc, to a file that a process has open, as /dev/stdout does:
+// such a file can't be rotated, since after its renaming the path would still open
+// the same file.
 func behindLinks(path string) (at string, lent bool) {
 	at = path
 	for range mostLinks {
@@ -98,10 +99,10 @@ func behindLinks(path string) (at string, lent bool) {
 // mostLinks is how many links Linux follows.
 const mostLinks = 40
 
-// freeName returns a name for the file to rotate that no file has: the time, and a
-// number above those that the second has already. Numbers of files that
-// were deleted are not used again, or the newest file would pass for the oldest. So
-// it would where the clock was set back: then the time is that of the newest.
+// freeName returns a name for the rotated file that sorts after those of all others:
+// the time and, where others have the same time, a number above theirs. Where the
+// clock was set back it takes the time of the newest file. Otherwise prune would
+// take the newest file for the oldest.
 func (f *File) freeName(when time.Time) (string, error) {
 	files, err := f.rotatedFiles()
 	if err != nil {
@@ -208,8 +209,8 @@ type synced interface {
 	Sync() error
 }
 
-// gzipOnto packs what it reads, and waits until that is on the disk: the file that
-// it is of is deleted then.
+// gzipOnto compresses in, and waits until the outcome is on the disk: the original
+// is deleted then.
 func gzipOnto(out synced, in io.Reader) error {
 	z := gzip.NewWriter(out)
 	_, err := io.Copy(z, in)

@@ -17,13 +17,13 @@ type Renderer interface {
 type Sink interface {
 	// Wants reports whether the sink delivers events like this one.
 	Wants(e *event.Event) bool
-	// Deliver hands over a batch, in order. Without an error every event of it
-	// has arrived, or is refused for good and returned. With an error some may
-	// not have arrived: the same batch, from its first event on, is delivered
-	// again later. A sink may remember what of it did arrive, and an event may
-	// arrive twice: its ID tells. Deliver returns soon after ctx ends.
+	// Deliver hands over a batch, in order. If it returns no error, each event has
+	// arrived, or is refused for good and returned. If it returns an error, some may
+	// not have arrived: the caller delivers the same batch again later, from its
+	// first event on. The sink may remember which of them had arrived. An event can
+	// arrive twice; its ID then is the same. Deliver returns soon after ctx ends.
 	Deliver(ctx context.Context, batch []event.Event) ([]Refusal, error)
-	// Close gives up the connection. What was not delivered is not the sink's.
+	// Close gives up the connection. It need not care for undelivered events.
 	Close() error
 }
 

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// lines are events that wait, one a line, and where among them the file is to be
-// rotated.
+// lines are events that wait, one a line, and the places between them where the
+// file is to be rotated.
 type lines struct {
 	text []byte
 	cuts []cut
 }
 
-// cut says that the file is rotated before what stands at a place.
+// cut says that the file is rotated before the line at an index into lines.text.
 type cut struct {
 	at   int
-	when time.Time // that this was decided
+	when time.Time // when this was decided
 }
 
 // add adds a line.
 func (l *lines) add(line []byte) { l.text = append(append(l.text, line...), '\n') }
 
-// take adds others' lines behind, and leaves none there.
+// take moves all lines of from to the end of l.
 func (l *lines) take(from *lines) {
 	if len(l.text) == 0 && len(l.cuts) == 0 {
 		*l, *from = *from, *l
@@ -84,7 +84,7 @@ func (f *File) Flush() error {
 	return errors.Join(err, f.takeFailed())
 }
 
-// write writes what waits. What could not be written waits on. f.io is held.
+// write writes what waits. What can't be written goes on waiting. f.io is held.
 func (f *File) write() error {
 	f.mu.Lock()
 	f.batch.take(&f.pending)
@@ -101,8 +101,8 @@ func (f *File) write() error {
 	return err
 }
 
-// writeBatch writes the batch, and rotates the file where that is due. A file that
-// can't be rotated is written on.
+// writeBatch writes the batch, and rotates the file where that is due. If the file
+// can't be rotated, it is written to all the same.
 func (f *File) writeBatch() error {
 	var problems error
 	b := &f.batch
@@ -164,7 +164,7 @@ func (f *File) open() error {
 	// Read by the agent that ships events, often of another user in the same group.
 	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // see above
 	if errors.Is(err, os.ErrPermission) {
-		if device, only := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0); only == nil { // one that only takes
+		if device, only := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0); only == nil { // a device that can't be read
 			file, err = device, nil
 		}
 	}

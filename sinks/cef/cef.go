@@ -46,7 +46,7 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	}
 }
 
-// alert renders one word of an alert.
+// alert renders one phase of an alert.
 func (r *Renderer) alert(e *event.Event) []byte {
 	a := e.Alert
 	rule, zoneName := traits.OfRule(a.Rule), r.opts.Zones.Name(a.Host)
@@ -130,20 +130,19 @@ func (r *Renderer) change(e *event.Event) []byte {
 	return l.b
 }
 
-// Limits of lengths in bytes: of a field of the header and of msg as the
-// standard has them, of a name, and of any other value.
+// Limits of lengths, in bytes.
 const (
-	maxField   = 512
-	maxMessage = 1023
-	maxName    = 255
-	maxValue   = 1023
+	maxField   = 512  // of a field of the header, as in the standard
+	maxMessage = 1023 // of msg, as in the standard
+	maxName    = 255  // of a domain name
+	maxValue   = 1023 // of any other value
 )
 
 // A line is a record in the making.
 type line struct{ b []byte }
 
-// begin writes the header. A space ends it, since liblognorm would take the
-// first key for a part of it otherwise.
+// begin writes the header. The first key comes after a space, since liblognorm
+// would otherwise take it for a part of the header.
 func (r *Renderer) begin(rule, name string, s alert.Severity) *line {
 	l := &line{b: make([]byte, 0, 1024)}
 	l.b = append(l.b, "CEF:0|wormscope|wormscope|"...)
@@ -153,7 +152,7 @@ func (r *Renderer) begin(rule, name string, s alert.Severity) *line {
 	return l
 }
 
-// severity is on a scale from 0 to 10.
+// severity returns a severity on CEF's scale, 0 to 10.
 func severity(s alert.Severity) int { return min(int(s+5)/10, 10) }
 
 func (l *line) text(key, value string) {
@@ -174,7 +173,7 @@ func (l *line) labelled(key, label, value string) {
 
 func (l *line) number(key string, n uint64) { l.text(key, strconv.FormatUint(n, 10)) }
 
-// moment writes a time in milliseconds of the Unix epoch.
+// moment writes a time in milliseconds since the Unix epoch.
 func (l *line) moment(key string, t time.Time) {
 	if !t.IsZero() {
 		l.text(key, strconv.FormatInt(t.UnixMilli(), 10))

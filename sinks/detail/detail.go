@@ -1,6 +1,6 @@
-// Package detail is what wormscope says of an event in words of its own: the
-// object that stands under "wormscope" in each JSON rendering, so that what is
-// written for one of them holds for all. docs/events.md is the reference.
+// Package detail is what wormscope says of an event and no schema has a field for:
+// the object that stands under "wormscope" in each JSON rendering. It is the same in
+// all of them. docs/events.md is the reference.
 package detail
 
 import (
@@ -10,8 +10,8 @@ import (
 	"wormscope/sinks/traits"
 )
 
-// Detail is the object wormscope.*: what no schema has a field for. Pointers are
-// nil where the event has nothing to say.
+// Detail is the object wormscope.*. Pointers are nil where they are about another
+// kind of event.
 type Detail struct {
 	Zone      string     `json:"zone"` // of the host
 	Count     *uint64    `json:"count,omitempty"`
@@ -28,14 +28,14 @@ type Detail struct {
 	Frames    []Frame    `json:"frames"`
 }
 
-// Alert ties the words of one alert together.
+// Alert ties the events of one alert together: its start, its updates and its end.
 type Alert struct {
 	ID    string `json:"id"`
 	Phase string `json:"phase"`
 	Seq   int    `json:"seq"`
 }
 
-// State is what a change of a host's state leads from and to.
+// State is a change of a host's state.
 type State struct {
 	From       scope.State `json:"from"`
 	To         scope.State `json:"to"`
@@ -125,14 +125,14 @@ type Crossing struct {
 	Silent   uint64 `json:"silent"`
 }
 
-// Frame is where in which capture the event is seen, as Wireshark counts.
+// Frame is a frame that shows the event, numbered as in Wireshark.
 type Frame struct {
 	File   string `json:"file,omitempty"`
 	Number uint64 `json:"number"`
 }
 
-// OfAlert returns the detail of one word of an alert about a host of a zone.
-// fileName names capture files; it may be nil.
+// OfAlert returns the detail of one phase of an alert; zoneName is the zone of its
+// host. FileName names capture files by their index; it may be nil.
 func OfAlert(a *alert.Alert, zoneName string, fileName func(int) string) Detail {
 	d := Detail{
 		Zone: zoneName, Count: &a.Count, Frames: frames(a.Frames, fileName),

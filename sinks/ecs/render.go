@@ -31,7 +31,7 @@ type Renderer struct{ opts Options }
 // New makes a Renderer.
 func New(o Options) *Renderer { return &Renderer{opts: o} }
 
-// Alert renders one word of an alert as one line without a newline. The same
+// Alert renders one phase of an alert as one line without a newline. The same
 // alert gives the same bytes.
 func (r *Renderer) Alert(a *alert.Alert) ([]byte, error) {
 	rule := traits.OfRule(a.Rule)
@@ -78,8 +78,8 @@ func (r *Renderer) Change(c *scope.Change) ([]byte, error) {
 	return detail.Line(e)
 }
 
-// Event renders an alert or a change as one line without a newline. Its frames
-// are of the files that the event itself names.
+// Event renders an alert or a change as one line without a newline. It takes the
+// names of capture files from the event, not from Options.
 func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	own := *r
 	own.opts.FileName = e.FileName
@@ -106,8 +106,8 @@ func (r *Renderer) begin(at time.Time, host netip.Addr) *document {
 	}
 }
 
-// flow fills in the ends of the deciding flow. An end that is many hosts, or
-// none, is left out.
+// flow fills in the ends of the deciding flow. An end that stands for many hosts, or
+// is not known, is left out.
 func (e *document) flow(a *alert.Alert, zones *zone.Map) {
 	e.Source, e.Destination = end(a.Orig), end(a.Resp)
 	if e.Source == nil && e.Destination == nil {
@@ -199,7 +199,7 @@ func relatedTo(a *alert.Alert) related {
 	return r
 }
 
-// code tells a rule's variants apart: scan/fan-out.
+// code returns event.code, the rule with its variant, such as scan/fan-out.
 func code(a *alert.Alert) string {
 	if a.Name == "" {
 		return string(a.Rule)

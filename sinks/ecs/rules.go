@@ -46,8 +46,8 @@ func threatOf(r *traits.Rule, i *ioc.Indicator) *threat {
 	return f
 }
 
-// longestDescription is how many characters of a description are searched for
-// (ignore_above of the schema). A feed may say any number.
+// longestDescription is how many characters a description may have, the schema's
+// ignore_above: a longer one, which a feed may have, would not be found by a search.
 const longestDescription = 1024
 
 func described(text string) string {
@@ -67,8 +67,8 @@ func entry(n traits.Named) *named {
 	return &named{[]string{n.ID}, []string{n.Name}}
 }
 
-// typed fills in what depends on the indicator's type. The schema's ip holds
-// one address: a network has its name only.
+// typed fills in what depends on the indicator's type. The schema's ip holds one
+// address, so that a network is only in the indicator's name.
 func (f *indicator) typed(i *ioc.Indicator) {
 	if i.Type == ioc.Domain {
 		f.Type, f.URL = "domain-name", &urlField{i.Value}
@@ -83,8 +83,8 @@ func (f *indicator) typed(i *ioc.Indicator) {
 	}
 }
 
-// outcome returns event.outcome: an exploit that reached its flaw succeeded,
-// and of others it is not known.
+// outcome returns event.outcome of an exploit: success if it was completed, else
+// unknown. Other events have none.
 func outcome(a *alert.Alert) string {
 	switch s := a.Evidence.SMB; {
 	case s == nil || s.Exploit == nil:

@@ -29,7 +29,7 @@ type Config struct {
 	APIKeyFile   string `yaml:"api_key_file"`  // its first line is the key
 
 	DataStream string `yaml:"data_stream"` // logs-wormscope-default if empty
-	// Foreign says that the template is someone else's: none is made.
+	// Foreign says that somebody else makes the index template.
 	Foreign bool `yaml:"foreign_template"`
 	// Replicas is how many copies an index has besides the first; nil leaves
 	// it to the server.
@@ -42,9 +42,9 @@ const (
 	ndjson        = "application/x-ndjson"
 )
 
-// A Sink delivers to one data stream. Each document has the event's id, so that
-// one that is delivered again is found there already (409) and is no
-// duplicate, as long as the stream has not rolled over to its next index.
+// A Sink delivers to one data stream. The document's id is the event's, so that an
+// event that is delivered again is not indexed twice (the server answers 409), as
+// long as the stream has not rolled over to its next index.
 type Sink struct {
 	config Config
 	client *web.Client
@@ -118,14 +118,14 @@ func authorization(c Config) (http.Header, error) {
 // Wants reports whether the event is one: facts are not.
 func (k *Sink) Wants(e *event.Event) bool { return e.Fact == nil }
 
-// Deliver sends a batch, in requests of 5 MiB at most. Events that the server
-// can't take now are an error, and are the only ones that are sent when the
-// batch is delivered again.
+// Deliver sends a batch, in requests of 5 MiB at most. It returns an error if there
+// are events that the server can't take now. When the batch is delivered again,
+// only these are sent.
 func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusal, error) {
 	if err := k.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("elastic: %w", err)
 	}
-	var waiting error // the first item that must wait
+	var waiting error // why the first event that has to wait was not taken
 	for rest := k.settled.Documents(batch, k.render); len(rest) > 0; {
 		n := web.Fits(rest, bulkBytes)
 		late, err := k.bulk(ctx, rest[:n])
@@ -182,7 +182,7 @@ func (k *Sink) halve(ctx context.Context, list []web.Document, a web.Answer) (wa
 	return waiting, err
 }
 
-// item is what the server says of one document.
+// item is the server's answer about one document.
 type item struct {
 	Create struct {
 		ID     string  `json:"_id"`
@@ -205,7 +205,8 @@ func (f *failure) String() string {
 	return f.Type + ": " + f.Reason
 }
 
-// settle notes what has become of each document.
+// settle notes the outcome of each document. Waiting is the first reason why one of
+// them was not taken yet.
 func (k *Sink) settle(list []web.Document, a web.Answer) (waiting, err error) {
 	var answer struct {
 		Items []item `json:"items"`
@@ -236,7 +237,7 @@ func unfit(kind string) bool {
 		kind == "illegal_argument_exception" || kind == "mapper_exception" || kind == "max_bytes_length_exceeded_exception"
 }
 
-// advice is what to do about an error that the server's own words leave open.
+// advice explains an error, where the server's own words do not say what to do.
 func advice(f *failure) string {
 	switch {
 	case strings.Contains(f.Reason, "flood-stage"), strings.Contains(f.Reason, "FORBIDDEN/12"), strings.Contains(f.Reason, "TOO_MANY_REQUESTS/12"):

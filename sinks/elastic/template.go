@@ -10,7 +10,7 @@ import (
 	"wormscope/sinks/web"
 )
 
-// priority puts the template before the server's own for logs-*-*, which has
+// priority is that of the template, above the server's own for logs-*-*, which has
 // 100.
 const priority = 250
 
@@ -30,14 +30,15 @@ func properties(types map[string]string) map[string]any {
 		}
 		field := map[string]any{"type": kind}
 		if kind == "keyword" {
-			field["ignore_above"] = 1024 // as the schema's own template has it; a longer one is kept, but not found
+			field["ignore_above"] = 1024 // as in the schema's own template: a longer value is stored, but not found by searches
 		}
 		level[parts[len(parts)-1]] = field
 	}
 	return root
 }
 
-// mappings take no field that is not one of an event's.
+// mappings returns the mappings of an index, which takes no other fields than those
+// of ECS documents.
 func mappings() map[string]any {
 	return map[string]any{"dynamic": "strict", "date_detection": false, "properties": properties(ecs.Fields())}
 }

@@ -1,8 +1,8 @@
 // Package eve renders alerts and changes of state as alert records of the EVE
 // format of Suricata 8 (https://docs.suricata.io/en/suricata-8.0.0/output/eve/),
-// one JSON document a line, for what reads Suricata's output. What EVE has no
-// key for stands under wormscope, in the words of the ECS rendering.
-// docs/formats.md is the reference.
+// one JSON document a line, for programs that read Suricata's output. What EVE has
+// no key for stands under wormscope, as in ECS documents. docs/formats.md is the
+// reference.
 package eve
 
 import (
@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Sensor string    // name of the sensor, host; empty leaves it out
 	Zones  *zone.Map // must be set
-	Live   bool      // files are interfaces
+	Live   bool      // file names of events are names of interfaces
 }
 
 // A Renderer writes events. It is safe for use by several goroutines.
@@ -92,7 +92,7 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	return detail.Line(d)
 }
 
-// alert renders one word of an alert.
+// alert renders one phase of an alert.
 func (r *Renderer) alert(e *event.Event) *record {
 	a := e.Alert
 	rule := traits.OfRule(a.Rule)

@@ -8,8 +8,8 @@ import (
 	"wormscope/sinks/traits"
 )
 
-// firstSignature is the signature id of the first rule. It is in the range that
-// is kept for local rules.
+// firstSignature is one less than the signature id of the first rule. It is in the
+// range that is reserved for local rules.
 const firstSignature = 1445000
 
 // rules lists event.action values in the order of their signature ids. A rule
@@ -34,7 +34,7 @@ func SignatureID(rule string) int {
 	return firstSignature
 }
 
-// severity is on Suricata's scale, from 1, the worst, to 4.
+// severity returns a severity on Suricata's scale, from 1, the worst, to 4.
 func severity(s alert.Severity) int {
 	switch {
 	case s >= alert.High:
@@ -56,8 +56,8 @@ func protocol(proto uint8) string {
 	return "IPv6-ICMP"
 }
 
-// flowID makes a number of a Community ID: both directions of a flow have the
-// same. Readers take it for a float, hence 53 bits.
+// flowID makes a number of a Community ID, which is the same for both directions of
+// a flow. It has 53 bits, since many JSON readers take numbers for floats.
 func flowID(communityID string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(communityID)) //nolint:gosec // it never fails

@@ -8,8 +8,8 @@ import (
 	"wormscope/detect/alert"
 )
 
-// Version is the version of the encoding, its first byte. A later one reads
-// all earlier ones.
+// Version is the version of the encoding, which is its first byte. A later version
+// of the program reads all earlier encodings.
 const Version = 1
 
 // Errors of Decode.

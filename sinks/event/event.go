@@ -1,7 +1,10 @@
-// Package event is what sinks deliver: one word of an alert, one change of a
-// host's state, or one fact that only ledgers want. It is whole in itself, so
-// that it can be kept, rendered and told to another ledger long after the
-// traffic is gone.
+// Package event is what sinks deliver: one phase of an alert (its start, an update
+// or its end), one change of a host's state, or one fact, which only ledgers want.
+// An event holds all that is needed to store it, to render it, or to tell it to
+// another ledger, long after the traffic is gone.
+//
+// A word, in the packages about ledgers, is an event that a ledger is told: a phase
+// of an alert or a fact.
 package event
 
 import (
@@ -25,12 +28,12 @@ type Event struct {
 	Files []string `json:"files,omitempty"`
 }
 
-// ErrFact is what a renderer says of a fact.
+// ErrFact is what a renderer returns for a fact.
 var ErrFact = errors.New("no event to render: neither an alert nor a change")
 
-// OfAlert makes an event of one word of an alert. fileName names the files
-// that the alert's frames refer to; it may be nil. Of a, only the frames are
-// copied: the event keeps what else a points to.
+// OfAlert makes an event of one phase of an alert. FileName names the files that the
+// alert's frames refer to; it may be nil. Of what a points to only the frames are
+// copied: the rest belongs to the event from then on.
 func OfAlert(a *alert.Alert, fileName func(int) string) Event {
 	var e Event
 	kept := *a
@@ -75,8 +78,8 @@ func (e *Event) frame(f alert.FrameRef, fileName func(int) string) alert.FrameRe
 	return alert.FrameRef{File: len(e.Files) - 1, Number: f.Number}
 }
 
-// FileName returns the name that File of one of the event's frames stands for,
-// empty where it is not known.
+// FileName returns the name of the file that one of the event's frames is in, by
+// the frame's File; empty where it is not known.
 func (e *Event) FileName(index int) string {
 	if index < 0 || index >= len(e.Files) {
 		return ""
@@ -84,9 +87,8 @@ func (e *Event) FileName(index int) string {
 	return e.Files[index]
 }
 
-// ID tells events apart: repeats of one event have the same, as have events
-// made of the same capture again. It is event.id of the ECS document; a fact's
-// is of the same kind.
+// ID identifies an event. Repeats of one event have the same ID, as has the event
+// when the same capture is replayed again. It is event.id of the ECS document.
 func (e *Event) ID() string {
 	switch {
 	case e.Alert != nil:
@@ -101,7 +103,7 @@ func (e *Event) ID() string {
 	}
 }
 
-// Host is the host that the event is about, by which events are kept in order.
+// Host is the host that the event is about. Events of one host stay in order.
 func (e *Event) Host() netip.Addr {
 	switch {
 	case e.Alert != nil:
@@ -115,7 +117,7 @@ func (e *Event) Host() netip.Addr {
 	}
 }
 
-// Time is the packet time of what decided.
+// Time is the packet time at which the event was found.
 func (e *Event) Time() time.Time {
 	switch {
 	case e.Alert != nil:

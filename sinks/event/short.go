@@ -2,16 +2,16 @@ package event
 
 import "strings"
 
-// What a short event keeps of what can be long.
+// How much a short event keeps of what can be long.
 const (
-	shortList = 4   // addresses
+	shortList = 4   // elements of a list
 	shortText = 512 // bytes
 )
 
-// Short returns the event without what can be long and is not needed to know
-// what was found: samples, most of the addresses that a name led to, the name
-// that an alias led to, and what a feed says in words. A stranger has a hand in
-// all of these.
+// Short returns the event without what can be long and is not needed to know what
+// was found: samples, most of the addresses that a name resolved to, the indicator
+// name that an alias led to, and a feed's description. How long these are, outsiders
+// decide. The event itself is not changed.
 func (e *Event) Short() Event {
 	short := *e
 	if e.Change != nil {

@@ -1,6 +1,10 @@
-// Package joint makes one ledger of what several sensors found. Each tells the
-// words that its own ledger was told; those of different sensors about the same
-// thing become one, so that a packet that two of them saw counts once.
+// Package joint makes one ledger of what several sensors found. Each sensor sends
+// the words (package event) that its own ledger was told; words of different sensors
+// about the same thing become one, so that a packet that two of them saw counts
+// once.
+//
+// A Set (joint.go) collects the words, and tells them to a ledger. What counts as
+// the same thing is in merge.go.
 package joint
 
 import (
@@ -32,20 +36,20 @@ type host struct {
 	facts  map[source]event.Event
 }
 
-// A source is what one sensor calls an alert or a fact.
+// A source identifies an alert or a fact of one sensor.
 type source struct{ sensor, id string }
 
 // words are the first and the latest word of an alert, which may be the same.
 type words struct{ first, latest event.Event }
 
-// A Slot is a word that a Set keeps, under the name of its place: a later word
-// for the same place takes the place of it.
+// A Slot is a word that a Set keeps, and the name under which it does. A later word
+// of the same name replaces it.
 type Slot struct {
 	Name  string
 	Event event.Event
 }
 
-// The ends of the names of places.
+// The last parts of the names of slots.
 const (
 	firstWord  = "first"
 	latestWord = "latest"
@@ -56,9 +60,9 @@ func slot(addr netip.Addr, from source, which string, e event.Event) Slot {
 	return Slot{strings.Join([]string{addr.String(), from.sensor, from.id, which}, "|"), e}
 }
 
-// Add takes a word of a sensor, and returns the places that have another word
-// now, none when it was known. It keeps what e points to. A change of a host's
-// state is no word: the ledger comes to its own.
+// Add takes a word of a sensor, and returns the slots that have changed: none when
+// the word was known. It keeps what e points to. It ignores changes of a host's
+// state, since the joint ledger derives its own.
 func (s *Set) Add(sensor string, e event.Event) []Slot {
 	addr := e.Host()
 	if e.Alert == nil && e.Fact == nil || !addr.IsValid() {
@@ -86,8 +90,8 @@ func (s *Set) Add(sensor string, e event.Event) []Slot {
 	return w.add(from, e)
 }
 
-// add brings the words of an alert up to date. Where there is one word it is
-// both, and kept as the first.
+// add takes one more word of the alert. As long as there is only one word, it is
+// first and latest, and has only the slot of the first.
 func (w *words) add(from source, e event.Event) []Slot {
 	var changed []Slot
 	addr := e.Host()
@@ -105,13 +109,14 @@ func (w *words) add(from source, e event.Event) []Slot {
 	return changed
 }
 
-// compareWords orders the words of one alert. Of two with the same number the
-// later one holds more, as when a capture was cut short and is whole now.
+// compareWords orders the words of one alert. Of two with the same sequence number
+// the one that counted more is later: there are two where a capture was replayed
+// while it was still growing, and again.
 func compareWords(a, b *alert.Alert) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Count, b.Count), a.Last.Compare(b.Last), a.Time.Compare(b.Time))
 }
 
-// Sensors are those that told something, in order.
+// Sensors returns the names of the sensors that there are words of, sorted.
 func (s *Set) Sensors() []string {
 	names := map[string]bool{}
 	for _, h := range s.hosts {
@@ -125,8 +130,8 @@ func (s *Set) Sensors() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Span returns the packet times of the first and the last that was found, zero
-// where nothing was.
+// Span returns the first and the last packet time that the words are about, zero
+// without any words.
 func (s *Set) Span() (first, last time.Time) {
 	widen := func(from, to time.Time) {
 		if first.IsZero() || from.Before(first) {
@@ -147,7 +152,7 @@ func (s *Set) Span() (first, last time.Time) {
 	return first, last
 }
 
-// Hosts are the hosts that there are words about, in no order.
+// Hosts returns the hosts that there are words about, in no particular order.
 func (s *Set) Hosts() iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
 		for a := range s.hosts {
@@ -164,13 +169,15 @@ type told struct {
 	event  event.Event
 }
 
-// compareTold orders words by time, and totally.
+// compareTold orders words by time. The order is total, so that it never depends on
+// the order in which words came.
 func compareTold(a, b told) int {
 	return cmp.Or(a.event.Time().Compare(b.event.Time()), cmp.Compare(a.event.ID(), b.event.ID()), cmp.Compare(a.sensor, b.sensor))
 }
 
-// Tell tells a ledger everything, in the order of packet time. Frames refer to
-// the files that Files then names.
+// Tell tells a ledger all words, merged, in the order of packet time. It adds the
+// names of the files that their frames are in to files, and has the frames refer to
+// these.
 func (s *Set) Tell(to alert.Emitter, files *Files) {
 	all := make([]told, 0, len(s.hosts))
 	alias := map[string]string{}
@@ -197,8 +204,8 @@ func (s *Set) TellHost(addr netip.Addr, to alert.Emitter, files *Files) {
 	}
 }
 
-// Files names the files and interfaces that frames are of, each with its
-// sensor.
+// Files are the names of the files and interfaces that frames are in, each with the
+// sensor before it. The zero value is empty.
 type Files struct {
 	names []string
 	index map[string]int
@@ -224,8 +231,8 @@ func (f *Files) ref(t told, r alert.FrameRef) alert.FrameRef {
 	return alert.FrameRef{File: i, Number: r.Number}
 }
 
-// tell tells one word, with frames of the common list of files and the ids
-// that alerts have now.
+// tell tells one word. Its frames refer to f, and a fact to the alert that its own
+// was merged into.
 func (f *Files) tell(to alert.Emitter, t told, alias map[string]string) {
 	if t.event.Fact != nil {
 		fact := *t.event.Fact

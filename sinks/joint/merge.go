@@ -11,13 +11,13 @@ import (
 	"wormscope/detect/alert"
 )
 
-// tolerance is how far the clocks of two sensors may be apart. What they found
-// about the same thing within it is one.
+// tolerance is how far the clocks of two sensors may differ. What they found about
+// the same thing within that time counts as found once.
 const tolerance = 5 * time.Second
 
 // merged returns what a ledger is to be told of a host: findings of different
-// sensors about the same thing as one, under the id of the earliest. It notes
-// in alias which ids that was made of.
+// sensors about the same thing become one, with the id of the earliest. Alias gets
+// the id of the merged finding for the id of each.
 func (h *host) merged(alias map[string]string) []told {
 	var out []told
 	for _, group := range h.groups() {
@@ -35,7 +35,7 @@ type finding struct {
 func (f *finding) begin() time.Time { return earliest(f.first.Alert.First, f.latest.Alert.First) }
 func (f *finding) end() time.Time   { return f.latest.Alert.Last }
 
-// groups returns the findings that are one, in groups.
+// groups returns the findings, those that are one in one group.
 func (h *host) groups() [][]finding {
 	same := map[string][]finding{}
 	for from, w := range h.alerts {
@@ -50,12 +50,13 @@ func (h *host) groups() [][]finding {
 	return out
 }
 
-// compareFindings orders findings by their beginnings, and totally.
+// compareFindings orders findings by when they began. The order is total.
 func compareFindings(a, b finding) int {
 	return cmp.Or(a.begin().Compare(b.begin()), cmp.Compare(a.first.Alert.ID, b.first.Alert.ID), cmp.Compare(a.sensor, b.sensor))
 }
 
-// matter says what an alert about a host is about, whoever saw it and when.
+// matter returns a key for what an alert about a host is about, whichever sensor saw
+// it, and whenever.
 func matter(a *alert.Alert) string {
 	about := []string{string(a.Rule)}
 	add := func(s ...string) { about = append(about, s...) }
@@ -93,9 +94,9 @@ func peer(a *alert.Alert) netip.Addr {
 	return a.Resp.Addr()
 }
 
-// merge makes the first and the latest word of findings that are one. Nobody
-// knows which packets two sensors both saw, so what each counted is not added
-// up: the one that saw the most of it speaks for all.
+// merge makes the first and the latest word of findings that are one. It does not
+// add up what sensors counted, since nobody knows which packets two of them both
+// saw: the counts are those of the sensor that saw the most.
 func merge(group []finding, alias map[string]string) []told {
 	id := group[0].first.Alert.ID
 	early, full := &group[0], &group[0]
@@ -131,7 +132,7 @@ func merge(group []finding, alias map[string]string) []told {
 	return []told{begun, grown}
 }
 
-// fuller reports whether a sensor saw more than another of what both saw.
+// fuller reports whether a shows more of the matter than b.
 func fuller(a, b *alert.Alert) bool {
 	if c := cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Count, b.Count)); c != 0 {
 		return c > 0
@@ -149,7 +150,8 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// saying is what a fact says, whoever learned it and when.
+// saying returns a key for what a fact says, whichever sensor learned it, and
+// whenever.
 func saying(f *alert.Fact) string {
 	return strings.Join([]string{string(f.Kind), f.Peer.String(), strconv.Itoa(int(f.Port)), f.Detail, f.Asset.Identity()}, "\x00")
 }

@@ -13,9 +13,9 @@ import (
 	"wormscope/sinks/joint"
 )
 
-// Central is where the joint ledger of several sensors is: their words in one
-// topic, and what is to be kept of them in another, which is compacted.
-// docs/central.md describes both.
+// Central says where the joint ledger of several sensors is: in one topic all their
+// words (package event), and in another, compacted one, what a joint.Set keeps of
+// them. docs/central.md describes both.
 type Central struct {
 	Cluster `yaml:",inline"`
 
@@ -29,15 +29,15 @@ type Central struct {
 	// Group is the consumer group of the workers; wormscope if empty.
 	Group string `yaml:"group"`
 
-	// Create says that topics that are missing are made, with so many Replicas
-	// (the cluster's default if 0). The ledger topic then has Partitions (6 if
-	// 0), and the joint one as many as that.
+	// Create says that missing topics are made, with this many Replicas (the
+	// cluster's default if 0). The ledger topic gets this many Partitions (6 if 0),
+	// and the joint topic as many as the ledger topic has.
 	Create     bool `yaml:"create"`
 	Partitions int  `yaml:"partitions"`
 	Replicas   int  `yaml:"replicas"`
 }
 
-// Defaults fills in what is left open.
+// Defaults fills in the settings that are empty.
 func (c *Central) Defaults() {
 	for _, d := range []struct {
 		field *string
@@ -52,7 +52,7 @@ func (c *Central) Defaults() {
 	}
 }
 
-// Validate says what is wrong with the settings, without asking anyone.
+// Validate says what is wrong with the settings, without connecting.
 func (c *Central) Validate() error {
 	errs := []error{c.Cluster.Validate()}
 	seen := map[string]string{}
@@ -131,7 +131,7 @@ func (l *link) load(ctx context.Context, topic string, partition int, tally *Tal
 			return explain(topic, err)
 		}
 		if end == 0 {
-			end = high // what comes after is the next reader's
+			end = high // as it was at the beginning: the topic may grow for ever
 		}
 		if next >= end || next == offset {
 			return nil
@@ -164,7 +164,7 @@ func (l *link) fetch(
 			return next, r.HighWatermark, err
 		}
 		if m.Offset < offset {
-			continue // of the batch that the offset is in
+			continue // brokers send whole batches: this record is before the offset
 		}
 		next = m.Offset + 1
 		w, err := readWord(m)

@@ -10,9 +10,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
-// Check connects and says in words what would keep the sink from delivering:
-// of the way there, of the user, of each topic and the right to write to it.
-// It changes nothing.
+// Check connects, and returns an error that explains what would keep the sink from
+// delivering: the connection, the user, a missing topic or the right to write to
+// one. It changes nothing.
 func (s *Sink) Check(ctx context.Context) error {
 	return s.link.check(ctx, s.config.Brokers, s.topicNames(), func(t *metadata.ResponseTopic) error {
 		switch code := kafkago.Error(t.ErrorCode); {
@@ -28,13 +28,11 @@ func (s *Sink) Check(ctx context.Context) error {
 	})
 }
 
-// Operations on a topic, as Kafka numbers them (AclOperation).
-const (
-	operationRead  = 3
-	operationWrite = 4
-)
+// operationWrite is the operation of writing to a topic, as Kafka numbers it
+// (AclOperation).
+const operationWrite = 4
 
-// notAsked is what a broker says that does not tell rights.
+// notAsked is what brokers answer that do not tell which operations are allowed.
 const notAsked = -1 << 31
 
 // may reports whether the user has the right to an operation on a topic.
@@ -43,8 +41,8 @@ func may(t *metadata.ResponseTopic, operation int) bool {
 	return o == notAsked || o == 0 || o&(1<<operation) != 0
 }
 
-// check asks the first of some brokers that answers about topics, and connects
-// to all brokers that it names.
+// check asks the first of the brokers that answers about the topics, has judge look
+// at each, and connects to all brokers that the answer names.
 func (l *link) check(ctx context.Context, brokers, topics []string, judge func(*metadata.ResponseTopic) error) error {
 	s, err := l.anyOf(ctx, brokers)
 	if err != nil {
@@ -71,7 +69,7 @@ func (l *link) check(ctx context.Context, brokers, topics []string, judge func(*
 	return joined(errs)
 }
 
-// anyOf connects to the first of some brokers that takes the user.
+// anyOf connects to the first of the brokers that answers and accepts the user.
 func (l *link) anyOf(ctx context.Context, brokers []string) (*session, error) {
 	var errs []error
 	for _, addr := range brokers {

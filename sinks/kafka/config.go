@@ -24,14 +24,14 @@ type Config struct {
 
 	// Topic takes alerts and changes of hosts' states, each as it is rendered.
 	Topic string `yaml:"topic"`
-	// StateTopic takes changes of hosts' states again, to be compacted: what
-	// it holds of a host is the newest state.
+	// StateTopic takes changes of hosts' states as well. It is meant to be
+	// compacted, so that it holds the latest state of each host.
 	StateTopic string `yaml:"state_topic"`
-	// LedgerTopic takes what a central scope reads.
+	// LedgerTopic takes the words (package event) that a central scope reads.
 	LedgerTopic string `yaml:"ledger_topic"`
 
-	// Create says that topics that are missing are made, with so many
-	// Partitions (6 if 0) and Replicas (the cluster's default if 0).
+	// Create says that missing topics are made, with this many Partitions (6 if 0)
+	// and Replicas (the cluster's default if 0).
 	Create     bool `yaml:"create"`
 	Partitions int  `yaml:"partitions"`
 	Replicas   int  `yaml:"replicas"`
@@ -39,17 +39,17 @@ type Config struct {
 	// Compression is zstd if empty, or none, gzip, snappy, lz4.
 	Compression string `yaml:"compression"`
 	// MaxMessageBytes is how large a message may be, and how much goes into one
-	// request of a partition, before compression; 1,000,000 if 0, a little less
-	// than what a broker takes unless it is told otherwise.
+	// request of a partition, before compression; 1,000,000 if 0, a little less than
+	// what brokers accept by default.
 	MaxMessageBytes int `yaml:"max_message_bytes"`
-	// WhenDenied says what becomes of messages for a topic that the user has
-	// no right to: wait (if empty) for the right, or refuse them for good.
+	// WhenDenied says what becomes of messages for a topic that the user may not
+	// write to: "wait", also if empty, until the user may; or "refuse" them for good.
 	WhenDenied string `yaml:"when_denied"`
 	// Sensor names who sends, in a header; the host's name if empty.
 	Sensor string `yaml:"sensor"`
 }
 
-// A Cluster is where a Kafka is, and how to be let in.
+// A Cluster says where a Kafka cluster is, and how to authenticate.
 type Cluster struct {
 	Brokers  []string          `yaml:"brokers"` // host:port, any of the cluster
 	ClientID string            `yaml:"client_id"`
@@ -62,10 +62,10 @@ type SASL struct {
 	Mechanism    string `yaml:"mechanism"` // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
 	User         string `yaml:"user"`
 	Password     string `yaml:"password"`
-	PasswordFile string `yaml:"password_file"` // the first line of it, in the place of Password
+	PasswordFile string `yaml:"password_file"` // its first line is the password, if Password is empty
 }
 
-// What a Config leaves open.
+// The values of settings that are not given, and their limits.
 const (
 	defaultClientID   = "wormscope"
 	defaultPartitions = 6
@@ -82,8 +82,8 @@ const (
 // topicName is what Kafka takes as the name of a topic.
 var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 
-// Validate says what is wrong with the settings, without asking anyone; all of
-// it, one a line.
+// Validate says what is wrong with the settings, without connecting: all of it, one
+// a line.
 func (c *Config) Validate() error {
 	errs := []error{c.Cluster.Validate()}
 	if c.Topic == "" && c.StateTopic == "" && c.LedgerTopic == "" {
@@ -120,7 +120,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Validate says what is wrong with the settings, without asking anyone.
+// Validate says what is wrong with the settings, without connecting.
 func (c *Cluster) Validate() error {
 	var errs []error
 	if len(c.Brokers) == 0 {
@@ -174,7 +174,7 @@ func (c *Config) compression() (kafkago.Compression, error) {
 	}
 }
 
-// mechanism returns how the user is told to the broker, nil for no user.
+// mechanism returns how to authenticate to a broker, nil for not at all.
 func (s *SASL) mechanism() (sasl.Mechanism, error) {
 	if s == nil {
 		return nil, nil //nolint:nilnil // no user

@@ -57,7 +57,7 @@ func (s *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusa
 	return refused, nil
 }
 
-// joined joins errors, those that say the same once.
+// joined joins errors; of those with the same text it keeps one.
 func joined(errs []error) error {
 	var different []error
 	for _, err := range errs {
@@ -71,23 +71,23 @@ func joined(errs []error) error {
 	return errors.Join(different...)
 }
 
-// A lane is what goes to one partition, in order.
+// A lane is the messages for one partition, in order.
 type lane struct {
 	sink      *Sink
 	topic     string
 	partition int
 	messages  []message
-	done      int // of messages: acknowledged or refused
+	done      int // how many of messages are acknowledged or refused
 	refused   []sinks.Refusal
 	err       error
 }
 
-// lanes sorts messages by partition. Those of a topic that is not to be had
-// make an error, or refusals.
+// lanes sorts messages by partition. The messages of a topic of which the partitions
+// are not known make a lane with the error.
 func (s *Sink) lanes(ctx context.Context, list []message) []*lane {
 	var lanes []*lane
 	topics := map[string][]*lane{} // by partition
-	failed := map[string]*lane{}   // takes the messages of a topic that is not to be had
+	failed := map[string]*lane{}   // by topic
 	for _, m := range list {
 		if topics[m.topic] == nil && failed[m.topic] == nil {
 			partitions, err := s.partitions(ctx, m.topic)
@@ -136,8 +136,8 @@ func (l *lane) send(ctx context.Context, list []message) error {
 	return nil
 }
 
-// request sends messages in one request. When they are refused it looks for
-// the guilty one by sending them in halves, and refuses that.
+// request sends messages in one request. When that is refused, it finds the message
+// to blame by sending them in halves, and refuses that one only.
 func (l *lane) request(ctx context.Context, list []message) error {
 	err := explain(l.topic, l.produce(ctx, list))
 	if err == nil {
@@ -157,11 +157,11 @@ func (l *lane) request(ctx context.Context, list []message) error {
 	return l.request(ctx, list[len(list)/2:])
 }
 
-// moments are the waits before a request is tried again that failed for what
-// passes in a moment, such as an election.
+// moments are the waits before the next attempts of a request that failed for a
+// reason that soon passes, such as the election of a leader.
 var moments = [...]time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second} //nolint:gochecknoglobals // a constant table
 
-// produce sends one request, again if it fails for a moment only.
+// produce sends one request, and again if it failed for a reason that soon passes.
 func (l *lane) produce(ctx context.Context, list []message) error {
 	for _, wait := range moments {
 		err := l.try(ctx, list)
@@ -183,7 +183,7 @@ func (l *lane) try(ctx context.Context, list []message) error {
 		return &Error{"the message is larger than max_message_bytes", kafkago.MessageSizeTooLarge}
 	}
 	records := make([]kafkago.Record, len(list))
-	now := time.Now() // not packet time: by it a topic forgets what is old
+	now := time.Now() // not packet time: a topic's retention goes by it
 	for i := range list {
 		records[i] = l.sink.record(&list[i], now)
 	}
@@ -197,8 +197,8 @@ func (l *lane) try(ctx context.Context, list []message) error {
 	return response.Error
 }
 
-// refusal reports whether a failure is for good: what the broker will say of
-// the same message each time.
+// refusal reports whether an error is for good: the broker will refuse the same
+// message each time.
 func refusal(err error) bool {
 	code, _ := errors.AsType[kafkago.Error](err)
 	switch code {
@@ -210,8 +210,8 @@ func refusal(err error) bool {
 	}
 }
 
-// denied reports whether a failure is for want of a right, and the settings say
-// not to wait for it.
+// denied reports whether the user may not write to the topic, and the settings say
+// not to wait until that changes.
 func (s *Sink) denied(err error) bool {
 	return s.config.WhenDenied == deniedRefuse && errors.Is(err, kafkago.TopicAuthorizationFailed)
 }

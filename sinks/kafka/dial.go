@@ -18,11 +18,11 @@ import (
 // How long things may take.
 const (
 	dialTimeout = 5 * time.Second // to be connected, all handshakes included
-	// requestTimeout is for one request. Half of it is what the broker is told
-	// to wait for its replicas: more than it takes to find a dead one.
+	// requestTimeout is for one request. The broker is told to wait half of it for
+	// its replicas, which is longer than it takes to find out that one is dead.
 	requestTimeout = 30 * time.Second
-	// metadataTTL is after what time a new leader is known at the latest, of
-	// brokers that answer in this time.
+	// metadataTTL is how long it takes at most until a new leader is known, of brokers
+	// that answer in this time.
 	metadataTTL = time.Second
 )
 
@@ -37,7 +37,7 @@ type link struct {
 	cancel   context.CancelFunc
 }
 
-// open makes the way to a cluster, and connects to nobody yet.
+// open makes a link to a cluster, which connects when it is used.
 func (c *Cluster) open(topics ...string) (*link, error) {
 	l := &link{clientID: c.ClientID}
 	if l.clientID == "" {
@@ -70,8 +70,8 @@ func (l *link) close() {
 	l.cancel()
 }
 
-// dial connects to a broker, with TLS if that is wanted. Its errors, and those
-// of the connection, are in words.
+// dial connects to a broker, with TLS if that is configured. Its errors, and those
+// of the connection, say what to do.
 func (l *link) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, addr)
 	if err != nil {
@@ -93,18 +93,18 @@ func (l *link) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	return &conn{Conn: secure, addr: addr, sasl: l.sasl != nil, since: time.Now()}, nil
 }
 
-// A conn is a connection that puts what goes wrong into words.
+// A conn is a connection whose errors say what to do.
 type conn struct {
 	net.Conn
 	addr  string
 	plain bool // without TLS
-	sasl  bool // a user is told to the broker
+	sasl  bool // a user is configured
 	heard bool // the broker has said something
 	since time.Time
 }
 
-// Types of TLS records (RFC 8446, section 5.1): what a broker answers that
-// wants TLS. No answer of Kafka begins so: it would be one of 352 MB.
+// Types of TLS records (RFC 8446, section 5.1), with which a broker's answer begins
+// if it wants TLS. No answer of Kafka begins so, since its length would be 352 MB.
 const (
 	tlsAlert     = 0x15
 	tlsHandshake = 0x16
@@ -126,12 +126,12 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, c.explain(err)
 }
 
-// settled is after what time a connection does not end for what its user did
-// wrong.
+// settled is how old a connection is when its end can't be the fault of the settings
+// any more.
 const settled = dialTimeout
 
-// explain puts an error into words. How far the talk had got says much of why
-// it ended.
+// explain returns an error that says what to do. Its guess why a connection ended
+// depends on how far it had got.
 func (c *conn) explain(err error) error {
 	if err == nil {
 		return nil

@@ -3,10 +3,13 @@
 // that arrives twice has the same id both times. docs/kafka.md describes
 // topics, keys and headers.
 //
-// It produces through kafka-go's Client rather than its Writer: a Writer can't
-// be told to stop, and what it was given may still be sent after it was given
-// up. Here at most one request of a partition is under way, and nothing waits
-// behind it.
+// It produces through kafka-go's Client rather than its Writer: a Writer can't be
+// told to stop, and may still send messages after the caller has given up on it.
+// Here at most one request of a partition is under way, and none is queued.
+//
+// A Sink (kafka.go, deliver.go) is a sensor's side. Central (central.go) and Worker
+// (worker.go, share.go, shareout.go) are the other side: they make one joint ledger
+// of what several sensors sent.
 package kafka
 
 import (
@@ -34,13 +37,13 @@ type Sink struct {
 	link     *link
 	balancer kafkago.Murmur2Balancer // as Kafka's own clients choose partitions
 	counted  []int                   // 0, 1, 2, …, as the balancer wants them
-	// arrived and refused are what became of messages of a batch that failed
-	// as a whole and is delivered again.
-	arrived map[arrival]struct{} // refused ones too
+	// arrived and refused are the outcome so far of a batch that failed in part and
+	// is delivered again.
+	arrived map[arrival]struct{} // messages that arrived or were refused
 	refused []sinks.Refusal
 }
 
-// arrival names a message.
+// arrival identifies a message.
 type arrival struct{ topic, id string }
 
 // New makes a sink that renders events with r. It connects when it has
@@ -109,7 +112,7 @@ type message struct {
 	event      *event.Event
 	id         string
 	key, value []byte
-	size       int // bytes in a request, nearly
+	size       int // about how many bytes it takes in a request
 }
 
 // record is the message as the library takes it.
@@ -120,10 +123,10 @@ func (s *Sink) record(m *message, now time.Time) kafkago.Record {
 	}
 }
 
-// overhead is about what a record takes beside key, value and headers.
+// overhead is about how many bytes a record takes beside key, value and headers.
 const overhead = 64
 
-// messages makes what is to be sent of a batch, without what has arrived.
+// messages makes the messages of a batch, without those that have arrived.
 func (s *Sink) messages(batch []event.Event) ([]message, []sinks.Refusal) {
 	var refused []sinks.Refusal
 	list := make([]message, 0, len(batch))

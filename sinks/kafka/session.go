@@ -17,11 +17,11 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// A session is a connection to one broker, to ask it what the pool of
-// connections does not.
+// A session is a connection to one broker, for requests that kafka-go's pool of
+// connections does not offer.
 type session struct{ *protocol.Conn }
 
-// session connects to a broker, the user told to it.
+// session connects to a broker and authenticates.
 func (l *link) session(ctx context.Context, addr string) (*session, error) {
 	c, err := l.dial(ctx, "tcp", addr)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *session) versions() error {
 	return nil
 }
 
-// authenticate tells the broker who the user is.
+// authenticate authenticates the user by SASL.
 func (s *session) authenticate(ctx context.Context, m sasl.Mechanism, addr string) error {
 	r, err := ask[*saslhandshake.Response](s, &saslhandshake.Request{Mechanism: m.Name()})
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"wormscope/sinks/joint"
 )
 
-// A share is one partition of the joint ledger, while a worker has it.
+// A share is one partition of the joint ledger, as long as it is assigned to a
+// worker.
 type share struct {
 	worker    *Worker
 	partition int
@@ -121,13 +122,13 @@ func (s *share) judge(tell func(alert.Emitter, *joint.Files)) []event.Event {
 	return list
 }
 
-// take adds words to the joint topic, after what they change to the state
-// topic: a worker that dies in between says a change again, rather than never.
-// It reports false when ctx ends before.
+// take writes the changes of state that words cause to the state topic, and then
+// the words to the joint topic: if the worker dies in between, a change is written
+// again rather than never. It reports false when ctx ends before.
 //
-// A worker that hung for so long that its partitions were given to another may
-// come back with a request under way, and an older word of an alert then takes
-// the place of a later one, until the sensor says the next.
+// A worker may hang for so long that its partitions are assigned to another, and
+// then come back with a request under way. Then an older word of an alert replaces a
+// later one, until the sensor sends the next.
 func (s *share) take(ctx context.Context, batch []wordMessage) bool {
 	var kept []post
 	touched := map[netip.Addr]bool{}
@@ -154,7 +155,7 @@ func (s *share) take(ctx context.Context, batch []wordMessage) bool {
 	return true
 }
 
-// changes returns how the states of hosts differ from what they were.
+// changes returns a change for each host whose state is not what it was.
 func (s *share) changes(hosts map[netip.Addr]bool) []event.Event {
 	var list []event.Event
 	for host := range hosts {

@@ -9,13 +9,13 @@ import (
 	"wormscope/sinks/event"
 )
 
-// A post is what goes to a topic.
+// A post is a message of a worker.
 type post struct {
 	key, value []byte
-	id, sensor string // the latter empty where it is of no sensor alone
+	id, sensor string // sensor is empty where it is not of one sensor
 }
 
-// record is the post as the library takes it, which reads it only once.
+// record makes a record for one request: the library reads a record only once.
 func (p *post) record(now time.Time) kafkago.Record {
 	r := kafkago.Record{
 		Time: now, Key: kafkago.NewBytes(p.key), Value: kafkago.NewBytes(p.value),
@@ -27,8 +27,8 @@ func (p *post) record(now time.Time) kafkago.Record {
 	return r
 }
 
-// tellStates writes changes of states to the state topic, if there is one, to
-// the partitions where a sensor would write them.
+// tellStates writes changes of states to the state topic, if there is one, and there
+// to the same partitions as a sensor would. It reports false when ctx ends before.
 func (s *share) tellStates(ctx context.Context, changes []event.Event) bool {
 	w := s.worker
 	if w.config.StateTopic == "" || w.opts.Render == nil || len(changes) == 0 {

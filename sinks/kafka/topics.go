@@ -14,16 +14,15 @@ func (s *Sink) partitions(ctx context.Context, topic string) (int, error) {
 	return s.link.topic(ctx, topic, s.config.Create, creation{s.config.Partitions, s.config.Replicas, topic == s.config.StateTopic})
 }
 
-// creation is how a topic is made: with so many partitions and replicas, 0 of
-// which are the cluster's default, and compacted or not.
+// creation says how a topic is made: with how many partitions and replicas (0 for
+// the cluster's default), and whether it is compacted.
 type creation struct {
 	partitions, replicas int
 	compacted            bool
 }
 
-// topic returns how many partitions a topic has, and makes it where that is
-// allowed and it is missing. A broker may hear of it later than the one that made
-// it.
+// topic returns how many partitions a topic has. It makes a missing one if it may,
+// and waits for it: brokers hear of it later than the one that made it.
 func (l *link) topic(ctx context.Context, topic string, mayCreate bool, how creation) (int, error) {
 	n, err := l.partitions(ctx, topic)
 	if mayCreate && errors.Is(err, kafkago.UnknownTopicOrPartition) {
@@ -37,8 +36,8 @@ func (l *link) topic(ctx context.Context, topic string, mayCreate bool, how crea
 	return n, nil
 }
 
-// partitions returns how many partitions a topic has, as far as the cluster
-// said in the last second.
+// partitions returns how many partitions a topic has. What it says may be as old as
+// metadataTTL.
 func (l *link) partitions(ctx context.Context, topic string) (int, error) {
 	r, err := l.client.Metadata(ctx, &kafkago.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
@@ -57,8 +56,8 @@ func (l *link) partitions(ctx context.Context, topic string) (int, error) {
 }
 
 const (
-	// createTimeout is how long making a topic may take, and then until a broker
-	// knows of it.
+	// createTimeout is how long making a topic may take, and then again how long it
+	// may take until a broker knows of it.
 	createTimeout = 10 * time.Second
 	// createPoll is how often brokers are asked meanwhile.
 	createPoll = 100 * time.Millisecond
@@ -77,7 +76,7 @@ func (l *link) await(ctx context.Context, topic string) (int, error) {
 	}
 }
 
-// create makes a topic. That it is there already is as good.
+// create makes a topic. It is no error if that exists already.
 func (l *link) create(ctx context.Context, topic string, how creation) error {
 	wanted := kafkago.TopicConfig{Topic: topic, NumPartitions: how.partitions, ReplicationFactor: how.replicas}
 	if how.replicas == 0 {

@@ -20,20 +20,21 @@ import (
 type WorkerOptions struct {
 	Zones  *zone.Map // must be set
 	Trust  scope.Trust
-	Render sinks.Renderer // of what goes to the state topic; nil where there is none
+	Render sinks.Renderer // for the state topic; may be nil without one
 	// OnChange is called with each change of a host's joint state, once the
 	// topics have it. It is called by one goroutine at a time, may be nil, and
 	// may be called again for a change that was not committed.
 	OnChange func(event.Event)
-	// Warn is called with what goes wrong while the worker goes on. It is
-	// called by one goroutine at a time, and may be nil.
+	// Warn is called with errors in spite of which the worker goes on. It is called
+	// by one goroutine at a time, and may be nil.
 	Warn func(error)
 }
 
-// A Worker keeps its share of the joint ledger: of each partition of the ledger
-// topic that its group gives it, it adds the words of the sensors to the joint
-// topic, and commits only then. When it dies, another of the group takes its
-// partitions, reads what the joint topic keeps of them, and goes on.
+// A Worker keeps its share of the joint ledger. It reads the partitions of the
+// ledger topic that its consumer group assigns to it, writes the words of the
+// sensors to the joint topic, and commits its offset only then. When it dies, its
+// partitions go to another worker of the group, which reads what the joint topic
+// holds of them and goes on.
 type Worker struct {
 	config Central
 	opts   WorkerOptions
@@ -41,7 +42,7 @@ type Worker struct {
 
 	mu    sync.Mutex // guards what follows, and the calls of opts
 	tally Tally
-	owned map[int]int // hosts with words, by partition that the worker has
+	owned map[int]int // how many hosts there are words about, by partition
 }
 
 // NewWorker makes a worker. It makes topics that are missing where the settings
@@ -67,7 +68,8 @@ func NewWorker(ctx context.Context, c Central, o WorkerOptions) (*Worker, error)
 	return w, nil
 }
 
-// topics sees to it that the topics are there, with as many partitions each.
+// topics makes sure that the topics exist, and that the joint topic has as many
+// partitions as the ledger topic.
 func (w *Worker) topics(ctx context.Context) error {
 	c := &w.config
 	count, err := w.topic(ctx, c.LedgerTopic, c.Partitions, false)
@@ -92,7 +94,7 @@ func (w *Worker) topic(ctx context.Context, name string, partitions int, compact
 	return w.link.topic(ctx, name, w.config.Create, creation{partitions, w.config.Replicas, compacted})
 }
 
-// pause waits, or less if ctx ends.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -100,15 +102,15 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Times of the group: how long a worker may be silent before its partitions
-// are given to others, and how often it says that it lives.
+// Times of the consumer group: how long a worker may be silent before its
+// partitions are assigned to others, and how often it says that it is alive.
 const (
 	sessionTimeout = 10 * time.Second
 	heartbeat      = time.Second
 )
 
-// Run works until ctx ends, which is no error. It lasts through brokers that
-// are away, and through changes of the group.
+// Run works until ctx ends, and then returns nil. It goes on when brokers are away
+// and when the group changes. It can be called once.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.link.close()
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
@@ -177,7 +179,7 @@ func (w *Worker) count(t *Tally) {
 	w.tally.Damaged += t.Damaged
 }
 
-// own notes how many hosts there are words about in a partition.
+// own notes how many hosts there are words about in a partition, for Status.
 func (w *Worker) own(partition, hosts int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -196,11 +198,11 @@ func (w *Worker) changed(list []event.Event) {
 	}
 }
 
-// A WorkerStatus is what a worker does now.
+// A WorkerStatus says what a worker is doing.
 type WorkerStatus struct {
 	Tally
-	Partitions []int // that it has, in order
-	Hosts      int   // with words in these
+	Partitions []int // assigned to it, sorted
+	Hosts      int   // hosts that there are words about in these
 }
 
 // Status says what the worker does now. It may be called from any goroutine.

@@ -1,8 +1,8 @@
 // Package ocsf renders alerts and changes of state as Detection Findings (class
 // 2004) of the Open Cybersecurity Schema Framework 1.8.0
 // (https://schema.ocsf.io/1.8.0/classes/detection_finding), one JSON document
-// an event. What the schema has no field for stands under unmapped, in the
-// words of the ECS rendering. docs/formats.md is the reference.
+// an event. What the schema has no field for stands under unmapped, as in ECS
+// documents. docs/formats.md is the reference.
 package ocsf
 
 import (

@@ -42,8 +42,8 @@ func (r *Renderer) Event(e *event.Event) ([]byte, error) {
 	return detail.Line(d)
 }
 
-// activity is what a word does to its finding. None closes it: that is for who
-// looks into it.
+// activity returns the OCSF activity of an event: the first of a finding creates
+// it, others update it. None closes it, which is for the analyst to do.
 func activity(first bool) (id int, name string) {
 	if first {
 		return 1, "Create"
@@ -51,7 +51,7 @@ func activity(first bool) (id int, name string) {
 	return 2, "Update"
 }
 
-// alert renders one word of an alert.
+// alert renders one phase of an alert.
 func (r *Renderer) alert(e *event.Event) *document {
 	a := e.Alert
 	rule := traits.OfRule(a.Rule)
@@ -78,9 +78,9 @@ func (r *Renderer) alert(e *event.Event) *document {
 	return d
 }
 
-// change renders a change of a host's state. All changes of a host that a sensor
-// saw are one finding, which the first one opens: at another site the same
-// address is another host.
+// change renders a change of a host's state. All changes of one host are one
+// finding, which the first change creates. It has the sensor in its id, since the
+// same address may be another host at another site.
 func (r *Renderer) change(e *event.Event) *document {
 	c := e.Change
 	d := r.begin(e, c.Zone, c.From == scope.Seen)
@@ -195,7 +195,7 @@ func connectionOf(a *alert.Alert, zones *zone.Map) *connection {
 	return c
 }
 
-// millis returns a time as the schema has it, 0 for none.
+// millis returns a time in milliseconds since the Unix epoch, 0 for none.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

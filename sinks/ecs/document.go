@@ -12,8 +12,8 @@ import (
 // schemaVersion is the version of the schema that the documents follow.
 const schemaVersion = "9.4.0"
 
-// event is a document. Its fields are those of the schema, in its nesting; a
-// pointer is left out when nil.
+// document is an event as it is written. Its fields are those of the schema, nested
+// as there; a pointer is left out when nil.
 type document struct {
 	Timestamp   stamp         `json:"@timestamp"`
 	ECS         version       `json:"ecs"`
@@ -33,8 +33,9 @@ type document struct {
 	Wormscope   detail.Detail `json:"wormscope"`
 }
 
-// A stamp is a time, written as encoding/json writes one. That a time brings
-// JSON of its own costs several times as much: it is checked byte by byte.
+// A stamp is a time that encoding/json writes as it writes a time.Time, but at a
+// fraction of the cost: it has MarshalText and no MarshalJSON, whose output
+// encoding/json would check byte by byte.
 type stamp time.Time
 
 // MarshalText implements encoding.TextMarshaler.
@@ -127,7 +128,7 @@ type technique struct {
 	Subtechnique *named   `json:"subtechnique,omitempty"`
 }
 
-// flaw is vulnerability.*: the one that was made use of, or looked for.
+// flaw is vulnerability.*: the vulnerability that was exploited, or checked for.
 type flaw struct {
 	ID          string `json:"id"`
 	Enumeration string `json:"enumeration"`

@@ -12,8 +12,7 @@ import (
 	"wormscope/sinks/tlsconf"
 )
 
-// An Error is a failure in words that say what to do. It wraps what the
-// library said.
+// An Error is an error whose text says what to do. It wraps that of the library.
 type Error struct {
 	Words string
 	Err   error
@@ -24,8 +23,8 @@ func (e *Error) Error() string { return e.Words }
 // Unwrap returns what the library said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// explain puts into words what went wrong about a topic, empty where it is not
-// about one. It returns nil for nil.
+// explain returns an error whose text says what to do, nil for nil. Topic is what
+// err is about, empty where it is not about a topic.
 func explain(topic string, err error) error {
 	if err == nil {
 		return nil
@@ -58,8 +57,9 @@ func explain(topic string, err error) error {
 	return &Error{words, err}
 }
 
-// codeWords puts an error code of a broker into words; empty for one that says
-// enough by itself. https://kafka.apache.org/protocol#protocol_error_codes
+// codeWords explains an error code of a broker; it returns an empty string for one
+// that needs no explanation.
+// https://kafka.apache.org/protocol#protocol_error_codes
 func codeWords(topic string, code kafkago.Error) string {
 	if words := rightWords(topic, code); words != "" {
 		return words
@@ -91,7 +91,7 @@ func codeWords(topic string, code kafkago.Error) string {
 	}
 }
 
-// rightWords puts into words who is not let in.
+// rightWords explains the error codes about rights and authentication.
 func rightWords(topic string, code kafkago.Error) string {
 	switch code {
 	case kafkago.TopicAuthorizationFailed:
