@@ -32,8 +32,8 @@ func (b *Outbox) Drain(ctx context.Context, progress func(Stats)) error {
 
 const progressEvery = 200 * time.Millisecond
 
-// delivered reports whether every sink is done with everything up to a
-// position, whether that is durable or not. It is called with b.mu held.
+// delivered reports whether every sink is done with all events up to a position,
+// durable or not. It is called with b.mu held.
 func (b *Outbox) delivered(position uint64) bool {
 	for _, s := range b.shippers {
 		if s.cursor < position {
@@ -50,8 +50,8 @@ func (s *shipper) done() uint64 {
 	return s.cursor
 }
 
-// settle gives the sinks time for what could not be made durable, and counts
-// what they lack then: it is lost.
+// settle gives the sinks some time to deliver the events that could not be made
+// durable, and counts those that they still lack then as lost.
 func (b *Outbox) settle() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,10 +73,10 @@ func (b *Outbox) settle() {
 	b.queue = nil
 }
 
-// Close makes what was appended durable, ends the deliveries and closes the
-// sinks. A sink that hangs is left after a few seconds. What was not delivered
-// stays in the folder, and in memory is lost; an error says what could be neither
-// kept nor, within a few seconds, delivered.
+// Close makes what was appended durable, ends the deliveries and closes the sinks. A
+// sink that hangs is abandoned after a few seconds. Events that were not delivered
+// stay in the folder; without a folder they are lost. An error says how many events
+// could not be made durable, nor delivered within a few seconds.
 func (b *Outbox) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -111,7 +111,7 @@ func (b *Outbox) Close() error {
 	}
 	within(b.opts.closeTimeout, &closings)
 	for _, s := range b.shippers {
-		_ = s.note(s.done()) // without it there are repeats
+		_ = s.note(s.done()) // if it fails, events are delivered again by the next run
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"wormscope/sinks/event"
 )
 
-// commitSize is how many events are made durable at a time, at the most but
-// for the rest of a group.
+// commitSize is how many events are made durable at a time: at most so many, and the
+// rest of the group that the last is in.
 const commitSize = 2048
 
 // A committed is a chunk of events on its way to the disk.
@@ -22,8 +22,8 @@ type committed struct {
 	records []record // of the entries that could be encoded; events are part of bytes
 }
 
-// commit makes events durable until the outbox is closed and all are, or can't
-// be.
+// commit is the committer: it makes events durable until the outbox is closed, and
+// then those that are left, unless the disk takes none.
 func (b *Outbox) commit() {
 	var c committed
 	for b.takeChunk(&c) {
@@ -40,8 +40,8 @@ func (b *Outbox) commit() {
 	}
 }
 
-// takeChunk waits for events and takes the oldest of the queue. Without any it
-// returns false when the outbox is closed.
+// takeChunk waits for events and takes the oldest of the queue. It returns false
+// when the queue is empty and the outbox is closed.
 func (b *Outbox) takeChunk(c *committed) bool {
 	for {
 		b.mu.Lock()
@@ -62,8 +62,8 @@ func (b *Outbox) takeChunk(c *committed) bool {
 	}
 }
 
-// groupsWithin returns how many entries make the whole groups within n, or the
-// one that is longer.
+// groupsWithin returns how many entries the groups have that are complete within n
+// entries; if the first group is longer, how many that one has.
 func groupsWithin(list []entry, n int) int {
 	end := 0
 	for i := range list {
@@ -92,7 +92,7 @@ func (c *committed) encode(b *Outbox) {
 			err = fmt.Errorf("%d bytes are too many", len(body))
 		}
 		if err != nil {
-			// Something must stand there, or the group would have no end.
+			// A record must stand here all the same: it may be the end of the group.
 			b.unfit(e, err)
 			e.wanted, body = 0, append(body[:0], 0)
 		}
@@ -124,9 +124,9 @@ func (b *Outbox) unfit(e *entry, err error) {
 	b.warn("outbox: event %s can't be kept, please report it: %v", e.event.ID(), err)
 }
 
-// save makes a chunk durable and reports whether it is. While the disk takes
-// nothing the sinks are shown what waits all the same, and it tries again until
-// the outbox is closed.
+// save makes a chunk durable and reports whether it is. When the disk takes nothing
+// it tries again, until the outbox is closed, and meanwhile shows the sinks what
+// waits.
 func (b *Outbox) save(c *committed) bool {
 	for wait := b.opts.firstRetry; ; wait = min(2*wait, 8*b.opts.firstRetry) {
 		last := isClosed(b.closing)
@@ -144,8 +144,8 @@ func (b *Outbox) save(c *committed) bool {
 	}
 }
 
-// showFor shows the sinks what is not durable, and what comes meanwhile, until
-// it is time to try again.
+// showFor shows the sinks the events that are not durable, those that come meanwhile
+// included, until it is time to try again.
 func (b *Outbox) showFor(wait time.Duration, c *committed) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -165,7 +165,7 @@ func (b *Outbox) showFor(wait time.Duration, c *committed) {
 	}
 }
 
-// show lets the sinks have events. It is called with b.mu held.
+// show lets the sinks deliver events. It is called with b.mu held.
 func (b *Outbox) show(list []entry) {
 	seen := sort.Search(len(list), func(i int) bool { return list[i].position > b.shown })
 	if list = list[seen:]; len(list) == 0 {
@@ -182,7 +182,7 @@ func (b *Outbox) show(list []entry) {
 	b.shown = list[len(list)-1].position
 }
 
-// putBack leaves a chunk that could not be saved to those who close the outbox.
+// putBack puts a chunk that could not be saved back into the queue, for Close.
 func (b *Outbox) putBack(c *committed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -299,7 +299,8 @@ func (b *Outbox) begin(first uint64) error {
 	return nil
 }
 
-// publish says that a chunk is durable, and sees to the bound.
+// publish notes that a chunk is durable, and shrinks the outbox if it is beyond its
+// bound.
 func (b *Outbox) publish(c *committed) {
 	b.mu.Lock()
 	newest := b.segments[len(b.segments)-1]
@@ -321,7 +322,7 @@ func (b *Outbox) publish(c *committed) {
 	}
 }
 
-// gives reports whether events are given up at the bound. It is called with b.mu
+// gives reports whether events may be given up at the bound. It is called with b.mu
 // held.
 func (b *Outbox) gives() bool {
 	return b.opts.Wait == 0 || len(b.absent) > 0 || slices.ContainsFunc(b.shippers, func(s *shipper) bool { return s.left })

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// cursorFile returns the name of a sink's cursor: one line with the position
-// up to which the sink is done, and a checksum. It is written without a sync:
-// one that is lost or older than it should be costs repeats, never events.
+// cursorFile returns the path of a sink's cursor: a file of one line, with the
+// position up to which the sink is done, and a checksum. It is written without a
+// sync: if it is lost, or older than it should be, events are delivered again.
 func (b *Outbox) cursorFile(sink string) string {
 	return filepath.Join(b.opts.Dir, cursorPrefix+sink)
 }
@@ -47,7 +47,7 @@ func (b *Outbox) readCursor(sink string) (uint64, error) {
 	return position, nil
 }
 
-// writeCursor writes a sink's cursor, so that there is always a whole one.
+// writeCursor replaces a sink's cursor, which is complete at any time.
 func (b *Outbox) writeCursor(sink string, position uint64) error {
 	if b.opts.Dir == "" {
 		return nil
@@ -59,15 +59,15 @@ func (b *Outbox) writeCursor(sink string, position uint64) error {
 	return os.Rename(path+temporary, path)
 }
 
-// An absentee is a sink that an earlier run had and this one has not. What it
-// lacks is kept until there is no room.
+// An absentee is a sink that an earlier run had and this one does not have. What it
+// lacks is kept as long as there is room.
 type absentee struct {
 	name   string
 	cursor uint64
 }
 
-// Idle says what waits for the sinks that an earlier run had. It is to be called
-// in the place of Start when this run has none.
+// Idle warns of what waits for the sinks that an earlier run had. It is to be called
+// instead of Start when this run has no sinks.
 func (b *Outbox) Idle() error { return b.findAbsentees() }
 
 // findAbsentees finds the sinks that have a cursor and are not there.
@@ -97,7 +97,7 @@ func (b *Outbox) findAbsentees() error {
 	return nil
 }
 
-// dismiss keeps nothing more for absent sinks.
+// dismiss stops keeping events for absent sinks.
 func (b *Outbox) dismiss() {
 	b.mu.Lock()
 	gone := b.absent

@@ -11,15 +11,15 @@ import (
 	"wormscope/sinks"
 )
 
-// deadLetters are the events that a sink's receiver will never take: one JSON
-// document a line in a file. Without a folder they are told in a warning.
+// deadLetters keeps the events that a sink's receiver will never take: in a file,
+// one JSON document a line. Without a folder a warning names the first few.
 type deadLetters struct {
 	path string
 	warn func(format string, args ...any)
 }
 
-// maxDead is how large a dead-letter file gets. It is then renamed, in the
-// place of the one before.
+// maxDead is how large a dead-letter file gets, in bytes. It is then renamed, and
+// replaces the one that was renamed before.
 const maxDead = 64 << 20
 
 // A deadLetter is a line of the file.

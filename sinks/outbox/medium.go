@@ -11,9 +11,9 @@ import (
 // A medium is where segments are: a folder, or memory.
 type medium interface {
 	list() ([]string, error)
-	create(name string) (file, error) // empty, whatever was there
+	create(name string) (file, error) // the file is empty, even if there was one
 	open(name string) (file, error)
-	rename(from, to string) error // in the place of what was there
+	rename(from, to string) error // replaces what was there
 	remove(name string) error
 }
 
@@ -27,7 +27,7 @@ type file interface {
 	Sync() error
 }
 
-// folder is a medium that lasts.
+// folder is a medium on the disk, by its path.
 type folder string
 
 func (f folder) list() ([]string, error) {
@@ -51,7 +51,7 @@ func (f folder) openAs(name string, flags int) (file, error) {
 		return nil, err
 	}
 	if flags != 0 {
-		err = f.sync() // or the file's name may be lost with the power
+		err = f.sync() // or the new file may be gone after a power failure
 	}
 	return diskFile{opened}, err
 }
@@ -63,7 +63,7 @@ func (f folder) rename(from, to string) error {
 
 func (f folder) remove(name string) error { return os.Remove(filepath.Join(string(f), name)) }
 
-// sync makes names last.
+// sync makes the creation and renaming of files durable.
 func (f folder) sync() error {
 	dir, err := os.Open(string(f))
 	if err != nil {
@@ -132,8 +132,7 @@ func (m *memory) remove(name string) error {
 	return nil
 }
 
-// chunk is the piece that a file in memory grows by: nothing is copied as it
-// grows.
+// chunk is how many bytes a file in memory grows by. Nothing is copied as it grows.
 const chunk = 256 << 10
 
 // A memoryFile is a list of chunks.

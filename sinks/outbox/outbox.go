@@ -1,8 +1,14 @@
 // Package outbox keeps events until every sink has delivered them. It is a log
 // in a folder: an event counts as taken when it is on the disk. Each sink has a
 // cursor of its own and a goroutine that delivers, so that one that is away,
-// slow or hung holds up no other. The log is also what the ledger can be brought
-// up to date from. docs/outbox.md says what is promised.
+// slow or hung holds up no other. After a crash the ledger, too, can be brought up
+// to date from the log. docs/outbox.md says what is promised.
+//
+// An event goes from Outbox.Append (outbox.go) into a queue. The committer
+// (commit.go) writes it to a segment of the log (segment.go, record.go) and shows it
+// to the shippers, of which each sink has one (shipper.go). A shipper reads events
+// from memory (tail.go) or from the log (reader.go), and notes how far its sink has
+// got (cursor.go). Where room gets short, room.go and shrink.go say what gives way.
 package outbox
 
 import (
@@ -26,16 +32,17 @@ type Options struct {
 	// Dir is the folder that the outbox is kept in; it is made if it is not
 	// there. Without one everything is kept in memory and gone with the process.
 	Dir string
-	// MaxBytes is how much may be kept, DefaultMaxBytes or DefaultMaxMemory.
-	// Beyond it the oldest events of the lowest severity are given up.
+	// MaxBytes is how many bytes may be kept; DefaultMaxBytes, or without Dir
+	// DefaultMaxMemory, if 0. Beyond it the oldest events of the lowest severity are
+	// given up.
 	MaxBytes int64
-	// After is a position that was given before, by a log that may be gone: new
-	// ones come after it.
+	// After is the last position of an earlier log, which may be gone: positions of
+	// new events come after it.
 	After uint64
-	// Wait makes Append wait for room instead of giving events up, for as long
-	// as the sinks get on, and this long for one that does not: then it gives up
-	// what that one lacks. 0 is never, negative for ever. Stop, closed, ends the
-	// waiting for good.
+	// Wait makes Append wait for room instead of giving events up. It waits for as
+	// long as the sinks make progress, and this long for one that makes none: then
+	// what that sink lacks is given up. 0 means not to wait, less than 0 for ever.
+	// When Stop is closed nobody waits any more.
 	Wait time.Duration
 	Stop <-chan struct{}
 	// Warn takes what an operator should know, a line without a newline. It is
@@ -43,10 +50,10 @@ type Options struct {
 	Warn func(line string)
 
 	segmentSize  int64         // 0: from MaxBytes
-	maxLag       int64         // bytes beyond MaxBytes for a ledger; 0: from MaxBytes
+	maxLag       int64         // bytes beyond MaxBytes that a ledger which lags may cost; 0: from MaxBytes
 	maxQueue     int           // 0 for maxQueue
 	firstRetry   time.Duration // 0 for firstRetry
-	tellEvery    time.Duration // 0 for a minute: how often is said what Append waits for
+	tellEvery    time.Duration // how often a warning says what Append waits for; 0 for a minute
 	closeTimeout time.Duration // 0 for closeTimeout
 	medium       medium        // nil: by Dir
 }
@@ -64,11 +71,11 @@ const (
 	firstRetry   = time.Second
 	lastRetry    = time.Minute
 	closeTimeout = 5 * time.Second
-	// maxReceivers is how many sinks there can be: they are bits of a word.
+	// maxReceivers is how many sinks there can be, since each has a bit of a uint64.
 	maxReceivers = 64
 )
 
-// A Receiver is a sink and what the outbox should know of it.
+// A Receiver is a sink and what the outbox has to know of it.
 type Receiver struct {
 	// Name names the sink's cursor and dead-letter file, and the sink in
 	// messages: letters, digits, dots, hyphens and underscores.
@@ -98,13 +105,13 @@ type Outbox struct {
 	changed  chan struct{} // closed, and made anew, when anything below but the queue changes
 	queue    []entry       // not yet taken by the committer
 	held     int           // events that the committer has taken and that are not durable
-	slow     bool          // Append waited in vain: it waits no more until the queue is short
+	slow     bool          // Append waited in vain, and does not wait again until the queue is short
 	closed   bool
 	started  bool
 	position uint64    // of the event that was appended last
-	durable  uint64    // up to which events are safe
-	shown    uint64    // up to which sinks may have events: more than is durable while the disk takes none
-	ledger   uint64    // up to which the ledger holds what they say
+	durable  uint64    // position up to which events are on the disk
+	shown    uint64    // position up to which sinks may have events; beyond durable only while the disk fails
+	ledger   uint64    // position up to which the ledger holds what events say
 	failing  error     // why events can't be made durable now
 	writing  time.Time // since when the committer waits for the disk, zero when it does not
 	segments []*segment
@@ -115,9 +122,9 @@ type Outbox struct {
 	absent   []absentee
 	stats    Stats
 
-	// The committer's own.
-	active   file   // the newest segment's
-	shrinkAt uint64 // position from which on it is worth trying to make the outbox smaller
+	// For the committer only.
+	active   file   // that of the newest segment
+	shrinkAt uint64 // before durable reaches this position, trying to shrink is of no use
 }
 
 // An entry is an event that was appended.
@@ -183,9 +190,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Taken says that a ledger takes what the events say, and holds it up to this
-// position: what comes after is kept even where every sink has it, until Taken
-// says more. Without a call nothing is kept for a ledger.
+// Taken says that a ledger holds what events up to this position say. Later events
+// are kept for it, even if every sink has them, until Taken is called with their
+// positions. If it is never called, nothing is kept for a ledger.
 func (b *Outbox) Taken(position uint64) {
 	b.mu.Lock()
 	b.ledger = position
@@ -198,7 +205,7 @@ func CheckName(name string) error {
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(name) {
 		return errors.New("want letters, digits, dots, hyphens and underscores, at most 64")
 	}
-	if strings.HasSuffix(name, temporary) { // the cursor would pass for one that was being written
+	if strings.HasSuffix(name, temporary) { // a cursor of this name would be taken for an unfinished one
 		return fmt.Errorf("can't end in %s", temporary)
 	}
 	return nil
@@ -244,11 +251,10 @@ func (b *Outbox) Start(to []Receiver) error {
 	return nil
 }
 
-// Append takes a group of events: after a crash all of them are there or none.
-// It returns the position of the last. The events are the outbox's from then on
-// and must not be changed; the slice is the caller's. At the bound, and when
-// the disk has no room, it gives up other events rather than fail, unless
-// Options.Wait says to wait.
+// Append takes a group of events: after a crash all of them are there or none. It
+// returns the position of the last. The events must not be changed from then on; the
+// slice stays the caller's. When the outbox or the disk is full, it gives up other
+// events rather than fail, unless Options.Wait says to wait.
 func (b *Outbox) Append(group []event.Event) uint64 {
 	now := uint32(time.Now().Unix()) //nolint:gosec // G115: until 2106
 	b.mu.Lock()
@@ -276,8 +282,8 @@ func (b *Outbox) Position() uint64 {
 	return b.position
 }
 
-// Sync returns when everything that was appended is durable. It fails at once
-// when that is not possible now.
+// Sync waits until everything that was appended is durable. It fails at once while
+// the disk takes no events.
 func (b *Outbox) Sync() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -300,8 +306,8 @@ func (b *Outbox) wake() {
 	b.changed = make(chan struct{})
 }
 
-// await waits for a change, for done, or until some time has passed, 0 for
-// never. It is called with b.mu held, and gives it up meanwhile.
+// await waits for a change, for done, or for atMost, unless that is 0. It is called
+// with b.mu held, and releases it meanwhile.
 func (b *Outbox) await(done <-chan struct{}, atMost time.Duration) {
 	changed := b.changed
 	b.mu.Unlock()

@@ -13,10 +13,10 @@ import (
 // A batch is what a sink is handed at a time.
 type batch struct {
 	events []event.Event
-	upTo   uint64    // position that the sink is done with after it
+	upTo   uint64    // the sink's cursor once the batch is delivered
 	oldest time.Time // when the first of it was appended
 	bytes  int64     // as encoded; 0 where that is not known
-	passed int       // events from before the start that were counted as waiting and are not wanted
+	passed int       // events of earlier runs that were counted as waiting, but are not wanted
 	bad    [][]byte  // records that are no events, from the disk
 }
 
@@ -33,7 +33,7 @@ type reader struct {
 	shipper *shipper
 	at      uint64 // up to which was read
 	segment *segment
-	rewrote int // of the segment's file that is open
+	rewrote int // segment.rewrote when its file was opened
 	file    file
 	from    scanner
 }
@@ -48,7 +48,7 @@ func (r *reader) next(ctx context.Context) (batch, error) {
 	}
 }
 
-// read returns the next batch, one with upTo 0 when it has to be called again.
+// read returns the next batch. If upTo of that is 0, it has to be called again.
 func (r *reader) read(ctx context.Context) (batch, error) {
 	b := r.box
 	b.mu.Lock()
@@ -94,8 +94,8 @@ func (r *reader) fromTail(entries []entry) batch {
 	return got
 }
 
-// taken says that everything up to where the reader is will be delivered from
-// memory. It is called with the lock held.
+// taken notes that everything that was read is in memory, to be delivered from
+// there. It is called with the lock held.
 func (r *reader) taken(got *batch) {
 	got.upTo = r.at
 	r.shipper.taken = r.at
@@ -159,7 +159,7 @@ func (r *reader) take(got *batch, found *record) {
 	}
 }
 
-// skipTo makes a batch of nothing.
+// skipTo returns an empty batch that moves the cursor to a position.
 func (r *reader) skipTo(position uint64) batch {
 	r.at = position
 	r.box.mu.Lock()
@@ -180,9 +180,9 @@ func (r *reader) segmentEnd() uint64 {
 	return r.segment.last
 }
 
-// locate opens the segment that the next record is in, unless it is open, and
-// returns its size. Without such a segment the reader has none afterwards, and
-// nothing up to the position that is returned is left to read.
+// locate opens the segment that the next record is in, unless it is open already,
+// and returns its size. If there is no such segment, r.segment is nil afterwards,
+// and there is nothing to read up to the position durable.
 func (r *reader) locate() (size int64, durable uint64, err error) {
 	b := r.box
 	b.files.RLock()

@@ -57,10 +57,10 @@ func (r *record) append(b []byte) []byte {
 	return append(append(b, head[:]...), r.event...)
 }
 
-// parse reads the record that b begins with, and returns how long it is. The
-// record's event is part of b. It fails with errTorn where more bytes may make
-// it whole, and with errDamaged where they can't; then the length is what the
-// head says, 0 where that is senseless.
+// parse reads the record that b begins with, and returns its length. The record's
+// event is part of b. The error is errTorn where more bytes may complete the record,
+// and errDamaged where they can't; then the length is what the head says, or 0 where
+// that makes no sense.
 func parse(b []byte) (record, int, error) {
 	if len(b) < headSize {
 		return record{}, 0, errTorn
@@ -91,15 +91,15 @@ type scanner struct {
 	offset  int64 // of the next record
 	end     int64 // of the segment
 	buf     []byte
-	begun   int // of what is read, what was used
-	damaged int // places that were passed over
+	begun   int // bytes of buf that were used
+	damaged int // damaged places that were passed over
 }
 
 // readSize is how much a scanner reads at a time.
 const readSize = 128 << 10
 
-// whole reads the next record that is whole, and passes over what is damaged
-// before it. It returns io.EOF when none follows.
+// whole reads the next intact record, and passes over what is damaged before it. It
+// returns io.EOF when no further one follows.
 func (s *scanner) whole() (record, error) {
 	for {
 		r, err := s.next()
@@ -174,9 +174,9 @@ func (s *scanner) read(b []byte) error {
 	return fmt.Errorf("at byte %d: %w", s.offset, err)
 }
 
-// skip goes on after a record that is damaged or not whole, and reports whether
-// it could: with the record that the length in the head leads to, or else with
-// the next that is whole.
+// skip moves past a record that is damaged or not complete, and reports whether a
+// further one follows: where the length in the head says, if there is one, or else
+// at the next place with an intact one.
 func (s *scanner) skip() (bool, error) {
 	_, size, _ := parse(s.buf[s.begun:])
 	next := s.offset + int64(size)
@@ -192,8 +192,8 @@ func (s *scanner) skip() (bool, error) {
 	return true, nil
 }
 
-// search returns where the next whole record begins. Within a record nothing
-// looks like one: an event is JSON, which has no zero byte.
+// search returns where the next intact record begins. Nothing within a record can be
+// taken for one: an event is JSON, which has no zero byte.
 func (s *scanner) search() (int64, bool, error) {
 	rest := make([]byte, s.end-s.offset)
 	if err := s.read(rest); err != nil {

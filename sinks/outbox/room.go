@@ -9,11 +9,11 @@ import (
 	"wormscope/detect/alert"
 )
 
-// patience is how long Append waits for one write to the disk when it need not
-// wait for room: the capture's own buffer holds packets for about as long.
+// patience is how long Append waits for a slow write to the disk if Options.Wait
+// does not make it wait longer: the capture's own buffer lasts for about as long.
 const patience = time.Second
 
-// makeRoom sees to it that n more events may wait. It is called with b.mu held.
+// makeRoom makes room in the queue for n more events. It is called with b.mu held.
 func (b *Outbox) makeRoom(n int) {
 	b.awaitSinks()
 	full := func() bool { return len(b.queue)+b.held+n > b.opts.maxQueue && len(b.queue) > 0 }
@@ -34,17 +34,16 @@ func (b *Outbox) makeRoom(n int) {
 		}
 		b.await(nil, left)
 	}
-	// Who waits for room would rather have a little too much than lose any: the
-	// run ends on a disk that fails.
+	// With Options.Wait, the queue may rather grow beyond its bound than lose
+	// events: a run that waits ends when the disk fails.
 	if full() && b.opts.Wait == 0 {
 		b.slow = true
 		b.giveUpQueued()
 	}
 }
 
-// awaitSinks waits, where that is wanted, until the outbox is below its bound,
-// or only sinks that do not get on hold what is in it. It is called with b.mu
-// held.
+// awaitSinks waits, if Options.Wait says so, until the outbox is below its bound, or
+// until no sink is left that is worth waiting for. It is called with b.mu held.
 func (b *Outbox) awaitSinks() {
 	if b.opts.Wait == 0 {
 		return
@@ -70,10 +69,10 @@ func (b *Outbox) awaitSinks() {
 	}
 }
 
-// holders returns the sinks that are worth waiting for: those that are behind
-// the ledger, or, where there is none, behind what was appended. What only the
-// ledger holds is no sink's fault, and the ledger is told by whoever waits here.
-// It is called with b.mu held.
+// holders returns the sinks that are worth waiting for: those that are behind the
+// ledger or, without a ledger, behind what was appended. If only the ledger is
+// behind, waiting is of no use, since it is the caller of Append who brings that up
+// to date. It is called with b.mu held.
 func (b *Outbox) holders() []*shipper {
 	last := min(b.ledger, b.position)
 	var list []*shipper
@@ -85,8 +84,8 @@ func (b *Outbox) holders() []*shipper {
 	return list
 }
 
-// leave leaves the sinks that have not got on for as long as they may since
-// someone began to wait for them. It is called with b.mu held.
+// leave gives up waiting for sinks that have made no progress for Options.Wait since
+// Append began to wait for them. It is called with b.mu held.
 func (b *Outbox) leave(holders []*shipper, began, now time.Time) {
 	for _, s := range holders {
 		since := began
@@ -122,8 +121,8 @@ func (b *Outbox) unlocked(do func()) {
 }
 
 // kept returns how many bytes there will be when everything that was appended is
-// durable, without what only those sinks lack that were left. It is called with
-// b.mu held.
+// durable, except segments that are kept only for sinks that nobody waits for any
+// more. It is called with b.mu held.
 func (b *Outbox) kept() int64 {
 	each := int64(512)
 	if b.stats.Appended > 0 {
@@ -157,16 +156,16 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// giveUpQueued takes an eighth of the events that wait to be made durable out of
-// the queue: those that every sink has, and then, which is a loss, the oldest of
-// the lowest severity that no sink is taking. It is called with b.mu held.
+// giveUpQueued takes up to an eighth of maxQueue events out of the queue: first those
+// that every sink has; if these are not enough, the oldest of the lowest severity
+// that no sink is taking, which are lost. It is called with b.mu held.
 func (b *Outbox) giveUpQueued() {
 	left := max(b.opts.maxQueue/8, 1)
 	left -= b.unqueue(left, func(e *entry) bool { lacking, _ := b.lacking(e); return lacking == 0 })
 	if left > 0 {
 		b.loseQueued(left)
 	}
-	// A group may have lost its end.
+	// Where a group has lost its end, the event before that is the end now.
 	if n := len(b.queue); n > 0 {
 		b.queue[n-1].more = false
 	}
@@ -177,7 +176,7 @@ func (b *Outbox) giveUpQueued() {
 	}
 }
 
-// loseQueued gives up to n queued events up. It is called with b.mu held.
+// loseQueued gives up n queued events at most. It is called with b.mu held.
 func (b *Outbox) loseQueued(n int) {
 	lowest := alert.Severity(math.MaxUint8)
 	for i := range b.queue {
@@ -211,8 +210,8 @@ func (b *Outbox) unqueue(n int, out func(e *entry) bool) int {
 	return n - left
 }
 
-// lacking returns the sinks, as bits, that want an event and do not have it, and
-// whether one of them is taking it. It is called with b.mu held.
+// lacking returns the bits of the sinks that want an event and do not have it, and
+// whether one of them is just taking it. It is called with b.mu held.
 func (b *Outbox) lacking(e *entry) (bits uint64, taking bool) {
 	for _, s := range b.shippers {
 		if e.wanted&s.bit != 0 && s.cursor < e.position {
@@ -223,8 +222,8 @@ func (b *Outbox) lacking(e *entry) (bits uint64, taking bool) {
 	return bits, taking
 }
 
-// giveUp counts events as lost for sinks, which are bits by the position of the
-// event, and says so. It is called with b.mu held.
+// giveUp counts events as lost, and warns. Given has the bits of the sinks that lose
+// an event, by the event's position. It is called with b.mu held.
 func (b *Outbox) giveUp(given map[uint64]uint64, why string) {
 	if len(given) == 0 {
 		return
@@ -236,8 +235,8 @@ func (b *Outbox) giveUp(given map[uint64]uint64, why string) {
 	b.warnLost(why)
 }
 
-// lose counts an event that sinks, at least one, will not have. What was shown
-// to them was counted as waiting. It is called with b.mu held.
+// lose counts an event as lost for the sinks whose bits are given. If it was shown
+// to them, it was counted as waiting before. It is called with b.mu held.
 func (b *Outbox) lose(position, losers uint64) {
 	b.stats.Lost++
 	for _, s := range b.shippers {

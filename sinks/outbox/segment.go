@@ -18,7 +18,7 @@ type segment struct {
 	last    uint64 // position of the last record; first-1 when there is none
 	size    int64  // bytes of whole records
 	rewrote int    // how often the file was replaced by one with fewer records
-	// tallies say what is in it, by severity: 0 is what no sink wants.
+	// tallies are by severity; under 0 are records that no sink wants.
 	tallies [256]tally
 }
 
@@ -44,8 +44,8 @@ func (s *segment) add(r *record) {
 	t.bytes += size
 }
 
-// openLog reads the segments that are there. What was written in part when the
-// program died is cut off the last of them.
+// openLog reads the segments that are there. If the program died while it wrote, the
+// incomplete records at the end of the last segment are cut off.
 func (b *Outbox) openLog() error {
 	names, err := b.medium.list()
 	if err != nil {
@@ -77,8 +77,8 @@ func (b *Outbox) openLog() error {
 	return nil
 }
 
-// count reads through a segment to know what is in it. newest says that the
-// program may have died while it wrote to it.
+// count reads through a segment to know what is in it. Newest says that it is the
+// one to which the program may have been writing when it died.
 func (b *Outbox) count(s *segment, newest bool) error {
 	f, err := b.medium.open(s.name())
 	if err != nil {
@@ -89,7 +89,7 @@ func (b *Outbox) count(s *segment, newest bool) error {
 	if err != nil {
 		return err
 	}
-	whole := *s // up to the last whole group
+	whole := *s // s as it was after the last complete group
 	damaged, err := walk(f, size, func(r *record, end int64) error {
 		if r.position <= s.last {
 			return fmt.Errorf("at byte %d: position %d comes after %d", end, r.position, s.last)
@@ -194,9 +194,8 @@ func (b *Outbox) segmentAfter(after uint64) *segment {
 	return b.segments[i]
 }
 
-// secured returns the position up to which every sink, absent ones included, and
-// the ledger are done, so that records are needed no more. It is called with b.mu
-// held.
+// secured returns the position up to which nobody needs records any more: neither a
+// sink, absent ones included, nor the ledger. It is called with b.mu held.
 func (b *Outbox) secured() uint64 {
 	if !b.started {
 		return 0

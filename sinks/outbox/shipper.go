@@ -22,14 +22,14 @@ type shipper struct {
 	bit      uint64
 	opened   uint64 // position when the outbox was started
 	dead     deadLetters
-	unnoted  error // why the cursor was not written down the last time
+	unnoted  error // why the cursor could not be written the last time
 
 	// Guarded by Outbox.mu.
 	cursor  uint64    // up to which everything has arrived
-	noted   bool      // the cursor was written down, and
-	notedAt uint64    // how far
+	noted   bool      // the cursor was written in this run
+	notedAt uint64    // the position that was written
 	moved   time.Time // when the cursor moved last
-	left    bool      // Append waits for it no more, until the cursor moves
+	left    bool      // Append does not wait for it until the cursor moves again
 	taken   uint64    // up to which everything has arrived or is in memory
 	waiting int       // events that the sink wants and does not have
 	stats   SinkStats
@@ -46,8 +46,8 @@ func (b *Outbox) newShipper(r Receiver) (*shipper, error) {
 	}, nil
 }
 
-// wants reports whether the sink should have an event. A sink that fails on one
-// gets it, and is asked again when it is delivered.
+// wants reports whether the sink should have an event. If the sink panics, it gets
+// the event: the panic then counts as a failed delivery, and is reported.
 func (s *shipper) wants(e *event.Event) (yes bool) {
 	defer func() {
 		if recover() != nil {
@@ -211,8 +211,8 @@ func (s *shipper) arrived(got *batch, refused int) {
 	b.trim()
 }
 
-// note writes down that the sink is done up to a position. That must not pass
-// what is durable: after a crash new events get the positions behind it.
+// note writes the cursor: the sink is done up to a position. It never writes one
+// beyond what is durable, since after a crash new events get these positions.
 func (s *shipper) note(position uint64) error {
 	b := s.box
 	b.mu.Lock()
@@ -231,8 +231,8 @@ func (s *shipper) note(position uint64) error {
 	return nil
 }
 
-// noteAndSay notes a position, and says when that begins to fail: the sink gets
-// on all the same.
+// noteAndSay notes a position, and warns when that begins to fail. Deliveries go on
+// all the same.
 func (s *shipper) noteAndSay(position uint64) {
 	err := s.note(position)
 	if err != nil && s.unnoted == nil {

@@ -8,16 +8,16 @@ import (
 	"wormscope/sinks/event"
 )
 
-// shrink makes the outbox smaller than its bound again. What every sink has
-// goes first, oldest first, whatever absent sinks lack; then what no sink wants;
-// then, severity by severity from the lowest, the oldest events that some sink
-// does not have. What the ledger has not taken stays, and so does what is being
-// delivered. It runs in the committer, which writes to the newest segment.
+// shrink makes the outbox smaller than its bound again. First goes what every sink
+// has, oldest first, even if absent sinks lack it; then what no sink wants; then,
+// severity by severity from the lowest, the oldest events that some sink lacks. What
+// the ledger has not taken stays, and so does what is being delivered. Only the
+// committer may call it, since that writes to the newest segment.
 func (b *Outbox) shrink() {
 	b.dismiss()
 	b.trim()
-	b.shrinkAt = b.durable + tailSize              // where nothing can go, trying takes time
-	target := b.opts.MaxBytes - b.opts.MaxBytes/16 // not for each event again
+	b.shrinkAt = b.durable + tailSize              // if nothing can go, do not try again at once
+	target := b.opts.MaxBytes - b.opts.MaxBytes/16 // below the bound, so that not each event shrinks it again
 	for severity := range 256 {
 		spared := false
 		for _, s := range b.holding(uint8(severity)) {
@@ -31,7 +31,7 @@ func (b *Outbox) shrink() {
 			}
 			spared = spared || p.soon
 		}
-		if spared { // which can go in a moment: no reason to lose what matters more
+		if spared { // events that can go in a moment: wait for that rather than lose more severe ones
 			b.shrinkAt = b.durable + batchEvents
 			return
 		}
@@ -39,8 +39,8 @@ func (b *Outbox) shrink() {
 	b.leaveLedger()
 }
 
-// leaveLedger keeps what is there no longer for a ledger that takes nothing: one
-// that gets on lags by far less.
+// leaveLedger stops keeping events for a ledger that takes nothing. One that makes
+// progress never lags by maxLag.
 func (b *Outbox) leaveLedger() {
 	b.mu.Lock()
 	stuck := b.ledger < b.durable && b.total > b.opts.MaxBytes+b.opts.maxLag
@@ -73,24 +73,25 @@ func (b *Outbox) holding(severity uint8) []*segment {
 	return list
 }
 
-// A purge is what is left of a segment, and what was given up of it.
+// A purge decides which records of a segment stay. It collects these, and what is
+// given up.
 type purge struct {
 	box      *Outbox
 	severity uint8
 	excess   int64 // bytes that are still to go
 	secured  uint64
 	ledger   uint64
-	spared   [][2]uint64 // for each sink, what it is delivering or will have in a moment
+	spared   [][2]uint64 // for each sink, the positions after which and up to which it is delivering, or will be in a moment
 
 	kept  segment
 	bytes []byte
-	gone  bool              // something is
-	soon  bool              // something would be, but for a sink that will have it in a moment
-	given map[uint64]uint64 // the sinks, as bits, that lose an event, by its position
+	gone  bool              // at least one record is left out
+	soon  bool              // at least one more could be, as soon as a sink has it
+	given map[uint64]uint64 // the bits of the sinks that lose an event, by its position
 }
 
-// rewrite writes a segment anew without what is needed no more, and without the
-// oldest records of a severity until so many bytes are gone.
+// rewrite replaces a segment by one without the records that the purge p lets go:
+// those that nobody needs any more, and the oldest of a severity.
 func (b *Outbox) rewrite(s *segment, p *purge) error {
 	f, err := b.medium.open(s.name())
 	if err != nil {
@@ -165,7 +166,7 @@ func (p *purge) onItsWay(position uint64) bool {
 	return false
 }
 
-// replace puts what is left of a segment in its place.
+// replace replaces a segment by what is left of it.
 func (b *Outbox) replace(s *segment, p *purge) error {
 	name := s.name()
 	f, err := b.medium.create(name + temporary)
@@ -196,7 +197,7 @@ func (b *Outbox) replace(s *segment, p *purge) error {
 	b.shrinkAt = 0
 	b.total += int64(len(p.bytes)) - s.size
 	p.kept.size = int64(len(p.bytes))
-	p.kept.last = s.last // so that nobody waits for what is gone
+	p.kept.last = s.last // even if that record is gone: readers look for it here, and go on behind it
 	*s = p.kept
 	b.giveUp(p.given, fmt.Sprintf("it is full at %d MiB", b.opts.MaxBytes>>20))
 	return nil

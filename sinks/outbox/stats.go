@@ -29,8 +29,8 @@ type SinkStats struct {
 	Refused   uint64    // events that the receiver will never take
 	Lost      uint64    // events given up before it had them
 	Retries   uint64    // failed attempts
-	Error     string    // why it does not get on, empty when it does
-	Since     time.Time // since when
+	Error     string    // why deliveries fail now, empty when they do not
+	Since     time.Time // since when they fail
 }
 
 // Stats returns how the outbox is doing.

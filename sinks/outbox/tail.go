@@ -5,17 +5,18 @@ import (
 	"sort"
 )
 
-// A tail is the latest events, so that a sink that keeps up need not read them
-// from the disk, and what is not there yet. It is guarded by Outbox.mu.
+// A tail is the latest events in memory, so that a sink that keeps up need not read
+// them from the disk. Those that are not on the disk yet are among them. It is
+// guarded by Outbox.mu.
 type tail struct {
 	entries []entry
-	from    uint64 // every event after this position that was shown is there
+	from    uint64 // the position after which every event that was shown is here
 }
 
-// tailSize is how many events a tail holds at the least, once there are so many.
+// tailSize is how many events a tail holds at least, once there have been so many.
 const tailSize = 4096
 
-// add adds events. What is not durable stays as long as it is not.
+// add adds events, and drops old ones, but none that is not durable.
 func (t *tail) add(list []entry, durable uint64) {
 	t.entries = append(t.entries, list...)
 	if len(t.entries) > 2*tailSize {
@@ -29,7 +30,7 @@ func (t *tail) add(list []entry, durable uint64) {
 	}
 }
 
-// forget takes events from the sinks that have lost them.
+// forget notes that sinks have lost events and are not to get them any more.
 func (t *tail) forget(given map[uint64]uint64) {
 	for i := range t.entries {
 		t.entries[i].wanted &^= given[t.entries[i].position]

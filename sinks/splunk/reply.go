@@ -32,8 +32,8 @@ const (
 	codeFields         = 15
 )
 
-// aboutEvents reports whether a code is about what an event says, so that it
-// would be the same at any time.
+// aboutEvents reports whether a code is about the event itself, so that trying again
+// is of no use.
 func aboutEvents(code int) bool {
 	return slices.Contains([]int{codeInvalidData, codeEventMissing, codeEventBlank, codeFields}, code)
 }
@@ -69,8 +69,8 @@ func (k *Sink) problem(a web.Answer, r reply) error {
 	return fmt.Errorf("%s: %s (%s)", k.client.Host(), words, a.Excerpt())
 }
 
-// indexed asks until all pending documents are indexed. Documents that are not
-// in time stay unsettled.
+// indexed waits until all pending documents are indexed. Those that are not within
+// AckTimeout stay unsettled.
 func (k *Sink) indexed(ctx context.Context, pending map[uint64][]web.Document) error {
 	pause := 50 * time.Millisecond
 	for begin := time.Now(); len(pending) > 0; pause = min(2*pause, longestPause) {

@@ -27,7 +27,7 @@ type Config struct {
 	Index      string `yaml:"index"`      // the token's own if empty
 	Source     string `yaml:"source"`     // wormscope if empty
 	SourceType string `yaml:"sourcetype"` // _json for JSON, wormscope for other text, if empty
-	Host       string `yaml:"host"`       // the sensor; the system's name if empty
+	Host       string `yaml:"host"`       // name of the sensor; the system's host name if empty
 
 	// Ack says that the token has indexer acknowledgement on: an event has
 	// arrived when it is indexed.
@@ -42,14 +42,14 @@ const (
 
 // A Sink delivers to one collector.
 //
-// Without Ack, an event has arrived when Splunk has accepted the request: it
-// is in a queue in memory then. With Ack, when Splunk says that it is indexed.
-// Splunk does not drop repeats: the event's id tells them.
+// Without Ack, an event has arrived when Splunk has accepted the request: it is in a
+// queue in memory then. With Ack, it has when Splunk says that it is indexed. Splunk
+// does not drop repeats; they have the same event id.
 type Sink struct {
 	config  Config
 	client  *web.Client
 	render  sinks.Renderer
-	channel string // that acknowledgements are asked for on
+	channel string // id of the channel on which acknowledgements are asked for
 	settled web.Settled
 }
 
@@ -219,9 +219,9 @@ func (k *Sink) halves(ctx context.Context, list []web.Document, pending map[uint
 	return k.send(ctx, list[half:], pending)
 }
 
-// without refuses the event that the collector does not take, and sends the
-// others: the one that it names, or else it is looked for by halves. It is not
-// documented what has become of the events before it, so they are sent again.
+// without refuses the event that the collector does not take, and sends the others.
+// If the collector does not name the event, it is found by sending halves. It is not
+// documented what becomes of the events before it, so they are sent again.
 func (k *Sink) without(ctx context.Context, list []web.Document, r reply, pending map[uint64][]web.Document) error {
 	bad := 0
 	switch {
@@ -243,8 +243,8 @@ func (k *Sink) without(ctx context.Context, list []web.Document, r reply, pendin
 	return nil
 }
 
-// Check sends a request without events: the collector then says that there is
-// no data, if it knows the token and takes requests.
+// Check sends a request without events. A collector that knows the token and takes
+// requests answers that there is no data.
 func (k *Sink) Check(ctx context.Context) error {
 	a, err := k.client.Do(ctx, http.MethodPost, "/services/collector/event", "application/json", nil)
 	if err == nil {

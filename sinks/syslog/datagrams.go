@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// datagramWait is how long the network has, after the last datagram of a batch,
-// to say that nobody listens.
+// datagramWait is how long to wait, after the last datagram of a batch, for an error
+// of the network that nobody listens (ICMP port unreachable).
 const datagramWait = 100 * time.Millisecond
 
-// sendDatagrams sends each message as a datagram of its own. The network may say
-// later than it is asked that nobody listens: then the last messages are sent
-// again before the next.
+// sendDatagrams sends each message as a datagram of its own. The error that nobody
+// listens may come only after datagramWait: then the last messages are sent again
+// before the next.
 func (k *Sink) sendDatagrams(ctx context.Context, messages [][]byte) error {
 	if k.hangUp(time.Millisecond) != nil {
 		k.doubt = true
@@ -40,7 +40,7 @@ func (k *Sink) sendDatagrams(ctx context.Context, messages [][]byte) error {
 	return complaint(conn, datagramWait)
 }
 
-// complaint waits for the network to say that what was sent can't arrive.
+// complaint waits for an error of the network about what was sent.
 func complaint(conn net.Conn, wait time.Duration) error {
 	if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return err
@@ -49,11 +49,11 @@ func complaint(conn net.Conn, wait time.Duration) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
 	}
-	return err // nil for a receiver that answers, which means nothing
+	return err // nil if the receiver answers, which syslog does not do: it means nothing
 }
 
-// hangUp gives up the socket that datagrams were sent through last, and says what
-// the network had to say meanwhile.
+// hangUp closes the socket that datagrams were sent through last, and returns an
+// error of the network that came meanwhile.
 func (k *Sink) hangUp(wait time.Duration) error {
 	if k.socket == nil {
 		return nil

@@ -21,7 +21,7 @@ func facilities() []string {
 	}
 }
 
-// header is what is the same in each message.
+// header is the part of the header that all messages have in common.
 type header struct {
 	facility int
 	name     string // HOSTNAME SP APP-NAME SP PROCID
@@ -54,8 +54,8 @@ func newHeader(c Config) (header, error) {
 	return h, nil
 }
 
-// field makes text fit for a header field (PRINTUSASCII, at most limit
-// characters); the nil value where nothing is left.
+// field returns text without what a header field can't have (PRINTUSASCII, at most
+// limit characters), or the nil value "-" if nothing is left.
 func field(text string, limit int) string {
 	b := make([]byte, 0, len(text))
 	for _, c := range []byte(text) {
@@ -69,8 +69,8 @@ func field(text string, limit int) string {
 	return string(b[:min(len(b), limit)])
 }
 
-// message writes an event as RFC 5424 has it, without framing. The body is
-// taken as it is, and without a byte order mark.
+// message returns the message for an event (RFC 5424), without framing. The body is
+// its MSG part as it is, without a byte order mark.
 func (h header) message(e *event.Event, body []byte) []byte {
 	rule := "host-state"
 	if e.Alert != nil {
@@ -86,7 +86,7 @@ func (h header) message(e *event.Event, body []byte) []byte {
 	return append(b, body...)
 }
 
-// test writes the message that tests the way.
+// test returns the message with which Check tests the receiver.
 func (h header) test(now time.Time) []byte {
 	return append(h.begin(6, now, "check"), "- wormscope tests the way to this receiver; nothing was found"...)
 }

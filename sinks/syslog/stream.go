@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// stream is a connection over TCP, with TLS or without. All that comes from
-// the other side is read, so that its end is seen, and alerts are.
+// stream is a connection over TCP, with TLS or without. It reads what comes from the
+// other side, to notice TLS alerts and that the other side closes.
 type stream struct {
 	conn    net.Conn
 	raw     *net.TCPConn
-	timeout time.Duration // for bytes to go and for the other side to confirm
+	timeout time.Duration // for writing, and then for the other side to confirm
 
-	ended chan struct{} // closed when the other side has ended
-	end   error         // why; io.EOF when in order. Read after ended
+	ended chan struct{} // closed when the other side has closed or broken off
+	end   error         // why; io.EOF for an orderly close. To be read after ended is closed
 }
 
-// What a receiver does that it should not.
+// What receivers do that they should not.
 var (
 	errSpoke  = errors.New("it answers, which no syslog receiver does: check the port")
 	errTLS    = errors.New("it speaks TLS on this port: set protocol: tls")
@@ -73,8 +73,8 @@ func (s *stream) listen() {
 	}
 }
 
-// obey gives up what is going on when ctx ends; the caller must call what it
-// returns when it is done.
+// obey makes reads and writes fail when ctx ends. The caller must call stop when it
+// is done.
 func (s *stream) obey(ctx context.Context) (stop func()) {
 	off := context.AfterFunc(ctx, func() { s.raw.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck,gosec // a closed connection needs none
 	return func() { off() }
@@ -90,7 +90,7 @@ func (s *stream) closed() bool {
 	}
 }
 
-// stays waits and returns an error if the other side ends meanwhile.
+// stays waits, and returns an error if the other side closes meanwhile.
 func (s *stream) stays(wait time.Duration) error {
 	select {
 	case <-s.ended:
@@ -100,7 +100,7 @@ func (s *stream) stays(wait time.Duration) error {
 	}
 }
 
-// early is why the other side ended when it should not have.
+// early returns why the other side closed when it should not have.
 func (s *stream) early() error {
 	if errors.Is(s.end, io.EOF) {
 		return errClosed
@@ -108,7 +108,7 @@ func (s *stream) early() error {
 	return s.end
 }
 
-// chunk is how many bytes are framed for one write, and must go within timeout.
+// chunk is about how many bytes are written at once, each time within timeout.
 const chunk = 64 << 10
 
 // write writes messages with octet counting: length, space, message.
@@ -142,8 +142,8 @@ func (s *stream) flush(b []byte) error {
 	return s.told(err)
 }
 
-// told is what the other side said, which is better than the error that it is
-// gone.
+// told returns what the other side said before it closed, if anything: that tells
+// more than gone, the error of a write that it has closed.
 func (s *stream) told(gone error) error {
 	if told := s.stays(probeWait); told != nil {
 		return told
@@ -151,9 +151,10 @@ func (s *stream) told(gone error) error {
 	return gone
 }
 
-// finish closes this side and waits until the other has read all and closed
-// its own, in order. That its kernel has acknowledged all before makes sure
-// that it does not close for a reason of its own: it would have reset then.
+// finish closes this side of the connection and waits until the receiver has read
+// everything and closed its side in order. Before that it waits until the receiver's
+// kernel has acknowledged everything: if the receiver then closes without having
+// read it all, its kernel resets the connection, which is not in order.
 func (s *stream) finish() error {
 	if err := s.acknowledged(); err != nil {
 		return err

@@ -33,11 +33,11 @@ type Config struct {
 	SDID     string `yaml:"sd_id"`     // NAME@ENTERPRISE of a structured data element with the event's id; none if empty
 	KeepOpen bool   `yaml:"keep_open"` // keep the connection between batches, and do without the receiver's confirmation
 
-	// MaxMessage is how long a message may get in bytes, 8192 if 0: what
-	// rsyslog takes unless it is told otherwise. A longer one is refused.
+	// MaxMessage is how long a message may be, in bytes; 8192 if 0, the default of
+	// rsyslog. A longer one is refused.
 	MaxMessage int `yaml:"max_message"`
-	// Timeout is how long the receiver may take to be reached, to take more
-	// bytes and to confirm a batch; 30 s if 0.
+	// Timeout is how long each of these may take: to connect, to write a piece of a
+	// batch, and to have the batch confirmed; 30 s if 0.
 	Timeout time.Duration `yaml:"timeout"`
 }
 
@@ -47,12 +47,12 @@ const (
 	defaultTimeout = 30 * time.Second
 	probeWait      = 300 * time.Millisecond
 
-	// How many bytes of messages are sent again after the receiver was gone, if the
-	// last batch has less: more than its kernel takes over a connection that its
-	// process does not read (tcp_rmem is 6 MiB at most, unless it is set otherwise),
-	// and some that the process may have read and not stored. Of datagrams no more
-	// than its kernel has room for.
-	windowStream    = 8 << 20
+	// windowStream is how many bytes of messages are sent again after the receiver
+	// was gone, or the last batch if that is more: what its kernel takes while its
+	// process does not read (by default tcp_rmem is 6 MiB at most), and some more that
+	// the process may have read and not stored.
+	windowStream = 8 << 20
+	// windowDatagrams is the same over UDP: what a kernel may have room for.
 	windowDatagrams = 1 << 20
 )
 
@@ -68,10 +68,11 @@ const (
 //   - With KeepOpen, a batch has arrived when the receiver's kernel has
 //     acknowledged all bytes and the connection is still open.
 //   - After the receiver could not be reached, or a connection broke, the last
-//     batch that it had confirmed, and 8 MiB with those before it, is sent
-//     again before what is next: what its process or kernel had read and lost.
+//     batch that it had confirmed is sent again before the next, and as many of
+//     the messages before it as make 8 MiB together: the receiver's process or
+//     kernel may have read them and lost them.
 //   - Over UDP, what was sent has arrived, unless the network says that nobody
-//     listens; then the same is sent again. Datagrams get lost without a sign.
+//     listens; then it is sent again. Other datagrams are lost without a sign.
 type Sink struct {
 	config Config
 	header header
@@ -79,9 +80,9 @@ type Sink struct {
 	tls    *tls.Config // nil without TLS
 
 	conn   *stream  // nil without KeepOpen between batches, and with UDP
-	socket net.Conn // that datagrams were sent through last
-	proved bool     // the receiver has taken bytes before, so speaks what is spoken here
-	doubt  bool     // the receiver was gone: window may not have arrived
+	socket net.Conn // through which datagrams were sent last
+	proved bool     // the receiver has taken bytes before, so it speaks the protocol that is set
+	doubt  bool     // the receiver was gone: what is in window may not have arrived
 	window window
 }
 
@@ -194,7 +195,7 @@ func (k *Sink) Deliver(ctx context.Context, batch []event.Event) ([]sinks.Refusa
 	return refused, nil
 }
 
-// send sends messages, after the last ones where these may not have arrived.
+// send sends messages, and before them, if in doubt, the last ones again.
 func (k *Sink) send(ctx context.Context, messages [][]byte) error {
 	by := k.sendStream
 	if k.config.Protocol == "udp" {
@@ -224,8 +225,8 @@ func (k *Sink) messages(batch []event.Event) ([][]byte, []sinks.Refusal) {
 	return messages, refused
 }
 
-// message renders an event, a short one where all of it is too long: nobody is
-// to hide an alert by the length of a name.
+// message renders an event, shortened if it would be too long: an attacker must not
+// be able to hide an alert by a long name.
 func (k *Sink) message(e *event.Event) ([]byte, *sinks.Refusal) {
 	body, err := k.render.Event(e)
 	if err != nil {
@@ -254,7 +255,7 @@ func (k *Sink) sendStream(ctx context.Context, messages [][]byte) error {
 	switch {
 	case ctx.Err() != nil:
 		err = ctx.Err()
-	case k.proved && k.tls == nil && isBroken(err): // what is spoken here is known by now
+	case k.proved && k.tls == nil && isBroken(err): // the wrong protocol can't be the reason
 		err = errBroken
 	}
 	return errors.Join(err, k.drop())
@@ -309,9 +310,9 @@ func (k *Sink) confirm() error {
 	return errors.Join(err, k.drop())
 }
 
-// probe sends one message and looks whether the receiver puts up with it: one
-// that speaks only TLS may else read a whole batch, close, and seem to have
-// taken it.
+// probe sends one message and checks that the receiver does not close upon it. Else
+// a receiver that speaks only TLS might read a whole batch, close, and seem to have
+// accepted it.
 func (k *Sink) probe(message []byte) error {
 	if err := k.conn.write([][]byte{message}); err != nil {
 		return err
@@ -337,8 +338,8 @@ func (k *Sink) Check(ctx context.Context) error {
 	return errors.Join(probe.send(ctx, [][]byte{k.header.test(time.Now())}), probe.Close())
 }
 
-// Close ends the connection in order. What was delivered, but its receiver has
-// not read, is said in the error.
+// Close ends the connection in order. An error says that the last messages may not
+// have been read by the receiver.
 func (k *Sink) Close() error {
 	err := k.hangUp(time.Millisecond)
 	if k.conn != nil {
@@ -350,15 +351,15 @@ func (k *Sink) Close() error {
 	return nil
 }
 
-// window is the last messages that were delivered.
+// window keeps the last messages that were delivered, to send them again.
 type window struct {
 	messages [][]byte
 	size     int // bytes of messages
 	limit    int // bytes to keep at most, but for the last batch
 }
 
-// add takes a batch in, which stays whole, since a receiver may have read all of
-// it before it died, and lets the oldest messages go.
+// add adds a batch and drops the oldest messages beyond the limit, but none of the
+// batch itself: the receiver may have read all of that before it died.
 func (w *window) add(messages [][]byte) {
 	older := len(w.messages)
 	w.messages = append(w.messages, messages...)

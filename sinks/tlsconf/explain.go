@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// An Error is a failure of a connection in words that say what to do. It wraps
-// what the library said.
+// An Error is an error of a connection whose text says what to do. It wraps that of
+// the library.
 type Error struct {
-	Addr  string // who was dialled, host:port
+	Addr  string // what was dialled, host:port
 	Words string
 	Err   error
 }
@@ -27,11 +27,11 @@ func (e *Error) Error() string { return e.Addr + ": " + e.Words }
 // Unwrap returns what the library said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Explain puts what went wrong with a connection to addr, host:port, into
-// words: an unknown authority, another name, an expired certificate, no TLS
-// there, a client certificate that is wanted or refused, and what goes wrong
-// before TLS. What it has no better words for it leaves as it is, behind addr.
-// It returns nil for nil.
+// Explain returns an *Error that says what went wrong with a connection to addr,
+// host:port, and what to do about it: an unknown authority, another name, an expired
+// certificate, no TLS there, a client certificate that is wanted or refused, and
+// what goes wrong before TLS. Any other error it only wraps, with addr before it. It
+// returns nil for nil.
 func Explain(addr string, err error) error {
 	if err == nil {
 		return nil
@@ -47,7 +47,7 @@ func Explain(addr string, err error) error {
 	return fmt.Errorf("%s: %w", addr, err)
 }
 
-// certificate is what this side has against the other's certificate.
+// certificate explains why this side does not accept the server's certificate.
 func certificate(err error) string {
 	if e, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		issuer := "an authority"
@@ -72,7 +72,7 @@ func certificate(err error) string {
 	return fmt.Sprintf("its certificate expired on %s: it must be renewed there", e.Cert.NotAfter.Format(time.RFC3339))
 }
 
-// names are those that a certificate is for.
+// names returns the names and addresses that a certificate is for.
 func names(c *x509.Certificate) string {
 	list := append([]string(nil), c.DNSNames...)
 	for _, ip := range c.IPAddresses {
@@ -84,8 +84,8 @@ func names(c *x509.Certificate) string {
 	return strings.Join(list, ", ")
 }
 
-// peer is what the other side has against this one. The library has no type
-// for the alerts that it gets.
+// peer explains why the server does not accept this side. The library has no type
+// for the TLS alerts that it receives, so that they are told by their text.
 func peer(err error) string {
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return fmt.Sprintf("it answers without TLS (%q): wrong port, or TLS is off there", e.RecordHeader[:])
@@ -110,7 +110,7 @@ func peer(err error) string {
 	}
 }
 
-// network is what goes wrong before anything is said.
+// network explains what goes wrong below TLS.
 func network(err error) string {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		if e.IsNotFound {

@@ -1,5 +1,5 @@
-// Package tlsconf holds the TLS settings that all sinks share, and puts what
-// goes wrong with a connection into words.
+// Package tlsconf holds the TLS settings that all sinks share, and explains errors of
+// connections.
 package tlsconf
 
 import (
@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// Settings are what one needs to know to speak TLS to a server. The zero value
-// trusts the authorities of the system, wants the name that is dialled, shows
-// no certificate and speaks TLS 1.2 or later. There is no way not to check the
-// server's certificate.
+// Settings are those of TLS to a server. With the zero value, the authorities of the
+// system are trusted, the server's certificate must be for the name that is dialled,
+// no client certificate is sent, and TLS is 1.2 or later. Checking the server's
+// certificate can't be switched off.
 type Settings struct {
 	CA         string `yaml:"ca"`          // PEM file of the authorities to trust instead of the system's
 	Cert       string `yaml:"cert"`        // PEM file of the client certificate, its chain after it
@@ -60,7 +60,7 @@ func (s Settings) Config() (*tls.Config, error) {
 	return c, nil
 }
 
-// checkPair says at the start what would else be found at the first handshake.
+// checkPair reports an error now that would else come at the first handshake.
 func (s Settings) checkPair() error {
 	pair, err := s.pair()
 	if err != nil {

@@ -18,9 +18,9 @@ const (
 
 // CommunityID returns the Community ID of a flow, version 1 with seed 0
 // (https://github.com/corelight/community-id-spec): the same for both
-// directions, and the same that Zeek, Suricata and Arkime give. The ports of
-// ICMP are the message's type and code. It returns the empty string for what
-// it can't identify: an unknown end, a port that stands for many.
+// directions, and the same as in Zeek, Suricata and Arkime. For ICMP the ports are
+// the message's type and code. It returns an empty string if an end is not known, or
+// a port is 0, which stands for many.
 func CommunityID(proto uint8, orig, resp netip.AddrPort) string {
 	if !orig.Addr().IsValid() || !resp.Addr().IsValid() || orig.Addr().Is4() != resp.Addr().Is4() {
 		return ""
@@ -52,10 +52,11 @@ func CommunityID(proto uint8, orig, resp netip.AddrPort) string {
 	return "1:" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// icmpPorts returns what the specification hashes for ICMP instead of ports:
-// the type and that of the message which answers it, or type and code, in one
-// direction only, for a message that nothing answers. It reports false for an
-// echo reply of type 0, which can't be told from a flow without type.
+// icmpPorts returns what the specification hashes for ICMP instead of ports: the
+// message's type, and the type of the message that answers it. For a message that
+// nothing answers it returns type and code, and oneWay: such a flow has only one
+// direction. It reports false for an echo reply, whose type 0 can't be told from an
+// unknown type.
 func icmpPorts(proto uint8, orig, resp netip.AddrPort) (o, r netip.AddrPort, oneWay, ok bool) {
 	kind, code := orig.Port(), resp.Port()
 	if kind == 0 && code == 0 || kind > 255 || code > 255 {
@@ -68,7 +69,8 @@ func icmpPorts(proto uint8, orig, resp netip.AddrPort) (o, r netip.AddrPort, one
 	return netip.AddrPortFrom(orig.Addr(), kind), netip.AddrPortFrom(resp.Addr(), answer), false, true
 }
 
-// icmpAnswer returns the type that answers a type, or that it answers.
+// icmpAnswer returns the type of the message that answers a type, or that a message
+// of the type answers.
 func icmpAnswer(proto uint8, kind uint16) (uint16, bool) {
 	pairs := [][2]uint16{{8, 0}, {10, 9}, {13, 14}, {15, 16}, {17, 18}}
 	if proto == protoICMPv6 {

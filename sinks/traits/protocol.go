@@ -7,8 +7,8 @@ import (
 	"wormscope/detect/zone"
 )
 
-// Transport names an IP protocol in the words of ECS, empty where it is none
-// that alerts are about.
+// Transport returns the name of an IP protocol as in ECS, empty where alerts are not
+// about it.
 func Transport(proto uint8) string {
 	switch proto {
 	case protoTCP:
@@ -26,7 +26,8 @@ func Transport(proto uint8) string {
 	}
 }
 
-// Protocol names the application protocol where the alert's rule knows it.
+// Protocol returns the application protocol of an alert as in ECS, empty where its
+// rule does not know it.
 func Protocol(a *alert.Alert) string {
 	switch x := a.Evidence.Exposure; {
 	case a.Evidence.DNS != nil:
@@ -38,7 +39,7 @@ func Protocol(a *alert.Alert) string {
 	}
 }
 
-// Direction is network.direction of a flow, in the words of ECS.
+// Direction returns network.direction of a flow, as in ECS.
 func Direction(zones *zone.Map, orig, resp netip.Addr) string {
 	switch from, to := zones.Inside(orig), zones.Inside(resp); {
 	case from && to:
@@ -52,9 +53,8 @@ func Direction(zones *zone.Map, orig, resp netip.Addr) string {
 	}
 }
 
-// Address writes an address without its IPv6 zone, which receivers' address
-// types do not take, and IPv4 always as such; the empty string when it is
-// invalid.
+// Address returns an address as text: without its IPv6 zone, which receivers' address
+// types do not take, and IPv4 never mapped into IPv6. It is empty for an invalid one.
 func Address(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""

@@ -1,13 +1,12 @@
-// Package traits says what the catalogues of the field call what wormscope
-// finds, for all renderings: names and groups of rules, techniques of MITRE
-// ATT&CK, the CVE of a flaw, protocols, Community IDs.
+// Package traits has what all renderings say of an alert beside its evidence: names
+// and groups of rules, techniques of MITRE ATT&CK, the CVE, protocols, Community IDs.
 package traits
 
 import "wormscope/detect/alert"
 
-// Rule is what is said of all alerts of a rule.
+// Rule is what all alerts of a rule have in common.
 type Rule struct {
-	Name  string // where the alert has no variant
+	Name  string // for alerts without a variant
 	Group string // indicator, scan, flood, exposure, policy, smb or scope
 	// Those of MITRE ATT&CK for enterprises
 	// (https://attack.mitre.org/techniques/). Sub is the subtechnique, often none.
@@ -75,9 +74,9 @@ func Title(a *alert.Alert) string {
 	return title
 }
 
-// CVE returns the flaw that an alert is about, empty when it is about none. A
-// check looks for one of the five that MS17-010 is about; they come and go
-// together.
+// CVE returns the vulnerability that an alert is about, empty when it is about none.
+// For a check it is one of those that MS17-010 closes, which a host has all or none
+// of.
 func CVE(a *alert.Alert) string {
 	switch s := a.Evidence.SMB; {
 	case s == nil:

@@ -14,16 +14,16 @@ type Document struct {
 	Body  []byte // as it was rendered
 }
 
-// Settled remembers what of a batch needs not be sent again when the batch
-// failed in part: it is the same batch that comes next. The zero value is
-// ready for use.
+// Settled remembers which documents of a batch have arrived or are refused, so that
+// they are not sent again when the batch, having failed in part, is delivered again.
+// The zero value is ready for use.
 type Settled struct {
 	arrived map[string]bool          // by event id
 	refused map[string]sinks.Refusal // by event id
 }
 
-// Documents renders what of a batch is not settled. What can't be rendered is
-// refused.
+// Documents renders the events of a batch that are not settled. It refuses those that
+// can't be rendered.
 func (s *Settled) Documents(batch []event.Event, render sinks.Renderer) []Document {
 	list := make([]Document, 0, len(batch))
 	for i := range batch {
@@ -57,8 +57,8 @@ func (s *Settled) Refuse(d *Document, err error) {
 	s.refused[d.ID] = sinks.Refusal{Event: *d.Event, Body: d.Body, Err: err}
 }
 
-// Done returns what of a batch was refused, in order, and forgets everything:
-// the batch is done.
+// Done returns the events of a batch that were refused, in order, and forgets
+// everything.
 func (s *Settled) Done(batch []event.Event) []sinks.Refusal {
 	var refused []sinks.Refusal
 	for i := range batch {
@@ -70,7 +70,7 @@ func (s *Settled) Done(batch []event.Event) []sinks.Refusal {
 	return refused
 }
 
-// Fits is how many of the documents have size bytes together, at least one.
+// Fits returns how many of the documents fit into size bytes, but at least one.
 func Fits(list []Document, size int) int {
 	for i := range list {
 		if size -= len(list[i].Body); i > 0 && size < 0 {
@@ -80,8 +80,8 @@ func Fits(list []Document, size int) int {
 	return len(list)
 }
 
-// TooLarge is why a single document is refused that a server does not take
-// even alone; limit names the server's setting.
+// TooLarge returns the error for a document that a server refuses even alone. Limit
+// names the server's setting.
 func TooLarge(d *Document, limit string, a Answer) error {
 	return fmt.Errorf("a document of %d bytes is too large for the server (%s, or a proxy's limit): %s", len(d.Body), limit, a.Excerpt())
 }

@@ -1,5 +1,6 @@
-// Package web is how the sinks that speak HTTP do so: TLS, authentication,
-// compression, bounded answers, and failures in words.
+// Package web is what the sinks that speak HTTP share: TLS, authentication,
+// compression, bounded answers, errors that say what to do, and what of a batch was
+// settled.
 package web
 
 import (
@@ -32,7 +33,7 @@ type Settings struct {
 const (
 	defaultTimeout = 30 * time.Second
 	largestAnswer  = 64 << 20        // bytes; a longer one is an error
-	longestWait    = 2 * time.Minute // that a server may ask for
+	longestWait    = 2 * time.Minute // before the next request, even if the server asks for more
 	excerpt        = 300             // bytes of an answer that an error quotes
 )
 
@@ -42,7 +43,7 @@ type Client struct {
 	http   http.Client
 	header http.Header
 	gzip   bool
-	// notBefore is when the server wants to be asked again (Retry-After).
+	// notBefore is the earliest time for the next request (Retry-After).
 	notBefore time.Time
 }
 
@@ -112,9 +113,9 @@ func (a Answer) Excerpt() string {
 	return fmt.Sprintf("%d %s: %s", a.Status, http.StatusText(a.Status), text)
 }
 
-// Do sends a request; path is appended to the URL of the settings, and body
-// may be nil. It first waits as long as the last answer asked to. An error is
-// about the way: any answer, whatever its status, is none.
+// Do sends a request; path is appended to the URL of the settings, and body may be
+// nil. It first waits as long as the last answer demanded. It returns an error only
+// if there is no answer: one with any status is none.
 func (c *Client) Do(ctx context.Context, method, path, contentType string, body []byte) (Answer, error) {
 	if err := c.wait(ctx); err != nil {
 		return Answer{}, err
@@ -173,7 +174,7 @@ func (c *Client) request(ctx context.Context, method, path, contentType string, 
 	return request, nil
 }
 
-// explain puts what went wrong into words, behind the server's address.
+// explain returns an error that says what to do, with the server's address before it.
 func (c *Client) explain(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // without the request's address, which is long
@@ -191,7 +192,7 @@ func (c *Client) explain(err error) error {
 // Host is the host and port of the URL.
 func (c *Client) Host() string { return c.base.Host }
 
-// wait waits as long as the server asked to.
+// wait waits as long as the server demanded in its last answer.
 func (c *Client) wait(ctx context.Context) error {
 	left := time.Until(c.notBefore)
 	if left <= 0 {
@@ -224,9 +225,8 @@ func (c *Client) retryAfter(r *http.Response) {
 // Close gives up idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Secret returns a password or token that was given directly or as a file, of
-// which it is the first line; name is that of its setting. It is empty when
-// neither was given.
+// Secret returns a password or token: value, or the first line of the file at path.
+// Name is the name of its setting. Without value and path it is empty.
 func Secret(name, value, path string) (string, error) {
 	if path == "" {
 		return value, nil
