@@ -66,9 +66,9 @@ func (t *addresses[A]) find(h uint64, addr A, port uint16) int {
 	return -1
 }
 
-// lookup returns the index of the entry of an address for this port, else of
-// the one for any port, else -1; what does not hold is not there. h is the hash
-// of the address. It is for addresses that the filter knows.
+// lookup returns the index of the entry of an address for this port, else of the one
+// for any port, else -1. It ignores entries that have expired. h is the hash of the
+// address. It is to be called only for addresses that t.known may have.
 func (t *addresses[A]) lookup(k *secret, h uint64, addr A, port uint16, now moment) int {
 	if port != 0 {
 		if i := t.find(k.port(h, port), addr, port); i >= 0 && now.holds(t.entries[i].note) {
@@ -100,7 +100,7 @@ func (t *addresses[A]) insert(h uint64, i int) {
 	t.slots[at] = uint32(i + 1) //nolint:gosec // bounded by Builder.room
 }
 
-// resize makes the table one of n slots.
+// resize replaces the slots by n new ones.
 func (t *addresses[A]) resize(k *secret, n int, hash func(A) uint64) {
 	t.slots = make([]uint32, n)
 	for i := range t.entries {
@@ -111,7 +111,7 @@ func (t *addresses[A]) resize(k *secret, n int, hash func(A) uint64) {
 
 const addressFilterBits = 16
 
-// index makes the filter, and the table as small as it should be.
+// index makes the filter, and makes the table as small as it can be.
 func (t *addresses[A]) index(k *secret, hash func(A) uint64) {
 	t.slots = nil
 	t.entries = slices.Clone(t.entries)

@@ -1,17 +1,17 @@
 package ioc
 
-// A Batch is names that are added together. What of the table they need is
-// mostly far away in memory: it is asked for at once for all of them, instead
-// of waiting for one after the other. The zero value is empty.
+// A Batch is names that are added together. The parts of the table that they need
+// are mostly in no cache: with a batch these loads go on side by side instead of one
+// after the other. The zero value is empty.
 type Batch struct {
 	names  [batchSize]batchName
 	hashes [batchSize]uint64
 	n      int
-	text   []byte // the name at hand
+	text   []byte // the name that is being added
 }
 
-// batchSize is how many names are in a batch: enough that their memory is asked
-// for at once, and not too many for the nearest cache.
+// batchSize is how many names a batch holds: enough to keep the memory busy, and few
+// enough for the first-level cache.
 const batchSize = 64
 
 type batchName struct {
@@ -30,8 +30,9 @@ func (t *Batch) Add(name string, line int) {
 	t.n++
 }
 
-// AddBatch does AddName for each name of a batch, in order, and tells added
-// what it returned, until that returns an error. The batch is empty afterwards.
+// AddBatch calls AddName for each name of a batch, in order, and added with what that
+// returned. It ends early, with the error, when added returns one. The batch is empty
+// afterwards.
 func (b *Builder) AddBatch(t *Batch, note Note, added func(name string, line int, fresh bool, err error) error) error {
 	names := t.names[:t.n]
 	t.n = 0

@@ -17,12 +17,12 @@ var (
 	ErrFull = errors.New("too many indicators")
 )
 
-// A Builder collects indicators for one Set. An observable that is added
-// again, by the same feed or another, stays one indicator. Of what was said of
-// it and holds at a packet time that counts which goes first by class
-// (kill-switch, sinkhole, malicious, anonymizer), else by confidence, by having
-// a description, by how long it holds, and at last by the name of the feed; see
-// Indicator.AlsoIn for the others.
+// A Builder collects indicators for one Set. An observable that is added again, by
+// the same feed or another, stays one indicator. A match then has the entry that is
+// the best of those that have not expired: by class (kill-switch, sinkhole,
+// malicious, anonymizer), by confidence, by having a description, by how late it
+// expires, and last by the name of the feed. The feeds of the other entries are in
+// Indicator.AlsoIn.
 //
 // A name costs its length and about 13 bytes, its text and place in its feed
 // included: 33 MB for a million names of 20 bytes. NewBuilder makes one; it is
@@ -52,13 +52,12 @@ func NewBuilder() *Builder {
 // canonical, as for Add; package feed sees to that, too.
 func (b *Builder) Allow(value string) error { return b.set.allowed.add(value) }
 
-// From says of which file the indicators are that are added from now on, since
-// several files may be feeds of one name; see Set.OfFile. Empty is for none.
+// From says which file the indicators come from that are added from now on, since
+// several files may be feeds of one name; see Set.OfFile. Empty stands for no file.
 func (b *Builder) From(file string) { b.set.notes.file = b.set.notes.text(file) }
 
-// Add adds an indicator. Its value must be canonical, see Indicator; feeds are
-// read by package feed, which sees to that and to what is no sensible
-// indicator at all.
+// Add adds an indicator. Its value must be canonical, see Indicator. Package feed
+// brings what it reads into that form, and refuses what is no sensible indicator.
 func (b *Builder) Add(i Indicator) error {
 	if i.Class > Anonymizer || i.Confidence > HighConfidence || i.Line < 0 {
 		return fmt.Errorf("indicator %q: class, confidence or line is out of range", i.Value)
@@ -91,8 +90,8 @@ func (b *Builder) Add(i Indicator) error {
 	return nil
 }
 
-// Note takes what an indicator says besides its type, value and line, for use
-// with AddName, AddAddress and AddNetwork. A Note's port is for names only.
+// Note stores what an indicator has besides type, value and line, for use with
+// AddName, AddAddress and AddNetwork. The port is taken for names only.
 func (b *Builder) Note(i Indicator) Note { return Note(b.set.notes.add(&i)) }
 
 // AddName adds a name from a line of a feed. It reports whether the name is
@@ -133,8 +132,8 @@ func (b *Builder) addName(name []byte, key nameKey, line int, note uint32) (fres
 	return true, nil
 }
 
-// mergeName takes in that the name of a record, whose place in the table and
-// hash are given, is listed again.
+// mergeName merges a further entry into that of a name which is known: at is where
+// the table has its record, h is its hash.
 func (b *Builder) mergeName(at *ref, h uint64, line int, note uint32) error {
 	n := &b.set.names
 	known := n.arena.entry(*at)
@@ -224,7 +223,7 @@ func (b *Builder) room() bool {
 		len(s.notes.notes), len(s.notes.texts)) < math.MaxInt32-16
 }
 
-// lineNumber returns a line as it is kept.
+// lineNumber returns a line number as it is stored.
 func lineNumber(line int) uint32 {
 	return uint32(max(0, min(line, math.MaxInt32)))
 }

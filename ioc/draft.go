@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// A draft is what a Builder knows of its names besides the Set, so that Build
-// need not look at each of a million names again.
+// A draft is what a Builder notes of names while they are added, so that Build need
+// not look at each of a million names again.
 type draft struct {
-	own     hashList // of each record of the arena, replaced ones too
-	parents hashList // of the names above them, of two labels and more
+	own     hashList // hashes of the arena's records, one each, replaced ones too
+	parents hashList // hashes of the names above them that have two labels or more
 	byNote  []int    // how many names there are of each note
 	kills   []ref    // records of class kill-switch, replaced ones too
 	wire    wireName
-	near    uint32 // so that touching memory is not left out as useless
+	near    uint32 // what touch returned: nobody reads it, but the compiler may not drop the loads
 }
 
 // A nameKey is what a name is found by.
@@ -61,7 +61,7 @@ func (d *draft) noteEscaped(n *names, name []byte) {
 	}
 }
 
-// record notes a new record of the arena, and its hash.
+// record notes the hash of a new record of the arena, and its note.
 func (d *draft) record(s *Set, r ref, h uint64, note uint32) {
 	d.own.add(h)
 	d.name(s, r, note)
@@ -75,7 +75,7 @@ func (d *draft) name(s *Set, r ref, note uint32) {
 	}
 }
 
-// count counts a name more or less of a note.
+// count adds by, 1 or -1, to the number of names of a note.
 func (d *draft) count(note uint32, by int) {
 	if missing := int(note) - len(d.byNote) + 1; missing > 0 {
 		d.byNote = append(d.byNote, make([]int, missing)...)
@@ -116,8 +116,7 @@ func (l *hashList) addOnce(h uint64) {
 
 func (l *hashList) at(i int) uint64 { return l.chunks[i/hashChunk][i%hashChunk] }
 
-// from returns the hashes from the i-th on, up to a place where the list is
-// parted.
+// from returns hashes from the i-th on, up to the end of its chunk.
 func (l *hashList) from(i int) []uint64 { return l.chunks[i/hashChunk][i%hashChunk:] }
 
 // different returns about how many different hashes there are, counted by a

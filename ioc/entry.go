@@ -11,14 +11,14 @@ import (
 
 // An entry is what a line of a feed says of an observable.
 //
-// Of several entries the best that holds at a packet time speaks for the
-// observable. So they are kept in a list, the best first, without those that
-// expire no later than a better one: nearly always that leaves one. The lines of
-// those behind the best are not kept, so that many names can share their notes.
+// If an observable has several entries, a match has the best one that has not expired
+// by the packet's time. So they are kept in a list, the best first, without those
+// that expire no later than a better one, which nearly always leaves one. Line
+// numbers are kept of the best only, so that many names can share notes.
 type entry struct{ note, line uint32 }
 
-// merge returns the best entry of an observable of which that was known, and
-// which is listed again by next. In any order of feeds the result is the same.
+// merge returns the best entry of an observable after known was its best entry and
+// next is added. The result does not depend on the order in which entries are added.
 func (nb *notebook) merge(known, next entry) entry {
 	entries := nb.entries(known)
 	better := func(e entry) bool { return nb.compare(e, next) >= 0 }
@@ -32,7 +32,7 @@ func (nb *notebook) merge(known, next entry) entry {
 	return nb.link(nb.needed(slices.Insert(entries, at, next)), listed, exact)
 }
 
-// entries returns the entries of an observable from one on.
+// entries returns the entries of an observable, from e on.
 func (nb *notebook) entries(e entry) []entry {
 	list := []entry{e}
 	for then := nb.notes[e.note].then; then != 0; then = nb.notes[then-1].then {
@@ -41,9 +41,9 @@ func (nb *notebook) entries(e entry) []entry {
 	return list
 }
 
-// compare is positive if a goes before b: by class, confidence, whether it
-// has a description, and how long it holds; else the names decide, so that the
-// order in which feeds are read does not.
+// compare is positive if a is better than b: by class, confidence, having a
+// description, and how late it expires. If all are the same, the names of feed and
+// file decide, so that the order in which feeds are read does not.
 func (nb *notebook) compare(a, b entry) int {
 	x, y := &nb.notes[a.note], &nb.notes[b.note]
 	if by := cmp.Or(
@@ -121,7 +121,7 @@ func (n *note) until() int64 {
 	return n.expires
 }
 
-// holds reports whether a note holds at a packet time in Unix nanoseconds.
+// holds reports whether a note has not expired at a packet time in Unix nanoseconds.
 func (n *note) holds(at int64) bool {
 	if n.expires == noTime {
 		return true
@@ -136,8 +136,8 @@ type moment struct {
 	time  int64
 }
 
-// holding returns the note that speaks for an observable, and its place among
-// those of the observable, whose best is given; nil if all have expired.
+// holding returns the first note of an observable that has not expired, and its place
+// in the list, of which best is the first; nil if all have expired.
 func (m moment) holding(best uint32) (n *note, place uint8) {
 	for n = &m.notes.notes[best]; !n.holds(m.time); place++ {
 		if n.then == 0 {
@@ -148,7 +148,8 @@ func (m moment) holding(best uint32) (n *note, place uint8) {
 	return n, place
 }
 
-// holds reports whether an observable is an indicator.
+// holds reports whether an observable, whose best note is given, is an indicator at
+// that time.
 func (m moment) holds(best uint32) bool {
 	n, _ := m.holding(best)
 	return n != nil

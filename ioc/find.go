@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Find returns the match that an indicator of this very value and port has in
-// this Set at a packet time in Unix nanoseconds, as one of another Set may be
-// looked for here. What is above it, or around it, does not count.
+// Find returns the match of the indicator with exactly the value and port of i, at a
+// packet time in Unix nanoseconds; i may come from another Set. It does not look for
+// names above it or networks around it.
 func (s *Set) Find(i Indicator, at int64) (Match, bool) {
 	if s == nil {
 		return Match{}, false
@@ -57,9 +57,9 @@ func (s *Set) findAddress(a netip.Addr, port uint16, at int64) (Match, bool) {
 	return Match{}, false
 }
 
-// OfFile yields the indicators that a file lists, alone or with others, as the
-// file has them. Where its own words are not known, since an entry of another
-// file goes before them and holds as long, they are those that hold longest.
+// OfFile yields the indicators that a file lists, even if others list them as well,
+// each with the file's own entry. If that was not kept, since a better entry of
+// another file expires no earlier, it is the entry that expires last.
 func (s *Set) OfFile(path string) iter.Seq[Indicator] {
 	return func(yield func(Indicator) bool) {
 		if s == nil {

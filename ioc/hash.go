@@ -72,7 +72,7 @@ type filter struct {
 	words []uint64
 }
 
-// newFilter makes a filter for n hashes, of so many bits for each.
+// newFilter makes a filter for n hashes, with bits bits for each.
 func newFilter(n, bits int) filter {
 	return filter{words: make([]uint64, n*bits/64+1)}
 }

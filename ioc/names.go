@@ -1,23 +1,23 @@
 package ioc
 
-// names matches names. Every indicator name is in the table, and the hash of
-// it and of each name above it in the filter: as long as the filter knows a
-// suffix there may be an indicator at it or below. So the walk over a name,
-// from the right, ends at the first suffix that the filter does not know,
-// which for a clean name is nearly always the first one asked for.
+// names matches names. Every indicator name is in the table, and its hash is in the
+// filter, with those of all names above it: if the filter does not have a suffix,
+// neither that suffix nor any name below it is an indicator. So the walk over a name,
+// from the right, ends at the first suffix that the filter does not have, which for a
+// clean name is nearly always the first that is looked up.
 type names struct {
 	secret secret
 	arena  arena
 	table  nameTable
-	below  filter
+	below  filter // of the indicator names and all names above them
 	kill   killSwitches
-	// escapes is set when a name has a backslash: it may stand for a byte that
-	// is another one on the wire.
+	// escapes is set when an indicator has a backslash: then its text is not the
+	// same as its bytes on the wire.
 	escapes bool
 }
 
-// namesFilterBits is a little less than addresses have for each: a name that
-// is wrongly taken for known costs one more look.
+// namesFilterBits is how many bits the filter has a name. It is a little less than
+// for addresses: a wrong answer only costs one further look-up.
 const namesFilterBits = 14
 
 // A suffixes walks over the suffixes of a name from the right, at label
@@ -31,7 +31,7 @@ type suffixes struct {
 	wire [8 + 1 + maxName]byte
 }
 
-// begin goes to before the first suffix of a name.
+// begin sets the name; next then goes to its first suffix.
 func (s *suffixes) begin(name []byte) {
 	s.name, s.start = name, len(name)+1
 	end := name[max(0, len(name)-maxName):]
@@ -88,8 +88,8 @@ func (n *names) hash(name []byte) uint64 {
 	return s.hash(&n.secret)
 }
 
-// lookup returns the record of the most specific indicator that holds and that
-// a name is or is below.
+// lookup returns the record of the most specific indicator that is the name itself or
+// above it, and has not expired.
 func (n *names) lookup(name []byte, now moment) (found ref, ok bool) {
 	var s suffixes
 	s.begin(name)
@@ -109,8 +109,9 @@ func (n *names) lookup(name []byte, now moment) (found ref, ok bool) {
 	return found, ok
 }
 
-// note returns what speaks for a record at a packet time, asked for a name that
-// is the record's itself or more than that; nil if that is no indicator.
+// note returns the note of a record that counts at a packet time, nil if the record is
+// no indicator then. Itself says that the name in question is that of the record, and
+// not one below it.
 func (n *names) note(r ref, itself bool, now moment) *note {
 	said, _ := now.holding(n.arena.entry(r).note)
 	if said != nil && said.exact && !itself {
@@ -119,11 +120,12 @@ func (n *names) note(r ref, itself bool, now moment) *note {
 	return said
 }
 
-// clean reports, for most names that lookup and the kill switches do not know,
-// that they don't. The name is as in Set.Clean.
+// clean reports true for most names that neither lookup nor the kill switches would
+// find, and false for all others. The name is as in Set.Clean.
 //
-// Without a backslash in any indicator, only labels that are the same as text
-// and on the wire, but for case, can be a part of one.
+// It compares bytes on the wire with indicators as text. That is right as long as no
+// indicator has a backslash: then only labels that are the same in both forms, but
+// for case, can be part of one.
 func (n *names) clean(msg []byte, labels []int, lengths uint64) bool {
 	if n.escapes || lengths&n.kill.lengths != 0 {
 		return false
@@ -154,7 +156,7 @@ func (n *names) clean(msg []byte, labels []int, lengths uint64) bool {
 // after returns where the label at a place of a message ends.
 func after(msg []byte, label int) int { return label + 1 + int(msg[label]) }
 
-// index makes the filter, and the table as small as it can be.
+// index makes the filter, and makes the table as small as it can be.
 func (n *names) index(d *draft) {
 	n.below = newFilter(n.table.count+d.parents.different(), namesFilterBits)
 	for _, list := range []*hashList{&d.own, &d.parents} {

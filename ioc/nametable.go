@@ -14,11 +14,11 @@ type nameTable struct {
 	count   int
 }
 
-// A bucket has places for names, of which so many are used. A place's tag is a
-// byte of the name's hash, 0 where the place is free; it saves most visits to
-// the arena. All tags are compared at once, and nothing else is decided by what
-// the bucket holds as long as it has room: so a processor need not wait for one
-// bucket to come from memory before it asks for the next.
+// A bucket has places for names, of which the first used are taken. A place's tag is a
+// byte of the name's hash, 0 where the place is free; it saves most visits to the
+// arena. All tags are compared at once, and a bucket with room decides nothing else:
+// so a processor need not wait for one bucket to come from memory before it asks for
+// the next.
 type bucket struct {
 	tags [bucketSize]uint8
 	used uint32
@@ -36,13 +36,13 @@ const (
 // the bucket.
 func tagOf(h uint64) uint8 { return max(uint8(h), 1) } //nolint:gosec // the low byte is meant
 
-// newNameTable makes a table for n names that takes no more.
+// newNameTable makes a table for n names, and no more.
 func newNameTable(n int) nameTable {
 	return nameTable{buckets: make([]bucket, n*8/(bucketSize*finalFill)+1)}
 }
 
-// having returns a bit for each place that may have a tag, that of the last
-// place the highest. It misses none.
+// having returns a bit for each place that may have the tag, the lowest for the first
+// place. It misses none.
 func (b *bucket) having(tag uint8) uint64 {
 	const ones, tops, gather = 0x0101010101010101, 0x8080808080808080, 0x0002040810204081
 	first := binary.LittleEndian.Uint64(b.tags[:]) ^ ones*uint64(tag)
@@ -75,8 +75,9 @@ func (t *nameTable) find(h uint64, name []byte, names *arena) *ref {
 	}
 }
 
-// touch asks for the memory that find and add need for the hashes of a batch,
-// at once for all: it is there soon after. What touch returns means nothing.
+// touch loads the memory that find and add need for the hashes of a batch into the
+// cache, all side by side. What it returns means nothing; a caller must keep it so
+// that the compiler does not drop the loads.
 func (t *nameTable) touch(hashes []uint64) (useless uint32) {
 	if len(t.buckets) == 0 {
 		return 0

@@ -9,8 +9,8 @@ import (
 	"github.com/gaissmai/bart"
 )
 
-// networks holds indicator networks, each for one port or for any. Two bit
-// arrays say for most addresses that no network is near.
+// networks holds indicator networks, each for one port or for any. Two bit arrays
+// tell of most addresses that they are in no network.
 type networks struct {
 	secret  secret
 	touched [2]*touched        // IPv4 by its upper 16 bits, IPv6 by a hash of its upper 32
@@ -123,8 +123,8 @@ func (n *networks) lookup(a netip.Addr, port uint16, now moment) int32 {
 	return at
 }
 
-// bytes returns about how much memory the networks take, with what bart was
-// measured to need for a prefix.
+// bytes returns about how much memory the networks take. BartBytes is what package
+// bart was measured to need for a prefix.
 func (n *networks) bytes() int {
 	const entryBytes, bartBytes, arrays = 48, 80, 2 * 1 << 13
 	if len(n.entries) == 0 {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A Note is the handle of what a feed says of many indicators alike: all of
-// an Indicator but its type, value, line and, for addresses and networks, its
-// port. It is valid for the Builder that gave it.
+// A Note stands for what a feed says of many indicators alike: all of an Indicator but
+// its type, value, line and, for addresses and networks, its port. It is valid for the
+// Builder that returned it.
 type Note uint32
 
 // note is an interned Note; texts are numbers of notebook.texts. Equal notes
@@ -16,8 +16,8 @@ type Note uint32
 type note struct {
 	first, expires int64  // Unix seconds, noTime for none
 	source         uint32 // number of a source
-	listed         uint32 // number of the list of all sources of the observable, 0 for this one alone; of its best entry only
-	then           uint32 // one more than the note that speaks for the observable when this one has expired, 0 for none
+	listed         uint32 // number of the list of the observable's sources, 0 if source is the only one; set in its best entry
+	then           uint32 // one more than the number of the note that counts when this one has expired, 0 for none
 	description    uint32
 	reference      uint32
 	tlp            uint32
@@ -82,7 +82,8 @@ func (nb *notebook) add(i *Indicator) uint32 {
 	})
 }
 
-// number returns the number that a thing has in a list of different ones.
+// number returns the index of a thing in a list of distinct things, and appends it if
+// it is not there.
 func number[T comparable](list *[]T, numbers map[T]uint32, thing T) uint32 {
 	if number, ok := numbers[thing]; ok {
 		return number
@@ -102,8 +103,8 @@ func (nb *notebook) text(s string) uint32 {
 	return number(&nb.texts, nb.textNumbers, strings.Clone(s))
 }
 
-// indicator returns what a note says of an observable of which best is the best
-// entry's.
+// indicator returns an Indicator with what a note says. Best is the best note of the
+// same observable, which has the list of sources.
 func (nb *notebook) indicator(number, best uint32) Indicator {
 	n := &nb.notes[number]
 	i := Indicator{

@@ -21,7 +21,7 @@ type Set struct {
 	v4       addresses[uint32]
 	v6       addresses[addr6]
 	networks networks
-	near     *ip.Blocks // that hold any address or network; nil where there is none
+	near     *ip.Blocks // blocks of addresses with an indicator in them; nil without any
 	names    names
 	notes    notebook
 	allowed  allowList
@@ -34,7 +34,7 @@ type Set struct {
 type Match struct {
 	kind  matchKind
 	class Class
-	place uint8 // among the entries of the observable
+	place uint8 // of the entry among those of the observable, the best being 0
 	index uint32
 }
 
@@ -71,12 +71,13 @@ func (s *Set) HasAddresses() bool {
 // HasNames reports whether the Set has names.
 func (s *Set) HasNames() bool { return s != nil && s.names.table.count > 0 }
 
-// Address reports whether an address is an indicator at a packet time in Unix
-// nanoseconds: for this port before any port, itself before the networks that it
-// is in, the smallest first. What has expired is not there. IPv4 addresses that
-// are mapped into IPv6 count as IPv4.
+// Address returns the match of an address and port at a packet time in Unix
+// nanoseconds. An indicator for this port goes before one for any port, and that of
+// the address itself before those of networks around it, of which the smallest comes
+// first. Expired indicators do not match. IPv4 addresses that are mapped into IPv6
+// count as IPv4.
 //
-// Of the two ends of a packet, ask Near or Neither first.
+// For the two ends of a packet, ask Neither first.
 func (s *Set) Address(ap netip.AddrPort, at int64) (Match, bool) {
 	if s == nil {
 		return Match{}, false
@@ -95,8 +96,8 @@ func (s *Set) Address(ap netip.AddrPort, at int64) (Match, bool) {
 // Near reports whether an address may be an indicator; false is certain.
 func (s *Set) Near(a ip.Addr) bool { return s != nil && s.near.Has(a) }
 
-// Blocks returns what marks the addresses that may be indicators, nil where
-// there is none. It must not be changed.
+// Blocks returns the blocks of addresses that have indicators in them, nil where
+// there are none. They must not be changed.
 func (s *Set) Blocks() *ip.Blocks {
 	if s == nil {
 		return nil
@@ -104,8 +105,8 @@ func (s *Set) Blocks() *ip.Blocks {
 	return s.near
 }
 
-// Neither reports, for nearly all pairs of addresses neither of which is an
-// indicator, that this is so. It is cheaper than Address for both.
+// Neither reports true for nearly all pairs of addresses neither of which is an
+// indicator, and false for all others. It is cheaper than Address for both.
 func (s *Set) Neither(a, b ip.Addr) bool {
 	switch {
 	case !s.Near(a) && !s.Near(b):
@@ -118,9 +119,9 @@ func (s *Set) Neither(a, b ip.Addr) bool {
 	return false
 }
 
-// hint4 returns 0 for most IPv4 addresses that are no indicators, else 1. It
-// does without branches that depend on the address: a processor that guesses
-// them wrong loses more time than the rest takes.
+// hint4 returns 0 for most IPv4 addresses that are no indicators, and 1 for all
+// others. It has no branch that depends on the address, since a processor that
+// mispredicts it would lose more time than the rest takes.
 func (s *Set) hint4(n uint32) uint64 {
 	hint := s.v4.known.hint(s.secret.addr4(n))
 	if t := s.networks.touched[0]; t != nil {
@@ -138,7 +139,7 @@ func (s *Set) hint6(n addr6) uint64 {
 	return hint
 }
 
-// address4 looks an IPv4 address up for which Address could not say no.
+// address4 looks up an IPv4 address for which hint4 returned 1.
 func (s *Set) address4(n uint32, h uint64, ap netip.AddrPort, at int64) (Match, bool) {
 	if i := s.v4.lookup(&s.secret, h, n, ap.Port(), moment{&s.notes, at}); i >= 0 {
 		return s.match(inV4, i, s.v4.entries[i].note, ap.Addr(), at)
@@ -179,7 +180,7 @@ func (s *Set) network(ap netip.AddrPort, at int64) (Match, bool) {
 	return s.match(inNetworks, int(i), s.networks.entries[i].note, ap.Addr(), at)
 }
 
-// match makes the match of an address, unless it is allowed.
+// match makes the match of an address, unless that is on the allow list.
 func (s *Set) match(kind matchKind, i int, note uint32, a netip.Addr, at int64) (Match, bool) {
 	if s.allowed.hasAddr(a) {
 		return Match{}, false
@@ -197,10 +198,10 @@ func (s *Set) matchAt(kind matchKind, i int, note uint32, at int64) (Match, bool
 	return Match{kind, said.class, place, uint32(i)}, true //nolint:gosec // bounded by Builder.room
 }
 
-// Name reports whether a name is an indicator, or below one, at a packet time in
-// Unix nanoseconds; the most specific one answers. What has expired is not
-// there. Kill-switch names are found before all others, and also where a
-// resolver appended a search suffix to them.
+// Name returns the match of a name that is an indicator, or below one, at a packet
+// time in Unix nanoseconds: that of the most specific indicator. Expired indicators do
+// not match. Kill-switch names go before all others, and match also where a resolver
+// has appended a search suffix to them.
 //
 // The name is lower-case text without a trailing dot, in which odd bytes and
 // dots inside labels are escaped (RFC 1035, 5.1). It is not kept.
@@ -219,9 +220,9 @@ func (s *Set) Name(name []byte, at int64) (Match, bool) {
 	return s.matchAt(inNames, int(r), s.names.arena.entry(r).note, at)
 }
 
-// Clean reports, for most names that are no indicators, that this is so. It is
-// what to ask first of a name in a DNS message: cheaper than to write it as
-// text and ask Name, and nil answers true.
+// Clean reports true for most names that are no indicators, and false for all others.
+// It is what to ask first of a name in a DNS message, since it costs less than making
+// text of the name and calling Name. A nil Set reports true.
 //
 // The name is as on the wire, in upper or lower case: labels says where in msg
 // each of its labels begins, with its length before it, and lengths has bit n
@@ -255,7 +256,7 @@ func (s *Set) Prefixes() iter.Seq[netip.Prefix] {
 	}
 }
 
-// best returns the best entry of what a match is of.
+// best returns the best entry of the observable that a match is about.
 func (s *Set) best(m Match) entry {
 	switch m.kind {
 	case inV4:

@@ -1,30 +1,30 @@
 package ioc
 
-// Tails are the ends of names, the last two labels of each, as a Set has them or
-// not. They remember of which the Set has none: a few thousand domains are most
-// of what is asked for, and of these nothing is to be looked up in a large table.
-// It is not safe for use by several goroutines.
+// Tails looks names up by their last two labels, their tail, and remembers tails that
+// no indicator of the Set has. Since most lookups are about a few thousand domains,
+// nearly all end here, without a look at the large tables of the Set. It is not safe
+// for use by several goroutines.
 type Tails struct {
-	names *names                // nil where there are none
-	clean [rememberTails]uint64 // hashes of tails without an indicator, each in its place
+	names *names                // nil if the Set has no names
+	clean [rememberTails]uint64 // hashes of tails without an indicator, each in the slot of its lowest bits
 }
 
-// rememberTails is how many are remembered, a power of two: 16 KB.
+// rememberTails is how many tails are remembered, a power of two. They take 16 KB.
 const rememberTails = 1 << 11
 
-// Tails returns the tails of the indicator names. Nil has none.
+// Tails returns Tails of the Set, which may be nil.
 func (s *Set) Tails() *Tails {
 	t := &Tails{}
 	if s != nil && s.names.table.count > 0 {
 		t.names = &s.names
 	}
-	t.clean[0] = 1 // which is at home elsewhere: no hash is remembered yet
+	t.clean[0] = 1 // a hash that belongs into another slot: 0 would be one that is remembered here
 	return t
 }
 
-// Clean is Set.Clean for a name that is in one piece, by its last two labels
-// alone: cheaper, and it says so of nearly as many. The name ends where msg
-// ends, and its last two labels begin at start.
+// Clean is Set.Clean by the last two labels of a name alone: it is cheaper, and
+// reports true for nearly as many. The name must be in one piece and end where msg
+// ends; its last two labels begin at start.
 func (t *Tails) Clean(msg []byte, start int, lengths uint64) bool {
 	n := t.names
 	if n == nil {
@@ -35,7 +35,7 @@ func (t *Tails) Clean(msg []byte, start int, lengths uint64) bool {
 	}
 	hash := n.secret.text(msg, len(msg)-start)
 	known := &t.clean[hash%rememberTails]
-	if *known == hash { // all of it is compared: what is said depends on nothing else
+	if *known == hash { // all 64 bits are the same, on which the outcome below depends alone
 		return true
 	}
 	if n.below.has(hash) {

@@ -7,10 +7,11 @@ import (
 	"wormscope/ioc"
 )
 
-// Allowed returns in canonical form, for Builder.Allow, what an entry of an allow
-// list names: an address, a network, or a name with what is below it, which may
-// be a public suffix. It may be written as in a feed: defanged, with a wildcard,
-// internationalised. What would allow more or less than it says is an error.
+// Allowed returns an entry of an allow list in the canonical form that Builder.Allow
+// wants. It is an address, a network, or a name that stands for all names below it as
+// well, and may be a public suffix. As in a feed, it may be defanged, have a wildcard,
+// or be internationalised. It is an error if the entry would allow more or less than
+// it says, as a URL or a port would.
 func Allowed(text string) (string, error) {
 	p := parser{guards: newGuards(), force: true}
 	p.guards.broad = true

@@ -14,8 +14,8 @@ type collector struct {
 	base    ioc.Indicator // what the options say of every entry
 	name    []byte        // the name being added
 	batch   ioc.Batch     // plain names to be added
-	said    ioc.Indicator // what was last said besides the value
-	note    ioc.Note      // of said
+	said    ioc.Indicator // what the entry before said besides its value
+	note    ioc.Note      // the note of said, if noted
 	noted   bool
 }
 
@@ -32,8 +32,8 @@ func newCollector(b *ioc.Builder, file *FileReport, o Options) *collector {
 // skip counts an entry that is not used.
 func (c *collector) skip(reason Reason, l line) { c.file.skip(reason, l.number, l.text) }
 
-// add takes in one entry of a line. What is said of it is in i: all but type,
-// value and line. port is for observables that have none of their own.
+// add adds one entry of a line. i has what is said of it: all but type, value and
+// line. Port is for observables that have none of their own.
 func (c *collector) add(text string, i *ioc.Indicator, port uint16, l line) error {
 	o, reason := c.parse(text)
 	if reason != "" {
@@ -55,14 +55,14 @@ func (c *collector) add(text string, i *ioc.Indicator, port uint16, l line) erro
 	return c.count(o.kind, l, fresh, err)
 }
 
-// addBatch takes in the names of the batch, of which i is said.
+// addBatch adds the names of the batch; i has what is said of all of them.
 func (c *collector) addBatch(i *ioc.Indicator) error {
 	return c.builder.AddBatch(&c.batch, c.noteOf(i), func(name string, number int, fresh bool, err error) error {
 		return c.count(ioc.Domain, line{name, number}, fresh, err)
 	})
 }
 
-// count counts an entry, with what the builder said of it.
+// count counts an entry by what the builder returned for it.
 func (c *collector) count(kind ioc.Type, l line, fresh bool, err error) error {
 	switch {
 	case err == nil:
@@ -88,8 +88,8 @@ func (c *collector) put(o *observable, note ioc.Note, number int) (fresh bool, e
 	}
 }
 
-// noteOf returns the note of what is said, which is mostly what was said of
-// the entry before.
+// noteOf returns the note of what is said of an entry: mostly the same as of the
+// entry before.
 func (c *collector) noteOf(i *ioc.Indicator) ioc.Note {
 	s := &c.said
 	if c.noted && i.Description == s.Description && i.Reference == s.Reference && i.Port == s.Port &&
@@ -100,8 +100,7 @@ func (c *collector) noteOf(i *ioc.Indicator) ioc.Note {
 	return c.note
 }
 
-// describe joins what a feed says of an entry and the URL that it is the host
-// of.
+// describe joins the description of an entry and the URL that it was the host of.
 func describe(text, url string) string {
 	if text == "" {
 		return url

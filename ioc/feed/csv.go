@@ -56,19 +56,19 @@ type rowState uint8
 const (
 	rowWhole  rowState = iota
 	rowOpen            // a quote is not closed yet
-	rowBroken          // something stands behind a quoted field
+	rowBroken          // there is text between the end of a quoted field and the delimiter
 )
 
-// joinLines reads on where a quoted field goes over several lines. Where the
-// quote is not closed well within a bound, the lines after the first are left
-// to be read as rows of their own.
+// joinLines reads the further lines of a quoted field that goes over several lines.
+// If the quote is not closed properly within a bound, the lines after the first are
+// unread, to be read as rows of their own.
 func joinLines(lines *lineReader, first line, t *table, fields []string) ([]string, rowState) {
 	const most = 50 // lines of a field
 	text, state := first.text, rowOpen
 	var read []line
 	for len(read) < most && len(text) <= maxLine && state == rowOpen {
 		l, err := lines.next()
-		if err != nil { // the end, which is met again, or a long line, which is lost with the row
+		if err != nil { // the end, which next returns again, or a long line, which is lost with the row
 			break
 		}
 		read = append(read, l)
@@ -128,7 +128,7 @@ func cutQuoted(text string) (field, rest string, ok bool) {
 	}
 }
 
-// get returns the first field of a role that says something.
+// get returns the first field of a role that is not empty or a word for that.
 func (t *table) get(fields []string, r role) string {
 	for _, at := range t.columns[r] {
 		if at < len(fields) && !saysNothing(fields[at]) {
@@ -138,7 +138,7 @@ func (t *table) get(fields []string, r role) string {
 	return ""
 }
 
-// saysNothing reports whether a field is one of the words for nothing.
+// saysNothing reports whether a field is empty or one of the words for that.
 func saysNothing(field string) bool {
 	switch field {
 	case "", "-", "None", "none", "null", "NULL", "N/A", "n/a":
@@ -196,8 +196,8 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 	return nil
 }
 
-// confidence returns the first confidence that a row states, of which "none" is
-// one.
+// confidence returns the first confidence that a row states. Here "none" is a value,
+// and does not mean that the field is empty.
 func (t *table) confidence(fields []string) ioc.Confidence {
 	for _, at := range t.columns[roleConfidence] {
 		if at >= len(fields) {
@@ -210,8 +210,8 @@ func (t *table) confidence(fields []string) ioc.Confidence {
 	return ioc.NotSpecified
 }
 
-// class returns the class that a row states, else that of the feed. A word for
-// it that is not understood is noted.
+// class returns the class that a row states, else that of the feed. It notes rows with
+// a class that is not understood.
 func (c *collector) class(fields []string, t *table, l line) ioc.Class {
 	word := t.get(fields, roleClass)
 	class, ok := classOf(cmp.Or(word, t.get(fields, roleThreat)))
@@ -224,8 +224,8 @@ func (c *collector) class(fields []string, t *table, l line) ioc.Class {
 	return c.base.Class
 }
 
-// expiry reads when an entry expires, and notes where that is not understood:
-// the entry is used for ever then.
+// expiry reads when an entry expires. It notes rows where that is not understood;
+// their entries never expire.
 func (c *collector) expiry(text string, l line) time.Time {
 	at := parseTime(text)
 	if at.IsZero() && text != "" && text != "0" && !strings.EqualFold(text, "never") {
@@ -260,9 +260,9 @@ func parseConfidence(text string) ioc.Confidence {
 	return ioc.NotSpecified
 }
 
-// parseTime reads a time in one of the forms that feeds have; without a zone
-// it is UTC. What is none, or from before 1990, or has day and month in an
-// order that nobody can tell, is the zero time.
+// parseTime reads a time in one of the forms that feeds have; without a zone it is
+// UTC. It returns the zero time for what is no time, for one before 1990, and for
+// forms of which it is not clear whether day or month comes first.
 func parseTime(text string) time.Time {
 	const oldest, newest = 631152000, 253402300799 // 1990, 9999
 	const date, moment = "20060102", "20060102150405"
@@ -270,7 +270,8 @@ func parseTime(text string) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
-	// No time that a feed has is of so many seconds or milliseconds.
+	// Unix seconds of the years that feeds have are of 9 or 10 digits, and Unix
+	// milliseconds of 12 or 13.
 	isDate := len(text) == len(date) || len(text) == len(moment)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && !isDate {
 		if n > newest {

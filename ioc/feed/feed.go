@@ -1,6 +1,12 @@
 // Package feed reads indicators from files: plain lists, CSV and Zeek intel.
-// The format is recognised from the content or named. What is not usable is
+// The format is recognised from the content or named. Entries that can't be used are
 // never dropped in silence: the Report has each reason with its lines.
+//
+// Load (this file) opens a file (open.go) and finds out its format (format.go,
+// table.go); then readPlain, readCSV or readZeek takes its lines apart. A parser
+// (observable.go, span.go) makes an observable of each entry, guards (guard.go,
+// shared.go, suffix.go) refuse what would match everybody's traffic, and a collector
+// (collect.go) adds the rest to an ioc.Builder.
 package feed
 
 import (
@@ -20,7 +26,7 @@ import (
 type Options struct {
 	Name       string         // name of the feed, instead of the file's name without its extensions
 	Format     Format         // Auto to recognise it
-	Columns    Columns        // of a CSV feed; the zero value finds them by the header
+	Columns    Columns        // of a CSV feed; with the zero value they are found by the header
 	Class      ioc.Class      // what a match with this feed means
 	Confidence ioc.Confidence // of entries for which the feed has none itself
 	TLP        string         // traffic light protocol marking in ECS's words
@@ -44,8 +50,8 @@ type Columns struct {
 	Expires     string
 }
 
-// ErrNoEntries means that a feed has no usable entry. A sensor without
-// indicators looks as if all were well, so this is never passed over.
+// ErrNoEntries means that a feed has no usable entry. It is an error, since a sensor
+// without indicators looks as if all were well.
 var ErrNoEntries = errors.New("no usable entry")
 
 // An Error says which feed could not be used, and why.
@@ -59,16 +65,16 @@ func (e *Error) Error() string { return fmt.Sprintf("feed %s: %v", e.Path, e.Err
 // Unwrap returns what is the matter with the feed.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Load reads a file, or all files of a folder and of those in it, each of
-// which is a feed, in the order of their names. In a folder, hidden files and
-// those named README, LICENSE or *.md are left alone. Files that end in .gz
-// or .zst, or are so in truth, are unpacked on the way.
+// Load reads a file, or all files of a folder and of the folders in it, in the order
+// of their names. Each file is a feed. In a folder, hidden files and those named
+// README, LICENSE or *.md are left out. Files that are packed with gzip or zstd are
+// unpacked, whatever they are called.
 //
-// The report is never nil: it has every file read, those with errors too. The
-// error joins an *Error for each file that can't be read or has no usable
-// entry. One exception: a file of a folder is in order, and only its report
-// has ErrNoEntries, when it has nothing but comments and what can't be seen in
-// packets, such as hashes. Public collections have such files.
+// The report is never nil: it has every file that was read, those with errors
+// included. The error joins an *Error for each file that can't be read or has no
+// usable entry. There is one exception: a file in a folder that has nothing but
+// comments, and entries that can't be seen in packets, such as hashes, is no error.
+// Public collections have such files. Only the report has ErrNoEntries for it.
 func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report, error) {
 	report := &Report{}
 	files, folder, err := Files(path)
@@ -110,8 +116,8 @@ func Files(path string) (files []string, folder bool, err error) {
 		case file != path && strings.HasPrefix(name, "."):
 			return fs.SkipDir
 		case errors.Is(err, tree.ErrAgain):
-			return nil // its files are feeds already
-		case info == nil: // said when the file is read
+			return nil // its files are in the list already
+		case info == nil: // the error comes again when the file is read
 		case err != nil:
 			return &Error{file, withoutPath(err)}
 		case info.IsDir():
@@ -128,7 +134,8 @@ func Files(path string) (files []string, folder bool, err error) {
 	return files, true, nil
 }
 
-// isAboutFolder reports whether a file of this name is about the folder.
+// isAboutFolder reports whether a file of this name is no feed, but tells about the
+// folder.
 func isAboutFolder(name string) bool {
 	upper := strings.ToUpper(name)
 	return strings.HasPrefix(upper, "README") || strings.HasPrefix(upper, "LICENSE") || strings.HasSuffix(upper, ".MD")
@@ -180,8 +187,8 @@ func readFile(ctx context.Context, b *ioc.Builder, file *FileReport, o Options) 
 	}
 }
 
-// nameOf returns the name of a feed by its file: without folder, compression
-// and extension.
+// nameOf returns the name of a feed from that of its file, without folder and
+// extensions.
 func nameOf(path string) string {
 	name := filepath.Base(path)
 	for _, ext := range []string{".gz", ".zst"} {
@@ -193,7 +200,7 @@ func nameOf(path string) string {
 	return name
 }
 
-// withoutPath returns the reason of a file error; the path is said already.
+// withoutPath strips the path from a file error, for a message that has it already.
 func withoutPath(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

@@ -83,8 +83,8 @@ func isZeek(text string) bool {
 	return false
 }
 
-// refuse says of what is no text, or text in a format that is not read, what
-// it is.
+// refuse returns an error for what is no text, or text in a format that is not read,
+// and says what it is.
 func refuse(head []byte) error {
 	magics := []struct{ magic, what string }{
 		{"\x50\x4b\x03\x04", "a zip archive: unpack it first"},
@@ -146,9 +146,9 @@ func foreignFormat(head []byte) string {
 	return ""
 }
 
-// isZone reports whether a text is a part of a zone file: it has a directive, a
-// start of authority, or an alias for a name that ends with a dot. Read as a
-// plain list, the exceptions in it would be indicators.
+// isZone reports whether a text is part of a zone file: it has a directive, an SOA
+// record, or a CNAME record whose name ends with a dot. If such a file was read as a
+// plain list, the exceptions in it would become indicators.
 func isZone(text string) bool {
 	for line := range strings.Lines(text) {
 		if line, _, _ = strings.Cut(line, ";"); line == "" {

@@ -9,17 +9,17 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// guards refuse what would match traffic of everybody.
+// guards refuse what would match everybody's traffic.
 type guards struct {
 	special  []specialNetwork
 	first4   [256]bool // first bytes of IPv4 addresses that are special
 	idna     *idna.Profile
 	suffixes *suffixFilter
 	shared   map[string]bool // hosts that many share
-	broad    bool            // public suffixes are names as any other
+	broad    bool            // public suffixes are not refused
 }
 
-// A specialNetwork is a block of addresses that are nobody's on the internet.
+// A specialNetwork is a block of addresses that belong to nobody on the internet.
 type specialNetwork struct {
 	net    netip.Prefix
 	reason Reason
@@ -84,9 +84,9 @@ func (g *guards) network(n netip.Prefix) Reason {
 	return ""
 }
 
-// name returns a name in canonical form: lower-case A-labels without a dot at
-// the end. exact reports that others have names below it, so that the
-// indicator is for itself only: it is a private suffix such as github.io.
+// name returns a name in canonical form: lower-case A-labels without a dot at the
+// end. Exact says that it is a private suffix such as github.io: names below it belong
+// to others, so that the indicator is for the name itself only.
 func (g *guards) name(text string) (name string, exact bool, reason Reason) {
 	name = strings.TrimSuffix(text, ".")
 	class := classify(name)
@@ -123,7 +123,7 @@ func (g *guards) name(text string) (name string, exact bool, reason Reason) {
 	return name, true, ""
 }
 
-// A nameClass is what one look at each byte of a name tells.
+// A nameClass is what one pass over the bytes of a name finds out.
 type nameClass struct {
 	upper   bool
 	foreign bool // not ASCII
@@ -166,8 +166,8 @@ func classify(name string) nameClass {
 	return c
 }
 
-// isHexNumber reports whether a label is what some resolvers take for a
-// number, as in 0x7f.0.0.0x1.
+// isHexNumber reports whether a label is a hexadecimal number as some resolvers read
+// it, as in 0x7f.0.0.0x1.
 func isHexNumber(label string) bool {
 	if len(label) < 2 || label[0] != '0' || label[1]|0x20 != 'x' {
 		return false

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// watches reports whether rows of a type are used. Where the column of the
-// indicators is of one kind, or no type is stated, only what speaks against it
-// counts.
+// watches reports whether rows of a type are used: if the column of the indicators may
+// have any kind, those of types that are seen in packets; if it is of one kind, or no
+// type is stated, all but those of types that are not.
 func (t *table) watches(kind string) bool {
 	if t.mixed && kind != "" {
 		return isWatchedType(kind)
@@ -46,9 +46,9 @@ func containsAny(text string, parts ...string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 }
 
-// unpipe takes apart the values of MISP's composite types: of "address|port"
-// and "name|port" comes "address:port"; of "domain|address" come both, since
-// the event is about both.
+// unpipe takes apart the values of MISP's composite types: it makes "address:port" of
+// "address|port", likewise for a name, and two values of "domain|address", since the
+// event is about both.
 func unpipe(value string) []string {
 	first, second, ok := strings.Cut(value, "|")
 	if !ok || first == "" {

@@ -19,11 +19,11 @@ var errLongLine = errors.New("line too long")
 type lineReader struct {
 	ctx    context.Context // of one call of Load
 	src    io.Reader
-	buf    []byte // read, without a whole line
-	block  string // whole lines not yet returned
-	number int    // of the last line returned, from 1
+	buf    []byte // bytes that were read and do not make a complete line yet
+	block  string // complete lines that were not returned yet
+	number int    // number of the line that was returned last, from 1
 	end    error  // what to return when block is used up
-	back   []line // lines returned once more, last first
+	back   []line // lines that were unread, the next one last
 }
 
 // A line is a line of text, without its end, and its number.
@@ -72,8 +72,9 @@ func (r *lineReader) next() (line, error) {
 // unread makes next return a line once more.
 func (r *lineReader) unread(l line) { r.back = append(r.back, l) }
 
-// fill reads until block has a line, or the feed ends. A line that does not
-// fit is read over and returned as errLongLine.
+// fill reads once. If that completes lines, or ends the feed, block has them. A line
+// that does not fit into the buffer is skipped, and its beginning returned with
+// errLongLine.
 func (r *lineReader) fill() (line, error) {
 	if err := r.ctx.Err(); err != nil {
 		return line{}, err
@@ -98,7 +99,8 @@ func (r *lineReader) fill() (line, error) {
 	return line{}, nil
 }
 
-// readOver reads to the end of a line that is too long.
+// readOver skips the rest of a line that is too long, and returns its beginning with
+// errLongLine.
 func (r *lineReader) readOver() (line, error) {
 	r.number++
 	long := line{string(r.buf[:maxSampleText+1]), r.number}

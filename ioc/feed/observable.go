@@ -12,7 +12,7 @@ import (
 type observable struct {
 	kind  ioc.Type
 	name  string // canonical
-	exact bool   // of a name: it says nothing of what is below it
+	exact bool   // the name alone is meant, not names below it
 	net   netip.Prefix
 	port  uint16 // 0 when none is named
 	url   string // the entry itself, when the observable is only its host
@@ -36,7 +36,7 @@ func (p *parser) parse(text string) (observable, Reason) {
 	return p.takeApart(text)
 }
 
-// takeApart is parse without the short way for plain names.
+// takeApart is parse without the fast path for plain names.
 func (p *parser) takeApart(text string) (observable, Reason) {
 	if strings.IndexByte(text, '[') >= 0 || strings.IndexByte(text, '(') >= 0 || strings.IndexByte(text, '{') >= 0 || isHxxp(text) {
 		text = refang(text)
@@ -60,9 +60,9 @@ func (p *parser) takeApart(text string) (observable, Reason) {
 		switch {
 		case slash == 0:
 			return observable{}, reasonPath
-		case isNumber(tail) && (strings.IndexByte(host, ':') >= 0 || isDotted(host)):
+		case len(tail) >= 1 && len(tail) <= 3 && isNumeric(tail) && (strings.IndexByte(host, ':') >= 0 || isDotted(host)):
 			return p.parseNetwork(host, tail)
-		case isSlug(tail) && isDotted(host) && strings.Count(tail, ".") == 3:
+		case isNumeric(tail) && isDotted(host) && strings.Count(tail, ".") == 3:
 			return p.parseMask(host, tail)
 		}
 		return p.parseURL(text, text)
@@ -76,8 +76,8 @@ func (p *parser) isPlainName(text string) bool {
 	return ok && !p.guards.suffixes.mayBe(text, dot)
 }
 
-// isHxxp reports whether a text begins as a defanged URL: with hxxp or hxxps, and a
-// colon, perhaps in brackets. Names can begin with these letters, too.
+// isHxxp reports whether a text begins as a defanged URL does: with hxxp or hxxps, and
+// then a colon, perhaps in brackets. Without the colon it may be a name.
 func isHxxp(text string) bool {
 	if len(text) <= 4 || text[0]|0x20 != 'h' || !strings.EqualFold(text[:4], "hxxp") {
 		return false
@@ -120,7 +120,7 @@ func unwrapRule(text string) (string, Reason) {
 			return "", reasonCosmetic
 		}
 	}
-	// A ^ in the middle stands for what ends a host.
+	// A ^ in the middle stands for any character that can end a host name.
 	return strings.Replace(strings.TrimRight(rule, "^|"), "^", "/", 1), ""
 }
 
@@ -137,11 +137,8 @@ func isScheme(text string) bool {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// isNumber reports whether a text is of one to three digits.
-func isNumber(text string) bool { return len(text) > 0 && len(text) <= 3 && isSlug(text) }
-
-// isSlug reports whether a text is of digits and dots only.
-func isSlug(text string) bool {
+// isNumeric reports whether a text has digits and dots only.
+func isNumeric(text string) bool {
 	for i := range len(text) {
 		if !isDigit(text[i]) && text[i] != '.' {
 			return false
@@ -152,12 +149,12 @@ func isSlug(text string) bool {
 
 // isDotted reports whether a text is meant to be an IPv4 address.
 func isDotted(text string) bool {
-	return text != "" && isSlug(text) && strings.IndexByte(text, '.') >= 0
+	return isNumeric(text) && strings.IndexByte(text, '.') >= 0
 }
 
-// parseURL takes the host and port out of what follows a URL's scheme. A URL
-// with a path or a query is of one page of its host: it says nothing of the
-// names below that, and nothing at all where many share the host.
+// parseURL takes host and port out of rest, which is what follows a URL's scheme. A
+// URL with a path or a query is about one page of its host. So it says nothing of
+// names below the host, and nothing of the host if that is one that many share.
 func (p *parser) parseURL(url, rest string) (observable, Reason) {
 	page := ""
 	if end := strings.IndexAny(rest, "/?#\\"); end >= 0 {
@@ -205,7 +202,8 @@ func (p *parser) parseHost(text string) (observable, Reason) {
 	return observable{kind: ioc.Domain, name: name, exact: exact, port: port}, reason
 }
 
-// parseBracketed reads an address in brackets, behind the first, and a port.
+// parseBracketed reads what follows an opening bracket: an address, the closing
+// bracket, and perhaps a port.
 func (p *parser) parseBracketed(text string) (observable, Reason) {
 	addr, rest, ok := strings.Cut(text, "]")
 	switch {
@@ -221,7 +219,7 @@ func (p *parser) parseBracketed(text string) (observable, Reason) {
 	return p.parseAddress(addr, port)
 }
 
-// parsePort reads ":port"; nothing is port 0.
+// parsePort reads ":port". Port 0 stands for an empty text.
 func parsePort(text string) (uint16, Reason) {
 	if text == "" {
 		return 0, ""
@@ -247,10 +245,10 @@ func (p *parser) parseAddress(text string, port uint16) (observable, Reason) {
 	return o, p.special(o.net)
 }
 
-// parseNetwork reads an address and the number of bits of a prefix.
+// parseNetwork reads an address and the length of a prefix, in bits.
 func (p *parser) parseNetwork(host, bits string) (observable, Reason) {
 	a, err := netip.ParseAddr(host)
-	n, _ := strconv.Atoi(bits) // at most three digits
+	n, _ := strconv.Atoi(bits)
 	if err != nil || n > a.BitLen() || len(bits) > 1 && bits[0] == '0' {
 		return observable{}, reasonNetwork
 	}

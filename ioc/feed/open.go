@@ -90,7 +90,7 @@ func (s *source) peek() ([]byte, error) {
 	return head, nil
 }
 
-// limited fails where io.LimitedReader would pretend that the file ends.
+// limited is a reader that fails at its limit, where io.LimitedReader would end.
 type limited struct {
 	r    io.Reader
 	left int64

@@ -11,8 +11,9 @@ import (
 
 // readPlain reads a list of one entry a line, or a hosts file.
 //
-// What follows the entry on its line is its description. A comment of the
-// form "# Reference: URL" above entries is their reference, up to the next.
+// What follows the entry on its line is its description. The URL in a comment of the
+// form "# Reference: URL" is the reference of all entries below it, up to the next
+// such comment.
 func (c *collector) readPlain(lines *lineReader) error {
 	said := c.base
 	inReferences := false
@@ -52,9 +53,9 @@ func (c *collector) readPlain(lines *lineReader) error {
 	}
 }
 
-// readNames takes in lines that are plain names, as most of a large feed are,
-// up to the first that is not, or may be a header. It returns that one, or the
-// error instead of it, and how many there were.
+// readNames reads lines that are plain names, as most of a large feed are, up to the
+// first that is not one, or that may be a header. It returns that line, or the error
+// instead of it, and how many names there were.
 func (c *collector) readNames(lines *lineReader, said *ioc.Indicator) (other line, names int, err error) {
 	for {
 		l, err := lines.next()
@@ -87,9 +88,9 @@ func cutReference(comment string) (string, bool) {
 	return strings.TrimSpace(comment[len(word):]), true
 }
 
-// isCosmetic reports whether a line is a rule for ad blockers that hides a part
-// of the pages of the sites before it, or runs a script there: sites##selector,
-// #@#, #?#, #$#, #%# and combinations of them. A comment has a blank before it.
+// isCosmetic reports whether a line is a rule for ad blockers that changes pages of
+// the sites it names: sites##selector, with #@#, #?#, #$#, #%# and combinations of
+// them in the place of ##. A # with a blank before it begins a comment.
 func isCosmetic(text string) bool {
 	at := strings.IndexByte(text, '#')
 	if at <= 0 || text[at-1] == ' ' || text[at-1] == '\t' || strings.Contains(text[:at], "://") {
@@ -98,7 +99,7 @@ func isCosmetic(text string) bool {
 	return strings.HasPrefix(strings.TrimLeft(text[at+1:], "@?$%"), "#")
 }
 
-// splitComment parts a line into what is before a comment, and the comment.
+// splitComment splits a line into what is before a comment, and the comment.
 // A '#' in a URL is no comment unless a blank is before it.
 func splitComment(text string) (entry, comment string) {
 	text = strings.TrimSpace(text)
@@ -124,7 +125,7 @@ func splitComment(text string) (entry, comment string) {
 	return strings.TrimSpace(text[:at]), strings.TrimSpace(strings.TrimLeft(text[at:], "#;/"))
 }
 
-// indexAfterBlank returns where a mark stands behind a blank, or -1.
+// indexAfterBlank returns the index of a mark that follows a blank, or -1.
 func indexAfterBlank(text, mark string) int {
 	at := indexBehind(text, ' ', mark)
 	if at < 0 {
@@ -133,7 +134,7 @@ func indexAfterBlank(text, mark string) int {
 	return at
 }
 
-// indexBehind returns where a mark stands behind a byte, or -1.
+// indexBehind returns the index of a mark that follows a given byte, or -1.
 func indexBehind(text string, before byte, mark string) int {
 	for at := 1; at < len(text); at++ {
 		next := strings.Index(text[at:], mark)
@@ -178,9 +179,10 @@ func (c *collector) readEntry(entry string, said *ioc.Indicator, l line) error {
 	return c.add(first, said, 0, l)
 }
 
-// beginsWithEntry reports whether a description begins with what could be an
-// entry itself. It may as well tell of the one before it, so that it is not
-// taken. URLs are references, and capitals are in the names of malware.
+// beginsWithEntry reports whether a description begins with what could be an entry
+// itself. It is not used as one, since it may as well describe the entry before it.
+// URLs do not count, since they are references, nor do words with capitals, which are
+// names of malware.
 func (c *collector) beginsWithEntry(text string) bool {
 	word := text
 	if end := indexDelimiter(text); end >= 0 {
@@ -193,7 +195,7 @@ func (c *collector) beginsWithEntry(text string) bool {
 	return reason == ""
 }
 
-// cutEntry parts an entry, quoted or up to end, from the text behind it.
+// cutEntry splits a line into its entry, which is quoted or ends at end, and the rest.
 func cutEntry(text string, end int) (first, rest string) {
 	if quote := text[0]; quote == '"' || quote == '\'' {
 		if closed := strings.IndexByte(text[1:], quote); closed >= 0 {

@@ -7,10 +7,9 @@ const (
 	maxLabel = 63
 )
 
-// plainDot reports whether a text is a name as nearly all in feeds are, and
-// nothing but that: canonical, of several labels, the last of which begins with
-// a letter, so that it is no number. It says no to some that are names. It
-// returns where the first dot is.
+// plainDot reports whether a text is a canonical name of several labels, of which the
+// last begins with a letter, as nearly all names in feeds are. It is a fast check, and
+// false for some texts that are names, too. Dot is the index of the first dot.
 func plainDot(text string) (dot int, ok bool) {
 	if len(text) > maxName || !isPlainText(text) {
 		return 0, false
@@ -48,9 +47,9 @@ func word(s string) uint64 {
 
 const each, tops = 0x0101010101010101, 0x8080808080808080
 
-// oddBytes returns 0 if each of eight bytes is a lower-case letter, a digit, or
-// one of . - and _. Where all are below 0x80, as is seen to, nothing carries
-// from one to the next.
+// oddBytes returns 0 if each of eight bytes is a lower-case letter, a digit, or one of
+// . - and _. It returns something else if a byte is 0x80 or more; where none is, no
+// addition carries into the next byte.
 func oddBytes(x uint64) uint64 {
 	plain := between(x, 'a', 'z') | between(x, '-', '9') | equal(x, '_')
 	return (x | ^plain | equal(x, '/')) & tops

@@ -5,18 +5,18 @@ import "strings"
 // A Reason says why an entry was not used.
 type Reason string
 
-// What is a good indicator somewhere else, but nothing to see in packets.
+// Reasons for good indicators of kinds that are not seen in packets.
 const (
 	reasonPath Reason = "a path without a host"
 	reasonHash Reason = "a file hash"
 	reasonMail Reason = "an e-mail address"
-	// reasonShared is for the URL of a page: the host says nothing then.
+	// reasonShared is for URLs of pages: most traffic with such a host is harmless.
 	reasonShared Reason = "a URL of a host that many share"
 	// unwatchedType begins the reason for a type that the feed states.
 	unwatchedType = "not watched: type "
 )
 
-// What is no indicator, or no sensible one.
+// Reasons for what is no indicator, or no sensible one.
 const (
 	reasonAllowed      Reason = "allow-listed"
 	reasonEmpty        Reason = "no indicator in the line"

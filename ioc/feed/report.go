@@ -24,10 +24,10 @@ type FileReport struct {
 	Names      int // entries used, by type, with those that other feeds have too
 	Addresses  int
 	Networks   int
-	Duplicates int // of the entries, those that the file itself or another feed had before
+	Duplicates int // of the entries used, those that this file or another feed had before
 	Skipped    []Skip
-	Undated    Skip  // entries used for ever, since when they expire was not understood
-	Unclassed  Skip  // entries of the feed's class, since their own was not understood
+	Undated    Skip  // entries that never expire, since their expiry was not understood
+	Unclassed  Skip  // entries that have the feed's class, since their own was not understood
 	Err        error // why the feed could not be used, without the path; nil when it was
 
 	remarks int // lines with comments or headers, and entries of kinds that are not watched
@@ -73,9 +73,9 @@ func (r *Report) Total() int {
 	return n
 }
 
-// InOrder reports whether a file without a usable entry is as it should be:
-// it says something, if only in comments, and has no entry but of kinds that
-// are never seen in packets.
+// InOrder reports whether it is no error that the file has no usable entry: it is not
+// empty, and has nothing but comments and entries of kinds that are never seen in
+// packets.
 func (f *FileReport) InOrder() bool {
 	for i := range f.Skipped {
 		if !f.Skipped[i].Reason.unwatched() {
@@ -133,7 +133,7 @@ func (f *FileReport) find(reason Reason) *Skip {
 	return nil
 }
 
-// printable returns the beginning of a text, as visible does.
+// printable returns the beginning of a text, made visible.
 func printable(text string) string {
 	cut := text
 	if len(cut) > maxSampleText {
@@ -143,8 +143,8 @@ func printable(text string) string {
 	return strings.Clone(visible(cut))
 }
 
-// visible returns a text with a dot for what a terminal could take for a
-// command.
+// visible returns a text with a dot for each character that is not printable, since a
+// terminal might take it for a command.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != ' ' && !strconv.IsPrint(r) {

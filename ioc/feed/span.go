@@ -9,9 +9,10 @@ import (
 	"wormscope/ioc"
 )
 
-// joinSpan returns a range of addresses, or a network and its mask, as one word
-// where a line has the parts apart, and what is behind it: "A - B" and "A to B"
-// as A-B, "A 255.255.255.0" and "A 0.0.0.255" as A/255.255.255.0.
+// joinSpan joins a range of addresses, or a network and its mask, that a line has as
+// several words: "A - B" and "A to B" become A-B, "A 255.255.255.0" and
+// "A mask 255.255.255.0" become A/255.255.255.0, likewise with 0.0.0.255. It returns
+// that, and the rest of the line.
 func joinSpan(first, rest string) (entry, after string) {
 	if _, err := netip.ParseAddr(first); err != nil {
 		return first, rest
@@ -39,8 +40,9 @@ func joinSpan(first, rest string) (entry, after string) {
 	return first, rest
 }
 
-// isMask reports whether what looks as an address is a mask, of a network or of
-// its hosts: no address begins so.
+// isMask reports whether what looks like an address is the mask of a network, such as
+// 255.255.255.0, or of the hosts in it, such as 0.0.0.255: no address of a host begins
+// with 0 or 255.
 func isMask(a netip.Addr) bool {
 	if !a.Is4() || a.IsUnspecified() {
 		return false
@@ -49,8 +51,8 @@ func isMask(a netip.Addr) bool {
 	return first == 0 || first == 255
 }
 
-// parseMask reads an address and the mask of its network, or the mask of the
-// hosts in it, which routers have in their lists.
+// parseMask reads an address and the mask of its network, or of the hosts in it
+// (wildcard mask), as in the lists of routers.
 func (p *parser) parseMask(host, mask string) (observable, Reason) {
 	a, err := netip.ParseAddr(host)
 	m, maskErr := netip.ParseAddr(mask)
@@ -69,8 +71,8 @@ func (p *parser) parseMask(host, mask string) (observable, Reason) {
 	return p.network(netip.PrefixFrom(a, ones))
 }
 
-// parseRange reads "first-last". Only what is one network is used: it is what
-// an indicator can be. ok is false for what is meant to be something else.
+// parseRange reads "first-last". The range must be exactly one network, since an
+// indicator can be nothing else. ok is false for text that is no range of addresses.
 func (p *parser) parseRange(text string) (o observable, reason Reason, ok bool) {
 	first, last, found := strings.Cut(text, "-")
 	if !found {
@@ -79,7 +81,7 @@ func (p *parser) parseRange(text string) (o observable, reason Reason, ok bool) 
 	from, err := netip.ParseAddr(first)
 	to, lastErr := netip.ParseAddr(last)
 	from, to = from.Unmap(), to.Unmap()
-	if err != nil || lastErr != nil && !isSlug(last) {
+	if err != nil || lastErr != nil && !isNumeric(last) {
 		return o, "", false
 	}
 	if lastErr == nil && from.Zone() == "" {
@@ -93,7 +95,8 @@ func (p *parser) parseRange(text string) (o observable, reason Reason, ok bool) 
 	return o, reasonAddressRange, true
 }
 
-// network takes a network, or the address that is alone in one.
+// network returns the observable for a network; if that has one address only, for the
+// address.
 func (p *parser) network(n netip.Prefix) (observable, Reason) {
 	o := observable{kind: ioc.Network, net: n.Masked()}
 	if o.net.IsSingleIP() {

@@ -20,7 +20,7 @@ const (
 	roleReference
 	roleConfidence
 	roleClass
-	roleThreat // a feed's own word for the class, of which most say nothing of ours
+	roleThreat // a feed's own word for the class, which is mostly none of ours
 	roleFirstSeen
 	roleExpires
 	roleDetect // whether to detect it at all: to_ids of MISP
@@ -88,8 +88,8 @@ func isColumnName(text string) bool {
 
 var errNoHeader = errors.New("no CSV header with a column of indicators was found: name the columns")
 
-// findTable finds the header at the beginning of a feed. It may be in a
-// comment, as abuse.ch has it.
+// findTable finds the header at the beginning of a feed. It may be in a comment, as in
+// feeds of abuse.ch.
 func findTable(text string, by Columns) (table, error) {
 	const most = 200 // lines of comments before the header
 	rest, delimiters := text, ",\t;|"
@@ -115,9 +115,10 @@ func findTable(text string, by Columns) (table, error) {
 	return table{}, errNoHeader
 }
 
-// headerTable makes the table of the line first, if that is a header, with
-// the delimiter that fits; rest is what follows it. Two well-known names are no
-// chance, unless in the prose of a comment.
+// headerTable makes the table for the line first, if that is a header, with the
+// delimiter that fits; rest is what follows that line. A line with two well-known
+// names is taken for a header; in a comment, which may be prose, the rows must fit as
+// well.
 func headerTable(first, rest, delimiters string, by Columns) (table, error) {
 	comment, named := first[0] == '#', by != (Columns{})
 	header := strings.TrimLeft(first, "# \t")
@@ -163,10 +164,10 @@ func newTable(header string, delimiter byte, by Columns) (table, error) {
 	return t, nil
 }
 
-// narrow leaves one column of indicators where the header has one that is
-// named so, whatever else it has.
+// narrow leaves one column of indicators if the header has one for indicators of any
+// kind, whatever other columns it has.
 func (t *table) narrow(fields []string) {
-	const generic = 6 // of the well-known names are for indicators of any kind
+	const generic = 6 // the first so many well-known names are for indicators of any kind
 	if all := t.columns[roleIndicator]; len(all) > 0 && slices.Contains(wellKnown(roleIndicator)[:generic], fields[all[0]]) {
 		t.columns[roleIndicator], t.mixed = all[:1], true
 	}
@@ -214,9 +215,9 @@ func (t *table) assign(fields []string, by Columns) error {
 	return nil
 }
 
-// fits reports whether one of the next rows has as many columns as the header,
-// and perhaps a delimiter at its end, or, where the user named columns, several.
-// There may be none within sight.
+// fits reports whether one of the next rows has as many columns as the header, not
+// counting an empty one at its end; if the user named columns, more than one column is
+// enough. It also reports true if there are no rows in rest.
 func (t *table) fits(rest string, named bool) bool {
 	const most = 10 // the first may have a delimiter in its text
 	rows := 0

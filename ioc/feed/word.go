@@ -8,8 +8,8 @@ import (
 	"wormscope/ioc"
 )
 
-// ParseClass returns the class of a word: malicious, kill-switch, sinkhole or
-// anonymizer, or what feeds call these.
+// ParseClass returns the class that a word stands for: malicious, kill-switch,
+// sinkhole or anonymizer, or another name that feeds have for these.
 func ParseClass(word string) (ioc.Class, error) {
 	class, ok := classOf(word)
 	if !ok {
@@ -18,7 +18,7 @@ func ParseClass(word string) (ioc.Class, error) {
 	return class, nil
 }
 
-// classOf is ParseClass for words of which many are none.
+// classOf is ParseClass for words that often are no class.
 func classOf(word string) (class ioc.Class, ok bool) {
 	for class, names := range [...][]string{
 		ioc.Malicious:  {"malicious"},
@@ -33,9 +33,9 @@ func classOf(word string) (class ioc.Class, ok bool) {
 	return ioc.Malicious, false
 }
 
-// ParseTLP returns a marking of the traffic light protocol in the word that ECS
-// has for it, whatever the case and with TLP: before it or not. Nothing stays
-// nothing.
+// ParseTLP returns a marking of the traffic light protocol as ECS writes it. The text
+// may be in any case, with or without TLP: before it. An empty text gives an empty
+// marking.
 func ParseTLP(text string) (string, error) {
 	word := strings.ToUpper(strings.TrimSpace(text))
 	word = strings.TrimSpace(strings.TrimPrefix(word, "TLP:"))

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// A zeekLayout says which columns of Zeek intel are what; -1 for none.
+// A zeekLayout has the index of each column of Zeek intel that is read, -1 where it is
+// missing.
 type zeekLayout struct {
 	indicator, kind, source, description, url int
 }
