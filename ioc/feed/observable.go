@@ -248,8 +248,8 @@ func (p *parser) parseAddress(text string, port uint16) (observable, Reason) {
 // parseNetwork reads an address and the length of a prefix, in bits.
 func (p *parser) parseNetwork(host, bits string) (observable, Reason) {
 	a, err := netip.ParseAddr(host)
-	n, _ := strconv.Atoi(bits)
-	if err != nil || n > a.BitLen() || len(bits) > 1 && bits[0] == '0' {
+	n, bitsErr := strconv.Atoi(bits)
+	if err != nil || bitsErr != nil || n > a.BitLen() || len(bits) > 1 && bits[0] == '0' {
 		return observable{}, reasonNetwork
 	}
 	if a.Zone() != "" {

@@ -144,6 +144,8 @@ func TestRefused(t *testing.T) {
 		{"evil.example:", "not a port from 1 to 65535"},
 		{"[2001:db8::1]x", "not a port from 1 to 65535"},
 		{"192.0.2.0/33", "not a valid network"},
+		{"192.0.2.0/2.4", "not a valid network"},
+		{"192.0.2.0/.", "not a valid network"},
 		{"192.0.2.0/255.0.255.0", "not a valid network"},
 		{"2001:db8::/129", "not a valid network"},
 		{"192.0.2.0/024", "not a valid network"},
@@ -241,5 +243,8 @@ func TestForce(t *testing.T) {
 	}
 	if i, _ := find(s, "10.1.2.3"); i.Value != "10.1.2.3" {
 		t.Errorf("10.1.2.3 is %+v", i)
+	}
+	if _, file := load(t, "192.0.2.1\n192.0.2.0/2.4\n", Options{Force: true}); file.Addresses != 1 || file.Networks != 0 || len(file.Skipped) != 1 {
+		t.Errorf("the length of a prefix that is no number: %+v", file)
 	}
 }
