@@ -8,16 +8,16 @@ import (
 	"wormscope/scope"
 )
 
-// Guards say what must never be in a block list, beside what the document
-// itself says of it.
+// Guards say what must never be in a block list, besides what the document itself
+// excludes.
 type Guards struct {
 	// Inside reports whether an address belongs to the institution.
 	Inside func(netip.Addr) bool
 	Trust  scope.Trust
 }
 
-// Block lists outside scanners, and the indicators that hosts asked for,
-// called, or were called by. Guards keep out what would do harm.
+// Block lists outside scanners, and the indicators that inside hosts looked up or had
+// traffic with. It leaves out what would do harm if it was blocked.
 func Block(d *scope.Document, g Guards) List {
 	p := newProtection(d, g)
 	l := newList(d, ToBlock)
@@ -39,14 +39,14 @@ func Block(d *scope.Document, g Guards) List {
 	return l.List
 }
 
-// protection is what must not be blocked in one document.
+// protection knows what must not be blocked of one document.
 type protection struct {
 	Guards
-	kept         map[string]string // why, by address, as the document says
-	killSwitches []string          // that the document names
+	kept         map[string]string // reasons of the document why addresses must not be blocked
+	killSwitches []string          // names of kill switches in the document
 }
 
-// newProtection gathers what the document says of what must not be blocked.
+// newProtection collects what the document says of what must not be blocked.
 func newProtection(d *scope.Document, g Guards) *protection {
 	p := &protection{Guards: g, kept: d.Kept()}
 	for i := range d.Hosts {
@@ -123,7 +123,8 @@ func (p *protection) scanner(l *builder, s *scope.Scanner) {
 	l.add(e)
 }
 
-// endsWorm is why a kill switch must not be blocked, be it a name or an address.
+// endsWorm is the reason why a kill switch, be it a name or an address, must not be
+// blocked.
 const endsWorm = "is a kill switch: blocked, the worm goes on"
 
 // keepAddr returns why an address must not be blocked, empty if it may; class is

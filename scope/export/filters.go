@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// writeNFTables writes commands for nft -f, which applies a file as a whole or
-// not at all. Loaded again it replaces what was there. It makes the sets only:
-// which rules use them is the administrator's business.
+// writeNFTables writes commands for nft -f, which applies a file as a whole or not at
+// all. They replace sets that an earlier list made. They make sets only: rules that
+// use these are left to the administrator.
 func (l *List) writeNFTables(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
@@ -34,13 +34,13 @@ func (l *List) nftSet(w *bytes.Buffer, family, addrType string, entries []*Entry
 // maxComment is how long a comment on an entry gets, in bytes.
 const maxComment = 200
 
-// mostElements is how many elements an ipset has room for: more than there are
-// ever. It is the same for all lists, since ipset refuses to make a set that is
-// there with room for more, or for less.
+// mostElements is how many elements an ipset has room for: more than a list ever has.
+// It is the same for all lists, since ipset refuses to make a set that exists with
+// another number.
 const mostElements = 1 << 24
 
-// writeIPSet writes commands for ipset restore -exist. Loaded again it
-// replaces what was there.
+// writeIPSet writes commands for ipset restore -exist. They replace sets that an
+// earlier list made.
 func (l *List) writeIPSet(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
@@ -49,8 +49,9 @@ func (l *List) writeIPSet(w *bytes.Buffer) {
 	l.ipSet(w, "6", "inet6", v6)
 }
 
-// ipSet writes one set. It is filled under another name and swapped in, so
-// that no packet meets half a set. One that was left half filled is emptied.
+// ipSet writes one set. It is filled under another name and then swapped in, so that
+// no packet meets half a set. A set of that other name, left by an interrupted run, is
+// emptied first.
 func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
 	name := "wormscope-" + string(l.Purpose) + suffix
 	filling := name + "-new"

@@ -40,8 +40,9 @@ func (f Format) Check(p Purpose) error {
 	return nil
 }
 
-// For returns the list with only what a format can say: a packet filter knows
-// no names, and a name server does not see scans. The rest is left out.
+// For returns the list with only the entries that a format can express: a packet
+// filter knows no names, and a name server does not see scans. The others are in
+// LeftOut, with the reason.
 func (l *List) For(f Format) List {
 	out := *l
 	out.Entries = []Entry{}
@@ -76,9 +77,8 @@ func (e *Entry) unfit(f Format) string {
 	return ""
 }
 
-// Write writes the list, which For has cut to what the format can say. Formats
-// that have comments say in them why each entry is there, and what was left
-// out.
+// Write writes a list that For has made for the format. In formats with comments these
+// say why each entry is there, and what was left out.
 func (l *List) Write(w io.Writer, f Format) error {
 	out := new(bytes.Buffer)
 	err := f.Check(l.Purpose)
@@ -149,8 +149,8 @@ func (l *List) writeCSV(w *bytes.Buffer) error {
 	return c.Error()
 }
 
-// cell keeps a spreadsheet from taking text for a formula, and text from ending a
-// line. Where full-width letters are written, spreadsheets take those for formulas, too.
+// cell quotes text that a spreadsheet would take for a formula, and keeps it in one
+// line. Where full-width letters are written, spreadsheets know full-width signs, too.
 func cell(s string) string {
 	s = oneLine(s)
 	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@＝＋－＠", first) {
@@ -204,8 +204,8 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// oneLine keeps what strangers wrote from ending a comment, or a terminal's
-// patience.
+// oneLine replaces control characters in text that may come from an attacker, so that
+// it can't end a comment or command a terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsGraphic(r) {
@@ -215,7 +215,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// ascii is oneLine for programs that want nothing else, cut to a length.
+// ascii is oneLine for programs that take only ASCII, cut to a length.
 func ascii(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '?' {

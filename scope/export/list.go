@@ -34,11 +34,11 @@ type List struct {
 type Entry struct {
 	Addr   netip.Addr
 	Name   string // lower case, without a final dot
-	Exact  bool   // the name alone, not what is below it
-	Scans  bool   // listed because it scans, and for nothing else
+	Exact  bool   // the name alone, without names below it
+	Scans  bool   // it is listed only because it scans
 	Reason string // why it is listed, one line
 
-	// Of inside hosts.
+	// For inside hosts.
 	Zone       string
 	State      string
 	Confidence float64
@@ -56,8 +56,8 @@ func (e *Entry) Value() string {
 	return e.Name
 }
 
-// comment says why the entry is listed, and first what else its host is: whoever
-// isolates a resolver takes names from all others.
+// comment says why the entry is listed. The role of the host comes first: isolating a
+// resolver cuts all other hosts off from names.
 func (e *Entry) comment() string {
 	if len(e.Role) == 0 {
 		return e.Reason
@@ -71,7 +71,7 @@ type LeftOut struct {
 	Reason string `json:"reason"`
 }
 
-// Isolate lists the inside hosts of at least a state.
+// Isolate lists the inside hosts whose state is least or worse.
 func Isolate(d *scope.Document, least scope.State) List {
 	l := newList(d, ToIsolate)
 	for i := range d.Hosts {
@@ -107,11 +107,11 @@ func hostEntry(h *scope.HostEntry, addr netip.Addr) Entry {
 	return e
 }
 
-// A builder makes a list without anything twice.
+// A builder makes a list in which nothing is twice.
 type builder struct {
 	List
-	index  map[string]int  // of entries
-	leaves map[string]bool // that were told
+	index  map[string]int  // of entries, by value
+	leaves map[string]bool // values in LeftOut
 }
 
 func newList(d *scope.Document, p Purpose) *builder {
@@ -144,7 +144,7 @@ func (l *builder) add(e Entry) {
 	}
 }
 
-// leave says, once, that something is not listed.
+// leave notes that something is left out, once for each value.
 func (l *builder) leave(value, reason string) {
 	if !l.leaves[value] {
 		l.leaves[value] = true
@@ -152,6 +152,6 @@ func (l *builder) leave(value, reason string) {
 	}
 }
 
-// plain returns an address as packet filters write it: no IPv4 in IPv6, no
-// interface.
+// plain returns an address as packet filters take it: IPv4 not mapped into IPv6, and
+// IPv6 without a zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

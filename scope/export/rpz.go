@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// maxZoneName is how long a name may be, in bytes, that still has room for a
-// wildcard and the zone's own name in the 253 that a name can have.
+// maxZoneName is how long a name in the zone may be, in bytes: with a wildcard before
+// it and the zone's own name after it, it must not exceed the 253 of any name.
 const maxZoneName = 180
 
-// writeRPZ writes a response policy zone (the draft dnsop-dns-rpz, as BIND,
-// Unbound, Knot and PowerDNS read it), without the zone's name, which the name
-// server's configuration gives. Names do not exist for those who ask, and
-// answers that hold a listed address likewise.
+// writeRPZ writes a response policy zone (draft-vixie-dnsop-dns-rpz, as BIND, Unbound,
+// Knot and PowerDNS read it). It does not have the zone's name, which is in the name
+// server's configuration. The server then answers NXDOMAIN for listed names, and for
+// names that resolve to a listed address.
 func (l *List) writeRPZ(w *bytes.Buffer) {
 	l.comments(w, ";")
 	fmt.Fprintf(w, "$TTL 300\n@ IN SOA localhost. root.localhost. ( %d 3600 600 86400 300 )\n@ IN NS localhost.\n", l.serial())
@@ -35,8 +35,8 @@ func (l *List) writeRPZ(w *bytes.Buffer) {
 	}
 }
 
-// reversed writes an address as a trigger names it: the length of the prefix,
-// then the parts in reverse; the longest run of zeros in IPv6 as zz.
+// reversed writes an address as RPZ has it in triggers: the length of the prefix, then
+// the address's parts in reverse order; in IPv6 zz stands for the longest run of zeros.
 func reversed(a netip.Addr) string {
 	separator, none := ".", ""
 	text := a.String()
@@ -60,7 +60,7 @@ func reversed(a netip.Addr) string {
 }
 
 // zoneName escapes what has a meaning in a zone file (RFC 1035, chapter 5.1).
-// Escapes stay: names come in presentation format.
+// Escapes stay as they are, since names are in presentation format.
 func zoneName(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {

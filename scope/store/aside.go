@@ -22,7 +22,8 @@ func setAside(dir string, now time.Time) (string, error) {
 		}
 		name = base + "-" + strconv.Itoa(n)
 	}
-	// The log and its index first: they must never meet the new database.
+	// First the write-ahead log and its index: SQLite must never apply them to the new
+	// database.
 	for _, suffix := range []string{"-wal", "-shm", ""} {
 		err := os.Rename(filepath.Join(dir, FileName+suffix), name+suffix)
 		if err != nil && (suffix == "" || !errors.Is(err, os.ErrNotExist)) {

@@ -13,31 +13,31 @@ import (
 	"wormscope/scope"
 )
 
-// A Run is what a run looked at.
+// A Run is what one run of the program read.
 type Run struct {
 	Captures []Capture
-	Warnings []string // what weakens its conclusions
+	Warnings []string // what weakens the conclusions of the run
 }
 
 // A Capture is one capture file that was read.
 type Capture struct {
-	// Print tells captures apart by their content: two with the same one are the
-	// same capture, perhaps one longer than the other.
+	// Print is a fingerprint of the first part of the capture. Two with the same one
+	// are the same capture, of which one may be longer than the other.
 	Print string
-	// Beginnings are the prints of what it was when it was too short for all that
-	// Print is of: a known capture with one of these is its beginning.
+	// Beginnings are the fingerprints of shorter parts of it: a known capture with one
+	// of these as its Print was read when it had no more than that part yet.
 	Beginnings              []string
 	Name                    string
-	First, Last             time.Time // of its packets; zero when it has none, or none was looked at
+	First, Last             time.Time // of its packets; zero when none was read
 	Packets, Bytes, Dropped uint64
 	Undecoded               map[string]uint64 // frames that could not be decoded, by reason
 	NotIP                   uint64            // frames with nothing of IP in them
 }
 
-// Finish notes what a run looked at. A capture that is known is brought up to
-// date when it is longer now, and else left alone. The warnings of a run
-// replace those of runs that looked at some of the same captures and no other,
-// unless more is known of one of these.
+// Finish notes what a run read. A known capture is brought up to date if it is longer
+// now, and otherwise left alone. The warnings of the run replace those of runs that
+// read some or all of the same captures and no others, unless one of the captures was
+// longer then.
 func (s *Store) Finish(r Run) error {
 	if err := s.Flush(); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (s *Store) Finish(r Run) error {
 	})
 }
 
-// takeOver puts captures in the place of known ones that are their beginnings.
+// takeOver replaces known captures by those of which they were the beginning.
 func takeOver(tx *sql.Tx, captures []Capture) error {
 	grown := map[string]string{} // what a beginning has become
 	for i := range captures {
@@ -98,7 +98,7 @@ func takeOver(tx *sql.Tx, captures []Capture) error {
 	return renameRuns(tx, grown)
 }
 
-// renameRuns notes runs over beginnings of captures as runs over these.
+// renameRuns notes runs over beginnings of captures as runs over the captures.
 func renameRuns(tx *sql.Tx, grown map[string]string) error {
 	list, err := runs(tx)
 	if err != nil {
@@ -121,8 +121,8 @@ func renameRuns(tx *sql.Tx, grown map[string]string) error {
 	return nil
 }
 
-// writeCapture notes one capture, and returns how many packets of it were known,
-// -1 where it was not.
+// writeCapture notes one capture, and returns how many packets of it were known
+// before, -1 if it was not known.
 func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
 	err = tx.QueryRowContext(context.Background(),
 		"SELECT coalesce(max(packets), -1) FROM capture WHERE print = ?", c.Print).Scan(&known)
@@ -137,7 +137,7 @@ func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
 	if err != nil {
 		return known, err
 	}
-	first, last := int64(0), int64(-1) // what ends before it begins has no time
+	first, last := int64(0), int64(-1) // last before first stands for no time
 	if !c.First.IsZero() {
 		first, last = c.First.UnixNano(), c.Last.UnixNano()
 	}
@@ -146,9 +146,10 @@ func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
 	return known, err
 }
 
-// writeWarnings notes the warnings of a run over these captures, unless one
-// over more of them is known. Where a run did not have the whole of each, those of
-// an earlier one that may have had it stay.
+// writeWarnings notes the warnings of a run over the captures with these fingerprints,
+// unless an earlier run over these and others is known. Whole says that none of the
+// captures was longer before; if it is false, the warnings of an earlier run over the
+// same captures stay as well.
 func writeWarnings(tx *sql.Tx, prints, warnings []string, whole bool) error {
 	known, err := runs(tx)
 	if err != nil {
@@ -214,7 +215,7 @@ func containsAll(all, some []string) bool {
 	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
 }
 
-// Capture returns what was looked at by all runs, each capture once.
+// Capture returns what all runs read, each capture once.
 func (s *Store) Capture() (scope.Capture, error) {
 	c := scope.Capture{Undecoded: map[string]uint64{}}
 	err := s.sumCaptures(&c)

@@ -12,8 +12,8 @@ import (
 	"wormscope/detect/alert"
 )
 
-// Load tells everything that is stored, in the order of packet time. Frames
-// refer to Capture's Files. What waits is written first.
+// Load tells a ledger everything that is stored, in the order of packet time. Frames
+// refer to Files of what Capture returns. It flushes first.
 func (s *Store) Load(to alert.Emitter) error {
 	if err := s.Flush(); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (s *Store) Load(to alert.Emitter) error {
 	return nil
 }
 
-// read reads a word of an alert.
+// read decodes a word of an alert.
 func read(body, frames string) (alert.Alert, error) {
 	var a alert.Alert
 	if err := json.Unmarshal([]byte(body), &a); err != nil {
@@ -76,8 +76,8 @@ func frameRef(id int64, number uint64) alert.FrameRef {
 	return alert.FrameRef{File: int(id) - 1, Number: number}
 }
 
-// loadFacts reads the facts in the order of time, what several captures have of the
-// same packets once.
+// loadFacts reads the facts in the order of time. Of facts that several captures have
+// of the same packets it returns those of one capture.
 func (s *Store) loadFacts() ([]alert.Fact, error) {
 	rows, err := s.db.QueryContext(context.Background(),
 		"SELECT kind, host, peer, port, time, number, body, file FROM fact ORDER BY time, kind, host, peer, port, body, file, number")
@@ -105,10 +105,10 @@ func together(f, g *alert.Fact) bool {
 	return f.Time.Equal(g.Time) && f.Kind == g.Kind && f.Host == g.Host && f.Peer == g.Peer && f.Port == g.Port
 }
 
-// ofOneCapture leaves, of facts from one on that say the same of the same time, those
-// of one capture: others that overlap with it hold the same packets, as frames with
-// other numbers. It is the one that has most of them, of several the one that has
-// them as earlier frames.
+// ofOneCapture keeps, of the facts from index from on, those of one capture. They all
+// say the same of the same time; captures that overlap hold the same packets, as
+// frames with other numbers. It keeps those of the capture that has most of them; if
+// several have as many, of the one in which they are earlier frames.
 func ofOneCapture(facts []alert.Fact, from int) []alert.Fact {
 	best := facts[from:from]
 	for rest := facts[from:]; len(rest) > 0; {

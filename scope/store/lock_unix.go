@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFolder makes this process the only one that adds to a folder, until the
-// file is closed or the process is gone, however it went.
+// lockFolder makes this process the only one that adds to a folder, until the file is
+// closed or the process ends in whatever way. It fails with ErrLocked if another
+// process is that.
 func lockFolder(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640) //nolint:gosec // the user names the folder
 	if err != nil {

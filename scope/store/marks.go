@@ -14,8 +14,8 @@ import (
 	"wormscope/scope"
 )
 
-// Mark notes what an analyst says of a host, in the place of an earlier word
-// of the same kind.
+// Mark stores an analyst's mark of a host. It replaces an earlier one of the same
+// kind.
 func (s *Store) Mark(m scope.Mark) error {
 	return s.update(func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(context.Background(), "REPLACE INTO mark VALUES (?, ?, ?, ?)",
@@ -24,7 +24,7 @@ func (s *Store) Mark(m scope.Mark) error {
 	})
 }
 
-// Unknown returns those of some hosts that nothing was said of. It reads through
+// Unknown returns those of some hosts that no alert and no fact is about. It reads through
 // the folder once, however many they are.
 func (s *Store) Unknown(hosts []netip.Addr) ([]netip.Addr, error) {
 	unknown := hosts
@@ -79,9 +79,9 @@ func (s *Store) Unmark(host netip.Addr, k scope.MarkKind) (found bool, err error
 	return found, err
 }
 
-// FreshMarks returns all marks by time if another process has written to the
-// folder since marks were read, and whether that is so. It costs next to nothing
-// where it is not.
+// FreshMarks returns all marks, sorted by time, if another process has written to the
+// folder since marks were read last. Fresh reports whether one has; if not, the call
+// costs next to nothing.
 func (s *Store) FreshMarks() (marks []scope.Mark, fresh bool, err error) {
 	version, err := s.dataVersion()
 	if err != nil || version == s.version {
@@ -100,7 +100,7 @@ func (s *Store) dataVersion() (v int64, err error) {
 	return v, err
 }
 
-// Marks returns all marks by time.
+// Marks returns all marks, sorted by time.
 func (s *Store) Marks() ([]scope.Mark, error) {
 	version, err := s.dataVersion()
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Store) readMarks() ([]scope.Mark, error) {
 	return list, nil
 }
 
-// Remember keeps a setting, as JSON.
+// Remember stores a setting under a key, as JSON.
 func (s *Store) Remember(key string, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -158,7 +158,7 @@ func (s *Store) Remember(key string, value any) error {
 	})
 }
 
-// Recall reads a setting back into value, and reports whether it was kept.
+// Recall reads a setting into value, and reports whether it was stored.
 func (s *Store) Recall(key string, value any) (bool, error) {
 	var text []byte
 	err := s.db.QueryRowContext(context.Background(), "SELECT value FROM meta WHERE key = ?", "setting "+key).Scan(&text)

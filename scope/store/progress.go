@@ -14,7 +14,8 @@ import (
 // metaPosition is the key of the log's position in the table meta.
 const metaPosition = "position"
 
-// writeProgress writes what was said of hosts, and how far the log was taken.
+// writeProgress writes the changes of hosts' states that wait, and the position of the
+// log.
 func (s *Store) writeProgress(tx *sql.Tx) error {
 	ctx := context.Background()
 	put, err := tx.PrepareContext(ctx, "REPLACE INTO host VALUES (?, ?, ?)")
@@ -34,8 +35,8 @@ func (s *Store) writeProgress(tx *sql.Tx) error {
 	return err
 }
 
-// Position returns the position of the log up to which the store holds what it
-// says, 0 when none was noted.
+// Position returns the position in the log (package outbox) up to which the store
+// holds what the log says, 0 if none was noted.
 func (s *Store) Position() (uint64, error) {
 	var text string
 	err := s.db.QueryRowContext(context.Background(), "SELECT value FROM meta WHERE key = ?", metaPosition).Scan(&text)
@@ -52,10 +53,10 @@ func (s *Store) Position() (uint64, error) {
 	return n, nil
 }
 
-// Resume tells a ledger how many changes of each host were said, and what the last
-// of them said. It is to be called after Load. Where not all that was found had
-// room, the ledger may judge otherwise for that alone: then it is not told what was
-// said.
+// Resume tells a ledger how many changes of each host's state earlier runs reported,
+// and what the last of them was. It is to be called after Load. If the store had no
+// room for everything, it does not tell the last change: the ledger might come to
+// another state only because something is missing, and would report that as a change.
 func (s *Store) Resume(l *scope.Ledger) error {
 	rows, err := s.db.QueryContext(context.Background(), "SELECT ip, changes, state FROM host")
 	if err != nil {

@@ -16,10 +16,10 @@ type step string
 // new version appends one.
 func steps() []step {
 	return []step{
-		// Version 1. Times are Unix nanoseconds. body is alert.Alert as JSON
-		// without its frames, which are pairs of a file's id and a number; of a
-		// fact it is alert.Fact without what has a column, empty where there is
-		// nothing else.
+		// Version 1. Times are Unix nanoseconds. The body of an alert is alert.Alert
+		// as JSON, without frames; these are pairs of a file's id and a frame number.
+		// The body of a fact is alert.Fact without what has a column, or empty if
+		// nothing else is set.
 		`CREATE TABLE file (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 		CREATE TABLE capture (
 			print TEXT PRIMARY KEY, file INTEGER NOT NULL REFERENCES file (id),
@@ -41,8 +41,8 @@ func steps() []step {
 			host TEXT NOT NULL, kind TEXT NOT NULL, time INTEGER NOT NULL, note TEXT NOT NULL,
 			PRIMARY KEY (host, kind)
 		) WITHOUT ROWID;`,
-		// Version 2. changes is how many changes of the host's state were said,
-		// state what the last of them said.
+		// Version 2. changes is how many changes of the host's state were reported,
+		// state the state that the last of them led to.
 		`CREATE TABLE host (ip TEXT PRIMARY KEY, changes INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;`,
 		// Version 3. A row of more than about 1 kB takes whole pages where there is
 		// no rowid, and alerts are as long as that.
@@ -141,8 +141,8 @@ func schemaVersion(db *sql.DB) (int, error) {
 	return version, nil
 }
 
-// countRows notes which tables are at their limit. Counting takes time, so it
-// is done when they may be for all that is known.
+// countRows notes which tables are at their limit. Since counting takes time, it
+// counts only if a table may have reached it.
 func (s *Store) countRows() error {
 	alertsDue := s.rows.alerts >= s.opts.MaxAlerts && !s.full.alerts
 	factsDue := s.rows.facts >= s.opts.MaxFacts && !s.full.facts

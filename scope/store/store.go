@@ -1,8 +1,12 @@
 // Package store keeps the ledger between runs, in a folder with one SQLite
 // database. It holds what the ledger was told, not what the ledger made of it:
-// the first and the latest word of each alert, each fact, and analysts' marks.
-// All of these have keys of their own, so that telling them again changes
-// nothing, whatever the order. docs/state.md says what follows from that.
+// the first and the latest word of each alert (a word is its start, an update or its
+// end), each fact, and analysts' marks. All of these have keys of their own, so that
+// telling them again changes nothing, whatever the order. docs/state.md says what
+// follows from that.
+//
+// Open (store.go) opens the folder. A Store takes alerts and facts as a ledger does
+// and writes them in Flush (words.go); Load (load.go) tells them to a ledger again.
 package store
 
 import (
@@ -37,8 +41,8 @@ var (
 // default.
 type Options struct {
 	// MaxAlerts and MaxFacts are how many alerts and facts are kept, by default
-	// DefaultMaxAlerts and DefaultMaxFacts. At the limit what is new is left out,
-	// and Capture says so; what is known is still brought up to date.
+	// DefaultMaxAlerts and DefaultMaxFacts. At the limit new ones are left out, and a
+	// warning of Capture says so; known ones are still brought up to date.
 	MaxAlerts, MaxFacts int
 }
 
@@ -49,10 +53,9 @@ const (
 	DefaultMaxFacts  = 4_000_000
 )
 
-// A Store is an open state folder. It implements alert.Emitter. It is not safe
-// for use by several goroutines. What it is told waits in memory until Flush,
-// or until there are many. What could not be written because there is no room
-// waits on, see Flush; any other failure stays and is returned by each Flush.
+// A Store is an open state folder. It implements alert.Emitter. It is not safe for use
+// by several goroutines. What it is told waits in memory until Flush is called, or
+// until there is much of it.
 type Store struct {
 	dir      string
 	db       *sql.DB
@@ -61,23 +64,23 @@ type Store struct {
 	aside    string
 	fileName func(int) string
 	before   func() error
-	files    map[string]int64            // ids of names, as far as they were looked up
-	words    []alert.Alert               // that wait
-	facts    []alert.Fact                // that wait
-	changes  []scope.Change              // that wait
-	version  int64                       // of the data when marks were read, see FreshMarks
-	position uint64                      // of the log, up to which it holds what waits
-	failing  bool                        // what waits could not be written the last time
+	files    map[string]int64            // ids of file names that were looked up
+	words    []alert.Alert               // waiting to be written
+	facts    []alert.Fact                // waiting to be written
+	changes  []scope.Change              // waiting to be written
+	version  int64                       // of the database when marks were read, see FreshMarks
+	position uint64                      // in the log, of the last of what waits
+	failing  bool                        // the last attempt to write failed, and may succeed later
 	missed   uint64                      // words and facts left out because too many waited
-	rows     struct{ alerts, facts int } // at most so many
+	rows     struct{ alerts, facts int } // upper bounds of how many there are
 	full     struct{ alerts, facts bool }
-	err      error
+	err      error // why nothing can be written any more
 }
 
-// Open opens the state folder for a run that adds to it, and makes it if it is
-// not there. Only one process can: for another it fails with ErrLocked. A
-// damaged database is set aside under a name with the time now, see SetAside,
-// and an empty one begun in its place.
+// Open opens the state folder for a run that adds to it, and makes it if it is not
+// there. Only one process at a time can have it open so: for others Open fails with
+// ErrLocked. A damaged database is renamed, see SetAside, and an empty one made in its
+// place; now is part of the new name.
 func Open(dir string, now time.Time, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
@@ -147,9 +150,9 @@ func attach(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// sortHere has SQLite put what it can't sort in memory into the state folder: a
-// run that has shut itself in may write nowhere else. A folder that is only
-// read stays as it is.
+// sortHere has SQLite put its temporary files into the state folder, since a confined
+// process may not write anywhere else. An error is ignored: a folder that can't be
+// written is only read.
 func (s *Store) sortHere() {
 	if dir, err := filepath.Abs(s.dir); err == nil {
 		quoted := "'" + strings.ReplaceAll(dir, "'", "''") + "'"
@@ -211,7 +214,7 @@ func mayPass(err error) bool {
 	}
 }
 
-// judged makes an ErrDamaged of what SQLite says of a broken file.
+// judged wraps ErrDamaged around the errors with which SQLite reports a broken file.
 func judged(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		if code := e.Code() & 0xff; code == codeCorrupt || code == codeNotADB {

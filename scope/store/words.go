@@ -14,23 +14,22 @@ import (
 	"wormscope/scope"
 )
 
-// enough is how many words and facts wait before they are written unasked,
-// mostWaiting how many wait when they can't be.
+// enough is how many words and facts wait until they are written without a call of
+// Flush, mostWaiting how many may wait while writing fails.
 const (
 	enough      = 4096
 	mostWaiting = 16 * enough
 )
 
-// Begin says what the capture files of a run are called, by the index that
-// frames have, and what is to be done before each time that words and facts
-// are written: when that fails they are not. It is to be called before the
-// first Alert or Fact.
+// Begin sets the names of the run's capture files, by the index that frames have, and
+// a function that is called before each write: if that fails, nothing is written.
+// Begin is to be called before the first Alert or Fact.
 func (s *Store) Begin(fileName func(int) string, before func() error) {
 	s.fileName, s.before = fileName, before
 }
 
-// Alert implements alert.Emitter. It keeps what the alert points to until
-// Flush, and changes none of it.
+// Alert implements alert.Emitter. It keeps what the alert points to until Flush, and
+// does not change it.
 func (s *Store) Alert(a alert.Alert) {
 	if s.hasRoom() {
 		s.words = append(s.words, a)
@@ -46,8 +45,8 @@ func (s *Store) Fact(f alert.Fact) {
 	}
 }
 
-// hasRoom reports whether one more may wait, and counts one that may not: what was
-// told first stays.
+// hasRoom reports whether one more word or fact may wait, and counts it as missed if
+// not. So those that came first are kept.
 func (s *Store) hasRoom() bool {
 	if len(s.words)+len(s.facts) < mostWaiting {
 		return true
@@ -58,28 +57,28 @@ func (s *Store) hasRoom() bool {
 
 func (s *Store) flushMany() {
 	if len(s.words)+len(s.facts) >= enough && !s.failing {
-		s.failing = s.Flush() != nil // Flush is called again, and says it again
+		s.failing = s.Flush() != nil // the next call of Flush returns the error again
 	}
 }
 
-// Change notes a change of a host's state that was said, so that ledgers of
-// later runs number theirs from there on. It is written together with the word
-// or the fact that is told next: the one that led to it.
+// Change notes a change of a host's state that was reported, so that ledgers of later
+// runs go on with the numbering. It is written together with the word or fact that is
+// told next, which is the one that caused it.
 func (s *Store) Change(c scope.Change) { s.changes = append(s.changes, c) }
 
-// Took says that a log holds, up to this position, everything that the store
-// was told. The position is noted with what waits, in the same transaction.
+// Took says that the store was told everything that the log says up to this position.
+// The position is written with what waits, in the same transaction.
 func (s *Store) Took(position uint64) { s.position = position }
 
 // Missed returns how many words and facts were left out because too many waited
 // for a disk without room.
 func (s *Store) Missed() uint64 { return s.missed }
 
-// Flush writes what waits, in one transaction: all of it or nothing. Where the
-// disk has no room, another program has the database locked, or what was to be
-// done before failed, everything waits on, up to 65,536 words and facts, and the
-// next Flush tries again. After any other
-// failure nothing more is taken, and the failure is returned each time.
+// Flush writes what waits, in one transaction: all of it or nothing. If the disk is
+// full, if another program has the database locked, or if the function that Begin set
+// fails, everything goes on waiting, up to 65,536 words and facts, and the next Flush
+// tries again. After any other error nothing more is written, and each Flush returns
+// that error.
 func (s *Store) Flush() error {
 	if s.err != nil || len(s.words)+len(s.facts)+len(s.changes) == 0 {
 		s.clear()
@@ -132,14 +131,14 @@ func (s *Store) write(tx *sql.Tx) error {
 	return s.writeProgress(tx)
 }
 
-// A word is what one word of an alert is compared by.
+// A word is what words of an alert are compared by.
 type word struct {
 	seq, count, last, time int64
 	body                   string
 }
 
-// compare orders words by how much is in them, so that of two the same one
-// wins in whatever order they come.
+// compare orders words of the same sequence number by how much they say. The order is
+// total, so that of two words the same one wins in whatever order they come.
 func (w *word) compare(other *word) int {
 	return cmp.Or(
 		cmp.Compare(w.count, other.count),
@@ -149,10 +148,10 @@ func (w *word) compare(other *word) int {
 	)
 }
 
-// writeWord writes one word of an alert. The first word and the latest are
-// kept, and of two with the same number the one with more in it, as when a
-// capture was cut short and is whole now. What changes nothing leaves no trace,
-// not even the name of the file that it was found in.
+// writeWord writes one word of an alert. Of each alert the first word and the latest
+// are kept; of two words with the same sequence number the one that says more, as when
+// a capture was read while it was still growing, and again. A word that changes nothing
+// leaves no trace, not even the name of its capture file.
 func (s *Store) writeWord(tx *sql.Tx, known, put *sql.Stmt, a *alert.Alert) error {
 	bare := *a
 	bare.Frames = nil
@@ -204,10 +203,10 @@ func knownWords(known *sql.Stmt, id string) (first, latest *word, err error) {
 	return first, latest, err
 }
 
-// clamped makes a count fit an SQLite integer.
+// clamped returns a count, or the largest integer of SQLite if it is more than that.
 func clamped(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
-// frames writes frames as pairs of a file's id and a number.
+// frames encodes frames as pairs of a file's id and a frame number.
 func (s *Store) frames(tx *sql.Tx, refs []alert.FrameRef) (string, error) {
 	pairs := make([][2]uint64, 0, len(refs))
 	for _, r := range refs {
@@ -248,7 +247,7 @@ func (s *Store) writeFacts(tx *sql.Tx) error {
 	if len(s.facts) == 0 || s.full.facts {
 		return nil
 	}
-	// A file is named only by the first fact that needs it, hence two steps.
+	// In two steps, since a file gets an id only if a fact needs it that is new.
 	insert, err := tx.PrepareContext(context.Background(),
 		"INSERT OR IGNORE INTO fact (kind, host, peer, port, time, number, body, file) VALUES (?, ?, ?, ?, ?, ?, ?, 0)")
 	if err != nil {
@@ -294,7 +293,7 @@ func (s *Store) writeFact(tx *sql.Tx, insert, locate *sql.Stmt, f *alert.Fact) e
 	return err
 }
 
-// factBody is what a fact says beside what has a column, empty when nothing.
+// factBody encodes what a fact says besides what has a column, empty if nothing.
 func factBody(f alert.Fact) (string, error) {
 	f.Kind, f.Host, f.Peer, f.Port, f.Time, f.Frame = "", netip.Addr{}, netip.Addr{}, 0, time.Time{}, alert.FrameRef{}
 	if f == (alert.Fact{}) {
