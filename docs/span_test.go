@@ -15,7 +15,6 @@ import (
 
 	"wormscope/capture"
 	"wormscope/capture/packet"
-	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )
 
@@ -103,7 +102,7 @@ func (b *bench) record(address string) string {
 		b.t.Fatal(err)
 	}
 	b.in("host", "ping -q -c 5 -i 0.02 -W 5 "+address)
-	livetest.Eventually(b.t, "pings and answers are recorded", func() bool { return pings(path) >= 2*5 })
+	testnet.Until(b.t, "pings and answers are recorded", func() bool { return pings(path) >= 2*5 })
 	time.Sleep(200 * time.Millisecond) // for what should not come
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		b.t.Fatal(err)

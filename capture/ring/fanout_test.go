@@ -87,16 +87,16 @@ func TestFanoutKeepsFlowsTogether(t *testing.T) {
 			s.Send(query, answer)
 		}
 		came += p.Count(testnet.Right, "rx_packets")
-		livetest.Eventually(t, "all is received", func() bool { return source.Stats().Total().Received == uint64(came) })
+		testnet.Until(t, "all is received", func() bool { return source.Stats().Total().Received == uint64(came) })
 	}
 	send(0)
 	const rounds = 2 // the second time with the number that it had
 	for round := 1; round <= rounds; round++ {
 		p.IP("link", "del", testnet.Right)
-		livetest.Eventually(t, "gone", func() bool { return source.Stats().Total().Losses == uint64(round) })
+		testnet.Until(t, "gone", func() bool { return source.Stats().Total().Losses == uint64(round) })
 		p.ConnectAs(77)
-		livetest.Eventually(t, "back", func() bool { return source.Stats().Total().Returns == uint64(round) })
-		livetest.Eventually(t, "both rings are", func() bool { return ring.Bound(source) })
+		testnet.Until(t, "back", func() bool { return source.Stats().Total().Returns == uint64(round) })
+		testnet.Until(t, "both rings are", func() bool { return ring.Bound(source) })
 		send(round * n) // flows of before may be in the other ring now
 	}
 	source.Stop()
@@ -148,12 +148,12 @@ func TestMadeAnewTooOften(t *testing.T) {
 	}
 	for round := uint64(1); round <= ring.Spares; round++ {
 		p.IP("link", "del", testnet.Right)
-		livetest.Eventually(t, "gone", func() bool { return source.Stats().Total().Losses == round })
+		testnet.Until(t, "gone", func() bool { return source.Stats().Total().Losses == round })
 		p.Connect()
-		livetest.Eventually(t, "back", func() bool { return source.Stats().Total().Returns == round && ring.Bound(source) })
+		testnet.Until(t, "back", func() bool { return source.Stats().Total().Returns == round && ring.Bound(source) })
 	}
 	p.IP("link", "del", testnet.Right)
-	livetest.Eventually(t, "gone", func() bool { return source.Stats().Total().Losses == ring.Spares+1 })
+	testnet.Until(t, "gone", func() bool { return source.Stats().Total().Losses == ring.Spares+1 })
 	p.Connect()
 	for range o.Fanout {
 		if err := <-ends; err == nil || !strings.Contains(err.Error(), "right: the interface was made anew 9 times") {

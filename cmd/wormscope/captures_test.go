@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wormscope/capture"
+	"wormscope/internal/testnet"
 )
 
 // quietPipe returns a pipe through which a capture has come, and nothing more does.
@@ -42,7 +43,7 @@ func TestPipeKeepsNobodyWaiting(t *testing.T) {
 	var out, report bytes.Buffer
 	done := make(chan error, 1)
 	go func() { done <- replay(ctx, &s, []string{"-"}, streams{in, &out, &report}) }()
-	waitFor(t, "the state folder to know", func() bool {
+	testnet.Until(t, "the state folder to know", func() bool {
 		var known, wrong bytes.Buffer
 		return run([]string{"report", "--state", dir}, nil, &known, &wrong) == exitOK && strings.Contains(known.String(), "is INFECTED")
 	})

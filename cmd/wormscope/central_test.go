@@ -187,7 +187,7 @@ func checkJointExport(t *testing.T, brokers string) {
 		{[]string{"export", "isolate", "--kafka", brokers, "--format", string(export.CSV)}, "10.10.1.23"},
 		{[]string{"export", "block", "--kafka", brokers, "--format", string(export.CSV)}, "192.0.2.211"},
 	} {
-		eventually(t, func() error { // a broker that has much to do may not answer in time
+		testnet.Eventually(t, "the joint scope is read", func() error { // a broker that has much to do may not answer in time
 			var stdout, stderr bytes.Buffer
 			if status := run(append(tt.args, outbreakArgs()[2:]...), nil, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), tt.want) {
 				return fmt.Errorf("%s: exit %d, %s; want %s in\n%s", strings.Join(tt.args, " "), status, stderr.String(), tt.want, stdout.String())
@@ -195,7 +195,7 @@ func checkJointExport(t *testing.T, brokers string) {
 			return nil
 		})
 	}
-	eventually(t, func() error {
+	testnet.Eventually(t, "a missing topic is named", func() error {
 		var stdout, stderr bytes.Buffer
 		status := run([]string{"report", "--kafka", brokers, "--joint-topic", "no-such"}, nil, &stdout, &stderr)
 		if want := fmt.Sprintf("wormscope: kafka: topic %q does not exist", "no-such"); status != 1 || !strings.HasPrefix(stderr.String(), want) {

@@ -204,16 +204,6 @@ func (s *sending) finish(within time.Duration) {
 	}
 }
 
-// awaitTopic waits until a topic holds so many records.
-func awaitTopic(t testing.TB, c *kafkatest.Cluster, topic string, records int64) {
-	t.Helper()
-	for end := time.Now().Add(testnet.Patience); c.Count(topic) < records; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("only %d records arrived of %d that are waited for", c.Count(topic), records)
-		}
-	}
-}
-
 // TestKafkaKilled kills the program five times and the broker that leads three
 // times, all while events are delivered.
 func TestKafkaKilled(t *testing.T) {
@@ -225,7 +215,7 @@ func TestKafkaKilled(t *testing.T) {
 	for round := range 5 {
 		from := c.Count("events")
 		s.start(whole[:len(whole)*(3+round)/8])
-		awaitTopic(t, c, "events", from+int64(p.events)/40)
+		c.Await("events", from+int64(p.events)/40)
 		t.Logf("%d of %d when it is killed", c.Count("events"), p.events)
 		leader := 0
 		if round%2 == 0 {

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"wormscope/internal/testnet"
 	"wormscope/ioc"
 )
 
@@ -165,7 +166,7 @@ func TestFeedsChangeAtTheStart(t *testing.T) {
 	defer cancel()
 	renew := make(chan renewal, 1)
 	go l.keeper.watchFolders(ctx, l.watcher, l.log, renew)
-	waitFor(t, "it is asked for", func() bool { return len(renew) > 0 })
+	testnet.Until(t, "it is asked for", func() bool { return len(renew) > 0 })
 }
 
 // again reads the feeds once more, when what was refused is of use again.

@@ -123,14 +123,14 @@ func (s *sensor) events() []written {
 // await waits until an event is there of which all texts are a part.
 func (s *sensor) await(what string, texts ...string) {
 	s.t.Helper()
-	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	testnet.Eventually(s.t, what, func() error {
 		for _, w := range s.events() {
 			if !slices.ContainsFunc(texts, func(text string) bool { return !bytes.Contains(w.line, []byte(text)) }) {
-				return
+				return nil
 			}
 		}
-	}
-	s.t.Fatalf("%s: no event has %q:\n%s\n%s", what, texts, slurp(s.alerts), s.Output())
+		return fmt.Errorf("no event has %q:\n%s\n%s", texts, slurp(s.alerts), s.Output())
+	})
 }
 
 // end stops the run with a signal, and checks that it ends well.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"wormscope/internal/testnet"
 )
@@ -53,7 +52,7 @@ func TestLiveFilters(t *testing.T) {
 			talk(client, "203.0.113.9", 3)
 			writeFeed(t, feed, "203.0.113.7", "203.0.113.9", "203.0.113.8")
 			s.Signal(syscall.SIGHUP)
-			waitFor(t, "feeds renewed", func() bool { return strings.Contains(s.Output(), "feeds renewed") })
+			testnet.Until(t, "feeds renewed", func() bool { return strings.Contains(s.Output(), "feeds renewed") })
 			talk(client, "203.0.113.8", 3)
 			s.await("the new indicator", `"ioc-ip"`, "203.0.113.8")
 			s.end()
@@ -80,15 +79,5 @@ func writeFeed(t *testing.T, path string, addresses ...string) {
 	}
 	if err := os.WriteFile(path, []byte(strings.Join(addresses, "\n")+"\n"), 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// waitFor waits until something holds.
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(testnet.Patience); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not in time: " + what)
-		}
 	}
 }

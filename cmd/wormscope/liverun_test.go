@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -65,12 +66,12 @@ func (x *tap) send(t *testing.T) {
 // logs waits until the run has logged a text n times.
 func logs(t *testing.T, s *sensor, n int, text string) {
 	t.Helper()
-	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if strings.Count(s.Output(), text) >= n {
-			return
+	testnet.Eventually(t, "the log", func() error {
+		if log := s.Output(); strings.Count(log, text) < n {
+			return fmt.Errorf("%q is not logged %d times:\n%s", text, n, log)
 		}
-	}
-	t.Fatalf("%q is not logged %d times:\n%s", text, n, s.Output())
+		return nil
+	})
 }
 
 // TestLiveFindsTheInterfaceAgain takes the interface away for a while when all
@@ -128,14 +129,15 @@ func TestLiveGoesOnWithAHangingDisk(t *testing.T) {
 	pipe := fullPipe(t, path)
 	p := x.failing(t, path, scope, "a write has not come back for")
 	var doc document
-	for end := time.Now().Add(testnet.Patience); doc.Capture.Packets == 0; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("no scope while the write hangs:\n%s", p.Output())
-		}
+	testnet.Eventually(t, "a scope while the write hangs", func() error {
 		if b, err := os.ReadFile(scope); err == nil {
 			unmarshal(t, b, &doc)
 		}
-	}
+		if doc.Capture.Packets == 0 {
+			return fmt.Errorf("it has no packets:\n%s", p.Output())
+		}
+		return nil
+	})
 	if want := 2 * len(x.frames); doc.Capture.Packets != want || doc.Capture.Dropped != 0 {
 		t.Errorf("the scope has %+v, want %d packets", doc.Capture, want)
 	}
@@ -283,15 +285,14 @@ func listen(t *testing.T, dir string) *manager {
 // await waits until all of these were told.
 func (m *manager) await(lines ...string) {
 	m.t.Helper()
-	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	testnet.Eventually(m.t, "the service manager is told", func() error {
 		m.mu.Lock()
-		missing := slices.ContainsFunc(lines, func(l string) bool { return !slices.Contains(m.told, l) })
-		m.mu.Unlock()
-		if !missing {
-			return
+		defer m.mu.Unlock()
+		if slices.ContainsFunc(lines, func(l string) bool { return !slices.Contains(m.told, l) }) {
+			return fmt.Errorf("want all of %q, but it was told %q", lines, m.told)
 		}
-	}
-	m.t.Fatalf("%v is not all told: %v", lines, m.told)
+		return nil
+	})
 }
 
 // TestLiveHeedsMarks: a mark that is made beside a run changes the host's state
@@ -304,12 +305,12 @@ func TestLiveHeedsMarks(t *testing.T) {
 	s.await("a look-up of the kill switch", `"action":"host-state"`, `"to":"infected"`)
 	told := func(n int, text string) {
 		t.Helper()
-		for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			if bytes.Count(slurp(s.alerts), []byte(text)) >= n {
-				return
+		testnet.Eventually(t, "the events", func() error {
+			if events := slurp(s.alerts); bytes.Count(events, []byte(text)) < n {
+				return fmt.Errorf("%q is not told %d times:\n%s\n%s", text, n, events, s.Output())
 			}
-		}
-		t.Fatalf("%q is not told %d times:\n%s\n%s", text, n, slurp(s.alerts), s.Output())
+			return nil
+		})
 	}
 	runs(t, "mark", "--state", state, "cleaned", "10.10.1.23")
 	told(1, `"reason":"an analyst marked it cleaned"`)

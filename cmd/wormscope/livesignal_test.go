@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )
 
@@ -155,7 +154,7 @@ func TestLiveTellsAfterAFault(t *testing.T) {
 	s.await("the look-up", `"action":"ioc-domain"`)
 	for n := 1; !strings.Contains(s.Output(), "was made anew"); n++ {
 		x.net.Replug(func() { logs(t, s, n, "the interface is gone") })
-		livetest.Eventually(t, "back, or the end", func() bool {
+		testnet.Until(t, "back, or the end", func() bool {
 			return strings.Count(s.Output(), "the interface is back") == n || strings.Contains(s.Output(), "was made anew")
 		})
 	}

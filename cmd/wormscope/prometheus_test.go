@@ -17,20 +17,6 @@ import (
 	"wormscope/internal/testnet"
 )
 
-// eventually waits until check is content, and fails with what it last said.
-func eventually(t *testing.T, check func() error) {
-	t.Helper()
-	for end := time.Now().Add(testnet.Patience); ; time.Sleep(50 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestLiveMetrics asks a real run how it is doing, while it finds something
 // and when its interface goes down.
 func TestLiveMetrics(t *testing.T) {
@@ -47,7 +33,7 @@ func TestLiveMetrics(t *testing.T) {
 	}
 	stage.SweepNmap(200)
 	var text string
-	eventually(t, func() error {
+	testnet.Eventually(t, "the metrics show the scan", func() error {
 		_, text = page("/metrics")
 		for _, some := range []string{`wormscope_alerts_total{rule="scan"} 1`, `wormscope_interface_up{interface="` + testnet.Monitor + `"} 1`} {
 			if !strings.Contains(text, "\n"+some+"\n") {
@@ -73,7 +59,7 @@ func TestLiveMetrics(t *testing.T) {
 		}
 	}
 	stage.Sensor.Link(testnet.Monitor, "down")
-	eventually(t, func() error {
+	testnet.Eventually(t, "the sensor is not ready without its interface", func() error {
 		status, text := page("/readyz")
 		if status != 503 || text != "interface "+testnet.Monitor+" is down or gone\n" {
 			return fmt.Errorf("/readyz: %d %s", status, text)
@@ -113,7 +99,7 @@ rule_files: [%s]
 		}
 	}
 	base := startPrometheus(t, dir)
-	eventually(t, func() error {
+	testnet.Eventually(t, "Prometheus has the metrics and fires the alert", func() error {
 		var answer struct {
 			Data struct {
 				Result []struct{ Value [2]any }
@@ -172,7 +158,7 @@ func startPrometheus(t *testing.T, dir string) string {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { <-ended }) // the context of a test ends before
 	var base string
-	eventually(t, func() error {
+	testnet.Eventually(t, "Prometheus says where it listens", func() error {
 		said := slurp(log.Name())
 		select {
 		case err := <-ended:

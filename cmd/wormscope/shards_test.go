@@ -210,7 +210,7 @@ func TestShardsEnd(t *testing.T) {
 			if got, lost := p.traffic.frames, source.Stats().Total().Dropped; drain && got+lost != uint64(came) {
 				t.Errorf("%d frames and %d dropped of %d", got, lost, came)
 			}
-			waitFor(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+			testnet.Until(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 		})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"wormscope/internal/searchtest"
 	"wormscope/internal/syslogtest"
 	"wormscope/internal/testca"
+	"wormscope/internal/testnet"
 	"wormscope/sinks/outbox"
 
 	"github.com/google/go-cmp/cmp"
@@ -112,7 +113,7 @@ func replayUntil(t *testing.T, args []string, have func() error) {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }() // its exit status tells
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	eventually(t, have)
+	testnet.Eventually(t, "the other sinks have what is theirs", have)
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -184,11 +183,7 @@ func killAfter(t *testing.T, dir string, part []byte) {
 	if _, err := in.Write(part); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(testnet.Patience); stored(dir) == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("nothing was stored before the end of the capture")
-		}
-	}
+	testnet.Until(t, "something is stored before the end of the capture", func() bool { return stored(dir) > 0 })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

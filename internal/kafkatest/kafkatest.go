@@ -24,21 +24,6 @@ const (
 	OldVersion = "3.9.2"
 )
 
-// Need skips the test when a tool is missing that a Kafka needs. Where CI is
-// set it fails instead: there, everything is installed.
-func Need(t testing.TB) {
-	t.Helper()
-	for _, tool := range []string{"java", "mvn", "openssl", "flock", "bash"} {
-		if _, err := exec.LookPath(tool); err == nil {
-			continue
-		}
-		if os.Getenv("CI") != "" {
-			t.Fatalf("needs %s and CI is set: .ci/deps installs it", tool)
-		}
-		t.Skipf("needs %s: .ci/deps installs it", tool)
-	}
-}
-
 // script runs the script of this package with a version of Kafka.
 func script(version string, args ...string) *exec.Cmd {
 	_, self, _, _ := runtime.Caller(0)
@@ -96,10 +81,11 @@ type Cluster struct {
 	client *kafka.Client // see reader
 }
 
-// Start starts a Kafka and waits until all of its nodes serve.
+// Start starts a Kafka and waits until all of its nodes serve. A test that lacks a
+// tool is skipped, or fails where CI is set.
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
-	Need(t)
+	testnet.NeedTools(t, "java", "mvn", "openssl", "flock", "bash")
 	if o.Version == "" {
 		o.Version = Version
 	}

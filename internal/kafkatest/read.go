@@ -3,9 +3,12 @@ package kafkatest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"time"
+
+	"wormscope/internal/testnet"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -191,6 +194,17 @@ func (c *Cluster) Count(topic string) int64 {
 		}
 	}
 	return n
+}
+
+// Await waits until at least so many records were written to a topic.
+func (c *Cluster) Await(topic string, records int64) {
+	c.t.Helper()
+	testnet.Eventually(c.t, "records in the topic "+topic, func() error {
+		if n := c.Count(topic); n < records {
+			return fmt.Errorf("only %d of %d", n, records)
+		}
+		return nil
+	})
 }
 
 // reader returns the client that the cluster itself asks with.

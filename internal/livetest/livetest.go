@@ -227,13 +227,3 @@ func check(t testing.TB, got []capture.Frame, want [][]byte) {
 		}
 	}
 }
-
-// Eventually waits until what is so.
-func Eventually(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(deadline); !so(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in %v: %s", deadline, what)
-		}
-	}
-}

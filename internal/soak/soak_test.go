@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"wormscope/capture"
-	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )
 
@@ -72,13 +71,13 @@ func TestSoak(t *testing.T) {
 		f.rotate(rounds)
 		sensor.Signal(syscall.SIGHUP)
 		traffic.pause(func() {
-			livetest.Eventually(t, "all that came is looked at", func() bool { return looked(t, host) == came(t, host) })
+			testnet.Until(t, "all that came is looked at", func() bool { return looked(t, host) == came(t, host) })
 			host.Link(testnet.Monitor, "down")
 			time.Sleep(100 * time.Millisecond)
 			host.Link(testnet.Monitor, "up")
 			time.Sleep(300 * time.Millisecond)
 		})
-		livetest.Eventually(t, "feeds are renewed", func() bool { return strings.Count(sensor.Output(), "feeds renewed") >= rounds })
+		testnet.Until(t, "feeds are renewed", func() bool { return strings.Count(sensor.Output(), "feeds renewed") >= rounds })
 	}
 	time.Sleep(5 * time.Second) // for the last feed
 	sent := traffic.end()

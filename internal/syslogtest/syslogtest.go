@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"wormscope/internal/testca"
 	"wormscope/internal/testnet"
@@ -183,16 +182,15 @@ func (s *Server) Log() string {
 	return string(all)
 }
 
-// Eventually tries until check is content, or the test fails.
+// Eventually is testnet.Eventually that also says what the process logged.
 func (s *Server) Eventually(what string, check func() error) {
 	s.t.Helper()
-	var err error
-	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if err = check(); err == nil {
-			return
+	testnet.Eventually(s.t, what, func() error {
+		if err := check(); err != nil {
+			return fmt.Errorf("%w\nrsyslogd: %s", err, s.Log())
 		}
-	}
-	s.t.Fatalf("rsyslogd: %s: %v\n%s", what, err, s.Log())
+		return nil
+	})
 }
 
 func port(addr string) string {

@@ -73,7 +73,7 @@ func (h *Host) Link(iface, state string) {
 // awaitRunning waits until the kernel has noticed that an interface has a link.
 func (h *Host) awaitRunning(iface string) {
 	h.net.t.Helper()
-	h.net.eventually(iface+" runs", func() error {
+	Eventually(h.net.t, iface+" runs", func() error {
 		return h.inside(func() error {
 			i, err := net.InterfaceByName(iface)
 			if err == nil && i.Flags&net.FlagRunning == 0 {

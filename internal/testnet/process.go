@@ -59,7 +59,7 @@ func (h *Host) Start(ready, name string, args ...string) *Process {
 	}
 	go func() { p.done <- p.cmd.Wait() }()
 	h.net.t.Cleanup(p.Stop)
-	h.net.eventually(name+" is ready", func() error {
+	Eventually(h.net.t, name+" is ready", func() error {
 		if strings.Contains(p.out.String(), ready) {
 			return nil
 		}
@@ -77,26 +77,10 @@ func (p *Process) Stop() {
 	}
 }
 
-// eventually tries until check is content, or Patience is over.
-func (n *Net) eventually(what string, check func() error) {
-	n.t.Helper()
-	end := time.Now().Add(Patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			n.t.Fatalf("not in %v: %s: %v", Patience, what, err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
 // Await waits until a TCP port of the host accepts connections.
 func (h *Host) Await(address string) {
 	h.net.t.Helper()
-	h.net.eventually(address+" accepts", func() error {
+	Eventually(h.net.t, address+" accepts", func() error {
 		return h.inside(func() error {
 			c, err := (&net.Dialer{Timeout: time.Second}).DialContext(h.net.t.Context(), "tcp", address)
 			if err != nil {
@@ -205,7 +189,7 @@ func (n *Net) Record(path string, snaplen int) *Recording {
 func (r *Recording) Stop() {
 	r.process.host.net.t.Helper()
 	time.Sleep(200 * time.Millisecond)
-	r.process.host.net.eventually("all that came is recorded", r.whole)
+	Eventually(r.process.host.net.t, "all that came is recorded", r.whole)
 	r.process.Stop()
 	if out := r.process.out.String(); !strings.Contains(out, "\n0 packets dropped by kernel") {
 		r.process.host.net.t.Fatalf("the recording is not whole: %s", out)

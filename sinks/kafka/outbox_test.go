@@ -158,16 +158,6 @@ func (s *sender) memory() int {
 	return kb / 1024
 }
 
-// await waits until a topic holds so many records more than some.
-func await(t *testing.T, c *kafkatest.Cluster, records int64) {
-	t.Helper()
-	for end := time.Now().Add(testnet.Patience); c.Count("events") < records; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("only %d records of %d", c.Count("events"), records)
-		}
-	}
-}
-
 // TestOutboxRate delivers 200,000 events with zstd, each on the disk before it
 // is sent.
 func TestOutboxRate(t *testing.T) {
@@ -196,7 +186,7 @@ func TestKilled(t *testing.T) {
 	for round := range 5 {
 		from := c.Count("events")
 		s.start()
-		await(t, c, from+events/20)
+		c.Await("events", from+events/20)
 		leader := 0
 		if round%2 == 0 {
 			leader = c.Leader("events", round)
@@ -244,7 +234,7 @@ func TestAway(t *testing.T) {
 			c := kafkatest.Start(t, kafkatest.Options{})
 			s := newSender(t, c, events)
 			s.start()
-			await(t, c, events/20)
+			c.Await("events", events/20)
 			how.leave(c)
 			s.letGo()
 			time.Sleep(5 * time.Second) // most is appended by then

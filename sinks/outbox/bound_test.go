@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
-	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 	"wormscope/sinks"
 	"wormscope/sinks/event"
@@ -47,7 +46,7 @@ func (h *heard) has(text string) bool {
 // await waits until a warning holds a text: some are given beside what goes on.
 func (h *heard) await(t *testing.T, text string) {
 	t.Helper()
-	livetest.Eventually(t, "a warning of "+text, func() bool { return h.has(text) })
+	testnet.Until(t, "a warning of "+text, func() bool { return h.has(text) })
 }
 
 func away(context.Context, []event.Event) ([]sinks.Refusal, error) {
@@ -73,7 +72,7 @@ func TestTheBoundHolds(t *testing.T) {
 				box.Append([]event.Event{severe(i, severity)})
 				if i%500 == 0 {
 					must(t, box.Sync())
-					livetest.Eventually(t, "it keeps up", func() bool { return len(there.numbers()) > i-tailSize/2 })
+					testnet.Until(t, "it keeps up", func() bool { return len(there.numbers()) > i-tailSize/2 })
 				}
 			}
 			for len(there.numbers()) < n { // the test's own time limit ends it
@@ -115,7 +114,7 @@ func TestWhatMattersWaitsForTheRest(t *testing.T) {
 	}
 	const critical = 12_000 // more than is on its way to the sink that is away
 	add(critical, alert.Critical)
-	livetest.Eventually(t, "all of it arrives", func() bool { return len(there.numbers()) == critical })
+	testnet.Until(t, "all of it arrives", func() bool { return len(there.numbers()) == critical })
 	busy := make(chan struct{})
 	there.set(func(_ context.Context, batch []event.Event) ([]sinks.Refusal, error) {
 		<-busy
@@ -126,7 +125,7 @@ func TestWhatMattersWaitsForTheRest(t *testing.T) {
 		t.Errorf("stats: %+v", s)
 	}
 	close(busy)
-	livetest.Eventually(t, "the rest arrives", func() bool { return len(there.numbers()) == n })
+	testnet.Until(t, "the rest arrives", func() bool { return len(there.numbers()) == n })
 	add(5000, alert.Low)
 	gone.set(nil)
 	drain(t, box)

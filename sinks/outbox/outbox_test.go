@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
-	"wormscope/internal/livetest"
+	"wormscope/internal/testnet"
 	"wormscope/sinks"
 	"wormscope/sinks/event"
 )
@@ -252,7 +252,7 @@ func TestHangingSink(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	check(t, "a", a.numbers(), n)
-	livetest.Eventually(t, "the panic is told", func() bool { return strings.Contains(box.Stats().Sinks[1].Error, "oh") })
+	testnet.Until(t, "the panic is told", func() bool { return strings.Contains(box.Stats().Sinks[1].Error, "oh") })
 	s := box.Stats()
 	if s.Sinks[0].Waiting != n || s.Sinks[1].Waiting != n || s.Sinks[0].Oldest.IsZero() {
 		t.Errorf("stats: %+v", s)
