@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	// pipeIdle is how long a run waits for a frame before it sees to all else.
+	// pipeIdle is how long a run waits for a frame before it looks after signals and
+	// output.
 	pipeIdle = 500 * time.Millisecond
-	// pipeGrace is how long a pipe is read on after a signal: who writes to it was
-	// mostly interrupted, too, and hands over what it still has.
+	// pipeGrace is how long a pipe is still read after a signal: the program that
+	// writes to it was mostly interrupted, too, and hands over what it still has.
 	pipeGrace = time.Second
 )
 
-// captures are what a replay reads, and until when.
+// captures is what a replay reads, and until when.
 type captures struct {
 	*capture.Reader
 	until context.Context // when to stop reading
@@ -41,8 +42,7 @@ func openCaptures(ctx context.Context, paths []string, stdin io.Reader) (*captur
 	return c, nil
 }
 
-// orStopped returns err, or errStopped where it says that what keeps one waiting
-// is read no more.
+// orStopped returns errStopped if err says that until is done, and else err.
 func orStopped(until context.Context, err error) error {
 	if until.Err() != nil && errors.Is(err, context.Cause(until)) {
 		return errStopped
@@ -50,17 +50,18 @@ func orStopped(until context.Context, err error) error {
 	return err
 }
 
-// piped reports whether one of the captures keeps the run waiting when it likes.
+// piped reports whether one of the captures is a pipe, on which a read may block for
+// any time.
 func (c *captures) piped() bool { return c.Size() == 0 }
 
-// A pipe is captures of which one at least is piped. While nothing comes, the run
-// sees to signals, and keeps what it found.
+// A pipe reads captures of which at least one is a pipe. It reads the next frame in a
+// goroutine, so that a run which waits for it can look after signals and output.
 type pipe struct {
 	*capture.Reader
-	tick  <-chan time.Time // when to see to all else
-	asked bool             // for a frame that has not come yet
-	came  chan error       // says that it has, or why there is none,
-	frame capture.Frame    // and this is it
+	tick  <-chan time.Time // ends a wait
+	asked bool             // a goroutine is reading the next frame
+	came  chan error       // gets the outcome of that
+	frame capture.Frame    // the frame that was read
 }
 
 // newPipe makes a pipe of captures.
@@ -68,7 +69,7 @@ func newPipe(r *capture.Reader, tick <-chan time.Time) *pipe {
 	return &pipe{Reader: r, tick: tick, came: make(chan error, 1)}
 }
 
-// Next implements source. Whoever waits is told capture.ErrIdle at each tick.
+// Next implements source. It returns capture.ErrIdle if no frame came until the tick.
 func (p *pipe) Next(f *capture.Frame) error {
 	if !p.asked {
 		p.asked = true
@@ -93,9 +94,9 @@ func (p *pipe) More(run *capture.Run, most int) int {
 	return p.Reader.More(run, most)
 }
 
-// settle waits until nothing is asked for, when the captures are read no more.
+// settle waits for the goroutine, once the captures are stopped.
 func (p *pipe) settle() {
 	for p.asked {
-		_ = p.Next(&p.frame) // what was read last, or that reading ended
+		_ = p.Next(&p.frame) // the last frame, or the error that the captures are stopped
 	}
 }

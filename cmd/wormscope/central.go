@@ -29,7 +29,7 @@ func (f *centralFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.jointTopic, "joint-topic", "", "`TOPIC` that keeps the joint ledger (default wormscope-joint)")
 }
 
-// override puts what the flags say over the settings of the file.
+// override replaces settings of the file by those of the flags.
 func (f *centralFlags) override(c *kafka.Central) {
 	if f.brokers != "" {
 		c.Brokers = strings.Split(f.brokers, ",")
@@ -82,7 +82,7 @@ Report and export read the joint ledger with --kafka.`,
 	return cmd
 }
 
-// overrideWorker puts what the flags of scope say over the settings of the file.
+// overrideWorker replaces settings of the file by those of the flags of scope.
 func overrideWorker(c, flags *kafka.Central) {
 	for _, o := range []struct {
 		to   *string
@@ -95,7 +95,7 @@ func overrideWorker(c, flags *kafka.Central) {
 	c.Create = c.Create || flags.Create
 }
 
-// keepJoint works on the joint ledger until it is told to stop.
+// keepJoint keeps the joint ledger until a signal stops it.
 func keepJoint(ctx context.Context, s *settings, std streams) error {
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
@@ -129,8 +129,8 @@ func keepJoint(ctx context.Context, s *settings, std streams) error {
 	return err
 }
 
-// jointLedger returns a ledger of what all sensors found, and what is known of
-// where.
+// jointLedger returns a ledger of what all sensors found, its zones, and what the
+// sensors captured.
 func jointLedger(ctx context.Context, s *settings, std streams) (*scope.Ledger, *zone.Map, scope.Capture, error) {
 	zones, err := zone.New(s.Internal, s.Zones)
 	if err != nil {

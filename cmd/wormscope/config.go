@@ -21,8 +21,7 @@ import (
 	"wormscope/sinks/kafka"
 )
 
-// settings are what a run is told to do: the configuration file, then the
-// flags, which win.
+// settings are those of the configuration file and of the flags, which win.
 type settings struct {
 	Internal networkList   `yaml:"internal"`      // what counts as inside
 	Zones    zoneList      `yaml:"zones"`         // named parts of the network
@@ -42,12 +41,12 @@ type settings struct {
 	Central  kafka.Central `yaml:"central"`       // where the joint ledger of several sensors is
 
 	Filter string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
-	only   *filter.Filter // the same; nil for all, and where it is for libpcap
-	alien  error          // why it is for libpcap alone, nil if it is not
+	only   *filter.Filter // Filter compiled; nil without one, and where libpcap compiles it
+	alien  error          // why only libpcap can take Filter, nil if that is not so
 
-	configFile   string        // that they were read from, empty for none
+	configFile   string        // path of the configuration file, empty for none
 	drainTimeout time.Duration // how long replay waits for sinks at its end, 0 for as long as it takes
-	ownNetwork   bool          // inside or zones were given, rather than left to the default
+	ownNetwork   bool          // the inside or zones were set, and are not the default
 }
 
 // feedSetting is one feed, by path or with what the path does not say.
@@ -91,7 +90,7 @@ func (l *indicatorList) UnmarshalYAML(n *yaml.Node) error {
 	if err := n.Decode(&texts); err != nil {
 		return err
 	}
-	*l = make(indicatorList, 0, len(texts)) // none is not the same as nothing said
+	*l = make(indicatorList, 0, len(texts)) // not nil: an empty list is not the same as none
 	for i, text := range texts {
 		value, err := feed.Allowed(text)
 		if err != nil {
@@ -173,8 +172,8 @@ func (s *settings) readConfig(path string) error {
 	return nil
 }
 
-// checkCentralKeys refuses a configuration in which a key of central has nothing
-// behind it, which yaml's own check passes. Sinks are checked as they are read.
+// checkCentralKeys refuses unknown keys of central that have no value, which yaml's
+// own check lets pass. Sinks are checked as they are read.
 func checkCentralKeys(text []byte) error {
 	var blocks struct {
 		Central yaml.Node `yaml:"central"`
@@ -192,8 +191,8 @@ type flagValues struct {
 	feeds, internal, zones []string
 	noBuiltin              bool
 	filter                 string
-	live                   *liveSetting      // those of live alone, nil for other commands
-	changed                func(string) bool // says whether a flag was given; nil where none was
+	live                   *liveSetting      // flags of live, nil for other commands
+	changed                func(string) bool // reports whether a flag was given; nil without flags
 }
 
 // addFlags adds the flags that every command which looks at traffic has.
@@ -252,8 +251,8 @@ func (v *flagValues) settings() (settings, error) {
 	return s, v.blame(s.checkOutputs(), v.alerts+v.scope+v.report)
 }
 
-// blame says that the configuration file is wrong, rather than how the program was
-// called, where no flag said it.
+// blame returns an error that blames the configuration file, unless the value came from
+// a flag: then err stays one of how the program was called.
 func (v *flagValues) blame(err error, flags string) error {
 	if err == nil || flags != "" || v.config == "" {
 		return err
@@ -266,11 +265,11 @@ func (s *settings) stdoutTaken() bool {
 	return s.Alerts.File == "-" || s.Scope == "-" || s.Report == "-"
 }
 
-// given reports whether a flag was given, be it to say what is so without it.
+// given reports whether a flag was given, even with its default value.
 func (v *flagValues) given(flag string) bool { return v.changed != nil && v.changed(flag) }
 
-// flagOver puts the value of a flag in the place of a setting: any that says
-// something, and one that says nothing where that was given.
+// flagOver replaces a setting by the value of a flag, unless that is the zero value and
+// was not given.
 func flagOver[T comparable](given bool, value T, setting *T) {
 	var nothing T
 	if given || value != nothing {
@@ -278,8 +277,8 @@ func flagOver[T comparable](given bool, value T, setting *T) {
 	}
 }
 
-// override puts what the flags say over s. Lists that a flag gives replace
-// those of the file, except feeds, which add up.
+// override replaces settings by those of the flags. A list from flags replaces that of
+// the file, except for feeds, which are added to them.
 func (v *flagValues) override(s *settings) error {
 	for _, p := range v.feeds {
 		s.Feeds = append(s.Feeds, feedSetting{Path: p})
@@ -305,7 +304,7 @@ func (v *flagValues) override(s *settings) error {
 	return v.overrideZones(s)
 }
 
-// overrideZones puts the zones of the flags in the place of those of the file.
+// overrideZones replaces the zones of the file by those of the flags, if there are any.
 func (v *flagValues) overrideZones(s *settings) error {
 	if len(v.zones) > 0 {
 		s.Zones = nil

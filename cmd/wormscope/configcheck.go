@@ -117,8 +117,8 @@ func (s *settings) checkCentral() error {
 	return central.Validate()
 }
 
-// makeable checks that a folder is there and can be written to, or can be made.
-// No folder needs nothing.
+// makeable checks that a folder exists and can be written to, or can be made. An empty
+// path is none.
 func makeable(dir string) error {
 	if dir == "" {
 		return nil

@@ -18,9 +18,9 @@ import (
 	"wormscope/ioc/feed"
 )
 
-// confine gives away what is not needed any more when the interfaces are open:
-// the user is changed, all capabilities go, and with Landlock the file system
-// but for the folders that the settings name.
+// confine gives up what is not needed any more once the interfaces are open: it changes
+// the user, drops all capabilities, and by Landlock leaves of the file system only the
+// folders that the settings need.
 func confine(s *settings) error {
 	v := &s.Live
 	if v.User == "" && os.Geteuid() == 0 {
@@ -113,8 +113,8 @@ func allThreads(option, arg2, arg3 uintptr) error {
 	return nil
 }
 
-// dropBounding empties the set of capabilities that any later program could
-// get. It needs CAP_SETPCAP, which root has.
+// dropBounding empties the bounding set, so that no program that is executed later can
+// get capabilities. It needs CAP_SETPCAP, which root has.
 func dropBounding() error {
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		err := allThreads(unix.PR_CAPBSET_DROP, c, 0)
@@ -125,8 +125,7 @@ func dropBounding() error {
 	return nil
 }
 
-// dropCapabilities gives every capability of every thread away, and the chance
-// to get any again.
+// dropCapabilities drops all capabilities of all threads, for good.
 func dropCapabilities() error {
 	if err := allThreads(unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
 		return fmt.Errorf("no new privileges: %w", err)
@@ -148,8 +147,8 @@ func dropCapabilities() error {
 	return nil
 }
 
-// restrictFiles leaves, for good, only the folders that the run reads or
-// writes. Where a file is replaced by another, its folder is meant.
+// restrictFiles takes away, for good, all of the file system but the folders that the
+// run reads or writes. They are folders and not files, since files may be replaced.
 func restrictFiles(s *settings) error {
 	write, err := s.writtenFolders()
 	if err != nil {
@@ -161,8 +160,8 @@ func restrictFiles(s *settings) error {
 		landlock.RWDirs(write...).WithRefer(),
 		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
 	}
-	// Once as every kernel with Landlock can, so that it fails without, and once
-	// with all that this kernel can.
+	// First with what every version of Landlock can do, which fails without Landlock;
+	// then with all that this kernel can do.
 	plain := []landlock.Rule{rules[0], landlock.RWDirs(write...), rules[2]}
 	if err := landlock.V1.RestrictPaths(plain...); err != nil {
 		return fmt.Errorf("can't confine itself to its folders (--no-sandbox goes on without): %w", err)
@@ -173,9 +172,9 @@ func restrictFiles(s *settings) error {
 	return nil
 }
 
-// systemFolders returns the folders of what the system is asked for later: how
-// names are looked up, what servers are trusted, which interfaces there are. How
-// names are looked up often is a link out of /etc.
+// systemFolders returns the folders that the system's libraries read later: for how
+// names are looked up, which is often a link out of /etc, which certificates are
+// trusted, and which interfaces there are.
 func systemFolders() []string {
 	return slices.Concat([]string{
 		"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/proc/self", "/sys/class/net", "/sys/devices",
@@ -209,8 +208,8 @@ func (s *settings) readFolders() []string {
 	return all
 }
 
-// behind returns the folders in which there is what links on the way to a path
-// lead to. An update that lets a link lead elsewhere in its folder stays in sight.
+// behind returns the folders that the targets of links on the way to a path are in.
+// So a link may later point to another target in the same folder.
 func behind(path string) (folders []string) {
 	at, err := filepath.Abs(path)
 	if err != nil {
@@ -233,8 +232,7 @@ func behind(path string) (folders []string) {
 	return folders
 }
 
-// writtenFolders returns the folders of what is written, and makes the one of
-// the state.
+// writtenFolders returns the folders that the run writes to. It makes the state folder.
 func (s *settings) writtenFolders() ([]string, error) {
 	var all []string
 	for _, file := range []string{s.Alerts.File, s.Scope, s.Report} {

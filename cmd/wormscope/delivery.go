@@ -23,9 +23,9 @@ const (
 	mostOutbox  = 1 << 20
 )
 
-// longestWait is how long a replay waits for a sink that takes nothing while the
-// outbox is full, unless it is told: longer than a receiver takes to restart,
-// since a sink is tried again once a minute.
+// longestWait is how long a replay waits by default for a sink that takes nothing while
+// the outbox is full: longer than a receiver takes to restart, and than the minute
+// between attempts.
 const longestWait = 5 * time.Minute
 
 // A delivery hands what is found to the sinks, by way of the outbox. A nil one
@@ -33,8 +33,8 @@ const longestWait = 5 * time.Minute
 type delivery struct {
 	box      *outbox.Outbox
 	fileName func(int) string
-	group    []event.Event // one word, and what follows from it
-	facts    bool          // facts are kept, too: for a ledger
+	group    []event.Event // one word (package event), and the changes that it causes
+	facts    bool          // facts are delivered as well, since a ledger needs them
 	kept     bool          // in a folder, for a later run
 }
 
@@ -45,9 +45,9 @@ type deliveryOptions struct {
 	warn func(line string) // takes what an operator should know
 }
 
-// openDelivery opens the outbox and the sinks that the settings name, nil when
-// they name none. What an earlier run made durable, and did not come to tell
-// the state folder, is told to it first, and written to out.
+// openDelivery opens the outbox and the sinks of the settings; it returns nil without
+// sinks. If an earlier run died after it had put events into the outbox and before it
+// had told the state folder, they are told to that first, and written to out.
 func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *delivery, err error) {
 	zones, err := zone.New(s.Internal, s.Zones)
 	if err != nil {
@@ -96,8 +96,8 @@ func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *
 	return d, box.Start(receivers)
 }
 
-// recoverOnly tells the state folder what an earlier run, which had sinks, made
-// durable, and writes it to out. What still waits for these sinks stays.
+// recoverOnly does this part for a run without sinks: the outbox is that of an earlier
+// run, and keeps what waits for its sinks.
 func recoverOnly(folder string, keep *state, zones *zone.Map, out *events, warn func(line string)) error {
 	if keep == nil {
 		return nil
@@ -140,9 +140,9 @@ func (s *settings) receivers(zones *zone.Map, live bool) (list []outbox.Receiver
 	return list, nil
 }
 
-// recoverFrom tells the state folder what an outbox holds beyond a position. The
-// run that was killed may not have come to write that to its event file: there it
-// may now be twice.
+// recoverFrom tells the state folder what the outbox holds after a position, and writes
+// it to the event file. The run that died may have written it there, too, so that it
+// may now be there twice.
 func (k *state) recoverFrom(box *outbox.Outbox, known uint64, zones *zone.Map, out *events) error {
 	k.box = box
 	box.Taken(known)
@@ -150,7 +150,7 @@ func (k *state) recoverFrom(box *outbox.Outbox, known uint64, zones *zone.Map, o
 	fileName := func(i int) string { return r.names[i] }
 	out.prepare(zones, fileName)
 	k.store.Begin(fileName, func() error {
-		out.err = cmp.Or(out.err, out.flush()) // said by the run, which goes on where it can
+		out.err = cmp.Or(out.err, out.flush()) // the run reports it, and goes on if it can
 		return nil
 	})
 	if err := box.Recover(known, r.take); err != nil {
@@ -159,7 +159,8 @@ func (k *state) recoverFrom(box *outbox.Outbox, known uint64, zones *zone.Map, o
 	return k.flushNow()
 }
 
-// A recovery tells a state folder, and writes to the event file, what an outbox has.
+// A recovery tells events of an outbox to a state folder, and writes them to the event
+// file.
 type recovery struct {
 	keep  *state
 	out   *events
@@ -195,7 +196,7 @@ func (r *recovery) take(position uint64, e *event.Event) error {
 	return nil
 }
 
-// frame makes a reference of an event one that names knows.
+// frame turns a frame reference of an event into one whose File is an index of names.
 func (r *recovery) frame(e *event.Event, f alert.FrameRef) alert.FrameRef {
 	if f.Number == 0 {
 		return f
@@ -209,7 +210,7 @@ func (r *recovery) frame(e *event.Event, f alert.FrameRef) alert.FrameRef {
 	return f
 }
 
-// alert begins a group with a word of an alert.
+// alert begins a group with a phase of an alert.
 func (d *delivery) alert(a *alert.Alert) {
 	if d != nil {
 		d.group = append(d.group, event.OfAlert(a, d.fileName))
@@ -223,7 +224,7 @@ func (d *delivery) fact(f *alert.Fact) {
 	}
 }
 
-// change adds what the ledger made of a word.
+// change adds a change of state, which the ledger made of the word that began the group.
 func (d *delivery) change(c *scope.Change) {
 	if d != nil {
 		d.group = append(d.group, event.OfChange(c, d.fileName))
@@ -253,8 +254,8 @@ func (d *delivery) sync() error {
 	return d.box.Sync()
 }
 
-// drain waits until every sink has everything, or ctx ends, or so much time has
-// passed, 0 for as long as it takes. The error says what waits then.
+// drain waits until every sink has everything, or ctx ends, or atMost has passed, unless
+// that is 0. The error says how many events still wait.
 func (d *delivery) drain(ctx context.Context, atMost time.Duration, show func(waiting int)) error {
 	if d == nil {
 		return nil
@@ -306,7 +307,7 @@ func (d *delivery) shortfall() error {
 	return errors.New("events were given up: " + lacking + ": replay the capture again when that works")
 }
 
-// describe fills in what the outbox knows.
+// describe adds the counts of the outbox to a snapshot.
 func (d *delivery) describe(s *snapshot) {
 	if d == nil {
 		return
@@ -326,7 +327,7 @@ func (d *delivery) describe(s *snapshot) {
 	s.Outbox = o
 }
 
-// warnings says what is missing at the sinks.
+// warnings returns warnings about events that sinks will not get.
 func (d *delivery) warnings() []string {
 	if d == nil {
 		return nil

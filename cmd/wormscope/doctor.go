@@ -104,7 +104,7 @@ func examine(ctx context.Context, s *settings, own *doctorSetting, std streams) 
 	return enc.Encode(&report)
 }
 
-// overhear takes in what comes until the time is over, or a signal says so.
+// overhear listens until the time is over, or a signal comes.
 func overhear(ctx context.Context, own *doctorSetting, traffic *doctor.Traffic, clock *stamps) (loss doctor.Loss, err error) {
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
@@ -146,7 +146,7 @@ type stamps struct {
 	ahead  uint64
 }
 
-// maxStamps is of how many frames the time is compared, at most.
+// maxStamps is how many frames' times are compared with the clock at most.
 const maxStamps = 1 << 14
 
 func (s *stamps) see(at int64) {

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// httpSetting is where a live run tells how it is doing.
+// httpSetting is about the server for metrics and health of a live run.
 type httpSetting struct {
 	Listen    string `yaml:"listen"`     // address and port, or a port alone for the loopback interface; nothing for no server
 	Cert      string `yaml:"cert"`       // certificate and those above it, PEM
@@ -30,8 +30,7 @@ type httpSetting struct {
 	TokenFile string `yaml:"token_file"` // file with the bearer token that clients must have
 }
 
-// tokenVariable is the environment variable that holds the token, in the place
-// of a file.
+// tokenVariable is the environment variable that holds the token if no file does.
 const tokenVariable = "WORMSCOPE_HTTP_TOKEN" //nolint:gosec // the name of it
 
 // shortestToken is how many characters a token has at least.
@@ -46,8 +45,8 @@ func (v *httpSetting) addFlags(cmd *cobra.Command) {
 	f.StringVar(&v.TokenFile, "http-token-file", "", "`FILE` with the bearer token that clients must have (or "+tokenVariable+")")
 }
 
-// override puts what the flags say over the settings of the file. given tells which
-// flags there are.
+// override replaces settings of the file by those of the flags. Given reports whether a
+// flag was given.
 func (v *httpSetting) override(s *httpSetting, given func(flag string) bool) {
 	flagOver(given("http"), v.Listen, &s.Listen)
 	flagOver(given("http-cert"), v.Cert, &s.Cert)
@@ -55,7 +54,7 @@ func (v *httpSetting) override(s *httpSetting, given func(flag string) bool) {
 	flagOver(given("http-token-file"), v.TokenFile, &s.TokenFile)
 }
 
-// address returns where to listen, and whether only this machine gets there.
+// address returns where to listen, and whether only this machine can reach that.
 func (v *httpSetting) address() (address string, loopback bool, err error) {
 	host, port := "", v.Listen
 	if strings.Contains(v.Listen, ":") {
@@ -73,7 +72,7 @@ func (v *httpSetting) address() (address string, loopback bool, err error) {
 	return net.JoinHostPort(host, port), host == "localhost" || err == nil && addr.Unmap().IsLoopback(), nil
 }
 
-// check returns what address does, and refuses what can't be served.
+// check is address with a check of what else the settings need.
 func (v *httpSetting) check() (address string, loopback bool, err error) {
 	address, loopback, err = v.address()
 	switch {
@@ -86,8 +85,8 @@ func (v *httpSetting) check() (address string, loopback bool, err error) {
 	return address, loopback, err
 }
 
-// faults says all that is wrong with the settings, files that they name included.
-// Which token the run will find in its environment is not known here.
+// faults returns all that is wrong with the settings, including the files that they
+// name. It can't know the token that a run will have in its environment.
 func (v *httpSetting) faults() []error {
 	if v.Listen == "" {
 		return nil
@@ -102,7 +101,8 @@ func (v *httpSetting) faults() []error {
 	return list
 }
 
-// errExposed says that others can reach an address without what that needs.
+// errExposed returns the error that others can reach an address, but TLS or a token is
+// missing.
 func errExposed(address string) error {
 	return fmt.Errorf("http: others than this machine can reach %s: that needs TLS (--http-cert, --http-key) and a token (--http-token-file or %s)", address, tokenVariable)
 }
@@ -125,7 +125,7 @@ func (v *httpSetting) token() (string, error) {
 	return token, nil
 }
 
-// A statusServer tells how a run is doing, over HTTP.
+// A statusServer serves metrics and health of a run over HTTP.
 type statusServer struct {
 	board    *board
 	listener net.Listener
@@ -133,8 +133,8 @@ type statusServer struct {
 	done     sync.WaitGroup
 }
 
-// openStatus begins to listen where the settings say, nil for nowhere. What
-// more than this machine can reach is only served with TLS and a token.
+// openStatus begins to listen where the settings say; it returns nil if they do not. An
+// address that other machines can reach needs TLS and a token.
 func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, error) {
 	if v.Listen == "" {
 		return nil, nil //nolint:nilnil // there is nothing to close
@@ -166,9 +166,9 @@ func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, e
 	return s, nil
 }
 
-// newServer returns a server that nobody can hold up for long. It speaks HTTP/1.1
-// alone: over HTTP/2 who never asks for anything has a connection for as long as
-// one who idles.
+// newServer returns a server with time-outs, so that no client can hold it up for long.
+// It speaks HTTP/1.1 alone: an HTTP/2 client that asks for nothing would keep its
+// connection as long as one that idles.
 func newServer(h http.Handler) *http.Server {
 	var spoken http.Protocols
 	spoken.SetHTTP1(true)
@@ -217,7 +217,7 @@ func (s *statusServer) close() error {
 	return err
 }
 
-// ignoreClosed leaves out that something was closed before.
+// ignoreClosed returns err, unless it says that something was closed before.
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -225,7 +225,8 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// serverTLS serves a certificate, and takes a new one when its file changes.
+// serverTLS returns a configuration with a certificate that is read again when its file
+// changes.
 func serverTLS(cert, key string) (*tls.Config, error) {
 	c := &certificate{cert: cert, key: key}
 	if _, err := c.current(); err != nil {
@@ -237,7 +238,7 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 	}, nil
 }
 
-// A certificate is one in files.
+// A certificate is a certificate and key in files.
 type certificate struct {
 	cert, key string
 
@@ -266,7 +267,7 @@ func (c *certificate) current() (*tls.Certificate, error) {
 	return c.loaded, nil
 }
 
-// files returns what the server reads while it runs.
+// files returns the files that the server reads while it runs.
 func (v *httpSetting) files() []string {
 	if v.Listen == "" || v.Cert == "" {
 		return nil
@@ -307,9 +308,9 @@ func answer(wrong func() []string) http.Handler {
 	})
 }
 
-// demandToken lets only those through who have the token. Hashes are compared,
-// so that the time it takes tells nothing, not even the length. Who has it not keeps
-// no connection, of which there are few, from who has.
+// demandToken answers only requests that have the token. It compares hashes, so that
+// the time it takes tells nothing about the token, not even its length. It closes the
+// connections of others, of which there are few, so that they are free for who has it.
 func demandToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -20,7 +20,7 @@ import (
 	"wormscope/ioc"
 )
 
-// liveSetting is what a live run is told besides what every run is.
+// liveSetting has the settings that only live runs have.
 type liveSetting struct {
 	Interfaces    []string      `yaml:"interfaces"`     // to capture from
 	RingMB        float64       `yaml:"ring_mb"`        // ring of each interface, MiB; 0 for 256
@@ -53,8 +53,8 @@ func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f.Uint64Var(&v.Count, "count", 0, "stop after `N` packets")
 }
 
-// override puts what the flags say over the settings of the file. given tells which
-// flags there are.
+// override replaces settings of the file by those of the flags. Given reports whether a
+// flag was given.
 func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 	if len(v.Interfaces) > 0 {
 		s.Interfaces = v.Interfaces
@@ -104,8 +104,8 @@ func (v *liveSetting) checkValues() error {
 	return v.checkLibpcap()
 }
 
-// asUser says of what was not permitted since the user was changed to whom: root may
-// all, and root started it.
+// asUser adds the user that the run changed to, if any, to errors that something is not
+// permitted: whoever started it as root would not expect these.
 func (v *liveSetting) asUser(err error) error {
 	if v.User == "" || os.Geteuid() == 0 {
 		return err
@@ -172,16 +172,16 @@ const (
 	mostRingMB  = 64 << 10
 )
 
-// isRingSize reports whether a ring can be so large. What is no number is none.
+// isRingSize reports whether a ring can have that size. NaN is none.
 func isRingSize(mb float64) bool { return mb >= leastRingMB && mb <= mostRingMB }
 
-// mostRings is how many rings an interface can have: the detection takes one
-// core, which as many readers keep busy.
+// mostRings is how many rings an interface can have: so many readers keep the one core
+// busy that detection takes.
 const mostRings = 16
 
-// How long frames gather in a ring before they are read: so short that nobody
-// minds, and so that even 16 Gbit/s, more than one core takes, fill no more than
-// a quarter of the ring meanwhile.
+// How long frames gather in a ring before they are read: too short to matter, and short
+// enough that even 16 Gbit/s, which is more than one core can read, fill no more than a
+// quarter of the ring meanwhile.
 const (
 	longestGather = 30 * time.Millisecond
 	gatherRate    = 8 // bytes of the ring for each nanosecond
@@ -192,8 +192,8 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 	rings := max(v.Rings, 1)
 	size := int(cmp.Or(v.RingMB, 256)*(1<<20)) / rings
 	block := ring.DefaultBlockSize
-	// A block is handed over when its time is up, full or not: how long a ring
-	// lasts at a low rate goes by how many there are.
+	// The kernel hands a block over when its time-out is up, full or not. So at a low
+	// rate, how long a ring lasts depends on its number of blocks.
 	for n := rings; n > 1 && block > 2*smallestBlock; n /= 2 {
 		block /= 2
 	}
@@ -211,15 +211,15 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 	return o
 }
 
-// watchLive opens everything, gives away what is not needed any more, watches
-// until it is told to stop, and writes what the settings ask for. read reads
-// the settings anew.
+// watchLive opens everything, gives up rights that are not needed any more, watches
+// until it is stopped, and writes what the settings ask for. Read reads the settings
+// again.
 func watchLive(ctx context.Context, s *settings, read func() (settings, error), std streams) (err error) {
 	runtime.LockOSThread() // the kernel wakes one thread, which stays where its caches are
 	defer runtime.UnlockOSThread()
 	askForHugePages()
 	l := newLiveRun(s, std)
-	signal.Notify(l.hangups, syscall.SIGHUP) // from here to the end, so that none ends the program
+	signal.Notify(l.hangups, syscall.SIGHUP) // from here to the end, so that a hang-up never ends the program
 	if err = l.open(); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	defer func() { err = errors.Join(err, keep.close()) }()
-	if l.watcher = watchFeeds(s, l.log); l.watcher != nil { // before they are read: none may change unseen
+	if l.watcher = watchFeeds(s, l.log); l.watcher != nil { // before they are read, so that no change is missed
 		defer l.watcher.Close() //nolint:errcheck // only watched
 	}
 	feeds, err := newFeedKeeper(ctx, s, std) // after the state, which may remember what is allowed
@@ -256,7 +256,7 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 	if err = l.prepare(feeds.set, out, keep); err != nil {
 		return err
 	}
-	stopped := l.watch(ctx, feeds, read) // by a fault: what was found by then is told
+	stopped := l.watch(ctx, feeds, read) // even after an error, what was found before is written
 	feeds.release()
 	return errors.Join(l.conclude(stopped), stopped)
 }
@@ -299,8 +299,8 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 	return nil
 }
 
-// conclude ends what is open, and writes the last summary. stopped is what ended
-// the run, nil where it was told to end.
+// conclude ends what is open, and writes the last summary. Stopped is the error that
+// ended the run, nil if it was told to end.
 func (l *liveRun) conclude(stopped error) error {
 	l.p.settle(l.source)
 	if err := l.p.finish(); err != nil {
@@ -316,14 +316,14 @@ func (l *liveRun) conclude(stopped error) error {
 	return l.p.conclude(l.s, &seen, stopped, l.std)
 }
 
-// lastDelivery is how long sinks may take for what was found last. With a
-// state folder the next run delivers what they could not.
+// lastDelivery is how long sinks have for the last events. With a state folder the next
+// run delivers those that they did not take.
 const lastDelivery = 5 * time.Second
 
-// sinkSaid tells what happens to the sinks.
+// sinkSaid logs a warning of the outbox.
 func (l *liveRun) sinkSaid(line string) { l.log.Warn(escaped(line)) }
 
-// sight is what was seen of the interfaces.
+// sight returns what was seen of the interfaces.
 func (l *liveRun) sight() sight {
 	var v sight
 	for i, f := range l.source.Stats().Interfaces {

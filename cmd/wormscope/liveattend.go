@@ -23,8 +23,8 @@ func newLogger(w io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(cfg), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
 }
 
-// attend starts what goes on beside the capture loop: signals, the end of the
-// run, the line of state, the watchdog, and the renewal of feeds.
+// attend starts what goes on beside the capture loop: signals, the end of the run, the
+// log line of every minute, the watchdog, and the renewal of feeds.
 func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sync.WaitGroup {
 	var all sync.WaitGroup
 	renew := make(chan renewal, 1)
@@ -48,7 +48,7 @@ func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sy
 	return &all
 }
 
-// obey heeds signals and the end of the time.
+// obey stops the run at a signal or when its time is over, and handles hang-ups.
 func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan renewal) {
 	var over <-chan time.Time
 	if d := l.s.Live.Duration; d > 0 {
@@ -68,7 +68,7 @@ func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan
 		case sig := <-signals:
 			l.log.Info("stopping", zap.String("signal", sig.String()))
 			l.source.Stop()
-			return // another one ends the program at once
+			return // a second signal ends the program at once
 		case <-l.hangups:
 			l.reopen()
 			ask(renew, renewal{asked: true})
@@ -76,7 +76,7 @@ func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan
 	}
 }
 
-// reopen lets go of an event file that was renamed. It does not wait for feeds
+// reopen reopens the event file, which may have been renamed. It does not wait for feeds
 // that are being read.
 func (l *liveRun) reopen() {
 	if err := l.p.events.reopen(); err != nil {
@@ -84,8 +84,8 @@ func (l *liveRun) reopen() {
 	}
 }
 
-// ask asks for feeds to be read anew, unless that is about to happen. What a
-// hang-up asks for is more than what folders do, and takes its place.
+// ask requests that feeds are read again, unless such a request is pending. The request
+// of a hang-up replaces one of a changed folder, since it is for more.
 func ask(renew chan renewal, r renewal) {
 	for {
 		select {
@@ -103,7 +103,7 @@ func ask(renew chan renewal, r renewal) {
 	}
 }
 
-// watchFile tells of an event file that can't be written while no events come.
+// watchFile reports errors of writing the event file even while no events come.
 func (l *liveRun) watchFile(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -123,7 +123,7 @@ func (l *liveRun) watchFile(ctx context.Context) {
 // stateEvery is how often a line of state is written.
 const stateEvery = time.Minute
 
-// tell writes a line of state every minute.
+// tell logs a line of state every minute.
 func (l *liveRun) tell(ctx context.Context) {
 	ticker := time.NewTicker(stateEvery)
 	defer ticker.Stop()
@@ -141,9 +141,9 @@ func (l *liveRun) tell(ctx context.Context) {
 	}
 }
 
-// remark warns where nothing at all came since the snapshot before, once for as
-// long as it is so: a mirror that was never set up looks like a quiet network. With
-// a filter that may be as it should. It returns whether it is quiet.
+// remark warns if nothing at all came since the snapshot before, once for as long as
+// that lasts: a mirror that was never set up looks like a quiet network. With a filter
+// that may be right. It returns whether nothing came.
 func (l *liveRun) remark(before, now *snapshot, quiet bool) bool {
 	if now.Frames > before.Frames || l.s.Filter != "" || l.s.Live.KernelFilter {
 		return false
@@ -154,12 +154,13 @@ func (l *liveRun) remark(before, now *snapshot, quiet bool) bool {
 	return true
 }
 
-// say writes the line of the whole run.
+// say logs the line of state of the whole run.
 func (l *liveRun) say() {
 	l.line(&snapshot{At: l.started}, l.board.snapshot())
 }
 
-// line writes a line of state: what came since the snapshot before.
+// line logs a line of state: what came since the snapshot before, and how the run is
+// doing.
 func (l *liveRun) line(before, now *snapshot) {
 	var dropped, wasDropped uint64
 	use := 0
@@ -212,8 +213,8 @@ func (l *liveRun) notify(state string) {
 
 func (l *liveRun) notifyStopping() { l.notify(daemon.SdNotifyStopping) }
 
-// feedWatchdog tells the service manager that all is well, as long as the
-// capture loop turns.
+// feedWatchdog tells the service manager that the run is alive, as long as the capture
+// loop turns.
 func (l *liveRun) feedWatchdog(ctx context.Context, limit time.Duration) {
 	ticker := time.NewTicker(limit / 3)
 	defer ticker.Stop()

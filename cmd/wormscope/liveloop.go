@@ -24,16 +24,16 @@ import (
 )
 
 const (
-	// slice is how much traffic goes through between two looks at anything
-	// else, and how long a quiet source is waited for.
+	// slice is how much traffic, by packet time, the loop takes before it looks after
+	// anything else, and how long it waits for a quiet source.
 	slice = 100 * time.Millisecond
 	// publishEvery is how often the snapshot is renewed.
 	publishEvery = 250 * time.Millisecond
-	// noteEvery is how often the state folder is told what was looked at, for
-	// reports beside the run and for a run that does not end well.
+	// noteEvery is how often the state folder is told what was captured, for reports
+	// that are made during the run, and in case that the run does not end well.
 	noteEvery = 10 * time.Second
-	// settled is how old a time must be before it passes on a quiet network: no
-	// packet that is older may still be on its way through the ring.
+	// settled is how far behind the wall clock packet time advances while no packets
+	// come: older packets must not be on their way through the ring any more.
 	settled = 250 * time.Millisecond
 )
 
@@ -50,19 +50,19 @@ type liveRun struct {
 	watcher  *fsnotify.Watcher // of the feeds' folders, nil for none
 	swaps    chan *feedSwap
 	kernel   *kernelfilter.Filter // nil for none
-	filtered atomic.Bool          // it is, or was, in use
+	filtered atomic.Bool          // it is, or was, attached
 	inKernel bool                 // --filter is run by the kernel
 	started  time.Time
-	shown    time.Time // the last snapshot
-	notedAny bool      // packets were
-	noted    time.Time // when the state folder was last told what was looked at
+	shown    time.Time // when the last snapshot was published
+	notedAny bool      // the state folder was told of packets
+	noted    time.Time // when the state folder was last told what was captured
 	faults   faults
 	memory   residentMemory
 	hangups  chan os.Signal
 
 	addresses func() ([]net.Addr, error) // of this machine
 
-	stateErrors uint64 // how often the state folder was seen to fail
+	stateErrors uint64 // how often writing to the state folder failed
 }
 
 func newLiveRun(s *settings, std streams) *liveRun {
@@ -72,8 +72,8 @@ func newLiveRun(s *settings, std streams) *liveRun {
 	}
 }
 
-// watch takes what comes through until it is told to stop, and all of what was
-// captured before that.
+// watch runs the capture loop until it is told to stop, and everything that was captured
+// before that is through.
 func (l *liveRun) watch(ctx context.Context, feeds *feedKeeper, read func() (settings, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -93,7 +93,7 @@ func (l *liveRun) watch(ctx context.Context, feeds *feedKeeper, read func() (set
 	return err
 }
 
-// batches returns what takes the next frames through.
+// batches returns a function that takes the next frames through the pipeline.
 func (l *liveRun) batches() func() error {
 	if m := l.p.merger; m != nil {
 		return func() error { return m.batch(l.p) }
@@ -105,8 +105,8 @@ func (l *liveRun) batches() func() error {
 	return func() error { return l.p.batch(from) }
 }
 
-// loop runs the pipeline. What goes wrong with a file of events, or in a
-// detector, is said and does not end it.
+// loop runs the pipeline to the end of the source. Errors of the event file or in a
+// detector are logged and do not end it.
 func (l *liveRun) loop(batch func() error) error {
 	memory := newCollector()
 	for {
@@ -120,7 +120,7 @@ func (l *liveRun) loop(batch func() error) error {
 		case err != nil:
 			return err
 		default:
-			if run := &l.p.frames; run.N > 0 { // else the merger has done so
+			if run := &l.p.frames; run.N > 0 { // with several rings the merger does this
 				l.p.engine.Idle(run.Sum.Newest - int64(settled))
 			}
 		}
@@ -133,7 +133,7 @@ func (l *liveRun) loop(batch func() error) error {
 	}
 }
 
-// heed takes in new feeds and addresses, and notes what went wrong with files.
+// heed takes over new feeds, addresses and marks, and notes errors of files.
 func (l *liveRun) heed(now time.Time) {
 	select {
 	case swap := <-l.swaps:
@@ -190,12 +190,12 @@ func (l *liveRun) publish(now time.Time) {
 	l.board.latest.Store(s)
 }
 
-// statusFailed tells that nobody can ask how the run is doing any more.
+// statusFailed logs that the server for metrics and health has ended.
 func (l *liveRun) statusFailed(err error) {
 	l.log.Error("metrics and health can't be served any more; the run goes on", zap.Error(err))
 }
 
-// interfaceSaid tells what happens to an interface.
+// interfaceSaid logs a warning about an interface.
 func (l *liveRun) interfaceSaid(iface, text string) {
 	l.log.Warn(text, zap.String("interface", iface))
 }
@@ -217,7 +217,7 @@ func (c *counted) Next(f *capture.Frame) error {
 	return err
 }
 
-// More has none where the source has no runs.
+// More returns no frames if the source has no runs.
 func (c *counted) More(run *capture.Run, most int) int {
 	runs, ok := c.source.(runSource)
 	if !ok {
@@ -228,8 +228,8 @@ func (c *counted) More(run *capture.Run, most int) int {
 	return n
 }
 
-// faults are mistakes that last, each told at once, then once a minute, and that it
-// is over. Several goroutines may use them.
+// faults are errors that may last, each logged at once, then once a minute, and when
+// it is over. Several goroutines may use them.
 type faults struct {
 	mu   sync.Mutex
 	what map[string]*fault
@@ -272,20 +272,20 @@ func (f *faults) say(log *zap.Logger, now time.Time) {
 	}
 }
 
-// fileStats are the counts of an interface as those of a capture file.
+// fileStats returns the counts of an interface in the form of those of a capture file.
 func fileStats(f *ring.Interface) capture.FileStats {
 	return capture.FileStats{Frames: f.Received, Bytes: f.Bytes, WireBytes: f.Bytes, Truncated: f.Truncated, Dropped: f.Dropped}
 }
 
-// renewOwn finds out which addresses this machine has now, but for those of the
-// loopback interface: a sensor may start before it is given any, and be given others.
+// renewOwn finds out which addresses this machine has now, without those of the loopback
+// interface: a sensor may start before it has any, and may get others.
 func (l *liveRun) renewOwn() {
 	if l.s.Live.OwnTraffic {
 		return
 	}
 	addrs, err := l.addresses()
 	if err != nil {
-		return // those of before may still be right
+		return // the addresses known so far may still be right
 	}
 	own := map[netip.Addr]struct{}{}
 	for _, a := range addrs {

@@ -19,8 +19,8 @@ type kernelFiltered interface {
 	AttachEBPF(program int) error
 }
 
-// throughLibpcap reports whether live captures with libpcap: where it was
-// asked for, and where there is no ring.
+// throughLibpcap reports whether live captures with libpcap: if that is set, or if this
+// system has no ring.
 func (v *liveSetting) throughLibpcap() bool {
 	return v.Libpcap || !ring.Available && libpcap.Available
 }
@@ -33,8 +33,8 @@ func (v *liveSetting) checkLibpcap() error {
 	return nil
 }
 
-// openSource begins to capture. libpcap compiles --filter itself, so that the
-// pipeline does not look at it again.
+// openSource begins to capture. With libpcap, which compiles --filter itself, the
+// pipeline does not apply the filter again.
 func (l *liveRun) openSource(o ring.Options) (liveSource, error) {
 	if l.s.Live.throughLibpcap() {
 		l.inKernel = l.s.Filter != ""
