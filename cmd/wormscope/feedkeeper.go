@@ -17,9 +17,8 @@ import (
 	"wormscope/ioc/feed"
 )
 
-// A feedKeeper renews the indicators of a live run. A feed that is of no use
-// when it is read anew does not take the place of what it was: what was last
-// read of it stays in use.
+// A feedKeeper renews the indicators of a live run. When a feed is read anew and is
+// unusable (empty, unreadable, much smaller), what was last read of it stays in use.
 type feedKeeper struct {
 	mu       sync.Mutex
 	s        *settings // which feeds there are
@@ -40,8 +39,8 @@ type feedSwap struct {
 // errChanged says that a feed was written while it was read.
 var errChanged = errors.New("a feed changed while it was read")
 
-// newFeedKeeper reads the feeds for the first time, when what is of no use is
-// an error.
+// newFeedKeeper reads the feeds for the first time. An unusable feed is an error
+// then.
 func newFeedKeeper(ctx context.Context, s *settings, std streams) (*feedKeeper, error) {
 	set, reports, err := readFeeds(ctx, s, std)
 	if err != nil {
@@ -57,14 +56,14 @@ func newFeedKeeper(ctx context.Context, s *settings, std streams) (*feedKeeper, 
 	return k, nil
 }
 
-// release lets go of the set, which another may be in use than the first.
+// release drops the set in use, so that its memory can be freed.
 func (k *feedKeeper) release() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.set = nil
 }
 
-// describe says in a snapshot what is in use.
+// describe fills in what a snapshot says of feeds.
 func (k *feedKeeper) describe(s *snapshot) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -74,7 +73,7 @@ func (k *feedKeeper) describe(s *snapshot) {
 	s.Reloads, s.Refused, s.Reloaded = k.reloads, k.refused, k.reloaded
 }
 
-// use notes what is in use from now on.
+// use makes what was read anew the set in use.
 func (k *feedKeeper) use(r *rereading) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -83,7 +82,7 @@ func (k *feedKeeper) use(r *rereading) {
 	k.reloaded = time.Now()
 }
 
-// A rereading is one time that all feeds are read anew.
+// A rereading is one pass in which all feeds are read anew.
 type rereading struct {
 	s     *settings
 	old   *ioc.Set
@@ -143,8 +142,8 @@ func (r *rereading) feed(ctx context.Context, f *feedSetting) error {
 	return nil
 }
 
-// file reads one file anew. It is first read for nothing but to see whether it
-// is of use: there is no way back from adding to a set.
+// file reads one file anew. It is read twice: first only to see whether it is
+// usable, since what was added to a set can't be taken out of it.
 func (r *rereading) file(ctx context.Context, path string, o feed.Options) error {
 	trial, err := startSet(r.s)
 	if err != nil {
@@ -203,7 +202,7 @@ func (r *rereading) refuse(path string, why error) {
 	r.log.Warn("feed refused", zap.String("feed", path), zap.Error(outOfReach(why)))
 }
 
-// keep leaves a file as it was last of use.
+// keep uses what was last read of a file.
 func (r *rereading) keep(path string, known feedSnapshot, why error) error {
 	r.refuse(path, why)
 	r.log.Info("the last good feed stays in use", zap.String("feed", path), zap.Int("entries", known.Entries))
@@ -219,7 +218,7 @@ func (r *rereading) keep(path string, known feedSnapshot, why error) error {
 	return nil
 }
 
-// keepAll leaves all files of a feed as they were.
+// keepAll uses what was last read of all files of a feed.
 func (r *rereading) keepAll(path string, why error) error {
 	found := false
 	for _, file := range slices.Sorted(maps.Keys(r.known)) {

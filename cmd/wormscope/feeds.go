@@ -50,7 +50,7 @@ usable entry is an error.`,
 	return cmd
 }
 
-// checkFeeds reports on each path, and fails if one of them is of no use.
+// checkFeeds reports on each path, and fails if a feed has no usable entry.
 func checkFeeds(ctx context.Context, one feedSetting, paths []string, out io.Writer) error {
 	options, err := one.options()
 	if err != nil {
@@ -108,8 +108,8 @@ func setColumn(c *feed.Columns, what, header string) error {
 	return nil
 }
 
-// loadFeeds makes the set of indicators that the settings ask for. What a feed
-// has that can't be used is one line of warning a file.
+// loadFeeds makes the set of indicators that the settings ask for. Entries that
+// can't be used are warned of in one line for each file.
 func loadFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, error) {
 	set, _, err := readFeeds(ctx, s, std)
 	return set, err
@@ -139,7 +139,8 @@ func readFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, []*feed
 	return b.Build(), reports, nil
 }
 
-// whereToLook adds to each feed of no use what says why it is of none.
+// whereToLook adds to the error of each feed without a usable entry the command
+// that says why.
 func whereToLook(err error, path string) error {
 	return eachOf(err, func(one error) error {
 		if errors.Is(one, feed.ErrNoEntries) {
@@ -166,8 +167,8 @@ func startSet(s *settings) (*ioc.Builder, error) {
 	return b, nil
 }
 
-// warnFeed says in a line each that not all of a feed is used, or not as it
-// says.
+// warnFeed warns, a line each, of entries that are not used and of those that are
+// used in another way than the feed says.
 func warnFeed(std streams, f *feed.FileReport) {
 	switch n := f.SkippedTotal(); {
 	case f.Err != nil:

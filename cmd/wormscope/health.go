@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// stuckAfter is how long the capture loop may stand still, which turns several
-// times a second.
+// stuckAfter is how long the capture loop, which turns several times a second, may
+// stand still.
 const stuckAfter = 10 * time.Second
 
-// ailments says why the run is not alive; nothing while it is. A run that has
-// not begun yet is alive.
+// ailments returns why the run is not alive, for /healthz; nothing while it is. A
+// run that has not begun yet is alive.
 func (b *board) ailments(now time.Time) []string {
 	if b.snapshot() == nil {
 		return nil
@@ -21,8 +21,8 @@ func (b *board) ailments(now time.Time) []string {
 	return nil
 }
 
-// unready says what keeps the run from doing all that it was told to; nothing
-// when it does.
+// unready returns what keeps the run from doing all that it was told to, for
+// /readyz; nothing if it does.
 func (b *board) unready(now time.Time) []string {
 	s := b.snapshot()
 	if s == nil {
@@ -49,7 +49,7 @@ func (b *board) unready(now time.Time) []string {
 	return append(wrong, s.sinkTrouble()...)
 }
 
-// sinkTrouble says which sinks do not get on.
+// sinkTrouble returns which sinks can't deliver.
 func (s *snapshot) sinkTrouble() []string {
 	if s.Outbox == nil {
 		return nil

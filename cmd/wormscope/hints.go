@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// hint says which of the known words was likely meant, with a mark before it; it
-// is empty where none is near.
+// hint suggests the known word that was likely meant, as text to append to an error
+// message. It is empty where none is similar.
 func hint(word string, known []string) string {
 	best, least := "", 3 // two slips of the finger at the most
 	for _, k := range known {
@@ -29,8 +29,8 @@ func hint(word string, known []string) string {
 	return ": did you mean " + best + "?"
 }
 
-// slips counts the letters to put in, to leave out or to change that make one
-// word of another.
+// slips returns the edit distance of two words: how many letters must be inserted,
+// left out or changed to make one of the other.
 func slips(one, other string) int {
 	row := make([]int, len(other)+1)
 	for j := range row {
@@ -51,8 +51,8 @@ func slips(one, other string) int {
 	return row[len(other)]
 }
 
-// unknownCommand refuses what is no command. Who names a file has likely left out
-// the command that reads it.
+// unknownCommand is the error for a command that does not exist. Users who name a
+// file have likely left out the command that reads it.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	meant := ""
 	names := append(make([]string, 0, 1+len(cmd.Commands())), "help")
@@ -93,14 +93,14 @@ func unknownKey(line, key, of string, known []string) string {
 	return fmt.Sprintf("line %s: unknown key %q%s%s", line, key, of, hint(key, known))
 }
 
-// What yaml says in words of Go.
+// Errors of package yaml that name Go types.
 var (
 	goField = regexp.MustCompile(`^line (\d+): field (.+) not found in type (\S+)$`)
 	goType  = regexp.MustCompile("(?s)^line (\\d+): cannot unmarshal !!(\\w+)(?: `(.*)`)? into (\\S+)$")
 )
 
-// yamlFault says in words of the configuration, and on one line, what yaml says of
-// it in words of Go.
+// yamlFault rewrites an error of package yaml, which names Go types, into one line
+// that speaks of configuration keys.
 func yamlFault(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	text = strings.Replace(text, "unmarshal errors:\n", "", 1)
@@ -139,7 +139,7 @@ func keysOf(in reflect.Type, name string) []string {
 	return nil
 }
 
-// wanted says what a type of Go is in a configuration.
+// wanted says what to write in a configuration for a Go type.
 func wanted(goType string) string {
 	switch {
 	case goType == "time.Duration":
@@ -156,7 +156,7 @@ func wanted(goType string) string {
 	return "keys with values of their own, or {}"
 }
 
-// found says what stands there instead.
+// found says what the configuration has in its place.
 func found(tag, value string) string {
 	switch {
 	case value != "":

@@ -94,8 +94,8 @@ func hosts(args []string) []netip.Addr {
 	return list
 }
 
-// parseTime reads a time as people write it; UTC where it does not say. What is
-// centuries away is a slip of the hand, and beyond what nanoseconds can count.
+// parseTime reads a time as people write it, in UTC if it names no zone. It refuses
+// years that Unix nanoseconds can't hold, which are typing errors.
 func parseTime(text string) (time.Time, error) {
 	const oldest, newest = 1970, 2261
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
@@ -111,8 +111,8 @@ func parseTime(text string) (time.Time, error) {
 	return time.Time{}, usagef("--at %q is no time: want one such as 2017-05-12T16:30:00Z", text)
 }
 
-// mark notes a mark of each host: of all of them, or of none where one can't
-// be marked.
+// mark sets a mark for each host: for all of them, or for none if one can't be
+// marked.
 func mark(s *settings, args []string, at time.Time, note string, std streams) (err error) {
 	db, zones, err := attachState(s)
 	if err != nil {

@@ -7,9 +7,8 @@ import (
 	"runtime/metrics"
 )
 
-// Memory that the garbage collector is to stay below, in bytes, as long as
-// what is really in use leaves it room, and how much garbage it may let pile
-// up on the way, in per cent of what is in use.
+// The garbage collector runs when garbage is 300 % of what is in use, or when the
+// memory of the process reaches memoryGoal, in bytes. More in use raises that goal.
 const (
 	memoryGoal = 256 << 20
 	garbage    = 300
@@ -23,9 +22,9 @@ type collector struct {
 	calls int
 }
 
-// newCollector takes the garbage collector in hand. What loading has left is
-// collected now, so that tables grow into that before they take new memory, each
-// page of which costs the kernel a microsecond.
+// newCollector sets the garbage collector's limits. It collects what loading has
+// left now, so that tables grow into that memory before they take new pages, each
+// of which costs the kernel a microsecond.
 func newCollector() *collector {
 	runtime.GC()
 	debug.SetGCPercent(garbage)
@@ -33,13 +32,12 @@ func newCollector() *collector {
 	return &collector{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 }
 
-// collectorEvery is how many calls of adjust there are to one that does
-// anything, which takes one or two microseconds. Frames that each raise an alert
-// take 12 MB a call.
+// collectorEvery says that each eighth call of adjust does something, which takes one
+// or two microseconds. Frames that each raise an alert take 12 MB a call.
 const collectorEvery = 8
 
-// adjust lifts the goal where what is in use comes near it: a limit that can't
-// be met makes the collector run all the time.
+// adjust raises the memory limit where what is in use comes near it: a limit that
+// can't be kept makes the collector run all the time.
 func (c *collector) adjust() {
 	if c.calls++; c.calls%collectorEvery != 0 {
 		return

@@ -9,25 +9,25 @@ import (
 	"wormscope/capture/packet"
 )
 
-// A merger puts what shards pass on into the order of time and takes it
-// through detection, which one goroutine does: so each scan is counted once
-// and whole, whichever rings its flows are in.
+// A merger puts what shards pass on into the order of time and runs the
+// detectors over it, in one goroutine: so each scan is counted once and whole,
+// whichever rings its flows are in.
 type merger struct {
 	*shards
-	queues []queue // one a ring
+	queues []queue // one for each ring
 	more   bool    // there may be packets to take without waiting
 }
 
-// A queue is what waits of one ring.
+// A queue holds the parcels of one ring that wait for the detectors.
 type queue struct {
 	parcels []*parcel
-	next    int          // packet of the first parcel
-	until   moment       // what is still to come of the ring is not older
-	decoded packet.Stats // of all that is taken
-	ended   bool         // nothing is to come
+	next    int          // index in the first parcel of the packet to take next
+	until   moment       // parcels that the ring still sends have nothing older
+	decoded packet.Stats // of the parcels that are done
+	ended   bool         // the ring sends no more parcels
 }
 
-// mergeSize is how many packets are taken between two looks at anything else.
+// mergeSize is about how many packets are taken before the caller gets its turn.
 const mergeSize = 4 * batchSize
 
 func newMerger(s *shards) *merger {
@@ -38,8 +38,9 @@ func newMerger(s *shards) *merger {
 	return m
 }
 
-// batch takes what has come through p, and returns io.EOF when all rings have
-// ended. It waits for a while if there is nothing.
+// batch runs the detectors of p over up to about mergeSize of the packets that
+// have come. If there are none, it waits for a parcel, which every shard sends at
+// least each idleShard. It returns io.EOF when all rings have ended.
 func (m *merger) batch(p *pipeline) error {
 	m.receive()
 	m.more = true
@@ -83,8 +84,8 @@ func (m *merger) enqueue(b *parcel) {
 	q.parcels = append(q.parcels, b)
 }
 
-// head is the moment of what comes next in a queue that is not empty. The end of
-// a parcel has its place as packets do.
+// head is the moment of what comes next in a queue that is not empty: a packet, or
+// the end of the parcel, which takes its place in the order as packets do.
 func (q *queue) head() moment {
 	b := q.parcels[0]
 	if q.next < len(b.packets) {
@@ -99,8 +100,9 @@ func (b *parcel) at(i int) moment { return moment{b.until.turn, b.packets[i].Tim
 // never is after all moments.
 var never = moment{math.MaxInt, math.MaxInt64} //nolint:gochecknoglobals // a constant
 
-// low is the moment before which nothing comes any more from rings but one. With
-// empty ones it counts what those that have nothing here may still bring.
+// low is the earliest moment of what the rings, without that of the number but,
+// have next. Rings without a parcel here count, if empty is true, with the earliest
+// that they may still send. It is never if there is nothing.
 func (m *merger) low(but int, empty bool) moment {
 	low := never
 	for i := range m.queues {
@@ -119,10 +121,10 @@ func (m *merger) low(but int, empty bool) moment {
 	return low
 }
 
-// emit takes the earliest packets as far as they are the earliest for sure, at
-// most a parcel. Where a ring has no parcel left it goes on without knowing:
-// packets of others may then come late, by what is in their ring. It returns
-// how much was done.
+// emit takes the packets, of one parcel at most, that are surely no later than all
+// others. When a shard has sent all its parcels and would have to wait, it goes on
+// without the rings that have sent nothing: their packets may then come late. It
+// returns how many packets and ends of parcels it has taken.
 func (m *merger) emit(p *pipeline) (int, error) {
 	first := -1
 	for i := range m.queues {
@@ -147,7 +149,7 @@ func (m *merger) emit(p *pipeline) (int, error) {
 	return n + 1, m.finish(p, q)
 }
 
-// full reports whether a ring has sent all the parcels it has.
+// full reports whether all parcels of some ring wait here.
 func (m *merger) full() bool {
 	for i := range m.queues {
 		if len(m.queues[i].parcels) == parcels {
@@ -157,7 +159,8 @@ func (m *merger) full() bool {
 	return false
 }
 
-// finish ends the first parcel of a queue, and gives it back.
+// finish takes the end of the first parcel of a queue and gives the parcel back to
+// its shard, unless it was the last. It returns the error that the ring failed with, if any.
 func (m *merger) finish(p *pipeline, q *queue) error {
 	b := q.parcels[0]
 	q.parcels, q.next = append(q.parcels[:0], q.parcels[1:]...), 0
@@ -176,7 +179,7 @@ func (m *merger) finish(p *pipeline, q *queue) error {
 	return nil
 }
 
-// detect runs the detectors over a packet of a parcel. A panic costs the one
+// detect runs the detectors over a packet of a parcel. A panic costs only this
 // packet.
 func (p *pipeline) detect(pkt *packet.Packet, m *merger) {
 	defer func() {
@@ -187,7 +190,7 @@ func (p *pipeline) detect(pkt *packet.Packet, m *merger) {
 	p.engine.Packet(pkt)
 }
 
-// decodedStats is what was counted in decoding, over all shards.
+// decodedStats returns what was counted in decoding, summed over all shards.
 func (p *pipeline) decodedStats() packet.Stats {
 	sum := p.decoder.Stats()
 	if p.merger != nil {
@@ -198,7 +201,7 @@ func (p *pipeline) decodedStats() packet.Stats {
 	return sum
 }
 
-// noted notes frames that were looked at elsewhere.
+// noted adds what shards have noted about frames.
 func (k *state) noted(notes []frameNotes) {
 	if k == nil {
 		return

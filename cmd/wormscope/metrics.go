@@ -303,7 +303,8 @@ type metricSource struct {
 	turned  *prometheus.Desc
 }
 
-// turnedName is the metric that tells a loop that hangs, whatever it published.
+// turnedName is the metric that shows whether the capture loop hangs. It is not part
+// of the snapshot, which a loop that hangs does not renew.
 const turnedName, turnedHelp = "wormscope_capture_turn_timestamp_seconds", "When the capture loop last turned, Unix time: it does several times a second, with traffic or without"
 
 func newMetricSource(b *board) *metricSource {

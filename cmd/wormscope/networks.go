@@ -16,7 +16,7 @@ func (l *networkList) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {
 		items = []*yaml.Node{n}
 	}
-	*l = make(networkList, 0, len(items)) // none is not the same as nothing said
+	*l = make(networkList, 0, len(items)) // not nil: an empty list is not the same as no setting
 	for _, item := range items {
 		var text string
 		if err := item.Decode(&text); err != nil {
@@ -37,7 +37,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(text)
-	if a := p.Addr(); err == nil && a.Is4In6() { // addresses of packets are never so
+	if a := p.Addr(); err == nil && a.Is4In6() { // packets' addresses are never IPv4-mapped
 		const mapped = 96
 		p = netip.PrefixFrom(a.Unmap(), p.Bits()-mapped)
 	}

@@ -27,8 +27,9 @@ type events struct {
 	failed uint64 // events that could not be written when they came
 }
 
-// While traffic comes that does not wait, events wait in memory for a disk that
-// hangs, and the capture loop no longer than its ring can hold what comes.
+// Live traffic does not wait for a disk that hangs. Up to waitingLive bytes of
+// events wait in memory instead, and the capture loop waits for patienceLive at
+// most, which its ring can bridge.
 const (
 	waitingLive  = 64 << 20 // bytes
 	patienceLive = 250 * time.Millisecond
@@ -59,7 +60,8 @@ func openEvents(s *eventSetting, stdout io.Writer, live bool) (*events, error) {
 	return &events{file: file}, nil
 }
 
-// prepare says what events are rendered with.
+// prepare sets what events are rendered with. It must be called before the
+// first event.
 func (e *events) prepare(zones *zone.Map, fileName func(int) string) {
 	e.render = ecs.New(ecs.Options{Version: version(), Zones: zones, FileName: fileName})
 	if e.sinks != nil {
@@ -67,7 +69,7 @@ func (e *events) prepare(zones *zone.Map, fileName func(int) string) {
 	}
 }
 
-// alert writes one word of an alert.
+// alert writes the start, an update or the end of an alert.
 func (e *events) alert(a *alert.Alert) {
 	if e.file == nil && e.sinks == nil {
 		return
@@ -79,8 +81,8 @@ func (e *events) alert(a *alert.Alert) {
 	e.sinks.alert(&kept)
 }
 
-// onChange returns what writes a change of a host's state, nil when nobody
-// reads events: it takes the ledger some work to put a change in words.
+// onChange returns the function that writes a change of a host's state. It is nil
+// when nobody reads events, which spares the ledger the work of describing changes.
 func (e *events) onChange() func(scope.Change) {
 	if e.file == nil && e.sinks == nil {
 		return nil
@@ -107,7 +109,7 @@ func (e *events) write(line []byte, err error) {
 	}
 }
 
-// takeError returns what went wrong since it was last asked.
+// takeError returns the first error since its last call, and forgets it.
 func (e *events) takeError() error {
 	err := e.err
 	e.err = nil
@@ -150,11 +152,11 @@ func (e *events) close() error {
 }
 
 // writeWhole writes a file, or to standard output for "-". A file is replaced
-// whole: nobody ever reads half a document, and when the power fails it is there as
-// it was or as it is now: an incident's only report may be in it, and it is written
-// once, at the end of a run. Who may read it stays as it was, and is for the
-// process's umask to say of a new one. A device or pipe is written to, and
-// stays what it is, and so does a link. What names it in errors.
+// whole, so that nobody ever reads half a document, and is on the disk when this
+// returns: it may be an incident's only report, and is written once, at the end of a
+// run. It keeps its permissions, and a new one gets those that the umask leaves. Devices
+// and pipes are written to in place. Where path is a link, the file it leads to is
+// replaced and the link stays. Errors begin with what, which names the document.
 func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error) (err error) {
 	if path == "-" {
 		return write(stdout)
@@ -217,8 +219,8 @@ func syncFolder(path string) {
 	}
 }
 
-// createBeside makes a file beside one that it is going to replace, and returns
-// where that one is: behind links.
+// createBeside creates a temporary file in the folder of the file that it is going
+// to replace. It returns the path of that file with all links followed.
 func createBeside(path string) (f *os.File, replaced string, err error) {
 	if to, fails := filepath.EvalSymlinks(path); fails == nil {
 		path = to
@@ -232,18 +234,19 @@ func createBeside(path string) (f *os.File, replaced string, err error) {
 		}
 	}
 	if fault, ok := errors.AsType[*os.PathError](err); ok {
-		fault.Path = path // that of the other is nobody's business
+		fault.Path = path // users know nothing of the temporary file
 	}
 	return f, path, err
 }
 
-// isSpecial reports whether there is something that is no file and no folder.
+// isSpecial reports whether path is a device, pipe or the like: neither a regular
+// file nor a folder.
 func isSpecial(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
-// writeInto writes to what is there.
+// writeInto writes to a device or pipe that exists.
 func writeInto(what, path string, write func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // G304: the user says where to
 	if err != nil {
@@ -255,8 +258,8 @@ func writeInto(what, path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// writable checks that a file can be made where path says, before an hour of
-// work ends with the news that it can't. No path, or "-", needs no file.
+// writable checks that writeWhole will be able to write a file at path, so that
+// an hour of work does not end in an error. An empty path or "-" needs no file.
 func writable(what, path string) error {
 	if path == "" || path == "-" {
 		return nil
@@ -268,7 +271,7 @@ func writable(what, path string) error {
 		return fmt.Errorf("%s: %s is a folder", what, path)
 	}
 	if isSpecial(path) {
-		return nil // to open a pipe is to wait for who reads it
+		return nil // opening a pipe would wait for its reader
 	}
 	f, _, err := createBeside(path)
 	if err != nil {

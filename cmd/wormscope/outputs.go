@@ -10,8 +10,8 @@ import (
 	"wormscope/capture"
 )
 
-// checkOutputs refuses to write two things to one place, and over what no run can
-// make again.
+// checkOutputs refuses outputs that go to the same place, and those that would
+// overwrite a file that no run can make again.
 func (s *settings) checkOutputs() error {
 	outputs := []struct{ flag, file string }{{"--alerts", s.Alerts.File}, {"--scope", s.Scope}, {"--report", s.Report}}
 	for i, o := range outputs {
@@ -31,7 +31,8 @@ func (s *settings) checkOutputs() error {
 	return nil
 }
 
-// sameFile reports whether two paths are of one file, or would be.
+// sameFile reports whether two paths lead to one regular file, or would if they
+// existed.
 func sameFile(one, other string) bool {
 	if one == "" || other == "" {
 		return false
@@ -44,8 +45,8 @@ func sameFile(one, other string) bool {
 	return a.Mode().IsRegular() && os.SameFile(a, b) // a device takes all that comes
 }
 
-// precious says what a file is that nothing must be written to: evidence, or what
-// the run is told with. It is empty for any other, and for one that can't be read.
+// precious says what a file is if it must not be overwritten: evidence, or an input
+// of the run. It returns "" for any other file, and for one that can't be read.
 func (s *settings) precious(path string) string {
 	if path == "" || path == "-" || isSpecial(path) {
 		return ""

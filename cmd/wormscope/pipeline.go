@@ -39,21 +39,23 @@ type pipeline struct {
 	events   *events
 	state    *state // nil where nothing is kept
 	traffic  traffic
-	own      map[netip.Addr]struct{} // this machine's addresses, whose look-ups and contacts are not told
-	held     uint64                  // alerts not told for that
-	slice    int64                   // packet time that a batch takes at the most, nanoseconds; 0 for any
+	own      map[netip.Addr]struct{} // this machine's addresses, about whose look-ups and contacts there are no alerts
+	held     uint64                  // alerts left out for that reason
+	slice    int64                   // the most packet time in one batch, nanoseconds; 0 for no limit
 	filter   string                  // which traffic is looked at, empty for all
-	only     *filter.Filter          // the same, nil for all and where the kernel sees to it
-	merger   *merger                 // what the rings of a run pass on, nil where frames are taken here
-	frames   capture.Run             // that were read together
-	sifted   packet.Sifted           // which of them a detector wants,
-	from, to int                     // of those from one place on and before another,
-	all      bool                    // or all of these
-	sieve    *packet.Sieve           // that they were sifted by
-	taken    int                     // how many of those that are wanted were taken through
-	latest   int                     // which frame that was last
-	frame    capture.Frame           // the same
-	left     bool                    // there may be more to take
+	only     *filter.Filter          // filter compiled; nil for all traffic, and where the kernel filters
+	merger   *merger                 // merges what several rings pass on; nil where this pipeline reads the frames itself
+
+	// The frames in work: a run is read at once, and sifted a stretch at a time.
+	frames   capture.Run   // the run
+	from, to int           // the stretch that was sifted: frames from, …, to-1
+	sieve    *packet.Sieve // what it was sifted by
+	sifted   packet.Sifted // the frames of the stretch that a detector wants
+	all      bool          // these are all frames of the stretch, whatever the sieve says
+	taken    int           // how many frames of sifted were looked at
+	latest   int           // index in the run of the one looked at last
+	frame    capture.Frame // the same frame
+	left     bool          // the run is not finished
 	packet   packet.Packet
 }
 
@@ -67,15 +69,15 @@ type source interface {
 
 // A runSource is a source that may have several frames at hand.
 type runSource interface {
-	// More makes run of the frames that follow, as far as they are at hand and
-	// at most as many as is said, and returns how many. They are borrowed until
-	// the next call of Next.
+	// More fills run with the next frames that are at hand, at most so many, and
+	// returns how many they are. 0 does not mean the end: Next may still have one.
+	// They are borrowed until the next call of Next.
 	More(run *capture.Run, most int) int
 }
 
-// Names tell what frames are of.
+// Names tell which file or interface a frame is from.
 type names interface {
-	// Name returns what Frame.File stands for.
+	// Name returns the name for a Frame.File.
 	Name(file int) string
 }
 
@@ -117,8 +119,8 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	return p, nil
 }
 
-// A voice hands what detectors say to the events, and then to the ledger,
-// whose changes of mind become events in their turn.
+// A voice hands what detectors report to the events first and then to the
+// ledger: the change of a host's state that it leads to is an event after it.
 type voice struct{ p *pipeline }
 
 // Alert implements alert.Emitter.
@@ -144,8 +146,9 @@ func (v voice) Fact(f alert.Fact) {
 	p.state.fact(f, p.events.sinks.commit())
 }
 
-// takeMarks takes what analysts say now. What a host does after its mark is said
-// as soon as it does it.
+// takeMarks gives the ledger the marks that analysts have set by now. The
+// detectors report at once, not at their next summary, what a host does after
+// its mark.
 func (p *pipeline) takeMarks(marks []scope.Mark, now time.Time) {
 	if changed := p.ledger.SetMarks(marks, now); len(changed) > 0 {
 		hosts := make(map[netip.Addr]bool, len(changed))
@@ -157,7 +160,7 @@ func (p *pipeline) takeMarks(marks []scope.Mark, now time.Time) {
 	p.keepChanges()
 }
 
-// keepChanges notes the changes of the ledger's mind that no alert or fact led to.
+// keepChanges writes down changes of hosts' states that no alert or fact led to.
 func (p *pipeline) keepChanges() {
 	if p.state == nil {
 		return
@@ -177,10 +180,10 @@ func (p *pipeline) ownTraffic(a *alert.Alert) bool {
 	return own
 }
 
-// batchSize is how many frames go through between two looks at anything else.
+// batchSize is how many frames are processed before the caller gets its turn.
 const batchSize = 4096
 
-// batch takes up to batchSize frames through. It returns io.EOF when the
+// batch processes up to batchSize frames. It returns io.EOF when the
 // source has no more, and capture.ErrIdle when nothing comes. A panic in a
 // parser or detector costs the one frame and ends the batch early.
 func (p *pipeline) batch(source source) error {
@@ -191,7 +194,7 @@ func (p *pipeline) batch(source source) error {
 	return err
 }
 
-// takeRuns reads frames and takes them through, as many as batch says.
+// takeRuns does the work of batch until a panic.
 func (p *pipeline) takeRuns(source source) error {
 	defer p.survive(source)
 	begin := p.engine.Now()
@@ -200,7 +203,7 @@ func (p *pipeline) takeRuns(source source) error {
 			return err
 		}
 		left -= p.frames.N
-		p.begin()
+		p.startRun()
 		p.take()
 		if now := p.engine.Now(); p.slice > 0 && now-begin >= p.slice {
 			break
@@ -209,8 +212,8 @@ func (p *pipeline) takeRuns(source source) error {
 	return nil
 }
 
-// readRun reads the frames that follow, as many as there are at hand and are
-// asked for, and at least one. It may use f.
+// readRun reads the next frames that are at hand, at least one and at most so
+// many. f is room for the only frame of a source that has no runs.
 func readRun(from source, run *capture.Run, f *capture.Frame, most int) error {
 	if runs, ok := from.(runSource); ok && runs.More(run, most) > 0 {
 		return nil
@@ -222,9 +225,9 @@ func readRun(from source, run *capture.Run, f *capture.Frame, most int) error {
 	return err
 }
 
-// begin begins with the frames that were read. Where the user has a filter,
-// each is noted when it has passed.
-func (p *pipeline) begin() {
+// startRun counts the frames of a new run and sifts its first stretch. With a
+// filter of the user's, look counts those that match instead.
+func (p *pipeline) startRun() {
 	p.left = true
 	all := p.only != nil || p.traffic.wantsAll()
 	if p.only == nil {
@@ -238,8 +241,9 @@ func (p *pipeline) begin() {
 	p.sift(0)
 }
 
-// sift finds those of the frames from one place on that a detector wants, up to
-// where time lets something else happen.
+// sift sifts the stretch that begins at from. It ends before the first frame
+// whose time makes detectors do something of their own, such as end an alert:
+// they may want other frames after that.
 func (p *pipeline) sift(from int) {
 	run := &p.frames
 	to := run.N
@@ -258,20 +262,20 @@ func (p *pipeline) sift(from int) {
 	p.sifted.Sift(p.sieve, run, from, to)
 }
 
-// siftNone has all of some frames looked at.
+// siftNone makes a stretch of which every frame is looked at.
 func (p *pipeline) siftNone(from, to int) {
 	p.sieve, p.from, p.to, p.taken, p.all = p.engine.Sieve(), from, to, 0, true
 	p.sifted.TakeAll(from, to)
 }
 
-// takeLeft takes the frames through that were read and not taken.
+// takeLeft goes on with the run after a panic.
 func (p *pipeline) takeLeft(names names) {
 	defer p.survive(names)
 	p.take()
 }
 
-// take takes the frames through that were read. Those that no detector wants
-// are not even decoded.
+// take processes the rest of the run. Frames that no detector wants are not
+// even decoded.
 func (p *pipeline) take() {
 	for {
 		for p.taken < p.sifted.Wanted() {
@@ -291,21 +295,21 @@ func (p *pipeline) take() {
 	p.left = false
 }
 
-// siftAgain sifts the frames behind the latest anew, because detectors want
-// others from there on.
+// siftAgain ends the stretch at the latest frame, because detectors want others
+// from there on, and sifts what follows by the new sieve.
 func (p *pipeline) siftAgain() {
 	if p.all {
 		p.sieve = p.engine.Sieve()
 		return
 	}
 	end := p.latest + 1
-	p.sifted.Sift(p.sieve, &p.frames, p.from, end) // to know how many of these passed
+	p.sifted.Sift(p.sieve, &p.frames, p.from, end) // to count what the shorter stretch passed
 	p.to = end
 	p.pass()
 	p.sift(end)
 }
 
-// pass counts the frames that were sifted and no detector wants.
+// pass counts the frames of the stretch that no detector wants.
 func (p *pipeline) pass() {
 	if passed := p.sifted.Passed(); passed.Frames > 0 {
 		p.engine.Pass(p.newest())
@@ -313,7 +317,7 @@ func (p *pipeline) pass() {
 	}
 }
 
-// newest returns the latest time of the frames that were sifted.
+// newest returns the latest time in the stretch.
 func (p *pipeline) newest() int64 {
 	run := &p.frames
 	if p.from == 0 && p.to == run.N {
@@ -326,7 +330,7 @@ func (p *pipeline) newest() int64 {
 	return newest
 }
 
-// look decodes the ith frame that a detector wants and has them look at it.
+// look decodes the ith frame of sifted and hands it to the detectors.
 func (p *pipeline) look(i int) {
 	f := &p.frame
 	p.frames.Frame(p.latest, f)
@@ -355,22 +359,23 @@ func (p *pipeline) settle(names names) {
 	p.engine.Settle()
 }
 
-// survive, deferred, ends a panic at the frame that was taken last.
+// survive, deferred, recovers from a panic and blames p.frame for it.
 func (p *pipeline) survive(names names) {
 	if r := recover(); r != nil {
 		p.panicked(&p.frame, names, r)
 	}
 }
 
-// panicked notes a mistake of this program. What is counted shows in the
-// summary; the frame is named so that it can be reported.
+// panicked notes a panic, which is a defect of this program. The summary shows
+// how many there were; the frame is named so that users can report it.
 func (p *pipeline) panicked(f *capture.Frame, names names, reason any) {
 	p.traffic.panicked(reason, f, names)
 	p.state.panicked(f.File)
 }
 
-// run takes everything that the source has through, calling between once in a
-// while. It stops early when between returns an error, and returns that.
+// run processes everything that the source has and calls between after each
+// batch. It stops at the first error of between, of writing events or state, or
+// of the source, and returns it. The end of the source is no error.
 func (p *pipeline) run(source source, between func() error) error {
 	defer p.settle(source)
 	for {

@@ -23,8 +23,8 @@ type closedSetting struct {
 	Except networkList `yaml:"except"`
 }
 
-// checkPolicy checks that the policy is about zones that there are: a border
-// that is misspelt would be watched by nobody.
+// checkPolicy checks that the policy names existing zones: a border with a
+// misspelt zone would never be watched.
 func (s *settings) checkPolicy() error {
 	known := make([]string, 0, 3+len(s.Zones))
 	known = append(known, crossing.Any, zone.Internal, zone.Internet)

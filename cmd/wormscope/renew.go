@@ -24,7 +24,7 @@ const (
 	debounce = 2 * time.Second
 	// longest is how long it may take at the most until they are quiet.
 	longest = 30 * time.Second
-	// patience is how often a feed that changes while it is read is tried.
+	// patience is how many times a feed that changes while it is read is tried.
 	patience = 3
 )
 
@@ -65,7 +65,7 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 	}
 }
 
-// outOfReach explains an error that the sandbox may be the reason of.
+// outOfReach explains an error that the sandbox may be the cause of.
 func outOfReach(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -106,7 +106,7 @@ func (l *liveRun) renewOnce(ctx context.Context, s *settings) {
 	debug.FreeOSMemory() // the old set is as large as the new one
 }
 
-// tellFixed names the settings that changed and can't change during a run.
+// tellFixed warns of changed settings that take effect only at the next start.
 func (l *liveRun) tellFixed(was, is *settings) {
 	a, b := reflect.ValueOf(was).Elem(), reflect.ValueOf(is).Elem()
 	for i := range a.NumField() {
@@ -124,9 +124,9 @@ func (l *liveRun) tellFixed(was, is *settings) {
 	}
 }
 
-// watchFeeds watches the folders of feeds, whoever is to be told later. The folder is
-// watched and not the file, which most programs replace. It returns nil where that
-// is not to be had, and says so.
+// watchFeeds begins to watch the folders of feeds; watchFolders reads what the
+// watcher reports. Folders are watched, not files, which most programs replace. It
+// warns and returns nil where the system can't watch.
 func watchFeeds(s *settings, log *zap.Logger) *fsnotify.Watcher {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -137,8 +137,8 @@ func watchFeeds(s *settings, log *zap.Logger) *fsnotify.Watcher {
 	return w
 }
 
-// watchFolders asks for feeds to be read anew when something changed in their
-// folders since they are watched, which must be before they were read.
+// watchFolders asks for feeds to be read anew when something changes in their
+// folders. w must have watched these since before the feeds were read.
 func (k *feedKeeper) watchFolders(ctx context.Context, w *fsnotify.Watcher, log *zap.Logger, renew chan renewal) {
 	if w == nil {
 		return
@@ -171,7 +171,7 @@ func (k *feedKeeper) watchFolders(ctx context.Context, w *fsnotify.Watcher, log 
 	}
 }
 
-// watchAgain watches folders, as far as they are there now.
+// watchAgain watches those of the folders that exist now.
 func watchAgain(w *fsnotify.Watcher, folders []string, log *zap.Logger) {
 	for _, folder := range folders {
 		if err := w.Add(folder); err != nil && !errors.Is(err, os.ErrNotExist) {

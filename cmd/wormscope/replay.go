@@ -168,8 +168,8 @@ func (p *pipeline) conclude(s *settings, seen *sight, stopped error, std streams
 	if p.state == nil {
 		return conclude(s, p.ledger, about, std)
 	}
-	// What is told is what the state folder knows: the same that the report
-	// command makes of it.
+	// The scope is that of the whole state folder, the same that the report command
+	// prints.
 	if err := p.state.finish(seen, about.Warnings); err != nil {
 		return errors.Join(err, conclude(s, p.ledger, about, std)) // what this run found is not lost
 	}

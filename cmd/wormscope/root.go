@@ -38,14 +38,14 @@ type streams struct {
 	out, err io.Writer
 }
 
-// report writes a line about the run to standard error, where an error of
-// writing has nowhere to go.
+// report writes a line about the run to standard error. If that fails, there is no
+// place left to say so.
 func (s streams) report(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.err, "wormscope: %s\n", escaped(fmt.Sprintf(format, args...)))
 }
 
-// escaped writes control characters, and what turns text around, which names of files
-// and what receivers answer may have, as Go does.
+// escaped writes control characters, and those that turn the direction of text, as in
+// Go strings: file names and answers of receivers may have them.
 func escaped(text string) string {
 	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
 	if !strings.ContainsFunc(text, hidden) {
@@ -87,8 +87,8 @@ func eachOf(err error, change func(error) error) error {
 	return errors.Join(changed...)
 }
 
-// distinct returns what errors that are joined say, each once: one fault is met
-// at several places.
+// distinct returns the messages of joined errors, each once: the same fault may
+// have been met at several places.
 func distinct(err error) (lines []string) {
 	for _, one := range joined(err) {
 		if line := one.Error(); !slices.Contains(lines, line) {
@@ -156,7 +156,7 @@ it never sends a packet into the network it watches.`,
 	return root
 }
 
-// knownCommand refuses help about what is no command.
+// knownCommand refuses help about a command that does not exist.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if about, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
 		return unknownCommand(about, strings.Join(rest, " "))

@@ -17,27 +17,28 @@ import (
 	"wormscope/ioc"
 )
 
-// What a parcel holds at the most, but for one packet more, and how many there
-// are for each ring: what the one who detects may fall behind before rings
-// fill.
+// A parcel is full when it has parcelPackets or parcelBytes; its last packet may go
+// beyond the latter. Each ring has so many parcels, which is how far the merger may fall
+// behind before rings fill.
 const (
 	parcelPackets = 512
 	parcelBytes   = 128 << 10
 	parcels       = 32
 )
 
-// idleShard is after how long without frames a ring says how late it is.
+// idleShard is after how long without frames a shard sends what it has, with the
+// time that its ring has got to.
 const idleShard = 25 * time.Millisecond
 
-// Shards read the rings of a run, one goroutine each: they decode, and pass on
-// what a detector may need, in parcels, to the merger. No detector misses what
-// they leave out: kernelfilter.Judge says why.
+// Shards read the rings of a run, one goroutine each. They decode frames and pass
+// on, in parcels to the merger, the packets that a detector may need.
+// kernelfilter.Judge says why no detector misses the others.
 type shards struct {
 	all   []*shard
 	out   chan *parcel // has room for all parcels, so that sending never waits
 	quit  chan struct{}
-	known atomic.Pointer[ioc.Set]
-	stop  func() // ends the capture
+	known atomic.Pointer[ioc.Set] // the indicators in use
+	stop  func()                  // ends the capture
 	wait  sync.WaitGroup
 }
 
@@ -51,29 +52,29 @@ type shard struct {
 	zones   *zone.Map
 	decoder *packet.Decoder
 	judge   *kernelfilter.Judge
-	looked  uint64        // frames that were looked at
-	inside  bool          // an address that counts as inside was seen
-	latest  moment        // that the ring has got to
-	frames  capture.Run   // that were read together
-	taken   int           // how many of these were taken through
-	frame   capture.Frame // the last of them
+	looked  uint64        // frames that only, the user's filter, let through
+	inside  bool          // an inside address was seen
+	latest  moment        // how far the ring has got
+	frames  capture.Run   // the frames in work, read together
+	taken   int           // how many of these were processed
+	frame   capture.Frame // the latest of them
 	packet  packet.Packet
 }
 
-// A parcel is what came through a ring in a while. The payloads of its packets
-// are its own.
+// A parcel is what a shard sends the merger at once. The payloads of its packets
+// are copies, in its own memory. The merger gives it back when it is done with it.
 type parcel struct {
-	from    int
+	from    int // number of the shard
 	packets []packet.Packet
-	payload []byte
+	payload []byte       // memory of the packets' payloads
 	traffic traffic      // of all frames, those not passed on included
-	notes   []frameNotes // by the index that frames have
-	decoded packet.Stats // of the shard, so far
-	until   moment       // what comes later in this ring is not older, but for what the kernel was late with; the packets are of its turn
-	err     error        // why nothing comes later, nil where it does
+	notes   []frameNotes // by Frame.File, the interface
+	decoded packet.Stats // of the shard since its start
+	until   moment       // later packets of this ring are not older, unless the kernel delivered them late; those of the parcel are of the same turn
+	err     error        // why this is the last parcel, io.EOF for the end; nil while more follow
 }
 
-// frameNotes are what the state folder is told of the frames of an interface.
+// frameNotes are what the state folder keeps about the frames of an interface.
 type frameNotes struct {
 	frames      uint64
 	first, last int64
@@ -81,7 +82,7 @@ type frameNotes struct {
 	notIP       uint64
 }
 
-// newShards makes the shards of a source, which do not read yet.
+// newShards makes the shards of a source. They read nothing before start.
 func newShards(source *ring.Source, p *pipeline, interfaces int) *shards {
 	rings := source.Rings()
 	s := &shards{out: make(chan *parcel, len(rings)*parcels), quit: make(chan struct{}), stop: source.Stop}
@@ -106,14 +107,15 @@ func (s *shards) start() {
 	}
 }
 
-// use has other indicators looked for from now on. Any goroutine may call it.
+// use replaces the indicators. Any goroutine may call it, on nil too.
 func (s *shards) use(set *ioc.Set) {
 	if s != nil {
 		s.known.Store(set)
 	}
 }
 
-// close ends reading, whatever is left. Nobody may take parcels any more.
+// close ends reading, whatever is left in the rings. The merger must take no
+// parcels after it.
 func (s *shards) close() {
 	s.stop()
 	close(s.quit)
@@ -146,8 +148,9 @@ func (s *shard) run() {
 	}
 }
 
-// fill takes frames until the parcel is full, has the traffic of a slice of
-// time, or nothing comes. A panic in the decoder costs the one frame.
+// fill reads frames until the parcel is full, has a slice of packet time or
+// batchSize frames were read, or the ring returns an error, capture.ErrIdle
+// included. A panic in the decoder costs the one frame.
 func (s *shard) fill(b *parcel) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -168,7 +171,7 @@ func (s *shard) fill(b *parcel) (err error) {
 		s.frames.Frame(s.taken, f)
 		now := s.latest.then(f.Time)
 		if now.turn != s.latest.turn && i > 0 {
-			break // it is of another parcel
+			break // the frame goes into the next parcel
 		}
 		s.taken++ // now, so that a panic costs no other
 		s.latest = now
@@ -182,8 +185,9 @@ func (s *shard) fill(b *parcel) (err error) {
 	return nil
 }
 
-// A moment is a time of a ring, which may be set back: then another turn begins.
-// The rings of a run have one clock, so that theirs are the same turns.
+// A moment is a point in the time of a ring. When the clock is set back, another
+// turn begins, so that moments never go back. All rings of a run have the same
+// clock and therefore the same turns.
 type moment struct {
 	turn int   // how often the clock was set back before
 	time int64 // Unix nanoseconds
@@ -194,7 +198,8 @@ func (m moment) before(other moment) bool {
 	return m.turn < other.turn || m.turn == other.turn && m.time < other.time
 }
 
-// then returns the latest moment once a time is seen after m.
+// then returns the moment that a ring at m gets to by a frame of the given time,
+// in Unix nanoseconds. A frame that is a little late does not change it.
 func (m moment) then(time int64) moment {
 	if time < m.time && m.time-time > detect.ClockBack {
 		return moment{m.turn + 1, time}
@@ -202,7 +207,8 @@ func (m moment) then(time int64) moment {
 	return moment{m.turn, max(m.time, time)}
 }
 
-// take takes a frame through, as the pipeline does.
+// take counts and decodes a frame, and adds the packet to the parcel if a
+// detector may need it.
 func (s *shard) take(f *capture.Frame, b *parcel) {
 	if s.only != nil && !s.only.Match(f) {
 		b.traffic.left++
@@ -234,12 +240,12 @@ func (s *shard) take(f *capture.Frame, b *parcel) {
 func (b *parcel) add(p *packet.Packet) {
 	b.packets = append(b.packets, *p)
 	begin := len(b.payload)
-	// Where it moves to make room, packets from before keep what they had.
+	// Where append moves the memory, earlier packets keep their payloads in the old.
 	b.payload = append(b.payload, p.Payload...)
 	b.packets[len(b.packets)-1].Payload = b.payload[begin:len(b.payload):len(b.payload)]
 }
 
-// note notes a frame, and returns the notes of its interface.
+// note counts a frame in the notes of its interface, and returns these.
 func (b *parcel) note(f *capture.Frame) *frameNotes {
 	n := &b.notes[f.File]
 	if n.frames == 0 {
@@ -253,7 +259,7 @@ func (b *parcel) note(f *capture.Frame) *frameNotes {
 	return n
 }
 
-// reset empties a parcel.
+// reset empties a parcel for its next use and keeps its memory.
 func (b *parcel) reset() {
 	b.packets, b.payload, b.traffic, b.err = b.packets[:0], b.payload[:0], traffic{}, nil
 	for i := range b.notes {

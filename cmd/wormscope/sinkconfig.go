@@ -51,9 +51,10 @@ type kind interface {
 	open(r sinks.Renderer) (checkedSink, error)
 }
 
-// A checkedSink is a sink that can say what would keep it from delivering.
+// A checkedSink is a sink that can be checked without delivering anything.
 type checkedSink interface {
 	sinks.Sink
+	// Check returns what would keep the sink from delivering.
 	Check(ctx context.Context) error
 }
 
@@ -69,7 +70,8 @@ func (k *syslogKind) open(r sinks.Renderer) (checkedSink, error)  { return syslo
 func (k *elasticKind) open(r sinks.Renderer) (checkedSink, error) { return elastic.New(k.Config, r) }
 func (k *splunkKind) open(r sinks.Renderer) (checkedSink, error)  { return splunk.New(k.Config, r) }
 
-// kindOf returns empty settings of a type, and where its keys go.
+// kindOf returns empty settings of a type of sink, and the part of them that its
+// YAML keys are decoded into. Both are nil for an unknown type.
 func kindOf(name string) (own kind, keys any) {
 	switch name {
 	case "kafka":
@@ -89,8 +91,8 @@ func kindOf(name string) (own kind, keys any) {
 	}
 }
 
-// UnmarshalYAML reads what all sinks have, and the rest as its type has it. A
-// key that is not known is an error.
+// UnmarshalYAML reads the keys that all sinks have, and the others into the
+// settings of the sink's type. An unknown key is an error.
 func (s *sinkSetting) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: a sink is a mapping with a type", n.Line)
@@ -138,9 +140,10 @@ func yamlKeys(t reflect.Type) map[string]reflect.Type {
 	return keys
 }
 
-// checkKeys refuses a key that a type does not have: yaml's own check does not
-// reach through an UnmarshalYAML method. It refuses one with nothing behind it, too,
-// where that would be as if it were left out: who writes tls: wants TLS.
+// checkKeys refuses a key that a type does not have, which yaml's own check does
+// not do within an UnmarshalYAML method. It refuses an optional mapping without a
+// value, too: yaml would take that for no mapping, but someone who writes tls:
+// wants TLS.
 func checkKeys(n *yaml.Node, t reflect.Type, of string) error {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -201,7 +204,7 @@ func (s *sinkSetting) check() error {
 	return nil
 }
 
-// checkSinks says what is wrong with the first sink that is wrong.
+// checkSinks returns what is wrong with the first faulty sink, or with the outbox.
 func (s *settings) checkSinks() error {
 	names := map[string]bool{}
 	for i := range s.Sinks {
@@ -254,7 +257,7 @@ func (s *sinkSetting) sensor() string {
 	return name
 }
 
-// wants reports whether the sink is to have an event; nil for all.
+// wants returns the function that selects the sink's events, nil for all events.
 func (s *sinkSetting) wants() func(e *event.Event) bool {
 	least := s.least()
 	alerts, states := len(s.Events) == 0, len(s.Events) == 0

@@ -11,8 +11,9 @@ import (
 	"wormscope/sinks"
 )
 
-// A snapshot is what a live run knew about itself at one time. It is never
-// changed once it is published, so that any goroutine may read it.
+// A snapshot is the state of a live run at one time, as status pages and metrics
+// show it. Counters count since the start of the run. It is never changed once it
+// is published, so that any goroutine may read it.
 type snapshot struct {
 	At      time.Time // when it was taken, wall clock
 	Started time.Time // when the run began
@@ -28,11 +29,11 @@ type snapshot struct {
 
 	Alerts       map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
 	Events       sinks.FileStats       // of the event file
-	Failed       uint64                // events that could not be written when they came; they may have been since
+	Failed       uint64                // events that could not be written when they came; some may have been written since
 	EventsFailed time.Time             // when a write of the event file was last seen to fail
 	StateFailed  time.Time             // when a write of the state folder was last seen to fail
 	StateErrors  uint64                // seconds in which it failed
-	Hosts        map[string]int        // inside hosts by the word of their state
+	Hosts        map[string]int        // number of inside hosts by state, such as "suspected"
 	Outbox       *outboxSnapshot       // what waits for sinks, nil where there are none
 	// Tables are those of the detectors and of the ledger.
 	Tables []detect.Table
@@ -56,7 +57,7 @@ type interfaceSnapshot struct {
 	Truncated uint64
 	Up        bool
 	Ring      int // blocks of the ring
-	RingUsed  int // of these, those that wait to be read
+	RingUsed  int // blocks that wait to be read
 }
 
 // feedSnapshot is one feed file.
@@ -77,7 +78,8 @@ type memorySnapshot struct {
 	Goroutines int
 }
 
-// A board shows the latest snapshot. The zero value shows none.
+// A board is where the capture loop publishes the latest snapshot for other
+// goroutines. The zero value has none.
 type board struct {
 	latest atomic.Pointer[snapshot]
 	turned atomic.Int64 // when the capture loop turned last, Unix nanoseconds

@@ -21,38 +21,38 @@ import (
 	"wormscope/sinks/outbox"
 )
 
-// A state keeps what a run finds in a state folder. A nil one keeps nothing.
+// A state writes what a run finds to a state folder. A nil one keeps nothing.
 type state struct {
 	store    *store.Store
-	captures []captureNotes // by the index that frames have
-	loading  bool           // the ledger is told what is known already
-	changes  []scope.Change // that follow from the word which is told next
-	flushed  time.Time
+	captures []captureNotes // by Frame.File
+	loading  bool           // the ledger is being told what earlier runs have found
+	changes  []scope.Change // what the next word led to: the ledger is told it first
+	flushed  time.Time      // when flush wrote last
 	writer   *stateWriter   // nil where the run itself writes
-	box      *outbox.Outbox // that holds what is told, nil where there is none
-	position uint64         // of what was told last
+	box      *outbox.Outbox // holds the same words for sinks, nil where there are none
+	position uint64         // in box, of the latest word that the store was given
 }
 
-// captureNotes are what a run notes of one capture file.
+// captureNotes are what a run notes of one capture file or interface.
 type captureNotes struct {
-	frames      int // that are in print
-	print       hash.Hash
-	beginnings  []string // what print was after each of the frames but the last
-	first, last int64
+	frames      int       // how many are in print
+	print       hash.Hash // of the first frames; tells one capture from another
+	beginnings  []string  // print after each of these frames but the last: a shorter recording of the same
+	first, last int64     // packet times, Unix nanoseconds
 	undecoded   map[string]uint64
 	notIP       uint64
-	name        string // tells it from all others, where its content does not have to
+	name        string // identifies it instead of print, empty where print does
 }
 
-// printFrames is how many frames tell one capture from another.
+// printFrames is how many frames captureNotes.print covers.
 const printFrames = 100
 
-// flushEvery is how long what was found waits before it is written to the
-// state folder: as much is lost when the power fails.
+// flushEvery is how long findings wait before they are written to the state
+// folder. A power failure loses as much.
 const flushEvery = time.Second
 
-// network is the settings that a state folder remembers, so that whoever reads
-// it later judges alike.
+// network is the settings that a state folder remembers, so that commands that
+// read it later tell inside from outside, and allow, the same.
 type network struct {
 	Internal []netip.Prefix `json:"internal"`
 	Zones    []zone.Zone    `json:"zones"`
@@ -61,9 +61,9 @@ type network struct {
 
 const settingNetwork = "network"
 
-// openState opens the state folder that the settings name for a run, nil when
-// they name none. What counts as inside is taken from the folder when the
-// settings leave it open, and remembered there.
+// openState opens the state folder that the settings name for a run. It returns
+// nil when they name none. Settings that the user left open are taken from the
+// folder, which then remembers those of this run.
 func openState(s *settings, std streams) (*state, error) {
 	if s.State == "" {
 		return nil, nil //nolint:nilnil // a nil state keeps nothing
@@ -95,8 +95,8 @@ func openState(s *settings, std streams) (*state, error) {
 	return &state{store: db}, nil
 }
 
-// tellRemembered says what is allowed only because an earlier run was told so:
-// whoever takes it out of a configuration may think that it is gone.
+// tellRemembered reports what is allowed only because the folder remembers it:
+// users who have taken it out of a configuration may think that it is gone.
 func tellRemembered[T any](std streams, setting string, list []T) {
 	const most = 3
 	if len(list) == 0 {
@@ -132,9 +132,9 @@ func (s *settings) recall(db *store.Store) error {
 	return nil
 }
 
-// begin tells the ledger what is known, and says what is to be done before
-// anything is written. What the ledger then makes of a host is a change where
-// something else was said of it last.
+// begin tells the ledger what earlier runs have found. Where a host's state then
+// differs from the last one that was reported, by new settings say, that is a
+// change. before is called before each write to the folder.
 func (k *state) begin(l *scope.Ledger, fileName func(int) string, before func() error) error {
 	if k == nil {
 		return nil
@@ -161,8 +161,8 @@ func tell(db *store.Store, l *scope.Ledger) error {
 	return db.Load(l)
 }
 
-// storedLedger returns a ledger of all that a state folder knows, and what it
-// was that was looked at.
+// storedLedger returns a ledger of all that a state folder knows, and what
+// traffic that comes from.
 func storedLedger(db *store.Store, s *settings, zones *zone.Map) (*scope.Ledger, scope.Capture, error) {
 	l, err := newLedger(s, zones, nil)
 	if err == nil {
@@ -175,7 +175,8 @@ func storedLedger(db *store.Store, s *settings, zones *zone.Map) (*scope.Ledger,
 	return l, about, err
 }
 
-// alert notes a word of an alert, which an outbox holds at a position.
+// alert keeps the start, an update or the end of an alert. position is where the
+// outbox holds it, 0 without an outbox.
 func (k *state) alert(a alert.Alert, position uint64) {
 	if k != nil {
 		kept := a // a itself need not go to the heap where nothing is kept
@@ -183,7 +184,7 @@ func (k *state) alert(a alert.Alert, position uint64) {
 	}
 }
 
-// fact notes a fact, as alert does.
+// fact keeps a fact, as alert does.
 func (k *state) fact(f alert.Fact, position uint64) {
 	if k != nil {
 		kept := f
@@ -201,8 +202,8 @@ func (k *state) word(w word) {
 	w.tell(k.store)
 }
 
-// freshMarks returns all marks where analysts have changed one beside the run,
-// else nil.
+// freshMarks returns all marks if another process has changed one since the last
+// call, else nil.
 func (k *state) freshMarks() *[]scope.Mark {
 	if k == nil || k.writer == nil {
 		return nil
@@ -210,8 +211,9 @@ func (k *state) freshMarks() *[]scope.Mark {
 	return k.writer.takeMarks()
 }
 
-// unlessOld passes changes of the ledger's mind on, unless they are of an
-// earlier run. It is nil when nobody listens.
+// unlessOld returns a function that keeps a change of a host's state and passes it
+// to listen, except for changes that an earlier run has passed on. It is nil when
+// listen is.
 func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 	if k == nil || listen == nil {
 		return listen
@@ -224,7 +226,7 @@ func (k *state) unlessOld(listen func(scope.Change)) func(scope.Change) {
 	}
 }
 
-// noteRun notes frames of a file before they are decoded.
+// noteRun is noteFrame for several frames of one file.
 func (k *state) noteRun(r *capture.Run) {
 	if k == nil {
 		return
@@ -276,7 +278,7 @@ func (k *state) capture(file int) *captureNotes {
 	return &k.captures[file]
 }
 
-// outcome notes what became of a frame that has no packet to look at.
+// outcome counts a frame that could not be decoded.
 func (k *state) outcome(f *capture.Frame, o packet.Outcome) {
 	if k == nil {
 		return
@@ -304,7 +306,8 @@ func (k *state) panicked(file int) {
 	}
 }
 
-// flush writes what was found, when it has waited for long enough.
+// flush writes what was found, once in flushEvery. With a writer, it returns the
+// error of an earlier write.
 func (k *state) flush() error {
 	if k == nil {
 		return nil
@@ -320,8 +323,8 @@ func (k *state) flush() error {
 	return k.flushNow()
 }
 
-// flushNow writes what was found, and lets the outbox forget what the folder
-// has.
+// flushNow writes what was found. The outbox need not keep that for the folder
+// any longer.
 func (k *state) flushNow() error {
 	err := k.store.Flush()
 	if err == nil && k.box != nil && k.position > 0 {
@@ -330,19 +333,20 @@ func (k *state) flushNow() error {
 	return err
 }
 
-// named says what tells a file from all others, instead of its content.
+// named identifies a file or interface by a name instead of by its first frames.
 func (k *state) named(file int, name string) {
 	if k != nil {
 		k.capture(file).name = name
 	}
 }
 
-// finish notes what the run looked at.
+// finish writes what traffic the run looked at.
 func (k *state) finish(seen *sight, warnings []string) error {
 	return k.store.Finish(k.run(seen, warnings))
 }
 
-// note notes what a run with a writer has looked at so far.
+// note has the writer write, with its next batch, what traffic the run has looked
+// at so far. It does nothing without a writer.
 func (k *state) note(seen *sight, warnings []string) {
 	if k != nil && k.writer != nil {
 		run := k.run(seen, warnings)
@@ -350,7 +354,7 @@ func (k *state) note(seen *sight, warnings []string) {
 	}
 }
 
-// run describes what was looked at.
+// run describes what traffic was looked at.
 func (k *state) run(seen *sight, warnings []string) store.Run {
 	run := store.Run{Warnings: warnings}
 	for i := range seen.Files {
@@ -375,8 +379,8 @@ func (k *state) run(seen *sight, warnings []string) store.Run {
 	return run
 }
 
-// warnings says what the folder lacks of the run. With a writer it is only
-// asked when that has stopped.
+// warnings says what of the run is missing in the folder. While there is a writer,
+// which owns the store, it says nothing.
 func (k *state) warnings() []string {
 	if k == nil || k.writer != nil || k.store.Missed() == 0 {
 		return nil

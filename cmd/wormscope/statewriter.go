@@ -9,27 +9,28 @@ import (
 	"wormscope/scope/store"
 )
 
-// A stateWriter writes to the state folder beside the capture loop, which a
-// transaction of a thousand words would hold up for 20 to 40 ms. What it is
-// given is written in the order in which it was found.
+// A stateWriter writes to the state folder in a goroutine of its own: a
+// transaction of a thousand words takes 20 to 40 ms, which would hold the capture
+// loop up. Words are written in the order in which they were found.
 type stateWriter struct {
-	waiting words // of the capture loop
-	hand    chan words
-	done    chan struct{}
+	waiting words         // not handed over yet; the capture loop's own
+	hand    chan words    // from the capture loop to the writer
+	done    chan struct{} // closed when the writer has ended
 
 	mu    sync.Mutex
 	err   error         // of the last transaction
-	marks *[]scope.Mark // that analysts have changed, nil when they have not
+	marks *[]scope.Mark // all, after another process has changed some; nil once taken
 }
 
 // words are what is written in one transaction.
 type words struct {
 	words []word
-	run   *store.Run // what was looked at so far, nil where that need not be written
+	run   *store.Run // what traffic was looked at so far, nil where that need not be written
 }
 
-// A word is what a ledger is told, an alert or a fact, and what it made of it; it
-// may be told neither where an analyst changes its mind.
+// A word is an alert's start, update or end, or a fact, with the changes of hosts'
+// states that it has led to. It is neither, but has changes, where they come from
+// marks of analysts.
 type word struct {
 	alert    *alert.Alert
 	fact     *alert.Fact
@@ -37,7 +38,7 @@ type word struct {
 	position uint64 // in an outbox, 0 where there is none
 }
 
-// tell tells the state folder.
+// tell gives the word to the store, whose next transaction writes it.
 func (w *word) tell(s *store.Store) {
 	if w.position > 0 {
 		s.Took(w.position)
@@ -55,12 +56,12 @@ func (w *word) tell(s *store.Store) {
 
 func (w *words) len() int { return len(w.words) }
 
-// maxWaiting is how many words wait for a slow disk, about 100 MB, before the
+// maxWaiting is how many words, about 100 MB, may wait for a slow disk. Then the
 // capture loop waits, too.
 const maxWaiting = 1 << 16
 
-// startWriter lets a goroutine write from now on. Until finish or close the
-// store must not be used otherwise.
+// startWriter starts a goroutine that writes. Until stopWriter, only that one may
+// use the store.
 func (k *state) startWriter() {
 	if k == nil {
 		return
@@ -69,7 +70,7 @@ func (k *state) startWriter() {
 	go k.writer.run(k)
 }
 
-// run writes what it is handed. It alone uses the store and the position
+// run writes what it is handed. No other goroutine uses k.store and k.position
 // meanwhile.
 func (w *stateWriter) run(k *state) {
 	defer close(w.done)
@@ -92,8 +93,8 @@ func (w *stateWriter) run(k *state) {
 	}
 }
 
-// takeMarks returns what analysts said since it was asked last, nil when they
-// said nothing new.
+// takeMarks returns all marks if another process has changed one since its last
+// call, else nil.
 func (w *stateWriter) takeMarks() *[]scope.Mark {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,9 +103,9 @@ func (w *stateWriter) takeMarks() *[]scope.Mark {
 	return marks
 }
 
-// flush hands over what waits, if the writer is free, or if too much waits; where
-// nothing does, the writer looks for new marks all the same. It returns what went
-// wrong the last time.
+// flush hands over what waits if the writer is free; if too much waits, it waits
+// until the writer is. Even if nothing waits, that has the writer look for new
+// marks. It returns the error of the last transaction.
 func (w *stateWriter) flush() error {
 	if w.waiting.len() >= maxWaiting {
 		w.hand <- w.waiting
@@ -121,7 +122,8 @@ func (w *stateWriter) flush() error {
 	return w.err
 }
 
-// stopWriter waits until everything is written. The store may be used again.
+// stopWriter ends the writer once it has written everything. Then the store may be
+// used again.
 func (k *state) stopWriter() {
 	if k == nil || k.writer == nil {
 		return

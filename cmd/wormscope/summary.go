@@ -10,11 +10,11 @@ import (
 	"wormscope/scope"
 )
 
-// internalError is the reason for which a frame was not examined when this
-// program made a mistake.
+// internalError is the reason that is given for frames at which this program
+// panicked.
 const internalError = "internal error"
 
-// A sight is what a source says of what it gave: the counts of its files or
+// A sight is a source's account of what it has read: the counts of its files or
 // interfaces, their names, and warnings.
 type sight struct {
 	capture.Stats
@@ -22,7 +22,7 @@ type sight struct {
 	warnings []string
 }
 
-// sightOf returns what a reader of captures says.
+// sightOf returns the account of a reader of captures.
 func sightOf(r *capture.Reader) sight {
 	v := sight{Stats: r.Stats()}
 	for i := range v.Files {
@@ -91,7 +91,7 @@ func readWarnings(source *capture.Reader, stats *capture.Stats) []string {
 	return out
 }
 
-// A share of frames above which a fault is worth a warning.
+// worthWarning is the share of frames from which on a fault is worth a warning.
 const worthWarning = 0.01
 
 // sightWarnings says what the capture could not show.
@@ -101,7 +101,7 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 	percent := func(n uint64) float64 {
 		share := 100 * float64(n) / float64(max(stats.Frames, 1))
 		if n < stats.Frames {
-			return min(share, 99) // it is rounded: what is not all is less than 100
+			return min(share, 99) // never rounded to 100 unless it is all
 		}
 		return share
 	}
@@ -143,7 +143,8 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 	return out
 }
 
-// unseen says what can't be looked into, of so many frames.
+// unseen warns of packets that can't be looked into, if they are many among so
+// many frames.
 func unseen(decoded *packet.Stats, frames uint64) []string {
 	var out []string
 	warn := func(n, few uint64, words string) {

@@ -9,15 +9,15 @@ import (
 	"wormscope/detect/zone"
 )
 
-// traffic is what a pipeline notes of all frames.
+// traffic counts frames, whether detectors looked at them or not.
 type traffic struct {
 	first, last int64  // packet times, Unix nanoseconds
 	frames      uint64 // handed to the decoder
 	bytes       uint64 // on the wire, of these
 	left        uint64 // frames left out by the user's filter
-	inside      bool   // an address that counts as inside was seen
-	panics      uint64 // frames that a detector failed on: mistakes of this program
-	panicAt     string // what the first of them said, and where
+	inside      bool   // an inside address was seen
+	panics      uint64 // frames at which this program panicked
+	panicAt     string // the first panic, and at which frame
 }
 
 // note notes the frames of a run.
@@ -36,12 +36,12 @@ func (t *traffic) span(frames, bytes int, oldest, newest int64) {
 	t.first, t.last = min(t.first, oldest), max(t.last, newest)
 }
 
-// wantsAll reports whether the next frames are looked at to find out whether
-// anything inside is in them: of wrong traffic a part.
+// wantsAll reports whether all of the next frames are to be decoded, in search of
+// an inside address. As long as none is found, that is one batch in sixteen.
 func (t *traffic) wantsAll() bool { return !t.inside && t.frames/batchSize%16 == 0 }
 
-// lookInside notes whether anything of the institution's is in the traffic at
-// all: it tells a capture of the wrong network from a quiet one.
+// lookInside notes whether the traffic has an inside address at all, which
+// tells a capture of the wrong network from a quiet one.
 func (p *pipeline) lookInside(pkt *packet.Packet) {
 	p.traffic.inside = isInside(p.zones, pkt)
 }
@@ -57,7 +57,7 @@ func isInside(zones *zone.Map, pkt *packet.Packet) bool {
 	return false
 }
 
-// add adds what was noted elsewhere.
+// add adds other counts to t's.
 func (t *traffic) add(o *traffic) {
 	if o.frames > 0 {
 		if t.frames == 0 {
@@ -75,7 +75,7 @@ func (t *traffic) add(o *traffic) {
 	t.panics += o.panics
 }
 
-// panicked notes a mistake of this program at a frame.
+// panicked counts a panic at a frame.
 func (t *traffic) panicked(reason any, f *capture.Frame, names names) {
 	if t.panics == 0 {
 		t.panicAt = fmt.Sprintf("%v at frame %d of %s", reason, f.Number, names.Name(f.File))

@@ -13,8 +13,8 @@ import (
 	"wormscope/ioc"
 )
 
-// parseFilter reads the expression that says what to look at. Where live has
-// libpcap for that, it may be one that only libpcap can read.
+// parseFilter reads the expression of --filter. One that package filter does not
+// understand is left to libpcap if the live command captures through it.
 func (s *settings) parseFilter() error {
 	if s.Filter == "" {
 		return nil
@@ -31,7 +31,7 @@ func (s *settings) parseFilter() error {
 	return nil
 }
 
-// leftOut says what was not looked at because the user wanted it so.
+// leftOut warns that the user's filter left traffic out.
 func (p *pipeline) leftOut() []string {
 	if p.filter == "" {
 		return nil
@@ -47,9 +47,9 @@ func (p *pipeline) leftOut() []string {
 // datagram: DNS (detect/dns), and SMB (detect/smb, detect/exposure).
 func keptPorts() []uint16 { return []uint16{53, 139, 445} }
 
-// filterRing has the kernel run --filter where all interfaces are Ethernet,
-// for which it is compiled. Else, and where another program is to run in the
-// kernel, the pipeline does.
+// filterRing has the kernel run --filter. The pipeline does so instead where an
+// interface is not Ethernet, for which filters are compiled, or where the ring is
+// to have the kernel filter, as it can have only one program.
 func (l *liveRun) filterRing(o *ring.Options) error {
 	if l.s.only == nil || l.s.Live.KernelFilter || !allEthernet(o.Interfaces) {
 		return nil
@@ -82,8 +82,8 @@ func (l *liveRun) loadKernelFilter() {
 	l.kernel = f
 }
 
-// setKernelFilter tells the kernel filter which indicators are in use. Where
-// that fails it is taken away: it must hide nothing.
+// setKernelFilter tells the kernel filter which indicators are in use. If that
+// fails, the filter is detached: it would hide traffic with new indicators.
 func (l *liveRun) setKernelFilter(set *ioc.Set) {
 	on, ok := l.source.(kernelFiltered)
 	if l.kernel == nil || !ok {

@@ -10,8 +10,8 @@ import (
 	"wormscope/scope"
 )
 
-// trust is what the configuration allows, and the kill switches that are built
-// in, whether the run looks for them or not.
+// trust returns what the configuration allows, and the built-in kill switches,
+// which count even in a run that does not look for them.
 func (s *settings) trust() (scope.Trust, error) {
 	b := ioc.NewBuilder()
 	if _, err := feed.AddBuiltin(b); err != nil {
