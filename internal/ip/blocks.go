@@ -6,47 +6,48 @@ import (
 	"net/netip"
 )
 
-// Blocks tells nearly all addresses from those that it marks. It is asked for
-// both ends of every packet, so it is laid out for the answer no: one look into a
-// small array, by address and not by hash, so that what stays in the cache is
-// little. The hosts inside are next to each other here, and so are those of a
-// provider outside.
+// Blocks is an approximate set of addresses, as a Bloom filter is: it may have an
+// address that was not marked, but never lacks one that was. It is asked for both
+// ends of every packet, so it is laid out for the answer no: one look into a small
+// array. That is indexed by address, not by hash, so that the hosts inside, and
+// those of one provider outside, share a few cache lines.
 //
-// An address has two bits of one word: that of the block of addresses that it is
-// in, in the lower half, and one that its own lowest bits choose, in the upper
-// half. Of IPv6 the upper 32 bits count alone, by their hash. The zero value, and
-// nil, mark nothing.
+// An address has two bits of one word: in the lower half that of the block of
+// neighbouring addresses that it is in, and in the upper half one that its own
+// lowest bits choose. Of an IPv6 address only the upper 32 bits count, by their
+// hash. The zero value, and nil, mark nothing.
 type Blocks struct {
 	words []uint64
-	shift uint8 // by how many bits an address is more than its block
+	shift uint8 // address >> shift is the number of its block
 }
 
 const (
-	// wordShare is for how many addresses there is a word at least: so few that
-	// others rarely have both bits in common with them.
+	// wordShare is how many addresses share a word on average, up to the largest
+	// size: so few that other addresses rarely have the same two bits.
 	wordShare = 4
-	// How many bits of an address tell blocks apart: there are 8 KB of them at
-	// the least, and 2 MB at the most.
+	// How many upper bits of an address are the number of its block. The array
+	// then takes 8 KB at the least, and 2 MB at the most.
 	fewestBlockBits, mostBlockBits = 15, 23
-	// blocksWord is how many blocks a word has, and how many bits are chosen
-	// among.
+	// blocksWord is the number of bits in half a word: of blocks that share the
+	// word, and of values of an address's lowest bits.
 	blocksWord = 32
 )
 
-// NewBlocks makes blocks for n addresses and networks.
+// NewBlocks makes blocks of a size that suits n addresses and networks.
 func NewBlocks(n int) *Blocks {
 	tell := min(max(bits.Len(uint(n)*blocksWord/wordShare), fewestBlockBits), mostBlockBits)
 	return &Blocks{words: make([]uint64, 1<<tell/blocksWord), shift: uint8(32 - tell)}
 }
 
-// blockNumber6 returns the number that an address of IPv6 is marked by, by its
-// upper half.
+// blockNumber6 returns the 32-bit number by which an IPv6 address is marked, from
+// its upper half.
 func blockNumber6(hi uint64) uint32 {
 	const k = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio, which spreads neighbours well
 	return uint32(hi >> 32 * k >> 32)
 }
 
-// blockNumber returns the same of any address.
+// blockNumber returns the number by which an address is marked: that of IPv4 is the
+// address itself.
 func blockNumber(a Addr) uint32 {
 	if a.Hi == 0 { // nearly always IPv4
 		return a.Number4()
@@ -57,8 +58,8 @@ func blockNumber(a Addr) uint32 {
 // Has reports whether an address may be marked; false is certain.
 func (b *Blocks) Has(a Addr) bool { return b != nil && b.Bit(blockNumber(a)) != 0 }
 
-// Bit returns 1 if an IPv4 address may be marked, by its number, and 0
-// otherwise. Not to be asked of nil.
+// Bit returns 1 if the IPv4 address of a number (Addr.Number4) may be marked, and 0
+// otherwise. b must not be nil.
 func (b *Blocks) Bit(number uint32) uint32 {
 	block := number >> (b.shift & 31)
 	at := int(block / blocksWord)
@@ -75,7 +76,7 @@ func (b *Blocks) Bit6(hi uint64) uint32 { return b.Bit(blockNumber6(hi)) }
 // Mark marks an address.
 func (b *Blocks) Mark(a Addr) { b.mark(blockNumber(a)) }
 
-// mark marks the address of a number.
+// mark marks an address by its blockNumber.
 func (b *Blocks) mark(number uint32) {
 	block := number >> b.shift
 	b.words[block/blocksWord] |= 1<<(block%blocksWord) | 1<<blocksWord<<(number%blocksWord)
@@ -83,8 +84,8 @@ func (b *Blocks) mark(number uint32) {
 
 // MarkNetwork marks the addresses of a network.
 func (b *Blocks) MarkNetwork(p netip.Prefix) {
-	// The fewest bits of a network of which each address is marked; and of one of
-	// IPv6, of which it is no more than 65,536 marks.
+	// From a prefix length of few on, each IPv4 address is marked by itself; from
+	// fewest6 on, each upper half of an IPv6 address, at most 65,536 of them.
 	const few, fewest6 = 24, 16
 	base := From(p.Masked().Addr())
 	switch {

@@ -1,7 +1,6 @@
-// Package ip has the form of IP addresses that packets are compared and looked
-// up by: two words, without a pointer. netip.Addr, which the rest of the house
-// uses, costs several times as much to compare, to hash and to copy into a
-// table.
+// Package ip has the type of IP addresses for what is done for every packet: two
+// 64-bit words, without a pointer. netip.Addr, which everything else uses, costs
+// several times as much to compare, to hash and to copy into a table.
 package ip
 
 import (

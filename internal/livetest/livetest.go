@@ -19,8 +19,8 @@ import (
 	"wormscope/internal/testnet"
 )
 
-// deadline is after what time a test gives up, however slow the machine, or the
-// race detector.
+// deadline is how long a test waits before it gives up. Machines, and the race
+// detector, may be slow.
 const deadline = testnet.Patience
 
 // A Source is what is tested.

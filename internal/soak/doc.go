@@ -1,3 +1,3 @@
-// Package soak has a test alone: a sensor that runs for long, while all that
-// changes under it does.
+// Package soak has nothing but a test: a sensor runs for long while everything
+// that can change under it (feeds, files, its interface) changes.
 package soak

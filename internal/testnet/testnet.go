@@ -1,6 +1,8 @@
 // Package testnet gives a test a network of its own: namespaces joined by a
 // bridge, with no way out, in which real tools run while tcpdump listens on
-// the bridge as on a span port. It needs root and Linux.
+// the bridge as on a span port. It needs root and Linux. Beside that it has what
+// any test may use: Eventually and Until wait for a condition, Need and NeedTools
+// skip a test that lacks something.
 package testnet
 
 import (
@@ -15,8 +17,9 @@ import (
 	"time"
 )
 
-// Patience is after what time something is given up as hanging, however slow the
-// machine, or the race detector: there a start of wormscope has taken 40 seconds.
+// Patience is how long tests wait before they take something for hanging. It is
+// long because machines may be slow: under the race detector, a start of wormscope
+// has taken 40 seconds.
 const Patience = 3 * time.Minute
 
 // Need skips the test when it does not run as root, or when a tool is
@@ -29,8 +32,9 @@ func Need(t testing.TB, tools ...string) {
 	NeedTools(t, append(tools, "ip", "tcpdump", "ethtool")...)
 }
 
-// NeedTools is Need without the network: it skips the test when a tool is
-// missing, or fails where CI is set, and returns where the first tool is.
+// NeedTools is Need for a test without a network, which needs no root. It skips the
+// test when a tool is missing, or fails where CI is set, and returns the path of
+// the first tool.
 func NeedTools(t testing.TB, tools ...string) string {
 	t.Helper()
 	for _, tool := range tools {
