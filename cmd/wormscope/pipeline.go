@@ -353,7 +353,7 @@ func (p *pipeline) look(i int) {
 }
 
 // settle has detectors look at a packet whose time seemed strange, when no other is
-// to come.
+// to come, or not soon.
 func (p *pipeline) settle(names names) {
 	defer p.survive(names)
 	p.engine.Settle()
@@ -383,7 +383,11 @@ func (p *pipeline) run(source source, between func() error) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err == nil || errors.Is(err, capture.ErrIdle) {
+		if errors.Is(err, capture.ErrIdle) { // a pipe, whose next packet may be hours away
+			p.settle(source)
+			err = nil
+		}
+		if err == nil {
 			err = between()
 		}
 		if err == nil {

@@ -107,6 +107,40 @@ func TestPanicsCostOneFrame(t *testing.T) {
 	}
 }
 
+// An idling source has nothing for a while after its frames, and then no more.
+type idling struct {
+	memorySource
+	idle bool // it was
+}
+
+func (s *idling) Next(f *capture.Frame) error {
+	err := s.memorySource.Next(f)
+	if errors.Is(err, io.EOF) && !s.idle {
+		s.idle = true
+		return capture.ErrIdle
+	}
+	return err
+}
+
+// TestIdlePipeHoldsNothing wants a frame that comes long after those before it looked
+// at when nothing follows, not when the next one does.
+func TestIdlePipeHoldsNothing(t *testing.T) {
+	p := benchPipeline(t, nil)
+	d := &fragile{fails: func(uint64) bool { return false }}
+	p.engine = detect.NewEngine(d)
+	frames := udpFrames(3)
+	frames[2].Time += 120e9
+	source := &idling{memorySource: memorySource{frames, new(int)}}
+	if err := p.run(source, func() error {
+		if source.idle && len(d.got) != len(frames) {
+			t.Errorf("of %d frames %d were looked at while nothing came", len(frames), len(d.got))
+		}
+		return nil
+	}); err != nil || !source.idle {
+		t.Fatal(err)
+	}
+}
+
 // TestPanicIsToldOfItsFrame wants the frame in the middle of a run that is
 // failed on named.
 func TestPanicIsToldOfItsFrame(t *testing.T) {
