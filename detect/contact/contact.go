@@ -45,7 +45,6 @@ import (
 	"wormscope/detect/alert"
 	"wormscope/detect/dup"
 	"wormscope/detect/lru"
-	"wormscope/detect/zone"
 	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
@@ -81,7 +80,6 @@ type Stats struct {
 // Detector finds traffic with indicator addresses. Make it with New.
 type Detector struct {
 	emit     alert.Emitter
-	zones    *zone.Map
 	set      *ioc.Set
 	resolver func(netip.Addr) bool
 	cfg      Config
@@ -107,7 +105,7 @@ const (
 
 // New makes a detector that looks addresses up in set and tells emit. resolver
 // reports who is known to resolve names for others, and may be nil.
-func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, resolver func(netip.Addr) bool, cfg Config) *Detector {
+func New(emit alert.Emitter, set *ioc.Set, resolver func(netip.Addr) bool, cfg Config) *Detector {
 	if cfg.MaxFindings == 0 {
 		cfg.MaxFindings = 65536
 	}
@@ -124,7 +122,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, resolver func(netip.
 		resolver = func(netip.Addr) bool { return false }
 	}
 	return &Detector{
-		emit: emit, zones: zones, set: set, resolver: resolver, cfg: cfg,
+		emit: emit, set: set, resolver: resolver, cfg: cfg,
 		findings: lru.New[findingKey, finding](cfg.MaxFindings),
 		conns:    lru.New[connKey, conn](cfg.MaxConns),
 		sweeps:   lru.New[ioc.Match, sweep](maxSweeps),

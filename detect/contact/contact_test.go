@@ -11,7 +11,6 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
-	"wormscope/detect/zone"
 	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
@@ -67,13 +66,9 @@ func newBench(t testing.TB, cfg Config, addresses ...ioc.Indicator) *bench {
 			t.Fatal(err)
 		}
 	}
-	zones, err := zone.New(zone.DefaultInside(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	x := &bench{t: t, now: 1000 * second}
 	isResolver := func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.53") }
-	x.Detector = New(&x.recorder, zones, b.Build(), isResolver, cfg)
+	x.Detector = New(&x.recorder, b.Build(), isResolver, cfg)
 	return x
 }
 
@@ -518,7 +513,7 @@ func TestBounds(t *testing.T) {
 }
 
 func TestWantsNothingWithoutAddresses(t *testing.T) {
-	d := New(&recorder{}, &zone.Map{}, ioc.NewBuilder().Build(), nil, Config{})
+	d := New(&recorder{}, ioc.NewBuilder().Build(), nil, Config{})
 	if w := d.Wants(); w.Kinds != 0 || w.Near != nil {
 		t.Errorf("wants %b, near %v", w.Kinds, w.Near)
 	}

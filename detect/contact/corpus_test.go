@@ -16,7 +16,6 @@ import (
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/contact"
-	"wormscope/detect/zone"
 	"wormscope/internal/corpus"
 	"wormscope/ioc"
 )
@@ -30,10 +29,6 @@ func (r *recorder) Fact(alert.Fact)     {}
 // captures an indicator, and compares who had contact with whom with a set.
 // Two runs must say the same.
 func TestCorpusAgainstModel(t *testing.T) {
-	zones, err := zone.New(zone.DefaultInside(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	total := 0
 	for _, file := range corpus.Files(t) {
 		pairs := talk(t, file)
@@ -48,7 +43,7 @@ func TestCorpusAgainstModel(t *testing.T) {
 		set := b.Build()
 		var runs [2]recorder
 		for i := range runs {
-			e := detect.NewEngine(contact.New(&runs[i], zones, set, nil, contact.Config{SweepAfter: 1 << 30, MaxFindings: 1 << 20}))
+			e := detect.NewEngine(contact.New(&runs[i], set, nil, contact.Config{SweepAfter: 1 << 30, MaxFindings: 1 << 20}))
 			each(t, file, e.Packet)
 			e.Close()
 		}

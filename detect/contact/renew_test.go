@@ -115,7 +115,7 @@ func TestRenewedSweepGoesOn(t *testing.T) {
 // TestRenewChangesWhatIsWanted begins with no addresses to look for.
 func TestRenewChangesWhatIsWanted(t *testing.T) {
 	var r recorder
-	d := New(&r, nil, nil, nil, Config{})
+	d := New(&r, nil, nil, Config{})
 	engine := detect.NewEngine(d)
 	if d.Wants().Kinds != 0 {
 		t.Fatal("packets are wanted without indicators")

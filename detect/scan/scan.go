@@ -85,7 +85,6 @@ func (c Config) withDefaults() Config {
 // Detector finds scans. It is used by one goroutine and runs on packet time.
 type Detector struct {
 	emit  alert.Emitter
-	zones *zone.Map
 	ports ports
 	roles roles
 
@@ -129,7 +128,7 @@ var _ detect.Changing = (*Detector)(nil)
 func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	cfg = cfg.withDefaults()
 	return &Detector{
-		emit: emit, zones: zones,
+		emit:     emit,
 		ports:    newPorts(cfg.LateralPorts, cfg.WatchedPorts),
 		roles:    roles{zones, cfg.Allow},
 		curious:  true,
@@ -313,10 +312,6 @@ func (d *Detector) Close(now int64) {
 	d.Tick(now)
 	d.closeAll(d.now)
 }
-
-// Alive reports whether an address answered anyone, or was answered, within
-// the last week, as far as it is remembered.
-func (d *Detector) Alive(a netip.Addr) bool { return d.alive.has(ip.From(a).Hash()) }
 
 // tick returns a time as ticks since the detector's beginning.
 func (d *Detector) tick(t int64) tick { return tick((t - d.base) / nanosPerTick) } //nolint:gosec // G115: wraps by design.

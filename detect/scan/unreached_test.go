@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/internal/ip"
 )
 
 // TestUnreached shows that hosts of which a router says that they can't be
@@ -46,7 +47,7 @@ func TestUnreached(t *testing.T) {
 			t.Errorf("%s: %d hosts are targeted, want %d", c.name, n, targeted)
 		}
 		for i := range 30 {
-			if dst := nth("10.9.0.1", i); b.d.Alive(dst) != c.alive {
+			if dst := nth("10.9.0.1", i); b.d.alive.has(ip.From(dst).Hash()) != c.alive {
 				t.Fatalf("%s: %v is alive: %v, want %v", c.name, dst, !c.alive, c.alive)
 			}
 		}

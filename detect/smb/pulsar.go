@@ -46,11 +46,10 @@ func (c *conn) trans2(h *smb1.Header, b []byte, at flow.Segment) {
 		c.execAsked(at)
 	}
 	if r := c.session.find(kindPulsar, h.PID, h.MID); r != nil && r.op == op && (op == opExec || op == opUnknown) {
-		r.asked++ // the parts of a payload have one MID
-		return
+		return // the parts of a payload have one MID
 	}
 	r := c.remember(kindPulsar, h, at)
-	r.op, r.timeout, r.asked = op, t.Timeout, 1
+	r.op, r.timeout = op, t.Timeout
 	if p, held := c.session.takeEarly(func(p *reply) bool {
 		_, fits := resultOf(r, p)
 		return p.command == smb1.CommandTrans2 && !p.overflowed() && fits

@@ -36,7 +36,6 @@ type request struct {
 
 	op      operation
 	timeout uint32
-	asked   uint32 // messages for the implant with this MID
 
 	at flow.Segment
 }

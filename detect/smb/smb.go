@@ -139,15 +139,6 @@ func (d *Detector) Stats() Stats {
 	return s
 }
 
-// Asset returns what is known about a host, or false when nothing is.
-func (d *Detector) Asset(a netip.Addr) (alert.Asset, bool) {
-	e := d.hosts.Get(a)
-	if e == nil || e.Value.asset == nil {
-		return alert.Asset{}, false
-	}
-	return cloneAsset(e.Value.asset), true
-}
-
 // expire resolves requests that were not answered in time.
 func (d *Detector) expire(now int64) {
 	kept := d.waiting[:0]

@@ -14,7 +14,6 @@ type Challenge struct {
 	Computer     []byte // NetBIOS name
 	Domain       []byte // NetBIOS domain
 	DNSName      []byte
-	DNSDomain    []byte
 }
 
 // AV_PAIR identifiers (MS-NLMP 2.2.2.1).
@@ -23,7 +22,6 @@ const (
 	avComputer
 	avDomain
 	avDNSName
-	avDNSDomain
 )
 
 // FindChallenge looks for a CHALLENGE_MESSAGE in a security blob, bare or in
@@ -65,8 +63,6 @@ func (c *Challenge) set(id uint16, value []byte) {
 		c.Domain = value
 	case avDNSName:
 		c.DNSName = value
-	case avDNSDomain:
-		c.DNSDomain = value
 	}
 }
 

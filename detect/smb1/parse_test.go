@@ -31,7 +31,7 @@ func TestTrans(t *testing.T) {
 		t.Fatalf("header %+v, %v", h, ok)
 	}
 	tr, ok := ParseTrans(b)
-	want := Trans{TotalParam: 12, MaxParam: 1, Timeout: 0x00EE3401, ParamCount: 12, SetupCount: 1, Setup: [2]uint16{0x0E, 0}}
+	want := Trans{TotalParam: 12, Timeout: 0x00EE3401, ParamCount: 12, SetupCount: 1, Setup: [2]uint16{0x0E, 0}}
 	if !ok || tr != want || !tr.Complete() {
 		t.Fatalf("%+v, %v, want %+v", tr, ok, want)
 	}
@@ -49,7 +49,7 @@ func TestNTTrans(t *testing.T) {
 	words := "14 00 0000 1e000000 d0030100 1e000000 00000000 1e000000 4b000000 d0030000 68000000 01 0000 0000"
 	b := unhex(t, strings.Replace(header, "%s", "a0", 1)+words)
 	n, ok := ParseNTTrans(b)
-	want := NTTrans{TotalParam: 30, TotalData: 66512, ParamCount: 30, DataCount: 976, SetupCount: 1}
+	want := NTTrans{TotalParam: 30, TotalData: 66512, ParamCount: 30, DataCount: 976}
 	if !ok || n != want || n.Complete() {
 		t.Fatalf("%+v, %v, want %+v", n, ok, want)
 	}
@@ -58,13 +58,13 @@ func TestNTTrans(t *testing.T) {
 func TestSecondary(t *testing.T) {
 	b := unhex(t, strings.Replace(header, "%s", "33", 1)+"09 0000 0010 0000 0000 0000 0010 3500 d003 0000 1310")
 	s, ok := ParseSecondary(b)
-	if want := (Secondary{TotalData: 4096, DataCount: 4096, DataDisplacement: 0x03D0}); !ok || s != want {
+	if want := (Secondary{DataCount: 4096}); !ok || s != want {
 		t.Fatalf("%+v, %v, want %+v", s, ok, want)
 	}
 	b = unhex(t, strings.Replace(header, "%s", "a1", 1)+
 		"12 000000 00000000 08010000 00000000 00000000 00000000 08010000 48000000 b8010000 00 0000")
 	s, ok = ParseNTSecondary(b)
-	if want := (Secondary{TotalData: 264, DataCount: 264, DataDisplacement: 440}); !ok || s != want {
+	if want := (Secondary{DataCount: 264}); !ok || s != want {
 		t.Fatalf("%+v, %v, want %+v", s, ok, want)
 	}
 }
@@ -72,7 +72,7 @@ func TestSecondary(t *testing.T) {
 func TestWriteAndX(t *testing.T) {
 	b := unhex(t, strings.Replace(header, "%s", "2f", 1)+"0c ff 00 0000 0040 00000000 ffffffff 0800 0000 0000 0010 3b00 0010")
 	w, ok := ParseWriteAndX(b)
-	if want := (WriteAndX{FID: 0x4000, Mode: 8}); !ok || w != want {
+	if want := (WriteAndX{FID: 0x4000}); !ok || w != want {
 		t.Fatalf("%+v, %v, want %+v", w, ok, want)
 	}
 }
@@ -173,7 +173,6 @@ func FuzzParsers(f *testing.F) {
 		}
 		if c, ok := FindChallenge(b); ok {
 			within(c.Computer)
-			within(c.DNSDomain)
 		}
 	})
 }

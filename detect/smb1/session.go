@@ -5,16 +5,14 @@ import "encoding/binary"
 // Negotiate is a reply to SMB_COM_NEGOTIATE that chose NT LM 0.12 (MS-SMB
 // 2.2.4.5.2).
 type Negotiate struct {
-	Dialect         uint16 // index into the client's list
-	SigningKnown    bool   // the capture has that much of the reply
+	SigningKnown    bool // the capture has that much of the reply
 	SigningEnabled  bool
 	SigningRequired bool
 	Capabilities    uint32
-	SystemTime      uint64 // FILETIME: 100 ns since 1601
 	GUID            []byte // 16 bytes, borrowed; nil without extended security
-	// Names are DomainName and ServerName, borrowed: see NextString, which ones
-	// in Unicode, whatever the header says, if Capabilities has CapUnicode. They
-	// are nil with extended security, or where the capture does not have all.
+	// Names are DomainName and ServerName, borrowed, for NextString: in Unicode if
+	// Capabilities has CapUnicode, whatever the header says. They are nil with
+	// extended security, or where the capture has only a part of them.
 	Names []byte
 }
 
@@ -34,8 +32,7 @@ func ParseNegotiate(b []byte) (Negotiate, bool) {
 	if len(b) < HeaderSize+3 || b[HeaderSize] < 17 {
 		return Negotiate{}, false
 	}
-	le := binary.LittleEndian
-	n := Negotiate{Dialect: le.Uint16(b[33:])}
+	var n Negotiate
 	if len(b) > 35 {
 		n.SigningKnown = true
 		n.SigningEnabled, n.SigningRequired = b[35]&0x04 != 0, b[35]&0x08 != 0
@@ -43,7 +40,7 @@ func ParseNegotiate(b []byte) (Negotiate, bool) {
 	if len(b) < HeaderSize+37 {
 		return n, true
 	}
-	n.Capabilities, n.SystemTime = le.Uint32(b[52:]), le.Uint64(b[56:])
+	n.Capabilities = binary.LittleEndian.Uint32(b[52:])
 	switch {
 	case n.Capabilities&CapExtendedSecurity == 0:
 		n.Names = serverNames(b)

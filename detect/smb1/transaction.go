@@ -6,7 +6,6 @@ import "encoding/binary"
 // 2.2.4.33.1, 2.2.4.46.1). Counts are in bytes.
 type Trans struct {
 	TotalParam, TotalData uint16 // of the whole transaction
-	MaxParam, MaxData     uint16 // the most the client takes in reply
 	Timeout               uint32 // milliseconds
 	ParamCount, DataCount uint16 // in this message
 	SetupCount            uint8
@@ -23,7 +22,6 @@ func ParseTrans(b []byte) (Trans, bool) {
 	le := binary.LittleEndian
 	t := Trans{
 		TotalParam: le.Uint16(b[33:]), TotalData: le.Uint16(b[35:]),
-		MaxParam: le.Uint16(b[37:]), MaxData: le.Uint16(b[39:]),
 		Timeout:    le.Uint32(b[45:]),
 		ParamCount: le.Uint16(b[51:]), DataCount: le.Uint16(b[55:]),
 		SetupCount: b[59],
@@ -48,9 +46,7 @@ func (t *Trans) Complete() bool {
 // and SMB_COM_TRANSACTION2_SECONDARY (MS-CIFS 2.2.4.34.1, 2.2.4.47.1), or
 // SMB_COM_NT_TRANSACT_SECONDARY (2.2.4.63.1). Counts are in bytes.
 type Secondary struct {
-	TotalParam, TotalData uint32 // of the whole transaction
 	ParamCount, DataCount uint32 // in this message
-	DataDisplacement      uint32 // where in the transaction's data they belong
 }
 
 // ParseSecondary reads a secondary request of Trans or Trans2.
@@ -60,9 +56,7 @@ func ParseSecondary(b []byte) (Secondary, bool) {
 	}
 	le := binary.LittleEndian
 	return Secondary{
-		TotalParam: uint32(le.Uint16(b[33:])), TotalData: uint32(le.Uint16(b[35:])),
 		ParamCount: uint32(le.Uint16(b[37:])), DataCount: uint32(le.Uint16(b[43:])),
-		DataDisplacement: uint32(le.Uint16(b[47:])),
 	}, true
 }
 
@@ -73,9 +67,7 @@ func ParseNTSecondary(b []byte) (Secondary, bool) {
 	}
 	le := binary.LittleEndian
 	return Secondary{
-		TotalParam: le.Uint32(b[36:]), TotalData: le.Uint32(b[40:]),
 		ParamCount: le.Uint32(b[44:]), DataCount: le.Uint32(b[56:]),
-		DataDisplacement: le.Uint32(b[64:]),
 	}, true
 }
 
@@ -84,7 +76,6 @@ func ParseNTSecondary(b []byte) (Secondary, bool) {
 type NTTrans struct {
 	TotalParam, TotalData uint32 // of the whole transaction
 	ParamCount, DataCount uint32 // in this message
-	SetupCount            uint8
 	Function              uint16 // NT_TRANSACT subcommand
 }
 
@@ -101,7 +92,7 @@ func ParseNTTrans(b []byte) (NTTrans, bool) {
 	return NTTrans{
 		TotalParam: le.Uint32(b[36:]), TotalData: le.Uint32(b[40:]),
 		ParamCount: le.Uint32(b[52:]), DataCount: le.Uint32(b[60:]),
-		SetupCount: b[68], Function: le.Uint16(b[69:]),
+		Function: le.Uint16(b[69:]),
 	}, true
 }
 
@@ -112,8 +103,7 @@ func (t *NTTrans) Complete() bool {
 
 // WriteAndX is a SMB_COM_WRITE_ANDX request (MS-CIFS 2.2.4.43.1).
 type WriteAndX struct {
-	FID  uint16
-	Mode uint16 // WriteMode
+	FID uint16 // of the file or pipe written to
 }
 
 // Continues reports whether the request writes to a pipe what follows on another
@@ -128,6 +118,5 @@ func ParseWriteAndX(b []byte) (WriteAndX, bool) {
 	if len(b) < HeaderSize+17 || b[HeaderSize] < 12 {
 		return WriteAndX{}, false
 	}
-	le := binary.LittleEndian
-	return WriteAndX{FID: le.Uint16(b[37:]), Mode: le.Uint16(b[47:])}, true
+	return WriteAndX{FID: binary.LittleEndian.Uint16(b[37:])}, true
 }
