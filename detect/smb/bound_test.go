@@ -13,7 +13,7 @@ import (
 // TestBounds: tables stay within their limits and count what they drop.
 func TestBounds(t *testing.T) {
 	rec := &recorder{}
-	d := New(Config{MaxFlows: 8, MaxHeads: 2, MaxHosts: 4, MaxAlerts: 4}, rec)
+	d := New(rec, Config{MaxFlows: 8, MaxHeads: 2, MaxHosts: 4, MaxAlerts: 4})
 	for i := range 100 {
 		k := newTalk(uint16(3000 + i))
 		ip := k.server.Addr().As4()
@@ -54,7 +54,7 @@ func TestBounds(t *testing.T) {
 func TestHurry(t *testing.T) {
 	for _, marked := range []string{"10.1.0.7", "10.1.0.9", "10.1.0.8"} {
 		rec := &recorder{}
-		d := New(Config{}, rec)
+		d := New(rec, Config{})
 		for i := range 4 {
 			if i == 2 {
 				d.Hurry(map[netip.Addr]bool{netip.MustParseAddr(marked): true})
@@ -81,7 +81,7 @@ func TestHurry(t *testing.T) {
 // TestSteadyAllocatesNothing: SMB data costs no allocation, nor does what is
 // not SMB.
 func TestSteadyAllocatesNothing(t *testing.T) {
-	d := New(Config{}, &recorder{})
+	d := New(&recorder{}, Config{})
 	k := newTalk(2000).open()
 	for i := range k.packets {
 		d.Packet(&k.packets[i])
@@ -127,7 +127,7 @@ func TestOrdinaryAllocatesNothing(t *testing.T) {
 		k.ask(trans(0x25, 67, 0, 5000, 100))
 		k.tell(fail(0x25, 67, 0xC0000022))
 	}
-	d := New(Config{}, &recorder{})
+	d := New(&recorder{}, Config{})
 	feed := func(list []packet.Packet) {
 		for i := range list {
 			d.Packet(&list[i])
@@ -141,7 +141,7 @@ func TestOrdinaryAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkOther(b *testing.B) {
-	d := New(Config{}, &recorder{})
+	d := New(&recorder{}, Config{})
 	p := packet.Packet{Src: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 1}, 80)), Dst: ip.FromPort(netipAddrPort([4]byte{1, 1, 1, 2}, 5000)), Proto: packet.ProtoTCP}
 	for b.Loop() {
 		d.Packet(&p)
@@ -150,7 +150,7 @@ func BenchmarkOther(b *testing.B) {
 
 // BenchmarkData reads segments of a large SMB1 transfer.
 func BenchmarkData(b *testing.B) {
-	d := New(Config{}, &recorder{})
+	d := New(&recorder{}, Config{})
 	k := newTalk(2000).open()
 	for i := range k.packets {
 		d.Packet(&k.packets[i])
@@ -193,7 +193,7 @@ func benchmarkOpen(b *testing.B, do func(*talk)) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		d := New(Config{}, quiet{})
+		d := New(quiet{}, Config{})
 		for i := range flows {
 			k := newTalk(1025)
 			k.client = netipAddrPort([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}, 1025)

@@ -55,7 +55,7 @@ func packets(tb testing.TB, file string) []packet.Packet {
 // run gives packets to a new detector.
 func run(all []packet.Packet) *recorder {
 	rec := &recorder{}
-	e := detect.NewEngine(New(Config{}, rec))
+	e := detect.NewEngine(New(rec, Config{}))
 	for i := range all {
 		e.Packet(&all[i])
 	}

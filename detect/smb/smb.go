@@ -87,7 +87,7 @@ type Detector struct {
 var _ detect.Detector = (*Detector)(nil)
 
 // New makes a detector that tells out what it finds.
-func New(cfg Config, out alert.Emitter) *Detector {
+func New(out alert.Emitter, cfg Config) *Detector {
 	cfg = cfg.withDefaults()
 	d := &Detector{
 		out:      out,

@@ -324,7 +324,7 @@ func TestUnansweredInTime(t *testing.T) {
 	k := newTalk(2000).open()
 	k.ask(pipe(7, 0x23, 0))
 	rec := &recorder{}
-	d := New(Config{}, rec)
+	d := New(rec, Config{})
 	for i := range k.packets {
 		d.Packet(&k.packets[i])
 	}

@@ -63,7 +63,7 @@ func TestGrooming(t *testing.T) {
 
 // TestTransactionsAreBounded: what is given up is counted.
 func TestTransactionsAreBounded(t *testing.T) {
-	d := New(Config{}, &recorder{})
+	d := New(&recorder{}, Config{})
 	k := newTalk(2000).open()
 	for i := range uint16(maxTransactions + 3) {
 		k.ask(trans(0x25, 0x300+i, 0, 5000, 100))
