@@ -1,6 +1,8 @@
 package scope
 
 import (
+	"slices"
+
 	"wormscope/detect/alert"
 	"wormscope/ioc"
 )
@@ -122,7 +124,7 @@ func rateScan(a *alert.Alert) float64 {
 		return rate
 	}
 	switch rate := rateScanRule(a.Name); {
-	case smbPort(s.Port) || s.Port == 0:
+	case alert.IsSMB(s.Port) || s.Port == 0:
 		return rate
 	case lateral(s):
 		return rate * 0.8
@@ -180,14 +182,8 @@ func rateScanRule(name string) float64 {
 	}
 }
 
-// lateral reports whether a scan is of a port that worms and intruders move
-// through: SMB, RPC, RDP, WinRM, SSH, Telnet, and what the sensor's
-// configuration calls so.
+// lateral reports whether a scan is of a lateral port: of those by default,
+// whatever the sensor's configuration says, or of those that it calls so.
 func lateral(s *alert.Scan) bool {
-	switch s.Port {
-	case 445, 139, 135, 3389, 5985, 5986, 22, 23:
-		return true
-	default:
-		return s.Lateral
-	}
+	return s.Lateral || slices.Contains(alert.LateralPorts(), s.Port)
 }

@@ -258,7 +258,7 @@ func (h *host) ruledOut(peer netip.Addr, o *onset) bool {
 func (h *host) open(port uint16) bool {
 	for f := range h.all() {
 		switch {
-		case f.kind == kindExposed && (f.port == port || smbPort(f.port) && smbPort(port)):
+		case f.kind == kindExposed && (f.port == port || alert.IsSMB(f.port) && alert.IsSMB(port)):
 			return true
 		case f.kind == kindScanning && f.alert != nil && !lateral(f.alert.Evidence.Scan) && f.scans(port) && h.wormAct(f):
 			return true

@@ -278,11 +278,8 @@ func (h *host) combine(g *grounds) (confidence float64, families int) {
 // answersSMB reports whether a fact is that the host answers on an SMB port, and
 // has not been made anew since.
 func (h *host) answersSMB(f *fact) bool {
-	return f.kind == kindExposed && smbPort(f.port) && !h.excused(f)
+	return f.kind == kindExposed && alert.IsSMB(f.port) && !h.excused(f)
 }
-
-// smbPort reports whether a port serves SMB: over TCP, or over NetBIOS.
-func smbPort(p uint16) bool { return p == 445 || p == 139 }
 
 // frameOf returns the first frame that an alert shows, or none.
 func frameOf(a *alert.Alert) alert.FrameRef {

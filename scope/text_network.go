@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"wormscope/detect/alert"
 )
 
 // targeted writes the hosts that were tried, and did not act up themselves:
@@ -177,7 +179,7 @@ func (h *HostEntry) smb() *FactItem {
 	var found *FactItem
 	for i := range h.Facts {
 		f := &h.Facts[i]
-		if f.Fact == kindExposed.String() && f.Confidence > 0 && smbPort(f.Port) && (found == nil || f.Outside && !found.Outside) {
+		if f.Fact == kindExposed.String() && f.Confidence > 0 && alert.IsSMB(f.Port) && (found == nil || f.Outside && !found.Outside) {
 			found = f
 		}
 	}

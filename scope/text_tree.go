@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"wormscope/detect/alert"
 )
 
 // tree writes who infected whom, as far as the capture shows, when it shows
@@ -173,7 +175,7 @@ func (h *HostEntry) causeWords() string {
 func (s *Step) words() string {
 	switch s.Fact {
 	case kindTargeted.String():
-		if s.Port != 0 && !smbPort(s.Port) {
+		if s.Port != 0 && !alert.IsSMB(s.Port) {
 			return "found its port " + strconv.Itoa(int(s.Port)) + " open"
 		}
 		return "found its SMB port open"

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"wormscope/detect/alert"
 )
 
 // Way is how a worm gets from host to host, as far as it shows: what to close.
@@ -32,14 +34,14 @@ func (d *Document) Way() Way {
 	for i := range d.External {
 		s := &d.External[i]
 		for _, p := range s.Ports {
-			w.SMB = w.SMB || smbPort(p)
+			w.SMB = w.SMB || alert.IsSMB(p)
 			if s.Answered > 0 {
 				w.port(p)
 			}
 		}
 	}
 	for i := range d.Attacks {
-		w.SMB = w.SMB || smbPort(d.Attacks[i].Port)
+		w.SMB = w.SMB || alert.IsSMB(d.Attacks[i].Port)
 	}
 	slices.Sort(w.Other)
 	w.Other = slices.Compact(w.Other)
@@ -65,7 +67,7 @@ func (w *Way) acts(h *HostEntry) {
 
 func (w *Way) port(p uint16) {
 	switch {
-	case smbPort(p):
+	case alert.IsSMB(p):
 		w.SMB = true
 	case p != 0 && !publicPort(p):
 		w.Other = append(w.Other, p)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"wormscope/detect/alert"
 	"wormscope/detect/crossing"
-	"wormscope/detect/exposure"
 	"wormscope/detect/zone"
 )
 
@@ -48,7 +48,7 @@ func (s *settings) checkPolicy() error {
 func (s *settings) crossings() crossing.Config {
 	cfg := crossing.Config{Ports: s.Lateral}
 	if len(cfg.Ports) == 0 {
-		cfg.Ports = exposure.DefaultPorts()
+		cfg.Ports = alert.LateralPorts()
 	}
 	for _, c := range s.Policy.Closed {
 		cfg.Closed = append(cfg.Closed, crossing.Rule{

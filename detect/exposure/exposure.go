@@ -27,21 +27,9 @@ import (
 	"wormscope/internal/ip"
 )
 
-// The ports of SMB: direct, and over NetBIOS (MS-SMB2, RFC 1002).
-const (
-	smbPort     = 445
-	netbiosPort = 139
-)
-
-// DefaultPorts returns the lateral ports: those by which worms and intruders
-// go from host to host. SMB comes first.
-func DefaultPorts() []uint16 {
-	return []uint16{smbPort, netbiosPort, 135, 3389, 5985, 5986, 22, 23}
-}
-
 // Config bounds a Detector. The zero value of a field means its default.
 type Config struct {
-	// Ports are the lateral ports. Default DefaultPorts. SMB's are watched
+	// Ports are the lateral ports. Default alert.LateralPorts. SMB's are watched
 	// whatever it says: whether they answer is asked of every net.
 	Ports []uint16
 	// MaxHosts is how many pairs of host and port are kept; at the limit the
@@ -79,7 +67,7 @@ const (
 // New makes a detector that tells emit.
 func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	if cfg.Ports == nil {
-		cfg.Ports = DefaultPorts()
+		cfg.Ports = alert.LateralPorts()
 	}
 	if cfg.MaxHosts == 0 {
 		cfg.MaxHosts = 65536
@@ -97,7 +85,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 
 // withSMB adds the ports of SMB that are not among some.
 func withSMB(ports []uint16) []uint16 {
-	for _, p := range [...]uint16{netbiosPort, smbPort} {
+	for _, p := range [...]uint16{alert.PortNetBIOS, alert.PortSMB} {
 		if !slices.Contains(ports, p) {
 			ports = append([]uint16{p}, ports...)
 		}
@@ -131,7 +119,7 @@ func (d *Detector) fromLateral(p *packet.Packet) {
 	case p.Flags.IsSYNACK():
 	case p.Flags&(packet.SYN|packet.RST) != 0: // data may come with these, too, and nobody listens
 		return
-	case p.PayloadLen > 0 && smb(p.Src.Port) && p.Dst.Port >= ip.SystemPorts:
+	case p.PayloadLen > 0 && alert.IsSMB(p.Src.Port) && p.Dst.Port >= ip.SystemPorts:
 		if d.lookedAt(p) {
 			return
 		}
@@ -173,9 +161,6 @@ func (d *Detector) lookedAt(p *packet.Packet) bool {
 	*r = stream
 	return false
 }
-
-// smb reports whether a port is one of SMB's.
-func smb(port uint16) bool { return port == smbPort || port == netbiosPort }
 
 // unicast reports whether an address can be a client.
 func unicast(a ip.Addr) bool {

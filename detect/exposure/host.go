@@ -75,7 +75,7 @@ func (d *Detector) answered(p *packet.Packet, own string) {
 	hurried := v.hurried
 	v.hurried = false
 	switch {
-	case !smb(p.Src.Port):
+	case !alert.IsSMB(p.Src.Port):
 		if isNew || hurried || farther && v.reached == outside {
 			d.fact(p)
 		}
@@ -108,7 +108,7 @@ func (d *Detector) begin(p *packet.Packet) *lru.Entry[ip.AddrPort, exposed] {
 	v := &e.Value
 	v.first, v.last = p.Time, p.Time
 	v.frames, v.clients = v.fewFrames[:0], v.fewClients[:0]
-	if smb(p.Src.Port) {
+	if alert.IsSMB(p.Src.Port) {
 		at := time.Unix(0, p.Time).UTC()
 		v.id = alert.Identify(alert.RuleExposure, p.Src.Addr.Netip(), at, strconv.Itoa(int(p.Src.Port)))
 	}
@@ -166,7 +166,7 @@ func (d *Detector) fact(p *packet.Packet) {
 // severity says how much it matters from where a host was reached.
 func severity(port uint16, r reach) alert.Severity {
 	switch {
-	case r == outside && port == smbPort:
+	case r == outside && port == alert.PortSMB:
 		return alert.Critical
 	case r == outside:
 		return alert.High
@@ -198,7 +198,7 @@ func (d *Detector) say(e *lru.Entry[ip.AddrPort, exposed], phase alert.Phase, no
 
 // end says a last time what an alert counted, unless that was said already.
 func (d *Detector) end(e *lru.Entry[ip.AddrPort, exposed], now int64) {
-	if smb(e.Key.Port) && e.Value.count != e.Value.said {
+	if alert.IsSMB(e.Key.Port) && e.Value.count != e.Value.said {
 		d.say(e, alert.PhaseEnd, now)
 	}
 }

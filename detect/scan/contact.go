@@ -2,6 +2,7 @@ package scan
 
 import (
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 	"wormscope/internal/ip"
 )
 
@@ -267,7 +268,7 @@ func (d *Detector) exceeded(s *source, now tick) *volume {
 	}
 	for i := range slow {
 		v := &slow[i]
-		if v.smb && !smb(s.key.port) || v.mixed() && max(v.tried, s.today) <= unusual*usual {
+		if v.smb && !alert.IsSMB(s.key.port) || v.mixed() && max(v.tried, s.today) <= unusual*usual {
 			continue
 		}
 		if s.exceeds(v, now, factor) {

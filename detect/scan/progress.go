@@ -3,6 +3,7 @@ package scan
 import (
 	"wormscope/capture/packet"
 	"wormscope/detect"
+	"wormscope/detect/alert"
 )
 
 // mostSent bounds what an originator sends while its attempt is remembered, as
@@ -117,7 +118,7 @@ func (d *Detector) Lateral() detect.Detector {
 	for n, c := range d.ports.class {
 		if port := uint16(n); c == lateral {
 			l.from = append(l.from, port)
-			if smb(port) {
+			if alert.IsSMB(port) {
 				l.to = append(l.to, port)
 			}
 		}
@@ -144,7 +145,7 @@ func (l *lateralSegments) Packet(p *packet.Packet) {
 	d := l.of
 	switch {
 	case !d.tap.settled(): // then those of all ports are looked at
-	case smb(p.Dst.Port), d.oneSided && d.ports.class[p.Dst.Port] == lateral:
+	case alert.IsSMB(p.Dst.Port), d.oneSided && d.ports.class[p.Dst.Port] == lateral:
 		if d.unanswered.has(p.Src.Port) {
 			d.progress(p)
 		}

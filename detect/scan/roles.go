@@ -71,6 +71,3 @@ func newPorts(lateralPorts, watchedPorts []uint16) ports {
 	}
 	return p
 }
-
-// smb reports whether a port carries SMB.
-func smb(port uint16) bool { return port == 445 || port == 139 }

@@ -13,7 +13,7 @@ import (
 
 // alarm opens an alert about a source, decided by an attempt.
 func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
-	if sc := d.lives.of(a.src); sc != nil && sc.sweeps >= sweepsEach && s.key.kind != allPorts && !smb(s.key.port) {
+	if sc := d.lives.of(a.src); sc != nil && sc.sweeps >= sweepsEach && s.key.kind != allPorts && !alert.IsSMB(s.key.port) {
 		d.joinSeveral(sc, s, a, name, now)
 		return
 	}

@@ -21,7 +21,7 @@ import (
 // each field stands for its default.
 type Config struct {
 	// LateralPorts are the ports that worms move over. All rules apply to
-	// them. Default: DefaultLateralPorts.
+	// them. Default: alert.LateralPorts.
 	LateralPorts []uint16
 	// WatchedPorts are the other ports whose sweeps are looked for, with more
 	// patience: by the sequential test only, an outcome weighing half.
@@ -45,12 +45,6 @@ type Config struct {
 	MaxContacts int
 }
 
-// DefaultLateralPorts returns the ports that worms move over: SMB, NetBIOS,
-// RPC, RDP, WinRM, SSH and Telnet.
-func DefaultLateralPorts() []uint16 {
-	return []uint16{445, 139, 135, 3389, 5985, 5986, 22, 23}
-}
-
 // DefaultWatchedPorts returns the system ports (below 1024, RFC 6335) and the
 // ports above that worms and botnets are known to sweep.
 func DefaultWatchedPorts() []uint16 {
@@ -65,7 +59,7 @@ func DefaultWatchedPorts() []uint16 {
 
 func (c Config) withDefaults() Config {
 	if c.LateralPorts == nil {
-		c.LateralPorts = DefaultLateralPorts()
+		c.LateralPorts = alert.LateralPorts()
 	}
 	if c.WatchedPorts == nil {
 		c.WatchedPorts = DefaultWatchedPorts()

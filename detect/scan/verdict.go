@@ -75,9 +75,9 @@ func (l *life) severity(failed bool) alert.Severity {
 		return alert.Low
 	case l.kind == vertical, !l.lateral:
 		return alert.Medium
-	case smb(l.port) && (failed || l.name == nameSequential):
+	case alert.IsSMB(l.port) && (failed || l.name == nameSequential):
 		return alert.Critical
-	case failed, smb(l.port), l.name == nameSequential:
+	case failed, alert.IsSMB(l.port), l.name == nameSequential:
 		return alert.High
 	}
 	return alert.Medium

@@ -3,6 +3,7 @@ package smb
 import (
 	"net/netip"
 
+	"wormscope/detect/alert"
 	"wormscope/detect/flow"
 	"wormscope/detect/smb1"
 )
@@ -29,7 +30,7 @@ type conn struct {
 // port, also when the capture began in the middle.
 func (d *Detector) open(info flow.Info) flow.Consumer {
 	c := &conn{d: d, client: info.Orig, server: info.Resp, vlan: info.VLAN}
-	if !isSMB(info.Resp.Port()) {
+	if !alert.IsSMB(info.Resp.Port()) {
 		if !info.Guessed {
 			return nil // a client that uses 445 as its own port
 		}

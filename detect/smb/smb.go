@@ -33,12 +33,6 @@ import (
 	"wormscope/detect/smb1"
 )
 
-// The ports of SMB: over TCP (MS-SMB2 2.1) and over NetBIOS (RFC 1002).
-const (
-	portDirect  = 445
-	portNetBIOS = 139
-)
-
 // Config bounds a Detector. The zero value of a field means its default.
 type Config struct {
 	MaxFlows  int // connections; default 200,000
@@ -96,26 +90,25 @@ func New(out alert.Emitter, cfg Config) *Detector {
 		findings: lru.New[findingKey, finding](cfg.MaxAlerts),
 	}
 	d.flows = flow.New(flow.Config{
-		MaxFlows: cfg.MaxFlows, Ports: []uint16{portDirect, portNetBIOS}, Bored: bored, Dull: smb1.Dull,
+		MaxFlows: cfg.MaxFlows, Ports: ports(), Bored: bored, Dull: smb1.Dull,
 	}, d.open)
 	return d
 }
 
 // Wants asks for TCP on the ports of SMB.
 func (d *Detector) Wants() detect.Interest {
-	ports := []uint16{portDirect, portNetBIOS}
-	return detect.Interest{Kinds: detect.TCP, From: ports, To: ports}
+	return detect.Interest{Kinds: detect.TCP, From: ports(), To: ports()}
 }
 
 // Packet takes a TCP segment.
 func (d *Detector) Packet(p *packet.Packet) {
-	if isSMB(p.Dst.Port) || isSMB(p.Src.Port) {
+	if alert.IsSMB(p.Dst.Port) || alert.IsSMB(p.Src.Port) {
 		d.flows.Packet(p)
 	}
 }
 
-// isSMB reports whether a port is one of SMB's.
-func isSMB(port uint16) bool { return port == portDirect || port == portNetBIOS }
+// ports returns the ports of SMB.
+func ports() []uint16 { return []uint16{alert.PortSMB, alert.PortNetBIOS} }
 
 // Tick lets time pass.
 func (d *Detector) Tick(now int64) {
