@@ -1,9 +1,7 @@
 package contact_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/netip"
 	"path/filepath"
@@ -11,7 +9,6 @@ import (
 	"slices"
 	"testing"
 
-	"wormscope/capture"
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
@@ -104,26 +101,10 @@ func talk(t *testing.T, file string) map[[2]netip.Addr]bool {
 	return pairs
 }
 
-// each decodes the packets of a capture, one that can't be read having none.
+// each calls take with each packet of a capture; a file that is none has none.
 func each(t *testing.T, file string, take func(*packet.Packet)) {
 	t.Helper()
-	r, err := capture.Open([]string{file}, nil)
-	if err != nil {
-		return
-	}
-	defer r.Close()
-	d := packet.NewDecoder()
-	var f capture.Frame
-	var p packet.Packet
-	for {
-		if err = r.Next(&f); err != nil {
-			break
-		}
-		if d.Decode(&f, &p) == packet.OK {
-			take(&p)
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		t.Fatalf("%s: %v", file, err)
+	if err := corpus.Packets(t, file, take); err != nil {
+		t.Logf("%s: %v", file, err)
 	}
 }

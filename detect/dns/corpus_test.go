@@ -1,9 +1,7 @@
 package dns
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -12,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"wormscope/capture"
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
@@ -158,27 +155,10 @@ func totals(alerts []alert.Alert) map[string]uint64 {
 	return count
 }
 
-// each decodes the packets of a capture.
+// each calls take with each packet of a capture; a file that is none has none.
 func each(t *testing.T, file string, take func(*packet.Packet)) {
 	t.Helper()
-	r, err := capture.Open([]string{file}, nil)
-	if err != nil {
+	if err := corpus.Packets(t, file, take); err != nil {
 		t.Logf("%s: %v", file, err)
-		return
-	}
-	defer r.Close()
-	d := packet.NewDecoder()
-	var f capture.Frame
-	var p packet.Packet
-	for {
-		if err = r.Next(&f); err != nil {
-			break
-		}
-		if d.Decode(&f, &p) == packet.OK {
-			take(&p)
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		t.Fatalf("%s: %v", file, err)
 	}
 }

@@ -1,9 +1,7 @@
 package scan
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"path/filepath"
 	"reflect"
@@ -11,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"wormscope/capture"
-	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
@@ -28,35 +24,17 @@ func summary(a *alert.Alert) string {
 		a.Name, a.Host, s.Port, s.Targets, s.Answered, s.Refused, s.Silent, s.Attempts)
 }
 
-// replay runs a detector over a capture, and returns it and what it said. A
-// file that is no capture is given back as an error.
-func replay(t testing.TB, path string, inside []netip.Prefix) (*recorder, *Detector, error) {
+// replay runs a detector over a capture, and returns what it said. A file that is
+// no capture is given back as an error.
+func replay(t testing.TB, path string, inside []netip.Prefix) (*recorder, error) {
 	t.Helper()
-	r, err := capture.Open([]string{path}, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer r.Close()
 	rec := &recorder{}
-	d := New(rec, zonesOf(t, inside), Config{})
-	engine := detect.NewEngine(d)
-	decoder := packet.NewDecoder()
-	var f capture.Frame
-	var p packet.Packet
-	for {
-		err := r.Next(&f)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if decoder.Decode(&f, &p) == packet.OK {
-			engine.Packet(&p)
-		}
+	engine := detect.NewEngine(New(rec, zonesOf(t, inside), Config{}))
+	if err := corpus.Packets(t, path, engine.Packet); err != nil {
+		return nil, err
 	}
 	engine.Close()
-	return rec, d, nil
+	return rec, nil
 }
 
 // TestCorpusScans pins what is found in the captures of scans, with the
@@ -79,7 +57,7 @@ func TestCorpusScans(t *testing.T) {
 	}
 	for _, file := range corpus.Files(t, "scan") {
 		name := filepath.Base(file)
-		rec, _, err := replay(t, file, zone.DefaultInside())
+		rec, err := replay(t, file, zone.DefaultInside())
 		if strings.HasSuffix(name, ".zip") {
 			if err == nil {
 				t.Errorf("%s was read as a capture", name)
@@ -93,7 +71,7 @@ func TestCorpusScans(t *testing.T) {
 		if got := summaries(rec.starts()); !slices.Equal(got, want[name]) {
 			t.Errorf("%s: %q, want %q", name, got, want[name])
 		}
-		again, _, _ := replay(t, file, zone.DefaultInside())
+		again, _ := replay(t, file, zone.DefaultInside())
 		if !reflect.DeepEqual(rec, again) {
 			t.Errorf("%s: a second run says something else", name)
 		}
@@ -142,7 +120,7 @@ func TestCorpusBenign(t *testing.T) {
 	for _, file := range files {
 		name := filepath.Base(file)
 		for _, inside := range [][]netip.Prefix{all(), zone.DefaultInside()} {
-			rec, _, err := replay(t, file, inside)
+			rec, err := replay(t, file, inside)
 			if err != nil {
 				continue // what can be read is for package capture to say
 			}

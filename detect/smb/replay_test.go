@@ -1,13 +1,10 @@
 package smb
 
 import (
-	"errors"
-	"io"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"wormscope/capture"
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
@@ -25,31 +22,18 @@ func (r *recorder) Fact(f alert.Fact)   { r.facts = append(r.facts, f) }
 
 // packets returns the packets of a capture that are TCP, with copies of their
 // payloads.
-func packets(tb testing.TB, file string) []packet.Packet {
+func packets(tb testing.TB, file string) (all []packet.Packet) {
 	tb.Helper()
-	r, err := capture.Open([]string{file}, nil)
-	if err != nil {
+	if err := corpus.Packets(tb, file, func(p *packet.Packet) {
+		if p.Proto == packet.ProtoTCP {
+			kept := *p
+			kept.Payload = slices.Clone(p.Payload)
+			all = append(all, kept)
+		}
+	}); err != nil {
 		tb.Fatal(err)
 	}
-	defer r.Close()
-	var (
-		f   capture.Frame
-		p   packet.Packet
-		all []packet.Packet
-	)
-	d := packet.NewDecoder()
-	for {
-		switch err := r.Next(&f); {
-		case errors.Is(err, io.EOF):
-			return all
-		case err != nil:
-			tb.Fatalf("%s: %v", file, err)
-		}
-		if d.Decode(&f, &p); p.Proto == packet.ProtoTCP {
-			p.Payload = slices.Clone(p.Payload)
-			all = append(all, p)
-		}
-	}
+	return all
 }
 
 // run gives packets to a new detector.

@@ -3,11 +3,16 @@
 package corpus
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"wormscope/capture"
+	"wormscope/capture/packet"
 )
 
 // Dir returns the folder of public captures. Where it is missing, the test is
@@ -44,4 +49,30 @@ func Files(t testing.TB, folders ...string) []string {
 		t.Fatalf("no captures in %s", strings.Join(folders, ", "))
 	}
 	return files
+}
+
+// Packets calls take with each packet of a capture that can be decoded; the packet
+// is valid for the call only. It reports an error that says why the file is no
+// capture, as some in the corpus are not. One that breaks off fails the test.
+func Packets(t testing.TB, file string, take func(*packet.Packet)) error {
+	t.Helper()
+	r, err := capture.Open([]string{file}, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }() // only read from
+	d := packet.NewDecoder()
+	var f capture.Frame
+	var p packet.Packet
+	for {
+		switch err := r.Next(&f); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			t.Fatalf("%s: %v", file, err)
+		}
+		if d.Decode(&f, &p) == packet.OK {
+			take(&p)
+		}
+	}
 }
