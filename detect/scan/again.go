@@ -19,21 +19,21 @@ const (
 // again notes the failure of an attempt that is no first contact. If the source has
 // an alert open, most of which failed, it still scans.
 func (d *Detector) again(a *attempt) {
-	if !d.lives.scanning(a.src) {
+	if !d.findings.scanning(a.src) {
 		return
 	}
 	s := d.source(a, a.key())
-	if s == nil || s.life == 0 {
+	if s == nil || s.finding == 0 {
 		return
 	}
-	l := d.lives.get(s.life)
-	if l.told.failed && a.time-l.last >= synRepeats && l.failedAgain.add(hash32(a.dst.Hash())) {
-		l.again = max(l.again, a.time)
+	f := d.findings.get(s.finding)
+	if f.told.failed && a.time-f.last >= synRepeats && f.failedAgain.add(hash32(a.dst.Hash())) {
+		f.again = max(f.again, a.time)
 	}
 }
 
 // latest returns when the scan was seen last.
-func (l *life) latest() int64 { return max(l.last, l.again) }
+func (f *finding) latest() int64 { return max(f.last, f.again) }
 
 // handful holds the latest destinations, as far as they differ, by hash.
 type handful struct {
@@ -55,8 +55,8 @@ func (f *handful) add(h uint32) bool {
 
 // relapses reports whether the source of an alert that ends is to be looked at
 // anew after a while: it swept many in vain.
-func (l *life) relapses() bool {
-	return l.inside && l.told.failed && l.refused+l.silent > manyAgain
+func (f *finding) relapses() bool {
+	return f.inside && f.told.failed && f.refused+f.silent > manyAgain
 }
 
 // eras tells, by a bit for some of the hash, which sources may be in another era

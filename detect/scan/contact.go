@@ -120,7 +120,7 @@ func (d *Detector) tested(c *contact) bool {
 	case public:
 		return d.roles.of(c.dst) != isOutside && (c.dst.Is4() || d.alive.has(routeHash(c.dst)))
 	default:
-		return d.lives.scanning(c.src)
+		return d.findings.scanning(c.src)
 	}
 }
 
@@ -188,31 +188,31 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	if s.begin(c.now); s.burst == 0 {
 		d.rings.giveBack(s)
 	}
-	if s.life != 0 {
-		l := d.lives.get(s.life)
-		c.swept = s.key.kind == perPort && l.kind == sweep
-		if pop.remembers(l) {
+	if s.finding != 0 {
+		f := d.findings.get(s.finding)
+		c.swept = s.key.kind == perPort && f.kind == sweep
+		if pop.remembers(f) {
 			pop.contacts.see(ch)
 		}
-		l.target(d, c.dst, c.hd, c.port)
+		f.target(d, c.dst, c.hd, c.port)
 	} else {
 		pop.contacts.see(ch)
 	}
 	s.count(c.dst, c.now, c.at, d.frame)
-	if s.life == 0 {
-		d.accustom(s, c.now)
+	if s.finding == 0 {
+		d.learnBaseline(s, c.now)
 	}
 }
 
-// accustom lets a new destination of a source count for what is usual.
-func (d *Detector) accustom(s *source, now tick) {
+// learnBaseline lets a new destination of a source count for what is usual.
+func (d *Detector) learnBaseline(s *source, now tick) {
 	if s.key.kind != perPort || d.ports.class[s.key.port] != lateral {
 		return
 	}
-	c := d.customs[s.key.port]
+	c := d.baselines[s.key.port]
 	if c == nil {
-		c = &custom{}
-		d.customs[s.key.port] = c
+		c = &baseline{}
+		d.baselines[s.key.port] = c
 	}
 	if s.tried == 2 { // the newcomer's first
 		c.note(s, now)
@@ -242,7 +242,7 @@ func (d *Detector) judgeContact(a *attempt, c *contact) {
 // judgeVolumes alarms if a source went beyond a volume of new destinations. Those
 // from outside have a test of their own, which needs to see failures.
 func (d *Detector) judgeVolumes(a *attempt, s *source) {
-	if s == nil || s.life != 0 || s.key.kind == allPorts && !d.tap.mute() {
+	if s == nil || s.finding != 0 || s.key.kind == allPorts && !d.tap.mute() {
 		return
 	}
 	if v := d.exceeded(s, d.tick(d.now)); v != nil {
@@ -263,7 +263,7 @@ func (d *Detector) exceeded(s *source, now tick) *volume {
 		}
 	}
 	usual := uint32(0)
-	if c := d.customs[s.key.port]; c != nil && s.key.kind == perPort {
+	if c := d.baselines[s.key.port]; c != nil && s.key.kind == perPort {
 		usual = c.usual(s)
 	}
 	for i := range slow {

@@ -16,7 +16,7 @@ type netCell struct {
 	net      ip.Addr
 	startAt  int64 // of the hour, Unix nanoseconds
 	start    tick  // the same
-	life     int32
+	finding  int32
 	fails    uint32
 	answers  uint32
 	usual    uint32 // sources an hour, of the hours before; 0 when there was none
@@ -73,7 +73,7 @@ func (t *nets) add(h uint64) *netCell {
 	n, way := h%netSets, -1
 	set := &t.sets[n]
 	for i := range set {
-		if set[i].life == 0 && (way < 0 || set[i].fails < set[way].fails) {
+		if set[i].finding == 0 && (way < 0 || set[i].fails < set[way].fails) {
 			way = i
 		}
 	}
@@ -105,7 +105,7 @@ func (c *netCell) spread() uint32 {
 // judgeNet counts an outcome for the network inside that it happened in, and
 // alarms when many sources share a sweep of it, most of it in vain.
 func (d *Detector) judgeNet(a *attempt, hd uint64, now int64) {
-	if !a.has(first) || d.ports.class[a.port] == ordinary || d.lives.scanning(a.src) {
+	if !a.has(first) || d.ports.class[a.port] == ordinary || d.findings.scanning(a.src) {
 		return
 	}
 	if d.roles.of(a.dst) == isOutside || a.state != answered && a.weight == weightAstray {
@@ -165,8 +165,8 @@ func lastByte(a ip.Addr, hash uint64) uint8 {
 
 func (d *Detector) judgeSpread(c *netCell, a *attempt, now int64) {
 	n := c.distinct()
-	if c.life != 0 {
-		d.lives.get(c.life).spreadOn(d, c, n, now)
+	if c.finding != 0 {
+		d.findings.get(c.finding).spreadOn(d, c, n, now)
 		return
 	}
 	if n < spreadSources || n < spreadTimes*c.usual || c.fails < spreadFailed*c.answers {
@@ -183,7 +183,7 @@ func (c *netCell) turn(now tick, at int64) {
 	c.down.fade(now.since(c.start) / hour)
 	c.start, c.startAt, c.fails, c.answers = now, at, 0, 0
 	c.sources, c.dests = [netBits]uint64{}, [4]uint64{}
-	if c.life == 0 {
+	if c.finding == 0 {
 		c.untold = counts{}
 	}
 }
@@ -191,46 +191,46 @@ func (c *netCell) turn(now tick, at int64) {
 // alarmNet opens the alert for a network. Its Host is the first address of the
 // network that was tried: the one it is about is the target here.
 func (d *Detector) alarmNet(c *netCell, a *attempt, n uint32, now int64) {
-	l := d.newLife(a, network, nameDistributed, c.firstDst, c.startAt)
-	l.sources = uint64(n)
-	l.known = uint64(c.spread())
-	l.take(&c.untold)
-	l.atAlarm = l.attempts
-	l.quiet = int64(time.Hour)
-	if c.life = d.lives.open(l); c.life == 0 {
+	f := d.newFinding(a, network, nameDistributed, c.firstDst, c.startAt)
+	f.sources = uint64(n)
+	f.known = uint64(c.spread())
+	f.take(&c.untold)
+	f.atAlarm = f.attempts
+	f.quiet = int64(time.Hour)
+	if c.finding = d.findings.open(f); c.finding == 0 {
 		d.stats.unsaid++
 		return
 	}
-	d.say(l, alert.PhaseStart, now)
+	d.say(f, alert.PhaseStart, now)
 }
 
 // spreadOn lets the alert of a network grow.
-func (l *life) spreadOn(d *Detector, c *netCell, n uint32, now int64) {
-	l.last = now
-	l.sources = max(l.sources, uint64(n))
-	l.known = max(l.known, uint64(c.spread()))
-	l.take(&c.untold)
-	if l.pace.Due(l.sources, now) {
-		d.say(l, alert.PhaseUpdate, now)
+func (f *finding) spreadOn(d *Detector, c *netCell, n uint32, now int64) {
+	f.last = now
+	f.sources = max(f.sources, uint64(n))
+	f.known = max(f.known, uint64(c.spread()))
+	f.take(&c.untold)
+	if f.pace.Due(f.sources, now) {
+		d.say(f, alert.PhaseUpdate, now)
 	}
 }
 
 // take adds what attempts came to, once.
-func (l *life) take(n *counts) {
-	l.answered += uint64(n.answered)
-	l.refused += uint64(n.refused)
-	l.silent += uint64(n.silent)
-	l.attempts += uint64(n.answered) + uint64(n.refused) + uint64(n.silent)
+func (f *finding) take(n *counts) {
+	f.answered += uint64(n.answered)
+	f.refused += uint64(n.refused)
+	f.silent += uint64(n.silent)
+	f.attempts += uint64(n.answered) + uint64(n.refused) + uint64(n.silent)
 	*n = counts{}
 }
 
 // leaveNet lets the cell of a network go whose alert is about to be closed, with
 // what it was not told of yet.
-func (d *Detector) leaveNet(l *life, place int32) {
-	net := subnet(l.host)
-	if c := d.nets.find(netHash(net, l.port), net, l.port); c != nil && c.life == place {
-		l.take(&c.untold)
-		c.life = 0
+func (d *Detector) leaveNet(f *finding, place int32) {
+	net := subnet(f.host)
+	if c := d.nets.find(netHash(net, f.port), net, f.port); c != nil && c.finding == place {
+		f.take(&c.untold)
+		c.finding = 0
 	}
 }
 

@@ -25,7 +25,7 @@ type targetHead struct {
 	start   tick            // the same
 	sources uint32          // bits of new sources since start: fewer than these were, see count
 	done    uint32          // handshakes completed since the cell became suspect
-	life    int32           // the open flood's place plus 1
+	finding int32           // the open flood's place plus 1
 	mixed   uint16          // sources that tried another port
 	port    uint16          // that the first of them tried
 	place   uint16          // of the cell among all
@@ -181,7 +181,7 @@ func (t *targets) add(hash uint64, head *targetHead) *targetCell {
 func (t *targets) digest(c *targetCell) {
 	sources := &t.digests[c.place/ways].sources[c.place%ways]
 	*sources = uint16(c.sources) //nolint:gosec // G115: at most the number of bits.
-	if c.life != 0 {
+	if c.finding != 0 {
 		*sources = pinned
 	}
 }
@@ -200,7 +200,7 @@ func (t *targets) complete(dst ip.Addr) {
 func (t *targets) restart(c *targetCell, now tick, at int64, port uint16) {
 	t.watch(c, false)
 	c.start, c.startAt, c.sources, c.done, c.mixed = now, at, 0, 0, 0
-	if c.life == 0 {
+	if c.finding == 0 {
 		c.port = port
 	}
 	t.digest(c)
@@ -228,15 +228,15 @@ func (d *Detector) flooded(c *contact) bool {
 			cell.mixed++
 		}
 	}
-	if cell.life != 0 {
-		return d.lives.get(cell.life).absorb(d, c, cell)
+	if cell.finding != 0 {
+		return d.findings.get(cell.finding).absorb(d, c, cell)
 	}
 	if !isNew {
 		return false
 	}
 	if cell.sources == floodSuspect {
 		d.targets.watch(cell, true)
-		d.wonder()
+		d.reviewInterest()
 	}
 	switch {
 	case !cell.flooded(c.now):
@@ -256,7 +256,7 @@ func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 		port = 0
 	}
 	host, n := c.dst.Netip(), uint64(cell.count())
-	l := &life{
+	f := &finding{
 		rule: alert.RuleFlood, kind: flood, host: c.dst, port: port,
 		first: cell.startAt, last: d.now, quiet: quietAfter,
 		packets: n, known: n,
@@ -264,12 +264,12 @@ func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 		frames: []alert.FrameRef{d.frame.ref()},
 		id:     alert.Identify(alert.RuleFlood, host, time.Unix(0, cell.startAt).UTC()),
 	}
-	if cell.life = d.lives.open(l); cell.life == 0 {
+	if cell.finding = d.findings.open(f); cell.finding == 0 {
 		d.stats.unsaid++
 		return
 	}
 	d.targets.digest(cell)
-	d.say(l, alert.PhaseStart, d.now)
+	d.say(f, alert.PhaseStart, d.now)
 }
 
 // Copies of a packet of a flood come within copyWindow. What is not absorbed
@@ -288,21 +288,21 @@ func (c *contact) identity() dup.Hash {
 
 // absorb counts a packet of a flood, once where a span port copies it. It
 // reports false for a packet to another port than the flooded one.
-func (l *life) absorb(d *Detector, c *contact, cell *targetCell) bool {
-	if l.port != 0 && c.port != l.port {
+func (f *finding) absorb(d *Detector, c *contact, cell *targetCell) bool {
+	if f.port != 0 && c.port != f.port {
 		return false
 	}
 	d.stats.absorbed++
 	if d.copies.Seen(c.identity(), c.at) {
 		return true
 	}
-	l.packets++
+	f.packets++
 	if cell.sources >= floodSuspect { // it goes on
-		l.last = d.now
+		f.last = d.now
 	}
-	l.targets.add(c.hs)
-	if l.pace.Due(l.count(), d.now) {
-		d.say(l, alert.PhaseUpdate, d.now)
+	f.targets.add(c.hs)
+	if f.pace.Due(f.count(), d.now) {
+		d.say(f, alert.PhaseUpdate, d.now)
 	}
 	return true
 }

@@ -10,16 +10,16 @@ import (
 // evidence; what counts is connections that went on though their SYN-ACK was
 // never seen, and SYN-ACKs that nobody was seen to ask for.
 type tap struct {
-	syns      uint32 // attempts seen
-	matched   uint32 // SYN-ACKs that answered one
-	missing   uint32 // attempts that went on without a SYN-ACK
-	lone      uint32 // SYN-ACKs without an attempt
-	responded uint32 // of these, the client was then seen to send something
-	segments  bool   // any were seen that neither open nor end a connection
-	bare      bare
-	leak      leak
-	told      [tellers]teller // who it was counted of since
-	toldAt    int64           // then, Unix nanoseconds
+	syns        uint32 // attempts seen
+	matched     uint32 // SYN-ACKs that answered one
+	missing     uint32 // attempts that went on without a SYN-ACK
+	lone        uint32 // SYN-ACKs without an attempt
+	responded   uint32 // of these, the client was then seen to send something
+	segments    bool   // any were seen that neither open nor end a connection
+	bare        bare
+	leak        leak
+	witnesses   [maxWitnesses]witness // who it was counted of since
+	witnessedAt int64                 // then, Unix nanoseconds
 }
 
 const (
@@ -36,34 +36,34 @@ const (
 	forgetTap = 1 << 16
 )
 
-// A teller is a destination whose answers are missing, and how often that was
+// A witness is a destination whose answers are missing, and how often that was
 // counted lately.
-type teller struct {
+type witness struct {
 	of    uint32 // of its hash
 	times uint8
 }
 
 const (
-	// tellers is how many such destinations are told apart: where there are more,
+	// maxWitnesses is how many such destinations are told apart: where there are more,
 	// the tap is one-sided for certain.
-	tellers = 64
-	// mostTold is how often one destination counts in lookEvery. The answers of a
+	maxWitnesses = 64
+	// mostTimes is how often one destination counts in lookEvery. The answers of a
 	// balanced address may go another way, and anyone can send the two packets that
 	// look like a handshake without an answer.
-	mostTold = 8
+	mostTimes = 8
 )
 
-// tells reports whether it counts that an answer of a destination is missing.
-func (t *tap) tells(dst ip.Addr, now int64) bool {
-	if by := now - t.toldAt; by >= lookEvery || by < 0 {
-		t.told, t.toldAt = [tellers]teller{}, now
+// counts reports whether it counts that an answer of a destination is missing.
+func (t *tap) counts(dst ip.Addr, now int64) bool {
+	if by := now - t.witnessedAt; by >= lookEvery || by < 0 {
+		t.witnesses, t.witnessedAt = [maxWitnesses]witness{}, now
 	}
 	h := dst.Hash()
-	s := &t.told[h%tellers]
+	s := &t.witnesses[h%maxWitnesses]
 	if of := uint32(h >> 32); s.of != of {
-		*s = teller{of: of}
+		*s = witness{of: of}
 	}
-	if s.times == mostTold {
+	if s.times == mostTimes {
 		return false
 	}
 	s.times++
@@ -108,15 +108,15 @@ func (d *Detector) matched(a *attempt) {
 		d.unanswered.remove(a.sport2)
 		d.tap.leak.note(false)
 	}
-	d.wonder() // a flood may be over
+	d.reviewInterest() // a flood may be over
 }
 
-// wonder says anew which segments with data are of interest.
-func (d *Detector) wonder() {
-	curious := !d.tap.settled() || d.targets.suspects > 0
+// reviewInterest says anew which segments with data are of interest.
+func (d *Detector) reviewInterest() {
+	wantsData := !d.tap.settled() || d.targets.suspects > 0
 	oneSided := d.tap.clientOnly()
-	if curious != d.curious || oneSided != d.oneSided {
-		d.curious, d.oneSided = curious, oneSided
+	if wantsData != d.wantsData || oneSided != d.oneSided {
+		d.wantsData, d.oneSided = wantsData, oneSided
 		d.changed()
 	}
 }
@@ -127,7 +127,7 @@ func (d *Detector) wonder() {
 func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint64) {
 	d.stats.backscatter++
 	d.tap.see(&d.tap.lone)
-	d.wonder()
+	d.reviewInterest()
 	if d.tap.matched >= enough && !d.tap.serverOnly() || !client.Single() {
 		return
 	}
@@ -163,8 +163,8 @@ func (d *Detector) judgeUnasked(pop *population, a *attempt, s *source) {
 	}
 	s.resolve()
 	s.settle(a.dst, answered, d.sight(), &d.rings)
-	if s.life != 0 {
-		d.lives.get(s.life).outcome(d, a)
+	if s.finding != 0 {
+		d.findings.get(s.finding).outcome(d, a)
 		return
 	}
 	if !d.tap.serverOnly() {

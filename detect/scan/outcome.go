@@ -43,7 +43,7 @@ func (d *Detector) reset(p *packet.Packet) {
 		if p.Seq == 0 && p.Flags.Has(packet.ACK) { // what answers a SYN (RFC 9293, chapter 3.10.7.1)
 			d.early.keep(h, p, refused)
 		}
-		if d.curious {
+		if d.wantsData {
 			d.goOn(p)
 		}
 		return
@@ -95,7 +95,7 @@ func (d *Detector) unreachable(p *packet.Packet) {
 		return
 	}
 	if p.Proto == packet.ProtoICMPv6 && in.Code == codeNeighbour {
-		d.alive.see(thereHash(dst))
+		d.alive.see(reachableHash(dst))
 	}
 	d.answer(a, unreached, p.Time)
 }
@@ -116,7 +116,7 @@ func (d *Detector) answer(a *attempt, o outcome, now int64) {
 func (d *Detector) timeout(a *attempt) {
 	if b := &d.tap.bare; !b.other && !d.tap.segments && a.has(inside) && !a.has(stealth) {
 		b.unanswered(a)
-		d.wonder()
+		d.reviewInterest()
 	}
 	if a.has(stealth|shadow) || d.tap.mute() {
 		d.stats.unknown++
@@ -124,7 +124,7 @@ func (d *Detector) timeout(a *attempt) {
 		return
 	}
 	if d.tap.leak.again(d.now) {
-		d.wonder()
+		d.reviewInterest()
 	}
 	d.settle(a, silent, a.time+silentAfter)
 }
@@ -192,7 +192,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 // attempts are those of scanners.
 func (d *Detector) settleSwept(a *attempt) bool {
 	s := d.source(a, a.key())
-	if s == nil || s.life == 0 {
+	if s == nil || s.finding == 0 {
 		return false
 	}
 	if a.state != silent {
@@ -211,7 +211,7 @@ func (d *Detector) tally(s *source, a *attempt) {
 	if a.state != answered {
 		s.burstFailed++
 	}
-	d.lives.get(s.life).outcome(d, a)
+	d.findings.get(s.finding).outcome(d, a)
 }
 
 // enliven notes a destination that gave an answer, by its hash and the one of
@@ -227,7 +227,7 @@ func (d *Detector) enliven(dst ip.Addr, o outcome, hd, hp uint64) {
 	case refused:
 		d.alive.see(hd)
 		if !dst.Is4() {
-			d.alive.see(thereHash(dst))
+			d.alive.see(reachableHash(dst))
 		}
 	case open, silent, unreached:
 	}
@@ -266,7 +266,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 		pop.newcomers.settle(kh, k, a)
 		return
 	}
-	if s.life != 0 {
+	if s.finding != 0 {
 		d.tally(s, a)
 		return
 	}
@@ -292,7 +292,7 @@ func (d *Detector) conclude(a *attempt, k sourceKey, now int64) {
 
 // share returns what an outcome weighs in the sequential test of a source.
 func (d *Detector) share(s *source) float64 {
-	if d.ports.class[s.key.port] == lateral || d.lives.scanning(s.key.addr) {
+	if d.ports.class[s.key.port] == lateral || d.findings.scanning(s.key.addr) {
 		return 1
 	}
 	return watchedShare
@@ -357,8 +357,8 @@ func (d *Detector) amend(a *attempt, k sourceKey) {
 	if a.state == answered {
 		d.exonerate(s, a.weight)
 	}
-	if s.life != 0 {
-		d.lives.get(s.life).corrected(d, a)
+	if s.finding != 0 {
+		d.findings.get(s.finding).corrected(d, a)
 	}
 }
 

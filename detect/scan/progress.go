@@ -84,16 +84,16 @@ func (d *Detector) complete(a *attempt, p *packet.Packet) {
 	}
 	switch {
 	case a.waits():
-		if d.tap.tells(a.dst, p.Time) {
+		if d.tap.counts(a.dst, p.Time) {
 			a.marks |= unheard
 			d.tap.see(&d.tap.missing)
 			d.tap.leak.note(true)
-			d.wonder()
+			d.reviewInterest()
 		}
 		d.answer(a, answered, p.Time)
 	case a.state == answered && !a.has(aborted) && d.ports.class[a.port] != lateral:
 		d.tap.leak.note(false)
-		d.wonder()
+		d.reviewInterest()
 	}
 }
 
@@ -104,7 +104,7 @@ func (d *Detector) heard(a *attempt) {
 	d.tap.missing -= min(d.tap.missing, 1)
 	d.tap.leak.heard()
 	d.tap.see(&d.tap.matched)
-	d.wonder()
+	d.reviewInterest()
 }
 
 // Lateral returns what looks, for the same detector, at segments on lateral ports

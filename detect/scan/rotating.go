@@ -30,7 +30,7 @@ func (d *Detector) pardon(pop *population, c *contact, net sourceKey, nh uint64)
 		return
 	}
 	n.pooled = false
-	if s := pop.find(nh, net); s != nil && s.life == 0 {
+	if s := pop.find(nh, net); s != nil && s.finding == 0 {
 		d.exonerate(s, n.weight)
 	}
 }

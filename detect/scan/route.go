@@ -13,29 +13,29 @@ import "wormscope/internal/ip"
 // that somebody was answered from.
 func routeHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedA, seedC) }
 
-// thereHash is the hash that it is remembered by as one that IPv6 leads to: a
+// reachableHash is the hash that it is remembered by as one that IPv6 leads to: a
 // host of it was answered, or refused an attempt, or a router said of one that it
 // alone is missing.
-func thereHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedB, seedD) }
+func reachableHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedB, seedD) }
 
-// awayHash is the hash that it is remembered by as one that IPv6 leads out of.
-func awayHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedD, seedB) }
+// egressHash is the hash that it is remembered by as one that IPv6 leads out of.
+func egressHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedD, seedB) }
 
 // reached notes what an answer to a source inside shows of IPv6.
 func (d *Detector) reached(a *attempt) {
 	if a.src.Is4() {
 		return
 	}
-	d.alive.see(thereHash(a.src))
+	d.alive.see(reachableHash(a.src))
 	if d.roles.of(a.dst) == isOutside {
-		d.alive.see(awayHash(a.src))
+		d.alive.see(egressHash(a.src))
 	}
 }
 
 // astray reports whether an attempt failed as all do where IPv6 leads nowhere.
 func (d *Detector) astray(a *attempt) bool {
-	if a.dst.Is4() || !a.has(inside) || a.state == refused || d.alive.has(routeHash(a.dst)) || d.alive.has(thereHash(a.dst)) {
+	if a.dst.Is4() || !a.has(inside) || a.state == refused || d.alive.has(routeHash(a.dst)) || d.alive.has(reachableHash(a.dst)) {
 		return false
 	}
-	return d.roles.of(a.dst) != isOutside || !d.alive.has(awayHash(a.src))
+	return d.roles.of(a.dst) != isOutside || !d.alive.has(egressHash(a.src))
 }

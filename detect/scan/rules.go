@@ -124,7 +124,7 @@ const (
 	spreadFailed  = 4 // failures to one answer
 )
 
-// Lives of alerts.
+// How long alerts stay open.
 const (
 	// quietAfter is how long a scanner is quiet before its alert is closed,
 	// or quietGaps times its mean gap, up to quietMost.

@@ -82,13 +82,13 @@ type Detector struct {
 	ports ports
 	roles roles
 
-	now     int64 // packet time, Unix nanoseconds
-	base    int64 // what ticks count from
-	behind  bool  // the clock of the capture went back, and ticks of the engine are still ahead
-	stray   bool  // the present packet is far older than the latest
-	tidy    int64 // when to look at the lives next, a whole second
-	wake    int64 // when anything is due next, or before
-	curious bool  // segments with data are of interest
+	now       int64 // packet time, Unix nanoseconds
+	base      int64 // what ticks count from
+	behind    bool  // the clock of the capture went back, and ticks of the engine are still ahead
+	stray     bool  // the present packet is far older than the latest
+	nextVisit int64 // when to look at the findings next, a whole second
+	wake      int64 // when anything is due next, or before
+	wantsData bool  // segments with data are of interest
 	// oneSided is that the tap shows what clients send only: then their segments
 	// on all lateral ports are of interest.
 	oneSided bool
@@ -96,21 +96,21 @@ type Detector struct {
 	frame    frame  // of the present packet
 	peeked   uint64 // of no use but to have been read, see prefetch
 
-	attempts attempts
-	early    early
-	inside   population
-	outside  population
-	rings    rings // of both
-	alive    memory
-	facts    memory
-	pairs    pairs
-	targets  targets
-	copies   *dup.Filter // packets of floods
-	nets     nets
-	tap      tap
-	lives    lives
-	customs  map[uint16]*custom // by lateral port
-	stats    counters
+	attempts  attempts
+	early     early
+	inside    population
+	outside   population
+	rings     rings // of both
+	alive     memory
+	facts     memory
+	pairs     pairs
+	targets   targets
+	copies    *dup.Filter // packets of floods
+	nets      nets
+	tap       tap
+	findings  findings
+	baselines map[uint16]*baseline // by lateral port
+	stats     counters
 
 	unanswered clientPorts
 }
@@ -122,23 +122,23 @@ var _ detect.Changing = (*Detector)(nil)
 func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	cfg = cfg.withDefaults()
 	return &Detector{
-		emit:     emit,
-		ports:    newPorts(cfg.LateralPorts, cfg.WatchedPorts),
-		roles:    roles{zones, cfg.Allow},
-		curious:  true,
-		changed:  func() {},
-		attempts: newAttempts(cfg.MaxAttempts),
-		early:    newEarly(),
-		inside:   newPopulation(cfg.MaxSources, cfg.MaxNewcomers, cfg.MaxContacts),
-		outside:  newPopulation(max(cfg.MaxSources/4, 1), cfg.MaxNewcomers, cfg.MaxContacts/4),
-		alive:    newMemory(cfg.MaxContacts),
-		facts:    newMemory(cfg.MaxContacts / 16),
-		pairs:    newPairs(),
-		targets:  newTargets(),
-		copies:   dup.New(copySize, copyWindow),
-		nets:     newNets(),
-		lives:    newLives(),
-		customs:  map[uint16]*custom{},
+		emit:      emit,
+		ports:     newPorts(cfg.LateralPorts, cfg.WatchedPorts),
+		roles:     roles{zones, cfg.Allow},
+		wantsData: true,
+		changed:   func() {},
+		attempts:  newAttempts(cfg.MaxAttempts),
+		early:     newEarly(),
+		inside:    newPopulation(cfg.MaxSources, cfg.MaxNewcomers, cfg.MaxContacts),
+		outside:   newPopulation(max(cfg.MaxSources/4, 1), cfg.MaxNewcomers, cfg.MaxContacts/4),
+		alive:     newMemory(cfg.MaxContacts),
+		facts:     newMemory(cfg.MaxContacts / 16),
+		pairs:     newPairs(),
+		targets:   newTargets(),
+		copies:    dup.New(copySize, copyWindow),
+		nets:      newNets(),
+		findings:  newFindings(),
+		baselines: map[uint16]*baseline{},
 	}
 }
 
@@ -148,7 +148,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 // asks for more.
 func (d *Detector) Wants() detect.Interest {
 	kinds := detect.TCPControl | detect.ICMP
-	if d.curious {
+	if d.wantsData {
 		kinds |= detect.TCPData | detect.TCPClose
 	}
 	return detect.Interest{Kinds: kinds}
@@ -166,7 +166,7 @@ func (d *Detector) Packet(p *packet.Packet) {
 		}
 	case p.Flags&(packet.SYN|packet.RST|packet.FIN) != 0:
 		d.control(p)
-	case d.curious:
+	case d.wantsData:
 		d.tap.segments = true
 		d.goOn(p)
 	}
@@ -182,7 +182,7 @@ func (d *Detector) control(p *packet.Packet) {
 		d.accept(p)
 	case p.Flags&packet.RST != 0:
 		d.reset(p)
-	case d.curious:
+	case d.wantsData:
 		d.goOn(p)
 	}
 }
@@ -232,12 +232,12 @@ func (d *Detector) advance(now int64) {
 
 // lapse does what is due: attempts come to an end, alerts are closed.
 func (d *Detector) lapse(now int64) {
-	tidy := now >= d.tidy
-	if tidy {
+	visit := now >= d.nextVisit
+	if visit {
 		d.visitUntil(now)
 	}
 	d.expireUntil(now)
-	if tidy {
+	if visit {
 		d.attempts.expire(now)
 		d.inside.contacts.advance(now)
 		d.outside.contacts.advance(now)
@@ -245,7 +245,7 @@ func (d *Detector) lapse(now int64) {
 		d.facts.advance(now)
 		d.unanswered.turn(now)
 	}
-	d.wake = min(d.tidy, d.attempts.dueAt())
+	d.wake = min(d.nextVisit, d.attempts.dueAt())
 }
 
 // expireUntil ends the attempts whose time was up by then.
@@ -260,13 +260,13 @@ func (d *Detector) expireUntil(at int64) {
 // not tell when. After half a minute in which nothing came all is said.
 func (d *Detector) visitUntil(now int64) {
 	const second, silence = int64(time.Second), 30
-	for n := 0; d.tidy <= now; n++ {
+	for n := 0; d.nextVisit <= now; n++ {
 		if n == silence {
-			d.tidy = max(d.tidy, now-now%second)
+			d.nextVisit = max(d.nextVisit, now-now%second)
 		}
-		d.expireUntil(d.tidy)
-		d.visit(d.tidy)
-		d.tidy += second
+		d.expireUntil(d.nextVisit)
+		d.visit(d.nextVisit)
+		d.nextVisit += second
 	}
 }
 
@@ -277,7 +277,7 @@ func (d *Detector) rewind(now int64) {
 	d.stats.rewinds++
 	d.closeAll(d.now)
 	d.behind = true
-	d.now, d.tidy, d.wake, d.base = now, now-now%int64(time.Second), now, now-int64(day)*nanosPerTick
+	d.now, d.nextVisit, d.wake, d.base = now, now-now%int64(time.Second), now, now-int64(day)*nanosPerTick
 	d.attempts.clear()
 	d.early = newEarly()
 	d.inside.clear()
@@ -285,7 +285,7 @@ func (d *Detector) rewind(now int64) {
 	d.pairs.clear()
 	d.targets.clear()
 	d.nets.clear()
-	clear(d.customs)
+	clear(d.baselines)
 	for _, m := range []*memory{&d.inside.contacts, &d.outside.contacts, &d.alive, &d.facts} {
 		m.rewind(now)
 	}

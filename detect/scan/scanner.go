@@ -52,7 +52,7 @@ func (t *scanners) add(a ip.Addr) int {
 	n := len(t.free)
 	if n == 0 {
 		t.slots = append(t.slots, scanner{})
-		t.free = append(t.free, uint32(len(t.slots)-1)) //nolint:gosec // G115: at most maxLives.
+		t.free = append(t.free, uint32(len(t.slots)-1)) //nolint:gosec // G115: at most maxFindings.
 		n = 1
 	}
 	slot := t.free[n-1]
@@ -66,14 +66,14 @@ func (t *scanners) add(a ip.Addr) int {
 
 // opened notes that an alert about a source was opened at a place. It reports
 // false where that can't be noted.
-func (t *scanners) opened(l *life, place int32) bool {
-	slot := t.add(l.host)
+func (t *scanners) opened(f *finding, place int32) bool {
+	slot := t.add(f.host)
 	if slot < 0 {
 		return false
 	}
 	s := &t.slots[slot]
 	s.open++
-	switch l.kind {
+	switch f.kind {
 	case sweep:
 		s.sweeps++
 	case vertical:
@@ -86,13 +86,13 @@ func (t *scanners) opened(l *life, place int32) bool {
 }
 
 // closed notes that an alert about a source was closed.
-func (t *scanners) closed(l *life) {
-	slot := t.find(l.host)
+func (t *scanners) closed(f *finding) {
+	slot := t.find(f.host)
 	if slot < 0 {
 		return
 	}
 	s := &t.slots[slot]
-	switch l.kind {
+	switch f.kind {
 	case sweep:
 		s.sweeps--
 	case vertical:
@@ -102,7 +102,7 @@ func (t *scanners) closed(l *life) {
 	case network, flood:
 	}
 	if s.open--; s.open == 0 {
-		t.index.remove(t.hash(l.host), uint32(slot)) //nolint:gosec // G115: at most maxLives.
+		t.index.remove(t.hash(f.host), uint32(slot)) //nolint:gosec // G115: at most maxFindings.
 		t.free = append(t.free, uint32(slot))        //nolint:gosec // G115: the same.
 	}
 }

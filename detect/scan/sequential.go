@@ -135,7 +135,7 @@ func (s *source) begin(now tick) {
 	}
 	s.learn()
 	s.burst, s.burstFailed, s.pending = 0, 0, 0
-	if gap > forgetAfter && s.life == 0 {
+	if gap > forgetAfter && s.finding == 0 {
 		s.restart()
 	}
 }

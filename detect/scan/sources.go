@@ -81,9 +81,9 @@ type sight struct {
 // sourceHead is what begins anew with a source. The samples count as far as it
 // says.
 type sourceHead struct {
-	key  sourceKey
-	hash uint32
-	life int32 // the open alert's place plus 1, 0 when there is none
+	key     sourceKey
+	hash    uint32
+	finding int32 // the open alert's place plus 1, 0 when there is none
 
 	last   tick   // latest new destination
 	era    uint32 // see eras
@@ -106,7 +106,7 @@ type sourceHead struct {
 	came    outcomes // what the attempts at targets came to
 	nframes uint32   // how many frames there are
 
-	day, today uint32 // see custom
+	day, today uint32 // see baseline
 	scanned    tick   // when an alert about it was closed that it may relapse after, 0 when there was none in this era
 	ring       int32  // in the place of known, its place plus 1 in rings; 0 for none. It stays with the slot
 }
@@ -148,8 +148,8 @@ func newPopulation(sources, newcomers, contacts int) population {
 
 // remembers reports whether the contacts of an alert are still to be remembered:
 // only so many, for those of a scanner would fill the memory of the honest.
-func (p *population) remembers(l *life) bool {
-	return l.attempts < uint64(p.contacts.limit*bucketSize/scanShare) //nolint:gosec // G115: never negative.
+func (p *population) remembers(f *finding) bool {
+	return f.attempts < uint64(p.contacts.limit*bucketSize/scanShare) //nolint:gosec // G115: never negative.
 }
 
 // find returns the source with this key, nil when there is none.
@@ -199,7 +199,7 @@ func (p *population) room(now tick) int {
 	victim := -1
 	for range 8 {
 		i := int(p.random.next() % uint64(p.used)) //nolint:gosec // G115: reduced.
-		if s := p.at(i); s.life == 0 && (victim < 0 || s.lessNeeded(p.at(victim), now)) {
+		if s := p.at(i); s.finding == 0 && (victim < 0 || s.lessNeeded(p.at(victim), now)) {
 			victim = i
 		}
 	}
@@ -230,7 +230,7 @@ func (p *population) clear() {
 // begins anew.
 func (s *source) count(dst ip.Addr, now tick, at int64, f frame) {
 	s.burst++
-	if s.life != 0 {
+	if s.finding != 0 {
 		s.last, s.lastAt = now, at
 		return
 	}

@@ -61,7 +61,7 @@ func (d *Detector) Stats() Stats {
 		SourcesEvicted:   d.inside.evicted + d.outside.evicted,
 		NewcomersEvicted: d.inside.newcomers.evicted + d.outside.newcomers.evicted,
 		ContactsEvicted:  d.inside.contacts.evicted + d.outside.contacts.evicted,
-		Open:             len(d.lives.places) - len(d.lives.free),
+		Open:             len(d.findings.places) - len(d.findings.free),
 		ClientOnly:       d.tap.clientOnly(), ServerOnly: d.tap.serverOnly(),
 		Unheard: d.tap.leak.share(), Mute: d.tap.leak.most(),
 	}
@@ -74,7 +74,7 @@ func (d *Detector) Tables() []detect.Table {
 		{Name: "scan attempts", Entries: int(waiting), Limit: d.attempts.limit, Evicted: d.attempts.dropped}, //nolint:gosec // at most Limit
 		{Name: "scan sources", Entries: d.inside.used + d.outside.used, Limit: d.inside.limit + d.outside.limit, Evicted: d.inside.evicted + d.outside.evicted},
 		{Name: "scan contacts", Entries: d.inside.contacts.used + d.outside.contacts.used, Evicted: d.inside.contacts.evicted + d.outside.contacts.evicted},
-		{Name: "scan alerts", Entries: len(d.lives.places) - len(d.lives.free), Limit: maxLives},
+		{Name: "scan alerts", Entries: len(d.findings.places) - len(d.findings.free), Limit: maxFindings},
 	}
 }
 

@@ -152,15 +152,15 @@ func TestSketch(t *testing.T) {
 func TestWholeLines(t *testing.T) {
 	const line = 64
 	for name, size := range map[string]uintptr{
-		"attempt": unsafe.Sizeof(attempt{}), "group": unsafe.Sizeof(group{}), "life": unsafe.Sizeof(life{}),
+		"attempt": unsafe.Sizeof(attempt{}), "group": unsafe.Sizeof(group{}), "finding": unsafe.Sizeof(finding{}),
 		"newcomer": unsafe.Sizeof(newcomer{}), "source": unsafe.Sizeof(source{}), "head of a target": unsafe.Sizeof(targetHead{}),
 	} {
 		if size%line != 0 {
 			t.Errorf("%s: %d bytes are no whole cache lines", name, size)
 		}
 	}
-	if first := unsafe.Offsetof(life{}.targets) + unsafe.Offsetof(sketch{}.exact); first != 2*line {
-		t.Errorf("what an attempt touches of a life are %d bytes, want two cache lines", first)
+	if first := unsafe.Offsetof(finding{}.targets) + unsafe.Offsetof(sketch{}.exact); first != 2*line {
+		t.Errorf("what an attempt touches of a finding are %d bytes, want two cache lines", first)
 	}
 }
 
@@ -267,8 +267,8 @@ func TestTargets(t *testing.T) {
 			m.bits[source] = true
 		}
 		m.flooded = r.IntN(8) == 0
-		if c.life = 0; m.flooded {
-			c.life = 1
+		if c.finding = 0; m.flooded {
+			c.finding = 1
 		}
 		x.digest(c)
 	}

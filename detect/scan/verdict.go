@@ -19,7 +19,7 @@ type verdict struct {
 	settled bool   // nothing was
 	pending uint64 // attempts that an answer may be on the way to, and that the doubt leaves out
 
-	again int64 // of the life
+	again int64 // of the finding
 }
 
 // news reports whether there is more to fear of a source than was told, whether it
@@ -34,28 +34,28 @@ func (v *verdict) news(told *verdict) bool {
 // that an answer may be on the way to. Of the severity these are left out until all
 // that the alarm counted are due, of the doubt until it was told that there is
 // none: a scan that goes faster is not to be doubted again.
-func (d *Detector) judge(l *life) verdict {
-	open := l.attempts - min(l.answered+l.refused+l.silent, l.attempts)
-	young := min(open, l.attempts-l.aged)
-	failed := l.refused + l.silent
+func (d *Detector) judge(f *finding) verdict {
+	open := f.attempts - min(f.answered+f.refused+f.silent, f.attempts)
+	young := min(open, f.attempts-f.aged)
+	failed := f.refused + f.silent
 	switch {
 	case d.tap.mute(): // nothing is known of them
-	case l.told.failed, l.aged >= l.atAlarm:
+	case f.told.failed, f.aged >= f.atAlarm:
 		failed += open
 	default:
 		failed += open - young
 	}
-	v := verdict{failed: failed > l.answered, again: l.again}
-	v.severity = l.severity(v.failed)
-	if l.name == nameFanOut || l.name == nameSlow {
-		if l.told.doubted {
+	v := verdict{failed: failed > f.answered, again: f.again}
+	v.severity = f.severity(v.failed)
+	if f.name == nameFanOut || f.name == nameSlow {
+		if f.told.doubted {
 			v.pending = young
 		}
 		s := alert.Scan{
-			Targets: l.destinations(), Answered: l.answered, Refused: l.refused, Silent: l.silent, Pending: v.pending,
+			Targets: f.destinations(), Answered: f.answered, Refused: f.refused, Silent: f.silent, Pending: v.pending,
 		}
 		v.doubted = s.MostlyAnswered()
-		v.early, v.settled = open*10 > l.attempts, open == 0
+		v.early, v.settled = open*10 > f.attempts, open == 0
 	}
 	return v
 }
@@ -63,21 +63,21 @@ func (d *Detector) judge(l *life) verdict {
 // severity says how much the alert matters: SMB swept from inside, and most of
 // it in vain, is what a worm does; a volume that mostly succeeds may be a
 // management server; the internet knocks at every door.
-func (l *life) severity(failed bool) alert.Severity {
+func (f *finding) severity(failed bool) alert.Severity {
 	switch {
-	case l.kind == flood:
+	case f.kind == flood:
 		return alert.Medium
-	case l.kind == network:
+	case f.kind == network:
 		return alert.Low
-	case !l.inside && l.answered > 0:
+	case !f.inside && f.answered > 0:
 		return alert.Medium
-	case !l.inside:
+	case !f.inside:
 		return alert.Low
-	case l.kind == vertical, !l.lateral:
+	case f.kind == vertical, !f.lateral:
 		return alert.Medium
-	case alert.IsSMB(l.port) && (failed || l.name == nameSequential):
+	case alert.IsSMB(f.port) && (failed || f.name == nameSequential):
 		return alert.Critical
-	case failed, alert.IsSMB(l.port), l.name == nameSequential:
+	case failed, alert.IsSMB(f.port), f.name == nameSequential:
 		return alert.High
 	}
 	return alert.Medium

@@ -100,8 +100,8 @@ func (d *Detector) judgePair(a *attempt, hd uint64, served bool, now int64) {
 		p = d.pairs.add(h, a.src, a.dst)
 	}
 	if p.told {
-		if l := d.verticalOf(a.src); l != nil {
-			d.extendVertical(l, a, hd, now)
+		if f := d.verticalOf(a.src); f != nil {
+			d.extendVertical(f, a, hd, now)
 			return
 		}
 		p.told, p.failed, p.answered = false, 0, 0 // that alert was closed
@@ -118,9 +118,9 @@ func (d *Detector) judgePair(a *attempt, hd uint64, served bool, now int64) {
 
 // verticalOf returns the open alert about the ports that a source scans, nil
 // when there is none.
-func (d *Detector) verticalOf(src ip.Addr) *life {
-	if sc := d.lives.of(src); sc != nil && sc.vertical != 0 {
-		return d.lives.get(sc.vertical)
+func (d *Detector) verticalOf(src ip.Addr) *finding {
+	if sc := d.findings.of(src); sc != nil && sc.vertical != 0 {
+		return d.findings.get(sc.vertical)
 	}
 	return nil
 }
@@ -145,54 +145,54 @@ func (p *pair) oldest() tick { return slices.Min(p.times[:]) }
 // destination, or lets the destination join the one that is open.
 func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
 	p.told = true
-	if l := d.verticalOf(a.src); l != nil {
-		l.addPair(p)
-		l.last = max(l.last, a.time)
-		if l.pace.Due(l.count(), now) {
-			d.say(l, alert.PhaseUpdate, now)
+	if f := d.verticalOf(a.src); f != nil {
+		f.addPair(p)
+		f.last = max(f.last, a.time)
+		if f.pace.Due(f.count(), now) {
+			d.say(f, alert.PhaseUpdate, now)
 		}
 		d.tellPair(p, a)
 		return
 	}
-	l := d.newLife(a, vertical, nameVertical, a.src, max(p.first, d.timeOf(p.oldest())))
-	l.port = 0
-	l.addPair(p)
-	l.atAlarm = l.attempts
-	l.ports = l.ports[:0]
+	f := d.newFinding(a, vertical, nameVertical, a.src, max(p.first, d.timeOf(p.oldest())))
+	f.port = 0
+	f.addPair(p)
+	f.atAlarm = f.attempts
+	f.ports = f.ports[:0]
 	for i := range samplePart {
-		l.addPort(p.ports[(p.failed+uint32(i))%verticalPorts])
+		f.addPort(p.ports[(p.failed+uint32(i))%verticalPorts])
 	}
-	l.frames = append(l.frames, p.frame.ref())
-	if d.lives.open(l) == 0 {
+	f.frames = append(f.frames, p.frame.ref())
+	if d.findings.open(f) == 0 {
 		d.stats.unsaid++
 		return
 	}
-	d.say(l, alert.PhaseStart, now)
+	d.say(f, alert.PhaseStart, now)
 	d.tellPair(p, a)
 }
 
 // addPair takes a destination over, and what came of its ports in the time in
 // which too many failed. They are remembered, so as to count once.
-func (l *life) addPair(p *pair) {
+func (f *finding) addPair(p *pair) {
 	refused := uint64(bits.OnesCount32(p.refused)) //nolint:gosec // G115: at most 32.
-	l.refused += refused
-	l.silent += verticalPorts - refused
-	l.attempts += verticalPorts
+	f.refused += refused
+	f.silent += verticalPorts - refused
+	f.attempts += verticalPorts
 	hd := p.dst.Hash()
 	for _, port := range p.ports {
-		l.pop.contacts.see(l.contact(hd, port))
+		f.pop.contacts.see(f.contact(hd, port))
 	}
 	for i := range p.recentlyServed() {
-		l.answered++
-		l.attempts++
-		l.pop.contacts.see(l.contact(hd, p.served[i]))
+		f.answered++
+		f.attempts++
+		f.pop.contacts.see(f.contact(hd, p.served[i]))
 	}
-	l.meet(p.dst, hd)
+	f.meet(p.dst, hd)
 }
 
 // contact is the hash that a port is remembered by as counted for this alert.
-func (l *life) contact(dst uint64, port uint16) uint64 {
-	return pairHash(l.host.Hash()^uint64(l.first), dst, port) //nolint:gosec // G115: any bits will do.
+func (f *finding) contact(dst uint64, port uint16) uint64 {
+	return pairHash(f.host.Hash()^uint64(f.first), dst, port) //nolint:gosec // G115: any bits will do.
 }
 
 // recentlyServed returns which of the ports that are remembered to have answered
@@ -218,19 +218,19 @@ func (d *Detector) tellPair(p *pair, a *attempt) {
 }
 
 // extendVertical adds a port of a destination that is known to be scanned, once.
-func (d *Detector) extendVertical(l *life, a *attempt, hd uint64, now int64) {
-	h := l.contact(hd, a.port)
-	if l.pop.contacts.renew(h) {
+func (d *Detector) extendVertical(f *finding, a *attempt, hd uint64, now int64) {
+	h := f.contact(hd, a.port)
+	if f.pop.contacts.renew(h) {
 		return
 	}
-	if l.pop.remembers(l) {
-		l.pop.contacts.see(h)
+	if f.pop.remembers(f) {
+		f.pop.contacts.see(h)
 	}
-	l.attempts++
-	l.last = max(l.last, a.time)
-	l.outcome(d, a)
-	if l.pace.Due(l.attempts, now) {
-		d.say(l, alert.PhaseUpdate, now)
+	f.attempts++
+	f.last = max(f.last, a.time)
+	f.outcome(d, a)
+	if f.pace.Due(f.attempts, now) {
+		d.say(f, alert.PhaseUpdate, now)
 	}
 }
 

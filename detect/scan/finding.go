@@ -7,10 +7,10 @@ import (
 	"wormscope/internal/ip"
 )
 
-// A life is an alert that is open: a scanner that scans, a target that is
+// A finding is an alert that is open: a scanner that scans, a target that is
 // flooded. What each further attempt touches comes first, in two cache lines.
-type life struct {
-	kind    lifeKind
+type finding struct {
+	kind    findingKind
 	inside  bool // who the alert is about is
 	lateral bool // the port is
 	sampled bool // the sample is full
@@ -53,40 +53,40 @@ type life struct {
 	since    int64 // like last: the first attempt that speaks for a scan, 0 where it is not known
 }
 
-// lifeKind is what an open alert is about.
-type lifeKind uint8
+// findingKind is what an open alert is about.
+type findingKind uint8
 
 const (
-	sweep    lifeKind = iota // a source at one port, or one outside at any
-	several                  // a source at further ports
-	vertical                 // a source at the ports of single destinations
-	network                  // a network that many sources share the sweep of
-	flood                    // a destination
+	sweep    findingKind = iota // a source at one port, or one outside at any
+	several                     // a source at further ports
+	vertical                    // a source at the ports of single destinations
+	network                     // a network that many sources share the sweep of
+	flood                       // a destination
 )
 
 // aboutSource reports whether the alert's host is who scans.
-func (l *life) aboutSource() bool { return l.kind <= vertical }
+func (f *finding) aboutSource() bool { return f.kind <= vertical }
 
 const (
-	maxLives   = 8192            // alerts open at a time
-	samplePart = alert.MostPorts // addresses and ports in an alert
+	maxFindings = 8192            // alerts open at a time
+	samplePart  = alert.MostPorts // addresses and ports in an alert
 )
 
-// lives holds the open alerts by place, and who they are about.
-type lives struct {
-	places   []*life // nil where free
+// findings holds the open alerts by place, and who they are about.
+type findings struct {
+	places   []*finding // nil where free
 	free     []int32
 	scanners scanners
 }
 
-func newLives() lives { return lives{scanners: newScanners()} }
+func newFindings() findings { return findings{scanners: newScanners()} }
 
 // get returns the alert at a place, as open returned it.
-func (t *lives) get(place int32) *life { return t.places[place-1] }
+func (t *findings) get(place int32) *finding { return t.places[place-1] }
 
 // of returns what is open about a source, nil when nothing is. It is good until
 // the next alert is opened.
-func (t *lives) of(a ip.Addr) *scanner {
+func (t *findings) of(a ip.Addr) *scanner {
 	if slot := t.scanners.find(a); slot >= 0 {
 		return &t.scanners.slots[slot]
 	}
@@ -94,49 +94,49 @@ func (t *lives) of(a ip.Addr) *scanner {
 }
 
 // scanning reports whether an alert about this source is open.
-func (t *lives) scanning(a ip.Addr) bool { return t.scanners.find(a) >= 0 }
+func (t *findings) scanning(a ip.Addr) bool { return t.scanners.find(a) >= 0 }
 
 // open adds an alert and returns its place, 0 when there are too many.
-func (t *lives) open(l *life) int32 {
+func (t *findings) open(f *finding) int32 {
 	if len(t.free) == 0 {
-		if len(t.places) == maxLives {
+		if len(t.places) == maxFindings {
 			return 0
 		}
 		t.places = append(t.places, nil)
-		t.free = append(t.free, int32(len(t.places))) //nolint:gosec // G115: at most maxLives.
+		t.free = append(t.free, int32(len(t.places))) //nolint:gosec // G115: at most maxFindings.
 	}
 	n := len(t.free) - 1
 	place := t.free[n]
-	if l.aboutSource() && !t.scanners.opened(l, place) {
+	if f.aboutSource() && !t.scanners.opened(f, place) {
 		return 0
 	}
 	t.free = t.free[:n]
-	t.places[place-1] = l
+	t.places[place-1] = f
 	return place
 }
 
 // close takes an alert out.
-func (t *lives) close(place int32) {
-	l := t.places[place-1]
+func (t *findings) close(place int32) {
+	f := t.places[place-1]
 	t.places[place-1] = nil
 	t.free = append(t.free, place)
-	if l.aboutSource() {
-		t.scanners.closed(l)
+	if f.aboutSource() {
+		t.scanners.closed(f)
 	}
 }
 
 // visit looks at each alert once a second. It closes those that nothing was added
 // to for long enough, and says anew those that turn out to be worse.
 func (d *Detector) visit(now int64) {
-	for i, l := range d.lives.places {
+	for i, f := range d.findings.places {
 		switch {
-		case l == nil:
-		case now-l.latest() >= l.quiet:
-			d.close(int32(i+1), l.latest()+l.quiet)
+		case f == nil:
+		case now-f.latest() >= f.quiet:
+			d.close(int32(i+1), f.latest()+f.quiet)
 		default:
-			l.aged, l.aging = l.aging, l.attempts
-			if v := d.judge(l); v.news(&l.told) {
-				d.say(l, alert.PhaseUpdate, now)
+			f.aged, f.aging = f.aging, f.attempts
+			if v := d.judge(f); v.news(&f.told) {
+				d.say(f, alert.PhaseUpdate, now)
 			}
 		}
 	}
@@ -144,9 +144,9 @@ func (d *Detector) visit(now int64) {
 
 // Hurry has the alerts about some hosts said again when next they grow.
 func (d *Detector) Hurry(hosts map[netip.Addr]bool) {
-	for _, l := range d.lives.places {
-		if l != nil && hosts[l.host.Netip()] {
-			l.pace.Hurry()
+	for _, f := range d.findings.places {
+		if f != nil && hosts[f.host.Netip()] {
+			f.pace.Hurry()
 		}
 	}
 }
@@ -154,38 +154,38 @@ func (d *Detector) Hurry(hosts map[netip.Addr]bool) {
 // closeAll closes all alerts, at the end of the capture or where its clock was
 // set back.
 func (d *Detector) closeAll(now int64) {
-	for i, l := range d.lives.places {
-		if l != nil {
-			d.close(int32(i+1), max(now, l.latest()))
+	for i, f := range d.findings.places {
+		if f != nil {
+			d.close(int32(i+1), max(now, f.latest()))
 		}
 	}
 }
 
 // close says the totals of an alert and lets its sources begin anew.
 func (d *Detector) close(place int32, now int64) {
-	l := d.lives.get(place)
-	if l.kind == network {
-		d.leaveNet(l, place)
+	f := d.findings.get(place)
+	if f.kind == network {
+		d.leaveNet(f, place)
 	}
-	l.aged = l.attempts // nothing is waited for any more
-	d.say(l, alert.PhaseEnd, now)
-	d.lives.close(place)
-	for _, k := range l.keys {
+	f.aged = f.attempts // nothing is waited for any more
+	d.say(f, alert.PhaseEnd, now)
+	d.findings.close(place)
+	for _, k := range f.keys {
 		kh := k.hash(k.addr.Hash())
-		if s := l.pop.find(kh, k); s != nil && s.life == place {
-			s.life, s.llr = 0, 0
+		if s := f.pop.find(kh, k); s != nil && s.finding == place {
+			s.finding, s.llr = 0, 0
 			s.learn()
 			s.restart()
-			if l.relapses() {
+			if f.relapses() {
 				s.scanned = d.tick(now)
-				l.pop.eras.add(kh)
+				f.pop.eras.add(kh)
 			}
 		}
 	}
-	if l.kind == flood {
-		if c := d.targets.find(l.host, l.host.Hash()); c != nil && c.life == place {
-			c.life = 0
-			d.targets.restart(c, d.tick(now), now, l.port)
+	if f.kind == flood {
+		if c := d.targets.find(f.host, f.host.Hash()); c != nil && c.finding == place {
+			c.finding = 0
+			d.targets.restart(c, d.tick(now), now, f.port)
 		}
 	}
 }

@@ -1,9 +1,9 @@
 package scan
 
-// custom is how many new destinations a day are usual for a source inside at
+// A baseline is how many new destinations a day are usual for a source inside at
 // one lateral port, in this net: in one where everybody goes to a dozen file
 // servers, twenty are not yet a scan.
-type custom struct {
+type baseline struct {
 	day     uint32 // that the counts are of, since the detector's beginning
 	sources uint32 // that tried two destinations or more
 	tried   uint32 // new destinations of these, up to countsFor each
@@ -21,52 +21,52 @@ const (
 )
 
 // note counts a new destination of a source.
-func (c *custom) note(s *source, now tick) {
+func (b *baseline) note(s *source, now tick) {
 	today := uint32(now / day)
-	if c.day != today {
-		c.before = c.mean(0)
-		if c.day+1 != today {
-			c.before = 0
+	if b.day != today {
+		b.before = b.mean(0)
+		if b.day+1 != today {
+			b.before = 0
 		}
-		c.day, c.sources, c.tried = today, 0, 0
+		b.day, b.sources, b.tried = today, 0, 0
 	}
 	if s.day != today {
 		s.day, s.today = today, 0
-		c.sources++
+		b.sources++
 	}
 	if s.today++; s.today <= countsFor {
-		c.tried++
+		b.tried++
 	}
 }
 
 // leave takes the day's counts of a source out that turned out to scan.
-func (c *custom) leave(s *source) {
-	if s.day == c.day && s.today > 0 {
-		c.sources--
-		c.tried -= min(s.today, countsFor)
+func (b *baseline) leave(s *source) {
+	if s.day == b.day && s.today > 0 {
+		b.sources--
+		b.tried -= min(s.today, countsFor)
 		s.day, s.today = s.day-1, 0
 	}
 }
 
 // mean returns what the day's sources tried on average, but for one that tried
 // so many; 0 when they are too few.
-func (c *custom) mean(less uint32) uint32 {
-	others := c.sources
+func (b *baseline) mean(less uint32) uint32 {
+	others := b.sources
 	if less > 0 {
 		others--
 	}
-	if c.sources == 0 || others < fewSources {
+	if b.sources == 0 || others < fewSources {
 		return 0
 	}
-	return (c.tried - less) / others
+	return (b.tried - less) / others
 }
 
 // usual returns how many new destinations in a day are usual for others than
 // this source.
-func (c *custom) usual(s *source) uint32 {
+func (b *baseline) usual(s *source) uint32 {
 	less := uint32(0)
-	if s.day == c.day {
+	if s.day == b.day {
 		less = min(s.today, countsFor)
 	}
-	return max(c.mean(less), c.before)
+	return max(b.mean(less), b.before)
 }
