@@ -5,8 +5,8 @@ package scan
 // a scan like any other, for the host may have been cleaned in between.
 
 const (
-	// manyAgain is how many destinations fail again at the most where a host does not
-	// scan: that many dead drives and printers it may have.
+	// manyAgain is at how many destinations a host may fail again and again and not
+	// be a scanner: so many dead network drives and printers it may have.
 	manyAgain = 16
 	// synRepeats is for how long systems repeat a SYN (Linux: 127 s).
 	synRepeats = int64(130e9)
@@ -59,16 +59,18 @@ func (f *finding) relapses() bool {
 	return f.inside && f.told.failed && f.refused+f.silent > manyAgain
 }
 
-// eras tells, by a bit for some of the hash, which sources may be in another era
-// than the first. The others need not be looked for.
+// eras is the set of sources, by some bits of the hash of their keys, that may be in
+// another era than their first, see population.era. It may hold others, too; sources
+// that are not in it need not be looked up.
 type eras [16]uint64
 
 func (e *eras) has(kh uint64) bool { return e[kh>>6%16]>>(kh%64)&1 != 0 }
 
 func (e *eras) add(kh uint64) { e[kh>>6%16] |= 1 << (kh % 64) }
 
-// era returns what the contacts of a source are remembered under, by the hash of
-// its key: what it knew when it scanned is not what it knows in a new era.
+// era returns the hash that the contacts of a source are remembered under, given
+// that of its key. For who tries something new goneFor after its alert was closed it
+// is another one from then on, so that the destinations of its scan are new again.
 func (p *population) era(kh uint64, k sourceKey, now tick) uint64 {
 	s := p.find(kh, k)
 	if s == nil {

@@ -7,7 +7,7 @@ type baseline struct {
 	day     uint32 // that the counts are of, since the detector's beginning
 	sources uint32 // that tried two destinations or more
 	tried   uint32 // new destinations of these, up to countsFor each
-	before  uint32 // tried by a source, on average, on the day before
+	before  uint32 // mean of tried by source on the day before, 0 when it says nothing
 }
 
 const (
@@ -48,8 +48,8 @@ func (b *baseline) leave(s *source) {
 	}
 }
 
-// mean returns what the day's sources tried on average, but for one that tried
-// so many; 0 when they are too few.
+// mean returns what the day's sources tried on average, 0 when they are too few. One
+// source, which tried less, is left out unless that is 0.
 func (b *baseline) mean(less uint32) uint32 {
 	others := b.sources
 	if less > 0 {

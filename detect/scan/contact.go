@@ -204,7 +204,7 @@ func (d *Detector) count(pop *population, s *source, c *contact, ch uint64) {
 	}
 }
 
-// learnBaseline lets a new destination of a source count for what is usual.
+// learnBaseline counts a new destination of a source for the baseline of its port.
 func (d *Detector) learnBaseline(s *source, now tick) {
 	if s.key.kind != perPort || d.ports.class[s.key.port] != lateral {
 		return

@@ -16,7 +16,7 @@ type netCell struct {
 	net      ip.Addr
 	startAt  int64 // of the hour, Unix nanoseconds
 	start    tick  // the same
-	finding  int32
+	finding  int32 // the open alert's place plus 1, 0 when there is none
 	fails    uint32
 	answers  uint32
 	usual    uint32 // sources an hour, of the hours before; 0 when there was none

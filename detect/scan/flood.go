@@ -97,8 +97,8 @@ const (
 	watchSlots = 1024
 )
 
-// digest is what is to be known of the cells of a set to find one in it, or the
-// one that goes.
+// digest is what it takes to find a cell of a set, or the one that goes, without a
+// look at the cells.
 type digest struct {
 	tags    tags
 	sources [ways]uint16 // as in the cells, or pinned

@@ -18,13 +18,13 @@ type tap struct {
 	segments    bool   // any were seen that neither open nor end a connection
 	bare        bare
 	leak        leak
-	witnesses   [maxWitnesses]witness // who it was counted of since
-	witnessedAt int64                 // then, Unix nanoseconds
+	witnesses   [maxWitnesses]witness // those for which missing was counted lately
+	witnessedAt int64                 // since when that is, Unix nanoseconds
 }
 
 const (
-	// oneWay is how many to one the evidence for one direction must be: more
-	// than 98 % of it.
+	// oneWay is how many times as much must speak for a tap of one direction as
+	// against it: it is 98 % of all evidence then.
 	oneWay = 49
 	// fewest of each kind of evidence.
 	fewestMissing, fewestLone = 3, 8
@@ -37,23 +37,24 @@ const (
 )
 
 // A witness is a destination whose answers are missing, and how often that was
-// counted lately.
+// counted since tap.witnessedAt.
 type witness struct {
-	of    uint32 // of its hash
+	of    uint32 // the upper half of its hash
 	times uint8
 }
 
 const (
-	// maxWitnesses is how many such destinations are told apart: where there are more,
-	// the tap is one-sided for certain.
+	// maxWitnesses is how many witnesses are told apart. Where there are more, the tap
+	// is one-sided for certain.
 	maxWitnesses = 64
-	// mostTimes is how often one destination counts in lookEvery. The answers of a
-	// balanced address may go another way, and anyone can send the two packets that
-	// look like a handshake without an answer.
+	// mostTimes is how often one witness counts in lookEvery. The answers of a
+	// load-balanced address may go another way, and anyone can send the two packets
+	// that look like a handshake without an answer.
 	mostTimes = 8
 )
 
-// counts reports whether it counts that an answer of a destination is missing.
+// counts reports whether a missing answer of a destination is to be counted: that of
+// one destination is so only a few times.
 func (t *tap) counts(dst ip.Addr, now int64) bool {
 	if by := now - t.witnessedAt; by >= lookEvery || by < 0 {
 		t.witnesses, t.witnessedAt = [maxWitnesses]witness{}, now
@@ -81,8 +82,9 @@ func (t *tap) see(count *uint32) {
 	}
 }
 
-// clientOnly reports whether of connections whose SYN is seen only what clients
-// send is. Of others the servers' half may be: what comes in to a network is both.
+// clientOnly reports whether the tap shows only the clients' half of the connections
+// whose SYN it shows. Of others it may show the servers' half: what comes into a
+// network is made of both.
 func (t *tap) clientOnly() bool {
 	return t.missing >= fewestMissing && t.missing >= oneWay*t.matched || t.bare.sure() && !t.segments
 }

@@ -233,17 +233,17 @@ func (d *Detector) enliven(dst ip.Addr, o outcome, hd, hp uint64) {
 	}
 }
 
-// publicHash is the hash that a destination's port is remembered by, by its own, as
-// one that answers those outside.
+// publicHash returns the hash under which a port of a destination is remembered as
+// one that answers hosts outside, given its portHash.
 func publicHash(port uint64) uint64 { return mix(port^seedA, seedB) }
 
-// portHash is the hash that a destination is remembered by as answering at a
-// port.
+// portHash returns the hash under which a destination is remembered as answering at
+// a port, given the hash of its address.
 func portHash(host uint64, port uint16) uint64 { return mix(host^seedC, uint64(port)^seedD) }
 
-// weight returns what the failure of an attempt weighs, in tenths, by the hashes of
-// its destination and its port and by whether that answered before: those from
-// outside at least someone from there.
+// weight returns what the failure of an attempt weighs, in tenths. hd and hp are the
+// hashes of its destination and of the port there, and served says that the port
+// answered before. For an attempt from outside that means: somebody outside.
 func (d *Detector) weight(a *attempt, hd, hp uint64, served bool) uint8 {
 	switch {
 	case served && (!a.has(pooled) || d.alive.has(publicHash(hp))):

@@ -107,12 +107,14 @@ func (d *Detector) heard(a *attempt) {
 	d.reviewInterest()
 }
 
-// Lateral returns what looks, for the same detector, at segments on lateral ports
-// once a connection is open: those from servers, and on the ports of SMB those
-// from clients, too. They are decoded for others anyway, so that what becomes of
-// attempts there is known from more than a SYN-ACK, however whole the tap seems.
-// Where the tap does not show what servers send, those from clients on all of these
-// ports are looked at: nothing else tells a server that everybody answers from a worm.
+// Lateral returns the part of the detector that looks at lateral ports once a
+// connection is open. It is to be run by the same engine, beside the detector, since
+// it wants other packets: the segments that servers send from these ports and, on
+// the ports of SMB, those that clients send. Others have them decoded anyway, and
+// they tell what became of an attempt where its SYN-ACK was lost, however whole the
+// tap seems. Where the tap does not show what servers send, it wants what clients
+// send to any of these ports: nothing else tells a worm from a server that pushes to
+// its clients, who all answer.
 func (d *Detector) Lateral() detect.Detector {
 	l := &lateralSegments{of: d}
 	for n, c := range d.ports.class {
@@ -126,6 +128,7 @@ func (d *Detector) Lateral() detect.Detector {
 	return l
 }
 
+// lateralSegments is what Lateral returns.
 type lateralSegments struct {
 	of       *Detector
 	from, to []uint16

@@ -2,23 +2,24 @@ package scan
 
 import "wormscope/internal/ip"
 
-// Hosts have addresses of IPv6, and names that lead to such, where IPv6 leads
-// nowhere: between two sites, or out of the institution. Every client tries each
-// of its servers there first, hears nothing, and goes on over IPv4. That says
-// nothing of the client. It is so for all that is known where no packet of a
-// destination's /64 ever came, and, outside, where nobody of the source's /64 was
-// ever answered.
+// Hosts may have IPv6 addresses, and names that lead to them, though no route does:
+// between two sites, or out of the institution. Then each client tries all of its
+// servers over IPv6 first, hears nothing, and goes on over IPv4, which says nothing
+// against the client. A route is taken to be missing where no packet ever came from
+// the destination's /64 and, if that is outside, nobody outside ever answered the
+// source's /64.
 
-// routeHash is the hash that the /64 of an IPv6 address is remembered by as one
-// that somebody was answered from.
+// routeHash returns the hash under which the /64 of an IPv6 address is remembered as
+// one that somebody was answered from.
 func routeHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedA, seedC) }
 
-// reachableHash is the hash that it is remembered by as one that IPv6 leads to: a
-// host of it was answered, or refused an attempt, or a router said of one that it
-// alone is missing.
+// reachableHash returns the hash under which it is remembered as one that IPv6 leads
+// to: a host in it was answered or refused an attempt, or a router said of a single
+// address in it that nobody has it.
 func reachableHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedB, seedD) }
 
-// egressHash is the hash that it is remembered by as one that IPv6 leads out of.
+// egressHash returns the hash under which it is remembered as one from which IPv6
+// leads out of the institution.
 func egressHash(a ip.Addr) uint64 { return mix(net64(a).Hash()^seedD, seedB) }
 
 // reached notes what an answer to a source inside shows of IPv6.

@@ -3,6 +3,31 @@
 // vertical scans, scans from outside, distributed scans, and floods, which
 // look like many scanners and are none. docs/detection.md says what each rule
 // does and how it measures up.
+//
+// # Where to begin
+//
+// Detector.Packet, in scan.go, leads to all else. An attempt goes this way:
+//
+//   - A SYN begins it (contact.go). It stays for 21 seconds (attempts.go, and
+//     latest.go to find it).
+//   - Its source is inside or outside, and the two are kept apart (sources.go). Who
+//     tried one destination so far is a newcomer (newcomers.go), who tried more a
+//     source. A destination is new to a source that did not contact it for a week
+//     (memory.go). Volumes of new destinations are judged at once.
+//   - A SYN-ACK, an RST or an ICMP error ends it, or five seconds without any
+//     (outcome.go). An answer may have been captured before its SYN (early.go), or
+//     show only in what follows it (progress.go).
+//   - The outcome counts for the test of its source (sequential.go; rules.go has all
+//     thresholds), of the network that it went to (distributed.go), and of the pair
+//     of hosts (vertical.go).
+//   - An alarm opens a finding (say.go, finding.go), which counts what follows and
+//     is rated anew each second (verdict.go), until it is quiet and is closed.
+//
+// A failure weighs less where something else explains it: the tap, which may not
+// show answers (halfduplex.go, leak.go, bare.go), IPv6 that leads nowhere (route.go),
+// a server that is down for everybody (outage.go). What is usual in the net bounds
+// what is too much (baseline.go). The sources of a flood are kept out of all tables
+// (flood.go, spoofed.go).
 package scan
 
 import (
@@ -86,7 +111,7 @@ type Detector struct {
 	base      int64 // what ticks count from
 	behind    bool  // the clock of the capture went back, and ticks of the engine are still ahead
 	stray     bool  // the present packet is far older than the latest
-	nextVisit int64 // when to look at the findings next, a whole second
+	nextVisit int64 // when to visit the findings next, a whole second
 	wake      int64 // when anything is due next, or before
 	wantsData bool  // segments with data are of interest
 	// oneSided is that the tap shows what clients send only: then their segments
@@ -187,10 +212,10 @@ func (d *Detector) control(p *packet.Packet) {
 	}
 }
 
-// stamp lets time pass to that of the present packet. It reports false for one that
-// is to be passed over: far older than the latest, and the only one so far. Its time
-// is wrong, or else the next is as old, too, and the clock was set back: to begin
-// anew for one packet would cost all that is known.
+// stamp lets time pass to that of the present packet. It reports false for a packet
+// to pass over: the first that is far older than the latest. Its time may be wrong.
+// If the next packet is as old, the clock was set back, and the detector begins
+// anew; to do so for a single packet would throw away all that is known.
 func (d *Detector) stamp(p *packet.Packet) bool {
 	if p.Time < d.now-detect.ClockBack && !d.stray && d.base != 0 {
 		d.stray = true
@@ -255,9 +280,10 @@ func (d *Detector) expireUntil(at int64) {
 	}
 }
 
-// visitUntil visits the alerts as they stood at each whole second by then: which
-// packets come between those that matter here, and are left out elsewhere, must
-// not tell when. After half a minute in which nothing came all is said.
+// visitUntil visits the alerts at each whole second up to now, as they stood then.
+// It goes by seconds and not by packets, because packets that no detector wants may
+// have been left out before, which must make no difference here. After half a
+// minute in which nothing came all is said, and the rest of a gap is passed over.
 func (d *Detector) visitUntil(now int64) {
 	const second, silence = int64(time.Second), 30
 	for n := 0; d.nextVisit <= now; n++ {

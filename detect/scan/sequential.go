@@ -91,9 +91,7 @@ func (s *source) fail(weight uint8, now tick) {
 // exceeds reports whether the source went beyond a volume by now, and beyond
 // twice what it is used to.
 func (s *source) exceeds(v *volume, now tick, factor uint32) bool {
-	n := min(v.tried*factor,
-		// the ring remembers no more
-		keepTried)
+	n := min(v.tried*factor, keepTried) // the ring remembers no more
 	dead := min(v.dead*factor, keepDead)
 	if s.tried < n || s.dead < dead {
 		return false

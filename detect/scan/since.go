@@ -1,13 +1,14 @@
 package scan
 
-// since returns the attempt from which on a source that an alarm by a rule is
-// about looks like a scanner, Unix nanoseconds, 0 where nothing tells. What went
-// before in its run may be what an honest host does: a client of three file servers
-// that is infected in the next minute.
+// since returns when a source, about which the rule name raises an alarm, began to
+// look like a scanner: Unix nanoseconds, 0 where nothing tells. The run of attempts
+// may have begun before, with what an honest host does: the client of three file
+// servers is infected a minute later.
 //
-// It is the attempt from which on to the latest the outcomes speak for a scanner
-// most, as in the test: the likeliest point of change. Of what is open nothing is
-// known. Where the number of attempts decided, it is the first of these.
+// It is the likeliest point of change: the attempt from which on, up to the latest,
+// the outcomes speak most for a scanner, by the steps of the sequential test. Those
+// that are not known yet count for nothing. Where the number of attempts decided, it
+// is the first of these.
 func (s *source) since(d *Detector, run *span, name string) int64 {
 	from := s.changed(run)
 	if v := d.exceeded(s, d.tick(d.now)); v != nil && (name == nameFanOut || from == 0) {

@@ -196,18 +196,18 @@ func (p *population) room(now tick) int {
 		p.used++
 		return p.used - 1
 	}
-	victim := -1
+	leaves := -1
 	for range 8 {
 		i := int(p.random.next() % uint64(p.used)) //nolint:gosec // G115: reduced.
-		if s := p.at(i); s.finding == 0 && (victim < 0 || s.lessNeeded(p.at(victim), now)) {
-			victim = i
+		if s := p.at(i); s.finding == 0 && (leaves < 0 || s.lessNeeded(p.at(leaves), now)) {
+			leaves = i
 		}
 	}
-	if victim >= 0 {
-		p.index.remove(p.at(victim).hash, uint32(victim))
+	if leaves >= 0 {
+		p.index.remove(p.at(leaves).hash, uint32(leaves))
 		p.evicted++
 	}
-	return victim
+	return leaves
 }
 
 func (s *source) lessNeeded(other *source, now tick) bool {
@@ -258,7 +258,8 @@ func (s *source) settle(dst ip.Addr, o outcome, by sight, r *rings) {
 	s.recall(dst, o, by, r)
 }
 
-// recall notes it in the sample and among the destinations known to be there.
+// recall notes the outcome of an attempt in the sample, and its destination among
+// those that are known to be there.
 func (s *source) recall(dst ip.Addr, o outcome, by sight, r *rings) {
 	for i := range min(s.tried, keepTargets) {
 		if s.targets[i] == dst {

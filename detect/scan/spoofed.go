@@ -51,6 +51,6 @@ func (d *Detector) real(a *attempt) bool {
 	return a.has(inside) && (a.has(repeated) || d.alive.has(clientHash(a.src.Hash())))
 }
 
-// clientHash is the hash that a host inside is remembered by as one that was
-// answered.
+// clientHash returns the hash under which a host inside is remembered as one that
+// was answered, given the hash of its address.
 func clientHash(host uint64) uint64 { return mix(host^seedD, seedA) }
