@@ -1,6 +1,13 @@
-// Package detect runs the detectors over the packets. The detectors are in
-// its folders, one each; detect has what they share: the engine that calls
-// them, the settings, and what counts as inside.
+// Package detect runs the detectors over the packets. It has the engine that calls
+// them, and what a detector must do to be called.
+//
+// Its folders are, by what they are for:
+//
+//   - detectors: scan, dns, contact, smb, exposure, crossing
+//   - what a detector says: alert
+//   - what counts as inside, and in which zone: zone
+//   - wire formats: dnsmsg, smb1; and flow, which puts TCP segments in order
+//   - the tables that detectors keep their state in: lru, dup
 package detect
 
 import (
@@ -18,40 +25,40 @@ type Detector interface {
 	// Packet looks at one packet. It keeps nothing of it without copying. It
 	// may be called with packets from and to other ports than it wants.
 	Packet(p *packet.Packet)
-	// Tick lets time pass: it is called about once a second of packet time
-	// with the latest time seen, which goes back only where the clock of the
-	// packets was set back, by more than ClockBack.
+	// Tick lets time pass: it is called about once a second of packet time with
+	// the latest time seen, Unix nanoseconds. That goes back only where the clock of
+	// the packets was set back, by more than ClockBack.
 	Tick(now int64)
-	// Close says what is still open, at the end of the capture.
+	// Close says what is still open, at the end of the capture. Now is as for Tick.
 	Close(now int64)
 }
 
-// A Changing Detector wants other packets after some packet than before it.
+// A Changing Detector does not want the same packets all the time.
 type Changing interface {
 	Detector
-	// OnChange gives it what to call whenever that is so.
+	// OnChange gives it the function to call whenever Wants has a new answer.
 	OnChange(changed func())
 }
 
-// A Hurrying Detector has alerts that it says again only now and then, while
-// they grow.
+// A Hurrying Detector suppresses most updates of an alert that grows, see
+// alert.Pace.
 type Hurrying interface {
-	// Hurry has it say all that it knows about some hosts when next it grows. They
-	// may be thousands, and so may the alerts: it looks at each alert once.
+	// Hurry lets the next update of each open alert about some hosts through. The
+	// hosts may be thousands, and so may the alerts: it looks at each alert once.
 	Hurry(hosts map[netip.Addr]bool)
 }
 
-// Interest is the packets that a Detector wants: of one of these kinds, and
-// from one of the ports From or to one of the ports To. Where both are nil the
-// ports are of no matter. Packets with an end in the blocks Near it wants
-// whatever they are; of an engine's detectors one may say so.
+// Interest is which packets a Detector wants: those of one of these Kinds that come
+// from one of the ports From or go to one of the ports To. Where both are nil, any
+// port will do. Packets with an end in one of the blocks Near are wanted whatever
+// their kind and port; only one of an engine's detectors may have such blocks.
 type Interest struct {
 	Kinds    Kind
 	From, To []uint16
 	Near     *ip.Blocks
 }
 
-// anyPort reports whether the ports are of no matter.
+// anyPort reports whether any port will do.
 func (i *Interest) anyPort() bool { return i.From == nil && i.To == nil }
 
 // Kind is a set of kinds of packet.

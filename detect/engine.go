@@ -11,12 +11,12 @@ import (
 // pass. It is not safe for use by several goroutines.
 type Engine struct {
 	all    []Detector
-	now    int64 // latest packet time seen
-	tick   int64 // when to call Tick next
-	back   uint64
+	now    int64         // latest packet time seen
+	tick   int64         // when to call Tick next
+	back   uint64        // see TimeWentBack
 	behind bool          // the latest packet was more than a second older than one before it
 	doubt  bool          // a packet is held
-	reset  int64         // the first of the packet times that say so, while the clock may have been set back; else 0
+	reset  int64         // while the clock may have been set back, the first packet time that says so; else 0
 	sieve  *packet.Sieve // who wants what; a taker's bit is a detector's place in all
 
 	held      held
@@ -33,15 +33,15 @@ const tickEvery = 1e9
 // time gone back, in nanoseconds.
 const backTolerance = 1e9
 
-// A clock that was set back is followed once packets far older than the latest
-// have come for a while, and none but them.
+// A clock that was set back is followed once packets that are far older than the
+// latest, and no others, have come for a while.
 const (
 	ClockBack  = int64(60e9) // how much older that is, in nanoseconds
 	resetAfter = int64(5e9)  // how long that is, in their time
 )
 
-// NewEngine makes an engine that runs these detectors in this order. There may
-// be seven of them.
+// NewEngine makes an engine that runs these detectors in this order. It panics when
+// there are more than packet.MaxTakers.
 func NewEngine(detectors ...Detector) *Engine {
 	if len(detectors) > packet.MaxTakers {
 		panic("detect: more detectors than an engine has bits for")
@@ -89,19 +89,20 @@ func takePorts(s *packet.Sieve, who packet.Takers, wants *Interest) {
 	}
 }
 
-// Sieve returns what tells the frames that a detector wants from others: another
-// one once the detectors were asked again what they want.
+// Sieve returns what tells the frames that a detector wants from others. It holds
+// until the detectors are next asked what they want, see Refresh and Changing.
 func (e *Engine) Sieve() *packet.Sieve { return e.sieve }
 
 // Now returns the latest packet time, Unix nanoseconds, 0 before the first.
 func (e *Engine) Now() int64 { return e.now }
 
-// Second returns the packet times between which nothing happens but by a
-// packet that a detector wants: from since on, and before until.
+// Second returns the present second of packet time, from since on and before until,
+// Unix nanoseconds. Within it nothing is due: only packets that a detector wants
+// make anything happen.
 func (e *Engine) Second() (since, until int64) { return e.tick - tickEvery, e.tick }
 
-// Pass lets time go on to that of a packet within that second that no detector
-// wants.
+// Pass lets time go on to that of a packet that no detector wants. It must lie within
+// the present Second.
 func (e *Engine) Pass(at int64) {
 	if e.doubt {
 		e.release(at)
@@ -164,9 +165,9 @@ func (e *Engine) late(p *packet.Packet) {
 	}
 }
 
-// Idle lets time pass to now while no packets come, on a live source. Time
-// never goes back by it: what is older than a packet seen changes nothing. Now
-// must be so old that no packet is still to come that is older.
+// Idle lets time pass to now, Unix nanoseconds, while a live source has no packets.
+// All packets that come later must be at least as new. Time never goes back by it: a
+// now that is older than the latest packet changes nothing.
 func (e *Engine) Idle(now int64) {
 	if now > e.now && e.now > 0 {
 		if e.doubt {
@@ -179,8 +180,9 @@ func (e *Engine) Idle(now int64) {
 	}
 }
 
-// Hurry has the next of what happens to open alerts about some hosts said at once: an
-// analyst has said something of them, and what they do from now on is news.
+// Hurry lets the next update of each open alert about some hosts through, however
+// recent the last one is. It is for hosts that an analyst has just marked: what they do
+// from now on is news.
 func (e *Engine) Hurry(hosts map[netip.Addr]bool) {
 	for _, d := range e.all {
 		if h, ok := d.(Hurrying); ok {

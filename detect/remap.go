@@ -2,10 +2,11 @@ package detect
 
 import "wormscope/ioc"
 
-// Remap returns what the matches of one Set are in another, for state that is
-// kept while indicators are renewed. The second result is false for an
-// indicator that is withdrawn, or that holds no more at the packet time now.
-// The zero Match, which stands for no indicator, stays.
+// Remap returns a function that turns a match in one Set into that of the same
+// indicator in another, for state that is kept while indicators are renewed. It
+// returns false for an indicator that is withdrawn, or that has expired by the
+// packet time now, Unix nanoseconds. The zero Match, which stands for no indicator,
+// stays as it is.
 func Remap(from, to *ioc.Set, now int64) func(ioc.Match) (ioc.Match, bool) {
 	type answer struct {
 		match ioc.Match

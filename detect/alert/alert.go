@@ -12,9 +12,10 @@ import (
 	"wormscope/ioc"
 )
 
-// An Alert is one finding about one host. It is said once when it is found
-// (PhaseStart), again as it grows (PhaseUpdate), and for findings with a life,
-// a last time with their totals (PhaseEnd). All of these share ID.
+// An Alert is one finding about one host. It is emitted when it is found
+// (PhaseStart), again as it grows (PhaseUpdate), and, for findings that end, a last
+// time with their totals (PhaseEnd). All of these are words of one alert, and share
+// its ID.
 type Alert struct {
 	ID       string   // derived from what the alert says, see Identify; the same capture gives the same
 	Seq      int      // 0 for the start, then 1, 2, … for each later word
@@ -23,7 +24,7 @@ type Alert struct {
 	Name     string   // the rule's variant, such as "fan-out"; empty where there is only one
 	Severity Severity // how much it matters
 
-	Time        time.Time      // of the packet that decided
+	Time        time.Time      // of the packet that decided; like all times here, in UTC
 	Host        netip.Addr     // the host that the alert is about
 	Orig, Resp  netip.AddrPort // originator and responder of the deciding flow; port 0 where many
 	Proto       uint8          // IP protocol number of the deciding flow, 0 where none
@@ -32,7 +33,7 @@ type Alert struct {
 	Count       uint64         // how many: attempts, lookups, connections
 	Indicator   *ioc.Indicator // what was matched, nil where the rule needs none
 	Evidence    Evidence       // the details, by kind
-	Frames      []FrameRef     // the first few frames that show it, in order
+	Frames      []FrameRef     // the first few frames that show it, in order; eight at most
 }
 
 // Evidence holds the details of an alert; exactly the ones of its rule are set.
@@ -67,7 +68,7 @@ const (
 	RuleCrossing Rule = "zone-crossing"
 )
 
-// Rules returns all rules.
+// Rules returns all rules, in no order that means anything.
 func Rules() []Rule {
 	return []Rule{
 		RuleDomain, RuleContact, RuleScan, RuleFlood, RuleExposure, RuleCrossing, RuleCheck, RuleExploit, RuleDoublePulsar,
@@ -190,13 +191,13 @@ type Contact struct {
 // Exposure is the evidence that a host answers on a lateral port.
 type Exposure struct {
 	Port uint16
-	// By is who was answered first from outside the host's zone, or else the
-	// first client; FromOutside says that it is not inside.
+	// By is the client that was answered first of those from the farthest away:
+	// outside, another zone, the host's own. FromOutside says that it is not inside.
 	By          netip.Addr
 	FromOutside bool
 	Clients     uint64 // distinct clients answered; MostClients means that many or more
-	// Zones are those that the clients were in, in the order of their first,
-	// up to a bound. Alerts share them: nobody may change one of them.
+	// Zones are those that the clients were in, in the order in which they came, 16 at
+	// most. Alerts share the slice: nobody may change it.
 	Zones []string
 }
 
@@ -220,7 +221,7 @@ type Crossing struct {
 // the SHA-256 of what it says and when it began. Keys separate alerts of one
 // rule about one host: a port, an indicator, a peer.
 func Identify(rule Rule, host netip.Addr, first time.Time, keys ...string) string {
-	b := make([]byte, 0, 128) // which most fit in, so that it stays on the stack
+	b := make([]byte, 0, 128) // room enough for most, so that it stays on the stack
 	b = append(b, rule...)
 	b = append(b, 0)
 	b = host.AppendTo(b)

@@ -15,7 +15,7 @@ type Fact struct {
 	Time  time.Time
 	Frame FrameRef
 
-	Detail     string  // what the kind leaves open, such as the name of an exploit
+	Detail     string  // what the kind leaves open, such as the name of an exploit; see the kinds
 	Confidence float64 // 0 to 1; 0 means the kind's own
 	Asset      *Asset  // of FactAsset
 	Alert      string  // id of the alert that tells more, empty where there is none
@@ -38,7 +38,9 @@ const (
 // Refused is the Detail of a FactTargeted whose port was not open.
 const Refused = "refused"
 
-// An Emitter takes what detectors say. It owns what it is given.
+// An Emitter takes what detectors say. It owns what it is given, but for what a type
+// says is shared. It is called by the goroutine that runs the detectors, which waits
+// for it.
 type Emitter interface {
 	Alert(Alert)
 	Fact(Fact)
@@ -67,7 +69,7 @@ func (p *Pace) Due(count uint64, now int64) bool {
 	return true
 }
 
-// Hurry lets the next count be spoken of, whatever it is.
+// Hurry makes the next count Due, whatever it is.
 func (p *Pace) Hurry() { p.next = 0 }
 
 // Quiet reports whether there is nothing to say at a count and packet time, nor

@@ -18,8 +18,8 @@ const (
 	NameImplanted = "implanted" // it answered as an implant
 )
 
-// Facts about SMB for the ledger. Peer is the other end; where Confidence is
-// 0, the kind's own confidence is meant (detection.md, chapter 5).
+// Facts about SMB for the ledger. Peer is the other end; where Confidence is 0, the
+// ledger's own confidence in facts of the kind is meant (docs/scope.md).
 const (
 	// FactVulnerable, FactPatched and FactPatchUnknown: what a check, or the
 	// time the server started, tells about the patch of MS17-010. Detail says
@@ -167,8 +167,8 @@ func (a *Asset) Become(samba bool) {
 	a.OS, a.LAN, a.Build, a.Product = Attribute{}, Attribute{}, Attribute{}, Attribute{}
 }
 
-// Identity tells what is known of what a host is from anything else that might
-// be; it is empty for nothing.
+// Identity returns a text that is equal for two assets if and only if they say the
+// same, and empty for nil.
 func (a *Asset) Identity() string {
 	if a == nil {
 		return ""

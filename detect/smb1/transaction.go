@@ -103,7 +103,8 @@ func (t *NTTrans) Complete() bool {
 
 // WriteAndX is a SMB_COM_WRITE_ANDX request (MS-CIFS 2.2.4.43.1).
 type WriteAndX struct {
-	FID uint16 // of the file or pipe written to
+	FID  uint16 // of the file or pipe written to
+	Mode uint16 // WriteMode
 }
 
 // Continues reports whether the request writes to a pipe what follows on another
@@ -118,5 +119,6 @@ func ParseWriteAndX(b []byte) (WriteAndX, bool) {
 	if len(b) < HeaderSize+17 || b[HeaderSize] < 12 {
 		return WriteAndX{}, false
 	}
-	return WriteAndX{FID: binary.LittleEndian.Uint16(b[37:])}, true
+	le := binary.LittleEndian
+	return WriteAndX{FID: le.Uint16(b[37:]), Mode: le.Uint16(b[47:])}, true
 }
