@@ -91,7 +91,7 @@ func (c *conn) checked(r *request, p reply) {
 // checkUnanswered says that no reply to a check was seen. It says nothing of
 // the server where none of its messages are.
 func (c *conn) checkUnanswered(r *request) {
-	c.sayCheck(alert.SMBCheck{Patch: alert.PatchUnknown}, !c.told, r.at)
+	c.sayCheck(alert.SMBCheck{Patch: alert.PatchUnknown}, !c.serverSeen, r.at)
 }
 
 // checkOneWay judges a reply whose request is not in the capture, or is cut.

@@ -10,17 +10,17 @@ import (
 
 // conn reads one connection. It implements flow.Consumer.
 type conn struct {
-	framers [2]smb1.Framer // first, in few cache lines: nearly all segments need no more
-	d       *Detector
-	client  netip.AddrPort
-	server  netip.AddrPort
-	vlan    uint16
-	swapped bool // the server is the flow's originator
-	asked   bool // something from the client was seen
-	told    bool // something from the server was seen
-	marked  marks
-	at      [2]flow.Segment // where the last bytes of a direction came from, while its framer has part of a message
-	session *session        // what SMB1 has going on, nil for nothing of interest
+	framers    [2]smb1.Framer // first, in few cache lines: nearly all segments need no more
+	d          *Detector
+	client     netip.AddrPort
+	server     netip.AddrPort
+	vlan       uint16
+	swapped    bool // the server is the flow's originator
+	clientSeen bool // a message of the client was seen
+	serverSeen bool // a message of the server was seen
+	marked     marks
+	at         [2]flow.Segment // where the last bytes of a direction came from, while its framer has part of a message
+	session    *session        // what SMB1 has going on, nil for nothing of interest
 
 	plainTrans  ring // Trans requests that are no check
 	plainTrans2 ring // Trans2 requests that are not for the implant
@@ -85,7 +85,7 @@ func (c *conn) fromClient(dir flow.Dir) bool { return (dir == flow.FromOrig) != 
 // message reads one message.
 func (c *conn) message(dir flow.Dir, m smb1.Message, at flow.Segment) {
 	client := c.fromClient(dir)
-	c.asked, c.told = c.asked || client, c.told || !client
+	c.clientSeen, c.serverSeen = c.clientSeen || client, c.serverSeen || !client
 	switch m.Kind() {
 	case smb1.KindSMB1:
 		c.d.stats.SMB1++

@@ -8,6 +8,15 @@
 // a tap shows only replies, some of them are proof enough and say so
 // (alert.SMB.OneWay).
 //
+// # Where to begin
+//
+// conn.message, in conn.go, takes each message of a connection. It leads to checks
+// (check.go), to exploits (exploit.go) and the transactions that they span
+// (transaction.go), to DoublePulsar (pulsar.go, by the messages of pulsarmsg.go), to
+// the marks of WannaCry (mark.go), and to what a server says of itself (asset.go,
+// product.go). A request that waits for its reply, or the other way round, does so in
+// session.go. Alerts and facts leave through finding.go.
+//
 // # Bounds
 //
 // Connections and bytes that wait are bounded by package flow; heads of
