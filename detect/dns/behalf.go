@@ -23,7 +23,7 @@ const (
 	skew = int64(100 * time.Millisecond)
 	// passOn is how long a resolver may take to pass an answer on, or a query.
 	passOn = int64(time.Second)
-	// maxWaiting is how many indicators it is remembered of who waits for them.
+	// maxWaiting is for how many indicators it is remembered who waits for an answer.
 	maxWaiting = 4096
 )
 
@@ -33,13 +33,14 @@ type askedKey struct {
 	match ioc.Match
 }
 
-// asking is when a host was asked for an indicator.
+// asking is when a host was asked for an indicator, in packet time.
 type asking struct {
 	client int64 // when anyone asked it last
-	last   int64 // the same, or when it asked itself on his behalf
+	last   int64 // the same, or when the host then asked another for it, if that was later
 }
 
-// passes notes what a message about an indicator says of those who ask for others.
+// passes notes what a message about an indicator tells of who passes on the queries,
+// or the answers, of others.
 func (d *Detector) passes(l *lookup, f found, asker, server netip.Addr) {
 	now := d.reading.time
 	if !d.parser.Response() {
@@ -61,13 +62,13 @@ type waiting struct {
 	since          int64
 }
 
-// pass looks whether a query is for a client that asked another address. Resolvers
-// are asked at an address that several share, or over IPv4, and ask from one of
-// their own, or over IPv6. What tells it is that the client waits: the resolver
-// that it asked has not answered, and somebody who never asked for this himself
-// passes it on, other than to a resolver that clients inside use. Two clients of
-// different resolvers that ask within moments of each other are not that. Where
-// the address alone is translated, the query has the same ID, whoever is asked.
+// pass looks whether a query passes on that of a client who asked another address:
+// resolvers are asked at an address that several share, or over IPv4, and ask from
+// one of their own, or over IPv6. What shows it is that the client still waits for
+// its answer, that the asker never asked for this indicator of its own accord, and
+// that it asks nobody who is a resolver of clients inside: else it may be a client
+// of another resolver that happens to ask at the same time. Where nothing but the
+// client's address was translated the query has the same ID, whoever is asked.
 func (d *Detector) pass(asker, server netip.Addr, match ioc.Match, now int64) {
 	if !d.zones.Inside(asker) {
 		return
@@ -81,7 +82,7 @@ func (d *Detector) pass(asker, server netip.Addr, match ioc.Match, now int64) {
 	}
 }
 
-// passed reports whether a query is what became of the one that waits.
+// passed reports whether a query may be the one that waits, passed on.
 func (d *Detector) passed(w *waiting, asker, server netip.Addr, now int64) bool {
 	if asker == w.client || now-w.since > passOn {
 		return false
@@ -97,19 +98,20 @@ func (d *Detector) served(server netip.Addr, match ioc.Match) {
 	}
 }
 
-// lead notes that an alias led a host to an indicator: if it passes the answer on,
-// it does so from another address.
+// lead notes that an alias led a host to an indicator. If the host is a resolver, the
+// answer that it gives its client, from another of its addresses, tells: passedOn
+// looks for that.
 func (d *Detector) lead(k findingKey, server netip.Addr, now int64) {
 	if k.onBehalf || !d.zones.Inside(k.host) || d.zones.Inside(server) && d.Resolver(server) {
 		return
 	}
-	d.led.Put(k.match, waiting{client: k.host, server: server, since: now})
+	d.viaAlias.Put(k.match, waiting{client: k.host, server: server, since: now})
 }
 
 // passedOn revises the alert about whom an alias led to an indicator just before a
 // resolver gave the same answer to a client.
 func (d *Detector) passedOn(asker, server netip.Addr, match ioc.Match, now int64) {
-	e := d.led.Get(match)
+	e := d.viaAlias.Get(match)
 	if e == nil || !d.serves(server) {
 		return
 	}
@@ -117,7 +119,7 @@ func (d *Detector) passedOn(asker, server netip.Addr, match ioc.Match, now int64
 	if w.client == asker || w.client == server || w.server == server || now-w.since > passOn {
 		return
 	}
-	d.led.Remove(e)
+	d.viaAlias.Remove(e)
 	d.revise(w.client, match, now, passOn)
 }
 
@@ -145,7 +147,8 @@ func (d *Detector) explained(host netip.Addr, match ioc.Match, now int64) (behal
 	return true, recent && d.serves(host)
 }
 
-// attribute says who a lookup is of: the asker, or the client that it names.
+// attribute returns the key of the alert that a lookup belongs to: about the asker,
+// or about the client that the query names.
 func (d *Detector) attribute(asker netip.Addr, f found, behalf bool) findingKey {
 	client := d.reading.client
 	if client.IsValid() && client.IsSingleIP() && (client.Addr() == asker || d.zones.Inside(client.Addr())) {
@@ -156,7 +159,8 @@ func (d *Detector) attribute(asker netip.Addr, f found, behalf bool) findingKey 
 	return findingKey{host: asker, match: f.match, onBehalf: behalf}
 }
 
-// alias reports whether the message asks for another name, which led there.
+// alias reports whether the message asks for another name, from which an alias led
+// to the one that was found.
 func (d *Detector) alias(f found) bool { return d.reading.asked && !f.asked }
 
 // revise turns a host's alert that has just begun into one on behalf of

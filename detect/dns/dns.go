@@ -107,7 +107,7 @@ type Stats struct {
 	OverLimit          uint64                   // lookups counted under ManyIndicators
 	Resolvers          uint64                   // resolvers learned
 	NotDNS             uint64                   // TCP streams on port 53 that carry something else
-	Flows              flow.Stats
+	Flows              flow.Stats               // of DNS over TCP
 }
 
 // Detector finds lookups of indicator names. Make it with New.
@@ -124,8 +124,8 @@ type Detector struct {
 	findings  *lru.Table[findingKey, finding]
 	perHost   perHost
 	asked     *lru.Table[askedKey, asking]
-	waiting   *lru.Table[ioc.Match, waiting] // for answers
-	led       *lru.Table[ioc.Match, waiting] // by an alias, maybe for others
+	waiting   *lru.Table[ioc.Match, waiting] // who waits for an answer
+	viaAlias  *lru.Table[ioc.Match, waiting] // whom an alias led to the indicator, maybe on behalf of others
 	lookups   *lru.Table[dup.Hash, lookup]
 	resolvers resolvers
 
@@ -157,7 +157,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 		perHost:   perHost{},
 		asked:     lru.New[askedKey, asking](maxAsked),
 		waiting:   lru.New[ioc.Match, waiting](maxWaiting),
-		led:       lru.New[ioc.Match, waiting](maxWaiting),
+		viaAlias:  lru.New[ioc.Match, waiting](maxWaiting),
 		lookups:   lru.New[dup.Hash, lookup](maxLookups),
 		resolvers: newResolvers(),
 	}

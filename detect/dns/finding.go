@@ -49,7 +49,7 @@ func (d *Detector) match(m *message, f found) {
 		return
 	}
 	response := d.parser.Response()
-	question := d.asks(f)
+	question := d.questionHash(f)
 	l, fresh := d.lookup(m, asker, question)
 	if response && !l.asked && m.reflected() {
 		return
@@ -73,7 +73,7 @@ func (d *Detector) match(m *message, f found) {
 	}
 	if fresh = fresh || isNew; fresh {
 		v.count(m)
-		v.look(question, d.qtype(f), m.time)
+		v.beginLookup(question, d.qtype(f), m.time)
 		l.began = v.began
 	}
 	substantiated := d.substantiate(e, l, f, server.Addr())

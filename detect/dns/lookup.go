@@ -61,8 +61,8 @@ func (d *Detector) lookup(m *message, asker netip.AddrPort, question dup.Hash) (
 	return l, fresh
 }
 
-// asks sums up what a message asks for.
-func (d *Detector) asks(f found) dup.Hash {
+// questionHash sums up what a message asks for, and what was found of it.
+func (d *Detector) questionHash(f found) dup.Hash {
 	r := &d.reading
 	h := dup.NewHash().Uint64(uint64(r.question.Type))
 	if r.asked {
@@ -71,8 +71,8 @@ func (d *Detector) asks(f found) dup.Hash {
 	return h.Bytes([]byte(f.name))
 }
 
-// look notes that a lookup began, unless it is part of the latest one.
-func (v *finding) look(question dup.Hash, qtype string, now int64) {
+// beginLookup notes that a lookup began, unless it is part of the latest one.
+func (v *finding) beginLookup(question dup.Hash, qtype string, now int64) {
 	if v.began != 0 && now-v.began < lookupSpan && question != v.question {
 		return
 	}

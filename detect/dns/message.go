@@ -106,8 +106,8 @@ func (m *message) reflected() bool {
 	return m.proto == packet.ProtoUDP && m.dst.Port < ip.SystemPorts && m.dst.Port != port
 }
 
-// clean reports of nearly all messages without an indicator that there is
-// none, and nothing to count either.
+// clean reports that a message holds no indicator for certain, nor anything to
+// count, as it can of nearly all that hold none.
 func (d *Detector) clean(msg []byte) bool {
 	name, ok := d.parser.Glance()
 	return ok && d.tails.Clean(msg[:name.End], name.Start, name.Lengths)
@@ -134,9 +134,9 @@ func (d *Detector) readQuestions() {
 	}
 }
 
-// transfers reports whether an answer is a part of a zone (RFC 5936): that holds
-// names of which none was asked for. Only the first message of several need have
-// the question, and over TCP nothing else goes without.
+// transfers reports whether an answer is part of a zone transfer (RFC 5936), which
+// holds names that nobody asked for. Only its first message needs to have a question,
+// and over TCP no other answer goes without one.
 func (d *Detector) transfers(m *message) bool {
 	r := &d.reading
 	if !r.asked {

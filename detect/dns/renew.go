@@ -28,7 +28,7 @@ func (d *Detector) SetIndicators(set *ioc.Set, now int64) {
 		k.match, ok = remap(k.match)
 		return k, ok
 	})
-	for _, t := range []*lru.Table[ioc.Match, waiting]{d.waiting, d.led} {
+	for _, t := range []*lru.Table[ioc.Match, waiting]{d.waiting, d.viaAlias} {
 		t.Rekey(func(e *lru.Entry[ioc.Match, waiting]) (ioc.Match, bool) { return remap(e.Key) })
 	}
 	for e := d.lookups.Oldest(); e != nil; e = d.lookups.Newer(e) {
