@@ -8,32 +8,38 @@
 // own, and as connections grow in number; it ends with totals when there was
 // nothing for a while, or with the capture.
 //
-// Established means, for TCP, that the originator acknowledged what it was
-// answered, that both ends acknowledged something, that the host sent data, or
-// that the peer sent three segments of them; for UDP, ICMP and all else, that
-// both ends sent something.
+// Established means, for TCP, that the originator acknowledged an answer, that both
+// ends acknowledged something, that the host sent data, or that the peer sent three
+// segments with data; for UDP, ICMP and all else, that both ends sent something. ICMP
+// errors are no contact: one that quotes an attempt says that it was refused.
 //
-// Who began is known from a SYN or SYN-ACK, an echo request, and the first
-// packet of other protocols; but where the peer called upon a port of the host, what
-// the host sends from there first after a pause goes on with that, as a tunnel does.
-// Where that is not captured the ports tell, if one of them is below 1024, or over
-// TCP known to be served: then TransportGuess is set. While nothing of the host
-// is seen, a SYN-ACK or a datagram from such a port may be an answer, a
-// reflection or backscatter: who began is unknown. It is, too, when a datagram
-// of the host from such a port comes first: an answer to what the capture lost,
-// as from a port that the peer called upon before, or a call from an odd port.
+// # Who began
 //
-// What a resolver asks of name servers is on behalf of its clients (OnBehalf):
-// a contact on port 53 of a host known as one, or of which all messages are
-// queries that desire no recursion.
+//   - A SYN or SYN-ACK tells, an echo request, and the first packet of another
+//     protocol.
+//   - Where the opening of a TCP connection was not captured the ports tell, if one
+//     end has a port that is known to be served, and the other has not. The alert
+//     has TransportGuess set then.
+//   - Without TCP, an echo reply, or what comes from a port below 1024 to one above,
+//     looks like an answer. If it is the first packet and the peer's, the host is
+//     taken to have asked (TransportGuess). If it is the host's, the peer is, where
+//     it called upon that port before: so a tunnel goes on after a pause. Elsewhere
+//     who began is unknown: the question may be lost, or the host called from an odd
+//     port.
+//   - While nothing of the host is seen, nothing shows that it began: a SYN-ACK or a
+//     datagram may be an answer, a reflection or backscatter. Who began is unknown.
+//
+// What a resolver asks of name servers is on behalf of its clients (OnBehalf): all
+// traffic is with port 53 of the address, and the host is known as a resolver, or
+// all its messages are queries that desire no recursion.
+//
+// # Addresses that try many hosts
 //
 // An address that tries many hosts, which is what indicator addresses do all
 // day, is one alert and not thousands: after SweepAfter hosts that it tried and
 // did not get through to, further ones are counted in an alert about the address
 // (Name InboundSweep, Evidence.Contact.Hosts). A host that it does get
 // through to has its own alert.
-//
-// ICMP errors are no contact. One that quotes an attempt says it was refused.
 package contact
 
 import (
@@ -59,7 +65,7 @@ type Config struct {
 	// Default 131,072, about 40 MB.
 	MaxConns int
 	// SweepAfter is how many hosts an address may try before it is one alert
-	// for all. Default 20.
+	// for all further ones. Default 20.
 	SweepAfter int
 	// Quiet is how long after its last packet an alert ends. Default 10 min.
 	Quiet time.Duration
@@ -88,7 +94,7 @@ type Detector struct {
 	findings *lru.Table[findingKey, finding]
 	conns    *lru.Table[connKey, conn]
 	sweeps   *lru.Table[ioc.Match, sweep]
-	begun    uint64 // sweeps
+	begun    uint64 // sweeps so far, numbers them
 	swept    *lru.Table[findingKey, trial]
 	copies   *dup.Filter
 }

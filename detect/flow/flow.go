@@ -6,11 +6,11 @@
 //
 // Everything is bounded, and what is lost at a bound is counted in Stats:
 //
-//   - Connections: Config.MaxFlows; the one idle longest makes room. One that
-//     was accepted and has sent no data yet is kept elsewhere, in a sixteenth of
-//     that number of places for each of IPv4 and IPv6, for ten minutes, so that a
-//     flood pushes out no connection that is in use. Of those that only were asked
-//     for two thousand are.
+//   - Connections with data: Config.MaxFlows; the one idle longest makes room.
+//   - Connections without data so far: how they began is kept apart from the others,
+//     so that a flood pushes out none that is in use. Those that were accepted have
+//     a sixteenth of MaxFlows places for each of IPv4 and IPv6, for ten minutes;
+//     those that were only asked for have about two thousand.
 //   - Bytes that wait for an earlier segment: Config.MaxWait for a direction
 //     and Config.MaxWaitAll together. At the bound the segment is given up and
 //     the stream goes on behind it.
@@ -76,9 +76,11 @@ type Config struct {
 	Idle       time.Duration // a connection that is silent so long is over; default 1 h
 	Ports      []uint16      // ports of responders, for when no opening was seen
 
-	// Bored reports whether a consumer has no use for dull bytes as the next ones
-	// of a direction, and Dull whether bytes are. Of the segments that come in
-	// order those that are dull are kept from a bored consumer. Both may be nil.
+	// Bored and Dull spare consumers bytes that would change nothing for them, such
+	// as most of a file that is copied: Bored reports whether a consumer has no use
+	// for dull bytes as the next ones of a direction, and Dull whether bytes are
+	// dull. A bored consumer gets no Data for a dull segment that comes in order.
+	// Both may be nil.
 	Bored func(c Consumer, dir Dir) bool
 	Dull  func(b []byte) bool
 }

@@ -2,17 +2,16 @@ package flow
 
 import "wormscope/capture/packet"
 
-// openings remembers how connections began that have no data yet. Nearly all
-// are those of scans and floods, which never will have any. So what only was
-// asked for, by a SYN, is noted in a small table, where it takes the place of
-// what was there: to write there is all that a SYN costs, and a core's own cache
-// holds it. What was accepted, by a SYN-ACK, stands in tables of fixed size with
-// one place to look at. Those of IPv4 have a table of their own, of which a place
-// takes two cache lines.
+// openings remembers how those connections began that have no data yet. Nearly all
+// are of scans and floods, and never will have any, so a SYN must cost little: it is
+// written to a table that fits a core's own cache, in the place of whatever was
+// there. A SYN-ACK says that a connection was accepted. It goes into a table of fixed
+// size, in the one bucket that its hash names; IPv4 has a table of its own, in which
+// a bucket is two cache lines.
 //
-// The hash that says where is no secret, so that the same capture always gives
-// the same result; who makes his connections collide makes others' first bytes
-// count as what they began with.
+// The hash that says where is no secret, so that the same capture always gives the
+// same result. Who makes connections collide gains that the first bytes seen of
+// others' are taken for the first that there were.
 type openings struct {
 	asked []asked // a power of two
 	v4    openTable[key4]
@@ -26,9 +25,9 @@ type asked struct {
 	when int64 // its time, Unix nanoseconds, of which the lowest bit is the side; 0 for none
 }
 
-// askedPlaces is how many SYNs there is a place for, a power of two: for some
-// milliseconds of the fastest scan. Of one that has lost its place the SYN-ACK
-// tells all that there is to know.
+// askedPlaces is how many SYNs there is a place for, a power of two: it lasts for
+// some milliseconds of the fastest scan. Where a SYN has lost its place, the SYN-ACK
+// still tells all that there is to know.
 const askedPlaces = 1 << 11
 
 // newOpenings makes tables for so many SYNs and, of each family, at least so many
