@@ -49,9 +49,6 @@ type source struct {
 	port uint16
 }
 
-// blocked is what is known of a source.
-type blocked struct{ *finding }
-
 // A finding is an alert that grows.
 type finding struct {
 	alert    alert.Alert // as last said; frames stay here
@@ -173,10 +170,10 @@ func (d *Detector) source(e *lru.Entry[pair, attempt], now int64) *finding {
 			d.endSource(d.sources.Oldest(), now)
 		}
 		s = d.sources.Add(k)
-		s.Value.finding = d.begin(e.Value.first, k.from, e.Key.to, "blocked", alert.Low, k.zone)
+		s.Value = d.begin(e.Value.first, k.from, e.Key.to, "blocked", alert.Low, k.zone)
 	}
 	d.sources.Touch(s)
-	return s.Value.finding
+	return s.Value
 }
 
 // begin makes a finding that nothing was counted of yet.
@@ -241,8 +238,8 @@ func (d *Detector) endPair(e *lru.Entry[pair, attempt], now int64) {
 }
 
 // endSource says a last time what was counted of a source, and forgets it.
-func (d *Detector) endSource(e *lru.Entry[source, blocked], now int64) {
-	d.say(e.Value.finding, alert.PhaseEnd, now)
+func (d *Detector) endSource(e *lru.Entry[source, *finding], now int64) {
+	d.say(e.Value, alert.PhaseEnd, now)
 	d.sources.Remove(e)
 }
 

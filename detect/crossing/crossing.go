@@ -66,8 +66,8 @@ type Detector struct {
 	rules   rules
 	ports   [1 << 16 / 64]uint64 // a bit for each port of any rule
 	pairs   *lru.Table[pair, attempt]
-	sources *lru.Table[source, blocked]
-	waiting []wait // in the order of their deadlines, at most maxWait
+	sources *lru.Table[source, *finding] // whose attempts were blocked
+	waiting []wait                       // in the order of their deadlines, at most maxWait
 	maxWait int
 	copies  *dup.Filter
 	stats   Stats
@@ -96,7 +96,7 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	d := &Detector{
 		emit: emit, zones: zones, maxWait: 2 * cfg.MaxPairs,
 		pairs:   lru.New[pair, attempt](cfg.MaxPairs),
-		sources: lru.New[source, blocked](cfg.MaxSources),
+		sources: lru.New[source, *finding](cfg.MaxSources),
 		copies:  dup.New(copySize, copyWindow),
 	}
 	for _, r := range cfg.Closed {
@@ -137,6 +137,7 @@ func (d *Detector) Packet(p *packet.Packet) {
 	}
 }
 
+// has reports whether any rule closes a port.
 func (d *Detector) has(port uint16) bool { return d.ports[port/64]&(1<<(port%64)) != 0 }
 
 // segment takes a segment of a connection to a closed port.
@@ -183,8 +184,9 @@ func (d *Detector) Tick(now int64) {
 	}
 }
 
-// waitAnew lets the attempts that wait do so by a clock that was set back: else those
-// that come after them would wait until it has caught up.
+// waitAnew moves the deadlines of attempts that wait to a clock that was set back.
+// Attempts are judged in order, so that later ones would else have to wait until the
+// clock has caught up with these.
 func (d *Detector) waitAnew(now int64) {
 	for i := range d.waiting {
 		w := &d.waiting[i]

@@ -54,7 +54,7 @@ type Detector struct {
 	hosts   *lru.Table[ip.AddrPort, exposed] // by where they answer
 	copies  *dup.Filter
 	recent  [recentSize]uint64 // hashes of streams whose data were looked at lately
-	alone   []string           // the zone of the last new host's client, see from
+	alone   []string           // the zone of the last new host's client, see addZone
 	stats   Stats
 }
 
