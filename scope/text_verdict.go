@@ -25,7 +25,7 @@ func (t *text) verdict() {
 		t.period()
 		t.printf("          %s, %s%s\n", counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
 	}
-	if h := t.firstSign(); h != nil {
+	if h := t.doc.FirstSign(); h != nil {
 		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
 	}
 	t.killSwitches()
@@ -66,15 +66,16 @@ func (t *text) killSwitches() {
 	}
 }
 
-// firstSign returns the infected host that acted first, else the suspected one.
-func (t *text) firstSign() *HostEntry {
+// FirstSign returns the host that acted first: of the infected ones, or of the
+// suspected where there are none. It is nil where there is neither.
+func (d *Document) FirstSign() *HostEntry {
 	var first *HostEntry
-	for i := range t.doc.Hosts {
-		h := &t.doc.Hosts[i]
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
 		if h.Since == nil || first != nil && h.State < first.State {
-			break // hosts come worst first
+			continue
 		}
-		if first == nil || h.Since.Before(*first.Since) {
+		if first == nil || h.State > first.State || h.Since.Before(*first.Since) {
 			first = h
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 )
 
 // A tool is how a public tool asks: what differs from one to the next.
@@ -67,12 +68,12 @@ func TestTools(t *testing.T) {
 	}
 	for _, x := range tools() {
 		for status, verdict := range verdicts {
-			for _, port := range []uint16{portDirect, portNetBIOS} {
+			for _, port := range []uint16{alert.PortSMB, alert.PortNetBIOS} {
 				for _, size := range []int{1, 36, 1460} {
 					k := newTalk(2000)
 					k.server = netip.AddrPortFrom(k.server.Addr(), port)
 					k.open()
-					if port == portNetBIOS {
+					if port == alert.PortNetBIOS {
 						k.send(0, packet.ACK, append([]byte{0x81, 0, 0, 68}, make([]byte, 68)...))
 						k.send(1, packet.ACK, []byte{0x82, 0, 0, 0})
 					}

@@ -6,6 +6,7 @@ import "encoding/binary"
 // 2.2.4.33.1, 2.2.4.46.1). Counts are in bytes.
 type Trans struct {
 	TotalParam, TotalData uint16 // of the whole transaction
+	MaxParam, MaxData     uint16 // the most the client takes in reply
 	Timeout               uint32 // milliseconds
 	ParamCount, DataCount uint16 // in this message
 	SetupCount            uint8
@@ -22,6 +23,7 @@ func ParseTrans(b []byte) (Trans, bool) {
 	le := binary.LittleEndian
 	t := Trans{
 		TotalParam: le.Uint16(b[33:]), TotalData: le.Uint16(b[35:]),
+		MaxParam: le.Uint16(b[37:]), MaxData: le.Uint16(b[39:]),
 		Timeout:    le.Uint32(b[45:]),
 		ParamCount: le.Uint16(b[51:]), DataCount: le.Uint16(b[55:]),
 		SetupCount: b[59],

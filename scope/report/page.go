@@ -96,7 +96,7 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 	}
 	p := &page{
 		Style: style, Script: script, Policy: policy, Version: o.Version,
-		Level: level(doc), Blank: doc.Blank(), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: firstSign(doc),
+		Level: level(doc), Blank: doc.Blank(), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: doc.FirstSign(),
 		Tiles: tiles(doc), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
 		Matrix: newMatrix(doc), Blind: doc.BlindSpots(),
 		HostCount: len(doc.Hosts), InTable: min(len(doc.Hosts), maxHosts),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"wormscope/scope"
 )
@@ -233,20 +232,3 @@ func (t *tree) connect(n *node, row int, rowOf map[*node]int) {
 
 // hostID is the id of a host's row in the page, for links to it.
 func hostID(ip string) string { return "host-" + ip }
-
-// firstSign returns the host that acted first: an infected one if there is
-// any. Nil when there is none.
-func firstSign(doc *scope.Document) *scope.HostEntry {
-	var first *scope.HostEntry
-	var at time.Time
-	for i := range doc.Hosts {
-		h := &doc.Hosts[i]
-		if h.Since == nil || first != nil && h.State < first.State {
-			continue
-		}
-		if first == nil || h.State > first.State || h.Since.Before(at) {
-			first, at = h, *h.Since
-		}
-	}
-	return first
-}
