@@ -17,7 +17,7 @@ type Document struct {
 	External []Scanner      `json:"external"` // outside scanners: what to block
 	// NeverBlock are those of the outside scanners, and of the indicator addresses
 	// that hosts had to do with, that must not be blocked. Absent when there is none.
-	NeverBlock []Kept `json:"never_block,omitempty"`
+	NeverBlock []Protected `json:"never_block,omitempty"`
 	// Internal are inside hosts that scan, and are not suspected for it: nearly all
 	// answered them, as when a server pushes to its clients; and those that check
 	// others for MS17-010 or DoublePulsar. Absent when nobody does.

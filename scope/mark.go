@@ -269,27 +269,6 @@ func (h *host) markKinds() []MarkKind {
 	return kinds
 }
 
-// marks writes what analysts said, and what contradicts it.
-func (t *text) marks() {
-	list := t.doc.Marks
-	if len(list) == 0 {
-		return
-	}
-	t.heading(fmt.Sprintf("MARKED BY ANALYSTS (%s)", grouped(uint64(len(list)))))
-	for i := range list[:min(len(list), textHosts)] {
-		m := &list[i]
-		words := "marked " + m.Mark.words() + " at " + clock(m.At)
-		if m.Note != "" {
-			words += ": " + shortened(printable(m.Note), 200)
-		}
-		t.hostLine(&HostEntry{IP: m.IP, Zone: m.Zone}, words)
-		if m.Warning != "" {
-			t.wrapped("    ! ", printable("WARNING: "+m.Warning))
-		}
-	}
-	t.more(uint64(len(list)), textHosts)
-}
-
 // Contradicted lists the marks of one kind that a host's acts contradict.
 func (d *Document) Contradicted(k MarkKind) (list []*MarkItem) {
 	for i := range d.Marks {

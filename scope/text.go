@@ -33,7 +33,7 @@ func WriteText(w io.Writer, d *Document) error {
 	t.tree()
 	t.marks()
 	t.scanners("SCAN OR CHECK FROM INSIDE, not suspected", t.doc.Internal, nil)
-	t.scanners("OUTSIDE SCANNERS", t.doc.External, t.doc.Kept())
+	t.scanners("OUTSIDE SCANNERS", t.doc.External, t.doc.Protected())
 	t.attacks()
 	t.targeted()
 	t.exposed()
@@ -197,6 +197,27 @@ func (t *text) attacks() {
 			strings.ReplaceAll(a.Kind, "-", " "), a.Port, counted(a.Sources, "source"), period(a.First, a.Last)))
 	}
 	t.more(uint64(len(list)), textLines)
+}
+
+// marks writes what analysts said, and what contradicts it.
+func (t *text) marks() {
+	list := t.doc.Marks
+	if len(list) == 0 {
+		return
+	}
+	t.heading(fmt.Sprintf("MARKED BY ANALYSTS (%s)", grouped(uint64(len(list)))))
+	for i := range list[:min(len(list), textHosts)] {
+		m := &list[i]
+		words := "marked " + m.Mark.words() + " at " + clock(m.At)
+		if m.Note != "" {
+			words += ": " + shortened(printable(m.Note), 200)
+		}
+		t.hostLine(&HostEntry{IP: m.IP, Zone: m.Zone}, words)
+		if m.Warning != "" {
+			t.wrapped("    ! ", printable("WARNING: "+m.Warning))
+		}
+	}
+	t.more(uint64(len(list)), textHosts)
 }
 
 // clock writes a time to the second; the summary says once that it is UTC.

@@ -186,6 +186,30 @@ func (h *HostEntry) smb() *FactItem {
 	return found
 }
 
+// borders writes whether the borders that policy closes hold.
+func (t *text) borders() {
+	list := t.doc.Borders
+	if len(list) == 0 {
+		return
+	}
+	t.heading("BORDERS THAT POLICY CLOSES")
+	for i := range list[:min(len(list), textHosts)] {
+		b := &list[i]
+		lead := fmt.Sprintf("  %s -> %s, port %d  ", printable(b.From), printable(b.To), b.Port)
+		tried := fmt.Sprintf("%s refused, %s silent", grouped(b.Refused), grouped(b.Silent))
+		if b.Holds {
+			t.wrapped(lead, "holds: every attempt failed, "+tried)
+			continue
+		}
+		t.wrapped(lead, fmt.Sprintf("OPEN: %s accepted between %s of hosts; besides, %s",
+			counted(b.Connections, "connection"), counted(uint64(len(b.Pairs))+b.Left, "pair"), tried))
+		for _, c := range b.Pairs[:min(len(b.Pairs), textFacts)] {
+			t.wrapped("    - ", fmt.Sprintf("%s to %s %s, %s", c.From, c.To, often(c.Count), period(c.First, c.Last)))
+		}
+	}
+	t.more(uint64(len(list)), textHosts)
+}
+
 // zones writes a table of the states by zone, when there is more than one zone
 // and anything to count.
 func (t *text) zones() {

@@ -49,11 +49,12 @@ func (t *Trust) EndsWorm(name string) bool { return t.KillSwitch != nil && t.Kil
 
 // NeverBlock returns why an outside address must not be blocked whatever it
 // did, empty if it may.
-func (t *Trust) NeverBlock(a netip.Addr) string { return t.keeps(plain(a)).String() }
+func (t *Trust) NeverBlock(a netip.Addr) string { return t.protects(plain(a)).String() }
 
-func (t *Trust) keeps(a netip.Addr) keeping {
+// protects returns why an outside address must not be blocked whatever it did.
+func (t *Trust) protects(a netip.Addr) protection {
 	switch {
-	case !a.IsGlobalUnicast(): // nor is what is to all
+	case !a.IsGlobalUnicast(): // such as loopback, multicast, and 255.255.255.255
 		return noHost
 	case within(t.Scanners, a), within(t.addresses, a):
 		return allowed

@@ -48,7 +48,7 @@ type protection struct {
 
 // newProtection collects what the document says of what must not be blocked.
 func newProtection(d *scope.Document, g Guards) *protection {
-	p := &protection{Guards: g, kept: d.Kept()}
+	p := &protection{Guards: g, kept: d.Protected()}
 	for i := range d.Hosts {
 		for k := range d.Hosts[i].Facts {
 			if f := &d.Hosts[i].Facts[k]; f.Rule == ruleLookup && (f.Class == classKillSwitch || p.Trust.EndsWorm(f.Indicator)) {

@@ -81,7 +81,7 @@ func document() *scope.Document {
 			host("10.1.0.16", scope.Targeted, tried),
 			resolver,
 		},
-		NeverBlock: []scope.Kept{
+		NeverBlock: []scope.Protected{
 			{IP: "9.9.9.9", Reason: "is a resolver that hosts inside ask"},
 			{IP: "198.51.100.99", Reason: "is a sinkhole: defenders run it, and where a kill switch leads there the worm stops"},
 			{IP: "104.16.173.80", Reason: "is where a kill switch leads to: blocked, the worm goes on"},
@@ -217,7 +217,7 @@ func TestIndicatorsBeyondFacts(t *testing.T) {
 		{Rule: "ioc-domain", Indicator: "ends.example", Peer: "10.3.0.53", Class: "kill-switch"},
 	}
 	h.Totals = []scope.FactTotal{{Fact: "beaconing", LeftOut: 480, AtLeast: true}}
-	d := &scope.Document{Hosts: []scope.HostEntry{h}, NeverBlock: []scope.Kept{{IP: "203.0.113.45", Reason: "is a sinkhole"}}}
+	d := &scope.Document{Hosts: []scope.HostEntry{h}, NeverBlock: []scope.Protected{{IP: "203.0.113.45", Reason: "is a sinkhole"}}}
 	l := export.Block(d, export.Guards{})
 	if got := values(l); !slices.Equal(got, []string{"203.0.113.44", "more.example"}) || !l.Entries[1].Exact {
 		t.Errorf("%+v", l.Entries)

@@ -136,7 +136,7 @@ func exploited() *scope.Document {
 func TestNeverBlock(t *testing.T) {
 	doc := outbreakOf(5, 2, 6)
 	forged := doc.External[0].IP
-	doc.NeverBlock = []scope.Kept{{IP: forged, Reason: "is a resolver that hosts inside ask"}}
+	doc.NeverBlock = []scope.Protected{{IP: forged, Reason: "is a resolver that hosts inside ask"}}
 	doc.Hosts[0].Allowed = true
 	page := render(t, doc)
 	for _, want := range []string{

@@ -8,27 +8,28 @@ import (
 	"wormscope/ioc"
 )
 
-// Kept is an outside address that did what others are blocked for, or was
-// forged to, and must not be blocked.
-type Kept struct {
+// Protected is an outside address that must not be blocked, though it did what others
+// are blocked for, or somebody forged that it did.
+type Protected struct {
 	IP     string `json:"ip"`
 	Reason string `json:"reason"` // goes on from the address: "is a sinkhole"
 }
 
-// keeping is why an address must not be blocked. Of several reasons the last
-// counts.
-type keeping uint8
+// protection is why an address must not be blocked. Of several reasons the one listed
+// last here counts.
+type protection uint8
 
 const (
-	mayBlock keeping = iota
+	mayBlock protection = iota
 	noHost
 	allowed
 	resolves
 	sinkhole
-	lifeline
+	lifeline // without which the worm goes on
 )
 
-func (k keeping) String() string {
+// String says why, as Protected.Reason does; empty for mayBlock.
+func (k protection) String() string {
 	return [...]string{
 		mayBlock: "",
 		noHost:   "is no address of a host on the internet",
@@ -52,10 +53,10 @@ func (l *Ledger) learnResolver(a netip.Addr) {
 
 // neverBlock lists the outside scanners, and the indicator addresses that hosts
 // had to do with, which must not be blocked.
-func (l *Ledger) neverBlock() []Kept {
-	k := keeper{ledger: l, why: map[netip.Addr]keeping{}}
+func (l *Ledger) neverBlock() []Protected {
+	k := protector{ledger: l, why: map[netip.Addr]protection{}}
 	for a := range l.resolvers {
-		k.keep(a, resolves)
+		k.protect(a, resolves)
 	}
 	for h := range l.external.all() {
 		k.meet(h.addr)
@@ -64,30 +65,30 @@ func (l *Ledger) neverBlock() []Kept {
 	for h := range l.hosts.all() {
 		k.look(h)
 	}
-	list := []Kept(nil)
+	list := []Protected(nil)
 	slices.SortFunc(k.met, netip.Addr.Compare)
 	for _, a := range slices.Compact(k.met) {
-		if why := max(k.why[a], l.trust.keeps(a)); why != mayBlock {
-			list = append(list, Kept{a.String(), why.String()})
+		if why := max(k.why[a], l.trust.protects(a)); why != mayBlock {
+			list = append(list, Protected{a.String(), why.String()})
 		}
 	}
 	return list
 }
 
-// A keeper gathers what speaks against blocking addresses.
-type keeper struct {
+// A protector gathers which addresses must not be blocked, and why.
+type protector struct {
 	ledger *Ledger
-	why    map[netip.Addr]keeping
+	why    map[netip.Addr]protection
 	met    []netip.Addr // that somebody may want to block
 }
 
-func (k *keeper) keep(a netip.Addr, why keeping) {
+func (k *protector) protect(a netip.Addr, why protection) {
 	a = plain(a)
 	k.why[a] = max(k.why[a], why)
 }
 
 // meet notes an address outside that somebody may want to block.
-func (k *keeper) meet(a netip.Addr) {
+func (k *protector) meet(a netip.Addr) {
 	if a.IsValid() && !k.ledger.zones.Inside(a) {
 		k.met = append(k.met, plain(a))
 	}
@@ -95,15 +96,15 @@ func (k *keeper) meet(a netip.Addr) {
 
 // look looks at what is known of a host for who resolves, where kill switches
 // lead to, and what is a sinkhole.
-func (k *keeper) look(h *host) {
+func (k *protector) look(h *host) {
 	for f := range h.all() {
 		switch {
 		case f.by == nil:
 		case f.by.Type == ioc.Domain:
-			k.keep(f.peer, resolves)
+			k.protect(f.peer, resolves)
 			if f.alert != nil && (f.by.Class == ioc.KillSwitch || k.ledger.trust.EndsWorm(f.by.Value)) {
 				for _, a := range f.alert.Evidence.DNS.Resolved {
-					k.keep(a, lifeline)
+					k.protect(a, lifeline)
 				}
 			}
 		default:
@@ -113,20 +114,20 @@ func (k *keeper) look(h *host) {
 			}
 			k.meet(who)
 			if f.by.Class == ioc.Sinkhole {
-				k.keep(who, sinkhole)
+				k.protect(who, sinkhole)
 			}
 		}
 	}
 }
 
-// Kept returns why addresses must not be blocked, by address. Who resolves, and
-// where kill switches lead to, the facts tell, too: a document of an earlier
-// version says it there alone.
-func (d *Document) Kept() map[string]string {
+// Protected returns why addresses must not be blocked, by address. Besides NeverBlock
+// it looks at the facts, which name resolvers and where kill switches lead to: a
+// document of an earlier version has no more than these.
+func (d *Document) Protected() map[string]string {
 	why := map[string]string{}
 	for i := range d.Hosts {
 		for k := range d.Hosts[i].Facts {
-			d.Hosts[i].Facts[k].keep(why)
+			d.Hosts[i].Facts[k].protect(why)
 		}
 	}
 	for _, k := range d.NeverBlock {
@@ -135,8 +136,8 @@ func (d *Document) Kept() map[string]string {
 	return why
 }
 
-// keep notes which addresses a lookup says must not be blocked.
-func (f *FactItem) keep(why map[string]string) {
+// protect notes which addresses a lookup says must not be blocked.
+func (f *FactItem) protect(why map[string]string) {
 	if f.Rule != string(alert.RuleDomain) {
 		return
 	}
@@ -150,14 +151,14 @@ func (f *FactItem) keep(why map[string]string) {
 	}
 }
 
-// ToBlock returns the outside scanners but for those that must not be blocked,
-// and these.
-func (d *Document) ToBlock() (block []Scanner, not []Kept) {
-	kept := d.Kept()
+// ToBlock divides the outside scanners into those to block and those that must not
+// be blocked.
+func (d *Document) ToBlock() (block []Scanner, not []Protected) {
+	kept := d.Protected()
 	for i := range d.External {
 		s := &d.External[i]
 		if why, keep := kept[s.IP]; keep {
-			not = append(not, Kept{s.IP, why})
+			not = append(not, Protected{s.IP, why})
 			continue
 		}
 		block = append(block, *s)
