@@ -17,13 +17,17 @@ import (
 // begin at hours of their own, rarely just after another came by for the first
 // time.
 const (
-	chainDelay = 15 * time.Minute // a host follows another if it begins to scan so soon after that tried it first
-	chainSpan  = time.Hour        // within this time on either side
-	chainLinks = 3                // so many must follow, the host among them,
-	chainShare = 50               // and one for so many hosts that were tried
-
-	// Who has so many times the followers of another, for the hosts that each
-	// tried, did not get it from that.
+	// chainDelay is how soon after another tried it first a host must begin to scan to
+	// be taken for one that follows the other.
+	chainDelay = 15 * time.Minute
+	// A host that follows another spreads a worm if, within chainSpan of when it began,
+	// enough hosts of the same root do: at least chainLinks, itself among them, and one
+	// for each chainShare hosts that it, or the one that it follows, tried.
+	chainSpan  = time.Hour
+	chainLinks = 3
+	chainShare = 50
+	// chainRoot is with how many times the followers of another, in proportion to the
+	// hosts that each tried, a host can't have the worm from it.
 	chainRoot = 4
 )
 

@@ -2,10 +2,10 @@ package scope
 
 import "slices"
 
-// Digest returns the scope as Document does, but of the hosts only those that
-// WriteText shows: all that are infected or suspected, and the first of the
-// others, and no matrix. All counts are there. It is for whoever wants no more than the text:
-// after a sweep of a large network most of a Document is hosts that were tried.
+// Digest returns the scope as Document does, but without the matrix, and of the hosts
+// only those that WriteText shows: all that are infected or suspected, and the first
+// few of the others. All counts are there. It is for whoever wants no more than the
+// text: after a sweep of a large network most of a Document is hosts that were tried.
 func (l *Ledger) Digest(c Capture) Document {
 	zones := newZoneCounter(l.zones)
 	var list []judged

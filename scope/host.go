@@ -38,8 +38,8 @@ type fact struct {
 	kind       kind
 	viaDNS     bool           // a resolver would do it for its clients
 	outside    bool           // exposed: reached from outside
-	checked    bool           // targeted: by checks for MS17-010, which count counts
-	refused    bool           // targeted: whenever it was
+	checked    bool           // targeted: by checks for MS17-010; count counts nothing else then
+	refused    bool           // targeted: the host refused each time
 	answered   bool           // scanning: as a server is that pushes to its clients
 	chained    bool           // scanning: and yet a worm's, as other hosts show
 	port       uint16         // 0 where there are many
@@ -72,8 +72,8 @@ func (h *host) proven(f *fact) bool {
 	}
 }
 
-// manyKillSwitches is how many kill-switch names nobody asks for who has the worm
-// alone: each variant has one.
+// manyKillSwitches is for how many kill-switch names a host does not ask just because
+// it has the worm: each variant has one name.
 const manyKillSwitches = 3
 
 // asksForMany reports whether the host asked for the kill-switch names of many

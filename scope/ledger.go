@@ -1,6 +1,20 @@
 // Package scope keeps the ledger of hosts: it turns what detectors say into
 // facts about hosts, and the facts into a state of each host, and says how far
 // a worm has got. docs/scope.md explains states, facts and thresholds.
+//
+// # Where to begin
+//
+// Ledger.Alert and Ledger.Fact (ledger.go; smb.go for what was learned from SMB) make
+// facts of what detectors say. A host has its facts in host.go, those beyond a limit
+// in brief in rest.go, and the marks of analysts in mark.go. Ledger.review judges a
+// host anew with each fact: judge, in state.go, weighs its facts by how sure each one
+// is (confidence.go). Scans that look harmless alone may show a worm together
+// (chain.go).
+//
+// Ledger.Document (build.go, document.go) writes it all down: hosts, who infected whom
+// (spread.go, onset.go), outside scanners (scanners.go) and which of them must not be
+// blocked (protect.go), borders that policy closes (border.go). What to do is in
+// action.go. WriteText (text*.go) tells it to people; words*.go tell single facts.
 package scope
 
 import (
@@ -26,8 +40,8 @@ type Options struct {
 	// OnChange is called with each change of a host's state, before the call
 	// of Alert or Fact that led to it returns. It may be nil.
 	OnChange func(Change)
-	// Alone has each host judged by what is known of it alone, as it must be
-	// where only some of the hosts are told of.
+	// Alone has each host judged without regard to what others did (see chain.go).
+	// It must be set where the ledger is told of some of the hosts only.
 	Alone bool
 }
 
@@ -55,7 +69,7 @@ type Ledger struct {
 	// resolvers are those outside, at most maxResolvers.
 	resolvers map[netip.Addr]struct{}
 	askers    notInside               // for a kill switch
-	strangers notInside               // that scan others, who are not inside either
+	strangers notInside               // that scan others which are not inside either
 	borders   map[string]*alert.Alert // over closed borders, by alert id
 	// bordersLost counts words of alerts about borders that were not kept.
 	bordersLost uint64
@@ -65,7 +79,7 @@ type Ledger struct {
 // A Change says that the ledger changed its mind about an inside host.
 type Change struct {
 	ID         string // the same capture gives the same
-	Number     int    // the how-many-th change of the host, from 1; later ones have later numbers
+	Number     int    // counts the changes of the host, from 1
 	Host       netip.Addr
 	Zone       string
 	From, To   State
@@ -130,10 +144,10 @@ func (l *Ledger) Resume(addr netip.Addr, changes int) {
 	}
 }
 
-// Revise tells what was said last of a host, and says so where the ledger judges
-// otherwise now: a mark was made or taken back between two runs. It is to be called
-// after Resume. A ledger that had to forget hosts says nothing: it can't know what
-// it forgot of this one.
+// Revise takes the state that was last reported of a host in earlier runs, and reports
+// a change where the ledger judges otherwise now, as it may when a mark was made or
+// taken back between two runs. It is to be called after Resume. A ledger that had to
+// forget hosts reports nothing: it can't know what it forgot of this one.
 func (l *Ledger) Revise(addr netip.Addr, said State) {
 	h := l.hosts.find(addr)
 	if h == nil || h.state == said || l.hosts.evictedAny() {

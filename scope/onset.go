@@ -63,7 +63,8 @@ func (h *host) lastClean(after, before int64) int64 {
 	return last
 }
 
-// gone returns up to when what showed an implant was of an earlier one.
+// gone returns the time up to which signs of an implant are of an earlier one, which
+// was gone by then.
 func (o *onset) gone() int64 {
 	if o.implanted == neverHappening {
 		return o.cleaned

@@ -3,14 +3,13 @@ package scope
 import (
 	"net/netip"
 	"slices"
+
+	"wormscope/detect/alert"
 )
 
-// fileServerFrom is how many clients a host serves on an SMB port before it
-// is taken for a file server; from maxClients on they are no more told apart.
-const (
-	fileServerFrom = 5
-	maxClients     = 64
-)
+// fileServerFrom is how many clients a host serves on an SMB port before it is taken
+// for a file server.
+const fileServerFrom = 5
 
 // roles returns what the host is for, as far as it shows.
 func (h *host) roles() []string {
@@ -26,9 +25,9 @@ func (h *host) roles() []string {
 
 // servesFiles reports whether a fact shows the clients of a file server. Who
 // tried the host as a scanner is none: in an outbreak every worm tries all hosts
-// around it. Where there may be more clients than are told apart, and scanners
-// enough to be nearly all of these, it is one if it had clients before the first of
-// them came.
+// around it. Where there may be more clients than are told apart (alert.MostClients),
+// and scanners enough to be nearly all of these, it is one if it had clients before
+// the first of them came.
 func (h *host) servesFiles(f fact) bool {
 	if !h.answersSMB(&f) || f.count < fileServerFrom {
 		return false
@@ -43,5 +42,5 @@ func (h *host) servesFiles(f fact) bool {
 	if f.count >= fileServerFrom+uint64(len(scanners)) {
 		return true
 	}
-	return f.count >= maxClients && f.first < came
+	return f.count >= alert.MostClients && f.first < came
 }

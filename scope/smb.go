@@ -7,7 +7,7 @@ import (
 	"wormscope/detect/alert"
 )
 
-// smbFact is what a fact has more when it was learned from SMB.
+// smbFact is what a fact has besides when it was learned from SMB.
 type smbFact struct {
 	name    string   // tells facts of one kind apart: an exploit, an implant's key, a mark
 	alert   string   // id of the alert that tells more

@@ -146,7 +146,7 @@ func (a *AssetEntry) Words() string {
 	if a == nil {
 		return ""
 	}
-	parts := []string{a.title(), a.title2()}
+	parts := []string{a.title(), a.machine()}
 	if a.Affected {
 		parts = append(parts, "treated as affected whenever SMB is on")
 	}
@@ -178,8 +178,8 @@ func (a *AssetEntry) title() string {
 	return name + " (" + printable(a.Build.Value) + ")"
 }
 
-// title2 names the machine and its domain.
-func (a *AssetEntry) title2() string {
+// machine names the machine and its domain.
+func (a *AssetEntry) machine() string {
 	var s string
 	if a.Name != nil {
 		s = shortened(printable(a.Name.Value), 30)

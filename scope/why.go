@@ -28,8 +28,8 @@ func (h *host) why(from State, v verdict) string {
 	return strings.Join(told, "; ")
 }
 
-// relief says why a host is no longer in a state: by what alone it would be if it
-// were not for that. Empty when it is for something else.
+// relief says why a host is no longer in a state, if a single reason explains it: one
+// without which the host would still be in it. Empty when none does.
 func (h *host) relief(from State) string {
 	unmarked, client := *h, *h
 	unmarked.marks, client.resolver = nil, false

@@ -6,6 +6,11 @@
 //
 // The report follows from the document alone: the same document gives the same
 // bytes.
+//
+// newPage, in page.go, works out what the templates show (page.gohtml, parts.gohtml):
+// what to do (advice.go), the growth of the outbreak (curve.go), who infected whom
+// (forest.go, made small enough by fold.go and laid out by tree.go), who attacked whom
+// by zone (matrix.go), and the table of hosts that report.js draws (data.go).
 package report
 
 import (
@@ -59,8 +64,9 @@ func Write(w io.Writer, doc *scope.Document, o Options) error {
 	return nil
 }
 
-// An embedded style sheet or script runs by its hash, and nothing else does:
-// not even what a name from the wire might smuggle into the page.
+// readEmbedded returns the style sheet and the script, and a Content-Security-Policy
+// that lets these two run, by their hashes, and nothing else: not even what a name
+// from the wire might smuggle into the page.
 func readEmbedded() (style template.CSS, script template.JS, policy string, err error) {
 	css, err := files.ReadFile("report.css")
 	if err != nil {
