@@ -141,10 +141,10 @@ func TestScannersInside(t *testing.T) {
 	}
 	s := d.Internal[0]
 	if s.IP != pusher || !slices.Equal(s.Ports, []uint16{22, 445}) || s.Targets != 100 || s.Answered != 98 || !s.First.Equal(at(5)) || !s.Last.Equal(at(7)) || len(s.Alerts) != 2 {
-		t.Errorf("%+v", s)
+		t.Errorf("the scans of the server that pushes add up to %+v", s)
 	}
 	if !strings.Contains(d.Verdict(), "1 other inside host scans") || action(&d, scope.ExamineScanners) == nil {
-		t.Errorf("%s\n%+v", d.Verdict(), d.Actions())
+		t.Errorf("the inside scanner is not in the verdict or the advice: %s\n%+v", d.Verdict(), d.Actions())
 	}
 	if text := textOf(t, d); !strings.Contains(text, "  10.3.0.60        ports 22, 445: 100 targets, 98 answered; ") {
 		t.Errorf("not told:\n%s", text)

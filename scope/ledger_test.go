@@ -238,7 +238,7 @@ func TestDocumentCanBeReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, jsonOf(t, d)); diff != "" {
-		t.Error(diff)
+		t.Errorf("a document that was read back is another (-want +got):\n%s", diff)
 	}
 }
 

@@ -278,10 +278,10 @@ func TestMarksAnew(t *testing.T) {
 		}
 	}
 	if last := (*changes)[2]; !last.Time.Equal(at(204)) || last.To != scope.Infected {
-		t.Errorf("%+v", last)
+		t.Errorf("the last change is %+v, want infected, when the mark was taken back", last)
 	}
 	if d := l.Document(capture()); len(d.Marks) != 0 {
-		t.Errorf("%+v", d.Marks)
+		t.Errorf("marks that were taken back are listed: %+v", d.Marks)
 	}
 }
 
@@ -336,7 +336,7 @@ func TestOpenBeforeItWasCleaned(t *testing.T) {
 			t.Errorf("%s: told %v, answers %v, roles %v", kind, told, h.AnswersSMB(), h.Role)
 		}
 		if (d.Totals.SMBExposed > 0) != open || (action(&d, scope.TakeOffInternet) != nil) != open {
-			t.Errorf("%s: %+v, %+v", kind, d.Totals, d.Actions())
+			t.Errorf("%s: counted as open, or told to be taken off the internet, when it is not (or the other way round): %+v, %+v", kind, d.Totals, d.Actions())
 		}
 	}
 }

@@ -58,7 +58,7 @@ func TestForgedScanners(t *testing.T) {
 	}
 	for _, k := range d.NeverBlock {
 		if word, ok := why[k.IP]; !ok || !strings.Contains(k.Reason, word) {
-			t.Errorf("%+v, want %q", k, word)
+			t.Errorf("never block %+v, want a reason with %q", k, word)
 		}
 		delete(why, k.IP)
 	}
@@ -70,7 +70,7 @@ func TestForgedScanners(t *testing.T) {
 	}
 	if a := action(&d, scope.BlockScanners); a == nil || a.Do != "Block 1 of the 8 outside scanners at the border" ||
 		!strings.HasPrefix(a.How, "but not ") || !strings.HasSuffix(a.How, ", and 6 more") {
-		t.Errorf("%+v", a)
+		t.Errorf("the advice to block is %+v, want 1 of 8 to be blocked", a)
 	}
 	if digest := l.Digest(capture()); !slices.Equal(digest.NeverBlock, d.NeverBlock) {
 		t.Errorf("the text knows of %v", digest.NeverBlock)
@@ -95,7 +95,7 @@ func TestKeptThoughInBrief(t *testing.T) {
 		t.Fatal("it is listed")
 	}
 	if len(d.NeverBlock) != 1 || d.NeverBlock[0].IP != lifeline {
-		t.Errorf("%+v", d.NeverBlock)
+		t.Errorf("never block %+v, want %s alone", d.NeverBlock, lifeline)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestNobodyToBlock(t *testing.T) {
 	).Document(capture())
 	want := scope.Action{Kind: scope.BlockScanners, Do: "Do not block the 1 outside scanner", How: "somebody forges 8.8.8.8, which is a resolver that hosts inside ask"}
 	if diff := cmp.Diff(&want, action(&d, scope.BlockScanners)); diff != "" {
-		t.Error(diff)
+		t.Errorf("the advice to block (-want +got):\n%s", diff)
 	}
 }
 
@@ -139,7 +139,7 @@ func TestManyResolvers(t *testing.T) {
 		words = append(words, factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(fmt.Sprintf("203.0.%d.%d", 1+i/200, 1+i%200)), Time: at(3)}))
 	}
 	if d := trusting(t, scope.Trust{}, words...).Document(capture()); len(d.NeverBlock) != 1 || d.NeverBlock[0].IP != "203.0.1.1" {
-		t.Errorf("%+v", d.NeverBlock)
+		t.Errorf("never block %+v, want the first resolvers alone, of which one scans", d.NeverBlock)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestAllowedScanner(t *testing.T) {
 	}
 	d = trusting(t, trust, append(checks, alertOf(exposed(host, 445, scanner, 1, false, 5, 5)))...).Document(capture())
 	if h := find(d, host); h.State != scope.Exposed || h.Patch != "vulnerable" {
-		t.Errorf("%s, %s", h.State, h.Patch)
+		t.Errorf("checked by who may: %s, %s; want exposed and vulnerable", h.State, h.Patch)
 	}
 	d = trusting(t, scope.Trust{}, checks...).Document(capture())
 	if find(d, host).State != scope.Targeted {
@@ -171,7 +171,7 @@ func TestAllowedScanner(t *testing.T) {
 		t.Errorf("attacks: %+v", h)
 	}
 	if a := action(&d, scope.LookBehind); a == nil || a.Do != "Look behind the 1 allowed scanner or translator that looks infected or suspected" || action(&d, scope.ExamineSuspected) != nil {
-		t.Errorf("%+v", d.Actions())
+		t.Errorf("the advice is %+v, want to look behind who may scan", d.Actions())
 	}
 	outside := scope.Trust{Scanners: []netip.Prefix{netip.MustParsePrefix("203.0.113.9/32")}}
 	if d = trusting(t, outside, factOf(smbFact(alert.FactClean, host, "203.0.113.9", "ping", 6))).Document(capture()); len(d.External) != 0 {

@@ -115,7 +115,7 @@ func TestIndicatorsOfManyFacts(t *testing.T) {
 		}
 	}
 	if m := find(d, worm).Unlisted[0]; m.Rule != "ioc-ip" || m.Peer != m.Indicator || m.Class != "malicious" || m.Feed != "sector-cert" {
-		t.Errorf("%+v", m)
+		t.Errorf("what is left out of the contacts is %+v", m)
 	}
 }
 

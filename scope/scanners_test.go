@@ -55,7 +55,7 @@ func TestCheckersInside(t *testing.T) {
 		t.Fatalf("inside scanners %+v", d.Internal)
 	}
 	if !strings.Contains(d.Verdict(), "1 other inside host scans or checks others") || action(&d, scope.ExamineScanners) == nil {
-		t.Errorf("%s\n%+v", d.Verdict(), d.Actions())
+		t.Errorf("the inside checker is not in the verdict or the advice: %s\n%+v", d.Verdict(), d.Actions())
 	}
 	sameInAnyOrder(t, words, 10)
 	explained, _ := marked(t, words, mark(checker, scope.FalsePositive, 60))

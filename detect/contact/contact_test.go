@@ -443,7 +443,7 @@ func TestInboundSweep(t *testing.T) {
 		t.Errorf("%d alerts, starts %v, ends %v", len(b.alerts), starts, ends)
 	}
 	if b.Stats().Swept != 4980 {
-		t.Errorf("%+v", b.Stats())
+		t.Errorf("%d hosts are counted in the sweep, want 4980", b.Stats().Swept)
 	}
 }
 
@@ -498,7 +498,7 @@ func TestHurry(t *testing.T) {
 	call(30002)
 	call(30003)
 	if n := len(b.alerts); n != 2 || b.alerts[1].Count != 3 {
-		t.Errorf("%d words: %+v", n, b.alerts)
+		t.Errorf("%d words, want 2, the last about the third connection: %+v", n, b.alerts)
 	}
 }
 
@@ -532,7 +532,7 @@ func TestMissAllocatesNothing(t *testing.T) {
 		known.Seq++
 		b.Packet(known)
 	}); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations for a packet, want none", n)
 	}
 }
 
@@ -586,6 +586,6 @@ func TestExpiredHidesNothing(t *testing.T) {
 	b := newBench(t, Config{}, ioc.Indicator{Type: ioc.Network, Value: "203.0.113.64/28"})
 	b.udp(us, ap("203.0.113.68:80"), 5)
 	if len(b.alerts) != 1 || b.alerts[0].Indicator.Value != "203.0.113.64/28" {
-		t.Errorf("%+v", b.alerts)
+		t.Errorf("alerts %+v, want one by the network", b.alerts)
 	}
 }

@@ -228,7 +228,7 @@ func TestHurry(t *testing.T) {
 		words[a.Name]++
 	}
 	if words["open"] != 2 || words["blocked"] != 2 {
-		t.Errorf("%v", words)
+		t.Errorf("words by name are %v, want 2 of each", words)
 	}
 }
 

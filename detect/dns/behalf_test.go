@@ -154,7 +154,7 @@ func TestMisdirected(t *testing.T) {
 	b.udp(resolver, client, q)
 	b.expect("")
 	if n := b.Stats().Misdirected; n != 2 {
-		t.Errorf("%d misdirected", n)
+		t.Errorf("%d messages are misdirected, want 2", n)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestReflected(t *testing.T) {
 	b.expect(fmt.Sprintf(`start 10.0.0.9 %s n=1 sev=50 %[1]s/A NXDOMAIN unasked
 		end 10.0.0.9 %[1]s n=1 sev=50 %[1]s/A NXDOMAIN unasked`, kill))
 	if n := b.Stats().Reflected; n != enoughAnswers {
-		t.Errorf("%d reflected", n)
+		t.Errorf("%d answers are reflected, want %d", n, enoughAnswers)
 	}
 
 	b = newBench(t, Config{})

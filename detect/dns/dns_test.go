@@ -319,15 +319,15 @@ func TestEvidence(t *testing.T) {
 	b.Close(b.now)
 	a := b.alerts[1]
 	if a.Orig != client || a.Resp != resolver || a.Proto != 17 || a.Rule != alert.RuleDomain || len(a.ID) != 32 {
-		t.Errorf("%+v", a)
+		t.Errorf("the alert about the answer has another flow, rule or ID: %+v", a)
 	}
 	d := a.Evidence.DNS
 	if d.Matched != "x.bad.example" || d.Resolver != resolver.Addr() || fmt.Sprint(d.Listed) != "[203.0.113.66]" {
-		t.Errorf("%+v", d)
+		t.Errorf("what matched, who answered or which addresses are listed is wrong: %+v", d)
 	}
 	for i, a := range b.alerts {
 		if a.ID != b.alerts[0].ID || a.Seq != i || fmt.Sprint(a.Frames) != "[{0 1}]" || !a.First.Equal(time.Unix(1000, ms)) {
-			t.Errorf("alert %d: %+v", i, a)
+			t.Errorf("alert %d has another ID, number, frame or beginning: %+v", i, a)
 		}
 	}
 }
@@ -347,7 +347,7 @@ func TestPaceAndQuiet(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if n := len(b.alerts[4].Frames); n != maxFrames {
-		t.Errorf("%d frames", n)
+		t.Errorf("%d frames in the last alert, want %d", n, maxFrames)
 	}
 }
 
@@ -366,7 +366,7 @@ func TestHurry(t *testing.T) {
 	ask(3)
 	ask(4)
 	if n := len(b.alerts); n != 3 || b.alerts[2].Host != client.Addr() || b.alerts[2].Count != 3 {
-		t.Errorf("%d words: %+v", n, b.alerts)
+		t.Errorf("%d words, want 3, the last about the third lookup: %+v", n, b.alerts)
 	}
 }
 
@@ -500,7 +500,7 @@ func TestTCPOtherProtocol(t *testing.T) {
 		b.tcp(client, resolver, 100+uint32(i*15), []byte("\x00\x0dSSH-2.0-Go-ab"))
 	}
 	if s := b.Stats(); s.NotDNS != 1 || s.Queries+s.Responses > 3 {
-		t.Errorf("%+v", s)
+		t.Errorf("a stream of something else is not given up: %+v", s)
 	}
 }
 
@@ -519,7 +519,7 @@ func TestFragments(t *testing.T) {
 		update 10.0.0.9 bad.example n=1 sev=50 bad.example/A NOERROR 203.0.113.5 unasked
 		end 10.0.0.9 bad.example n=1 sev=50 bad.example/A NOERROR 203.0.113.5 unasked`)
 	if s := b.Stats(); s.CutShort != 1 || s.Undecoded != [len(s.Undecoded)]uint64{} {
-		t.Errorf("%+v", s)
+		t.Errorf("a message that is cut short is not counted as that: %+v", s)
 	}
 }
 
@@ -537,7 +537,7 @@ func TestAllocatesNothing(t *testing.T) {
 			b.Packet(p)
 		}
 	}); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations for packets without an indicator, want none", n)
 	}
 }
 

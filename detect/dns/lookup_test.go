@@ -125,6 +125,6 @@ func TestSecondQuestion(t *testing.T) {
 	q.Question = append(q.Question, query(1, "bad.example", dns.TypeTXT).Question...)
 	b.udp(client, resolver, q)
 	if got := b.lines(); !strings.HasSuffix(got, "bad.example/TXT unanswered") {
-		t.Error(got)
+		t.Errorf("the lookup is told as %q, want the type of the second question", got)
 	}
 }

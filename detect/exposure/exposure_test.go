@@ -130,7 +130,7 @@ func TestBounds(t *testing.T) {
 		b.send(fmt.Sprintf("10.2.%d.%d:445", i>>8, i&255), fmt.Sprintf("10.2.9.%d:5000", i%250), synAck, uint32(i), 0)
 	}
 	if b.hosts.Len() != 10 || b.Stats().Evicted != 990 {
-		t.Errorf("%d hosts, %+v", b.hosts.Len(), b.Stats())
+		t.Errorf("%d hosts are kept, want 10: %+v", b.hosts.Len(), b.Stats())
 	}
 	b.lines = nil
 	for i := range 1000 {
@@ -138,7 +138,7 @@ func TestBounds(t *testing.T) {
 	}
 	b.Close(b.now)
 	if last := b.lines[len(b.lines)-1]; !strings.Contains(last, "n=1000 clients=64 ") {
-		t.Error(last)
+		t.Errorf("the end is %q, want 1000 answers to at least 64 clients", last)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestHurry(t *testing.T) {
 	answer()
 	want := []string{"update 10.2.0.1:445 sev=10 by 10.2.9.9 n=3 clients=1 servers frames=1", "fact exposed 10.2.0.1:22 by 10.2.9.9"}
 	if !slices.Equal(b.lines, want) {
-		t.Errorf("%q", b.lines)
+		t.Errorf("%q, want %q", b.lines, want)
 	}
 }
 
@@ -175,7 +175,7 @@ func TestAllocatesNothing(t *testing.T) {
 			b.Packet(&packets[i])
 		}
 	}); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations for known hosts, want none", n)
 	}
 }
 

@@ -448,7 +448,7 @@ func FuzzSegments(f *testing.F) {
 				table.Tick(p.Time)
 			}
 			if w := table.stats.Waiting; w < 0 || w > 3000+chunkCost*4+600 {
-				t.Fatalf("%d bytes wait", w)
+				t.Fatalf("%d bytes wait, which is beyond the bound", w)
 			}
 		}
 		table.Close()

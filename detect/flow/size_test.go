@@ -12,7 +12,7 @@ import (
 func TestSize(t *testing.T) {
 	e := reflect.TypeFor[lru.Entry[key, flow]]()
 	if e.Size() != 128 {
-		t.Errorf("%d bytes", e.Size())
+		t.Errorf("a connection takes %d bytes, want two cache lines", e.Size())
 	}
 	value, _ := e.FieldByName("Value")
 	if rest, _ := value.Type.FieldByName("halves"); value.Offset+rest.Offset != 64 {

@@ -61,7 +61,7 @@ func TestRepeatsAfterAlarm(t *testing.T) {
 			}
 			end, s := b.last()
 			if s.Targets != 61 || s.Answered != 1 || s.Silent != 60 || end.Count != 61 {
-				t.Errorf("%d attempts, %s", end.Count, summary(&end))
+				t.Errorf("at the end %d attempts, %s; want 61 targets, tried once each", end.Count, summary(&end))
 			}
 			if !end.Last.Before(begin.Add(began)) || end.Time.Sub(end.Last) != time.Duration(quietAfter) {
 				t.Errorf("the last attempt was at %v, and the end at %v", end.Last, end.Time)
@@ -91,7 +91,7 @@ func TestScanShare(t *testing.T) {
 	b.whole()
 	b.sweep(worm, "10.9.0.1", 2*most, 445, 10*time.Millisecond, always(refused))
 	if _, s := b.last(); s.Targets < 2*most*9/10 {
-		t.Errorf("%d targets", s.Targets)
+		t.Errorf("%d targets, want about %d", s.Targets, 2*most)
 	}
 	if n := b.d.inside.contacts.used; n > most+most/10 {
 		t.Errorf("%d contacts are remembered, want %d", n, most)
@@ -135,7 +135,7 @@ func TestGoesOverTheSame(t *testing.T) {
 		t.Errorf("the last attempt was at %v, not %v or little later, the end at %v", end.Last, last, end.Time)
 	}
 	if end.Seq > 6 {
-		t.Errorf("%d words", end.Seq+1)
+		t.Errorf("%d words, want 7 at most", end.Seq+1)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestRelapse(t *testing.T) {
 			}
 			for _, a := range b.rec.alerts {
 				if a.Phase == alert.PhaseEnd && a.Count != uint64(c.n) {
-					t.Errorf("%d attempts, %s", a.Count, summary(&a))
+					t.Errorf("at the end %d attempts, want %d: %s", a.Count, c.n, summary(&a))
 				}
 			}
 		})

@@ -23,7 +23,7 @@ func TestDistributedOutcomes(t *testing.T) {
 	}
 	end, s := b.last()
 	if end.Count != 400 || s.Answered != 50 || s.Refused != 250 || s.Silent != 100 {
-		t.Errorf("%d attempts, %s", end.Count, summary(&end))
+		t.Errorf("at the end %d attempts, %s; want 400: 50 answered, 250 refused, 100 silent", end.Count, summary(&end))
 	}
 	if head := unsafe.Offsetof(netCell{}.sources); head != 64 {
 		t.Errorf("a look-up reads %d bytes, want a cache line", head)

@@ -90,7 +90,7 @@ func TestLeak(t *testing.T) {
 	}
 	s := b.d.Stats()
 	if w := s.Warnings(); len(w) != 1 || !strings.Contains(w[0], "% of the connections") || s.Unheard < 30 || s.Unheard > 35 {
-		t.Errorf("%q, of %+v", w, s)
+		t.Errorf("warnings %q, of %+v; want one, of 30 to 35 %%", w, s)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestSampled(t *testing.T) {
 	b.engine.Close()
 	b.none()
 	if s := b.d.Stats(); !s.Mute || len(s.Warnings()) != 2 {
-		t.Errorf("%q, of %+v", s.Warnings(), s)
+		t.Errorf("warnings %q, of %+v; want two, and Mute", s.Warnings(), s)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestOneAddressTellsLittle(t *testing.T) {
 		t.Errorf("%s, want the worm", summary(&a))
 	}
 	if s := b.d.Stats(); s.Mute || s.ClientOnly {
-		t.Errorf("stats %+v", s)
+		t.Errorf("the tap counts as mute or one-sided: %+v", s)
 	}
 }
 

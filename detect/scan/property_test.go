@@ -130,7 +130,7 @@ func TestOrder(t *testing.T) {
 	}
 	for range 5 {
 		if again := set(); !reflect.DeepEqual(first, again) {
-			t.Errorf("%v, then %v", first, again)
+			t.Errorf("the same packets give %v, then %v", first, again)
 		}
 	}
 }

@@ -351,7 +351,7 @@ func TestHalfDuplex(t *testing.T) {
 		b.engine.Close()
 		a := b.one()
 		if a.Name != nameHalfDuplex || a.Host != ad(worm) || a.Evidence.Scan.Targets != 20 {
-			t.Errorf("%s", summary(&a))
+			t.Errorf("%s, want half-duplex, the worm, 20 targets", summary(&a))
 		}
 		if !b.d.Stats().ServerOnly {
 			t.Error("the tap is not called half-duplex")
@@ -440,7 +440,7 @@ func TestOutcomes(t *testing.T) {
 			b.unreachable(ad("fd00::1"), ad("fd00::66"), nth("fd00:9::1", i), 445, 3)
 		}
 		if a := b.one(); a.Evidence.Scan.Refused != 6 {
-			t.Errorf("%s", summary(&a))
+			t.Errorf("%s, want 6 refused", summary(&a))
 		}
 	})
 }
@@ -544,10 +544,10 @@ func TestBegins(t *testing.T) {
 		t.Errorf("the scan began at %v, the alert says %v", start, a.First)
 	}
 	if s := a.Evidence.Scan; s.Targets != s.Attempts || s.Sample[0] != ad("10.9.0.1") || s.Answered+s.Refused+1 != s.Targets {
-		t.Errorf("%s, sample %v", summary(&a), s.Sample)
+		t.Errorf("at the alarm %s, sample %v; want all but one settled, from the first target on", summary(&a), s.Sample)
 	}
 	end := b.rec.alerts[len(b.rec.alerts)-1]
 	if s := end.Evidence.Scan; s.Targets != 30 || s.Answered != 15 || s.Refused != 15 {
-		t.Errorf("%s", summary(&end))
+		t.Errorf("at the end %s, want 30 targets, 15 answered, 15 refused", summary(&end))
 	}
 }

@@ -114,7 +114,7 @@ func TestMemoryFull(t *testing.T) {
 		t.Errorf("room for %d, want %d", n, 1<<10)
 	}
 	if m.evicted < 90_000 {
-		t.Errorf("%d evicted", m.evicted)
+		t.Errorf("%d evicted, want 90,000 at least", m.evicted)
 	}
 	fresh := 0
 	for i := uint64(99_900); i < 100_000; i++ {
@@ -243,7 +243,7 @@ func TestTargets(t *testing.T) {
 			}
 			full := len(models) == ways
 			if c = x.add(h, &targetHead{dst: dst}); (c == nil) != (full && fewest == ip.Addr{}) {
-				t.Fatalf("room for %v: %v", dst, c != nil)
+				t.Fatalf("room for %v: %v, want the opposite", dst, c != nil)
 			}
 			if c == nil {
 				continue
@@ -251,7 +251,7 @@ func TestTargets(t *testing.T) {
 			for a, m := range models {
 				if x.find(a, tagHash(a)) == nil {
 					if m.flooded || len(m.bits) > len(models[fewest].bits) || !full {
-						t.Fatalf("%v had to go", a)
+						t.Fatalf("%v had to go, though it is flooded, not the smallest, or there was room", a)
 					}
 					delete(models, a)
 				}

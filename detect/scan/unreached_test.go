@@ -92,7 +92,7 @@ func TestUnreachedVertical(t *testing.T) {
 	b.one()
 	end := b.rec.alerts[len(b.rec.alerts)-1]
 	if s := end.Evidence.Scan; end.Name != nameVertical || s.Refused != 25 || len(b.rec.facts) != 0 {
-		t.Errorf("%s, facts %v", summary(&end), b.rec.facts)
+		t.Errorf("%s, facts %v; want vertical, 25 refused, no facts", summary(&end), b.rec.facts)
 	}
 }
 

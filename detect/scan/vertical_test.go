@@ -32,7 +32,7 @@ func TestVerticalBegins(t *testing.T) {
 		t.Errorf("the scan began at %v, the alert says %v", start, end.First)
 	}
 	if s.Answered != 10+1 || s.Refused != 30 || s.Silent != 0 || end.Count != 41 {
-		t.Errorf("%d attempts, %s", end.Count, summary(&end))
+		t.Errorf("at the end %d attempts, %s; want 41, 11 answered, 30 refused", end.Count, summary(&end))
 	}
 	if took := end.Last.Sub(start); took > 2*time.Minute {
 		t.Errorf("the scan took %v", took)
@@ -118,7 +118,7 @@ func TestVerticalRepeats(t *testing.T) {
 			}
 		}
 		if e := b.rec.alerts[end]; e.Count != 100 || e.Evidence.Scan.Silent != 100 {
-			t.Errorf("%d attempts, %s", e.Count, summary(&e))
+			t.Errorf("at the end %d attempts, %s; want 100, all silent", e.Count, summary(&e))
 		}
 	}
 	if n := len(b.rec.starts()); n != 2 {

@@ -144,7 +144,7 @@ func TestChainedReply(t *testing.T) {
 	k := newTalk(2000).open()
 	k.tell(append(m, 3, 0xFF, 0, 0, 0, 1, 0, 5, 0, 'I', 'P', 'C', 0, 0))
 	if a := run(k.packets).lastAsset(serverIP); a.OS.Value != "Windows 5.1" || a.LAN.Value != "Windows 2000 LAN Manager" || a.Domain.Value != "" {
-		t.Errorf("%+v", a)
+		t.Errorf("the server is %+v, want its system and software, and no domain", a)
 	}
 }
 

@@ -192,7 +192,7 @@ func compareSummaries(t *testing.T, have, want []string) {
 	}
 	slices.Sort(diff)
 	for _, l := range diff {
-		t.Error(l)
+		t.Errorf("the summary has this more or less often than before the change: %s", l)
 	}
 }
 

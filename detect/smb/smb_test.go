@@ -362,11 +362,11 @@ func TestSamba(t *testing.T) {
 	k.tell(fail(0x25, 7, 0xC0000008))
 	rec := run(k.packets)
 	if c := rec.alerts[0].Evidence.SMB.Check; c.Patch != alert.PatchPatched || !c.Samba {
-		t.Errorf("%+v", *c)
+		t.Errorf("the check found %+v, want a Samba that is patched", *c)
 	}
 	a := rec.lastAsset(serverIP)
 	if a.Product.Value != "Samba" || a.OutOfSupport || !a.Samba || !a.SMB1 {
-		t.Errorf("%+v", a)
+		t.Errorf("the server is %+v, want a Samba with SMB1 that is in support", a)
 	}
 }
 
@@ -388,7 +388,7 @@ func FuzzConversation(f *testing.F) {
 		open := map[string]bool{}
 		for _, a := range rec.alerts {
 			if !a.Host.IsValid() || a.Evidence.SMB == nil || a.ID == "" || open[a.ID] == (a.Phase == alert.PhaseStart) {
-				t.Fatalf("%+v", a)
+				t.Fatalf("an alert without a host, evidence or ID, or not in its turn: %+v", a)
 			}
 			open[a.ID] = a.Phase != alert.PhaseEnd
 		}

@@ -213,7 +213,7 @@ func TestTicksOfAnySpan(t *testing.T) {
 		long := time.Duration(random.Int64N(1 << (30 + random.IntN(32))))
 		from := begin.Add(time.Duration(random.Int64N(int64(oneDay))))
 		if n := len(newAxis(from, from.Add(long), 0, 100).ticks(7)); n < 1 || n > 7 {
-			t.Errorf("%v: %d ticks", long, n)
+			t.Errorf("an axis of %v has %d ticks, want 1 to 7", long, n)
 		}
 	}
 }

@@ -161,7 +161,7 @@ func TestBrowserShowsHostileNames(t *testing.T) {
 	doc := hostileDocument(hostile)
 	address := b.open(doc, "host-"+doc.Hosts[0].IP)
 	if n := eval[int](b, `document.images.length`); n != 0 {
-		t.Errorf("%d images", n)
+		t.Errorf("hostile names made %d images", n)
 	}
 	if n := eval[int](b, `document.scripts.length`); n != 2 {
 		t.Errorf("%d scripts, want the data and our own", n)
