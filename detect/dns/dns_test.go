@@ -1,8 +1,6 @@
 package dns
 
 import (
-	"cmp"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -11,150 +9,10 @@ import (
 
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
-	"wormscope/detect/zone"
-	"wormscope/internal/ip"
 	"wormscope/ioc"
 
 	"github.com/miekg/dns"
 )
-
-const (
-	second = int64(time.Second)
-	ms     = int64(time.Millisecond)
-)
-
-// recorder keeps what a detector says.
-type recorder struct {
-	alerts []alert.Alert
-	facts  []alert.Fact
-}
-
-func (r *recorder) Alert(a alert.Alert) { r.alerts = append(r.alerts, a) }
-func (r *recorder) Fact(f alert.Fact)   { r.facts = append(r.facts, f) }
-
-// line writes an alert in one line.
-func line(a alert.Alert) string {
-	d := a.Evidence.DNS
-	s := fmt.Sprintf("%s %v %s n=%d sev=%d %s/%s %s", a.Phase, a.Host, a.Indicator.Value, a.Count, a.Severity, d.Question, d.Type, cmp.Or(d.ResponseCode, "unanswered"))
-	if len(d.Resolved) > 0 {
-		s += " " + strings.Trim(fmt.Sprint(d.Resolved), "[]")
-	}
-	if d.OnBehalf {
-		s += " behalf"
-	}
-	if d.Unasked {
-		s += " unasked"
-	}
-	return s
-}
-
-func (r *recorder) lines() string {
-	var all []string
-	for _, a := range r.alerts {
-		all = append(all, line(a))
-	}
-	return strings.Join(all, "\n")
-}
-
-// bench is a detector and a hand that makes packets for it.
-type bench struct {
-	*Detector
-	recorder
-	t      testing.TB
-	now    int64
-	number uint64
-}
-
-const kill = "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com"
-
-func newBench(t testing.TB, cfg Config, more ...ioc.Indicator) *bench {
-	t.Helper()
-	b := ioc.NewBuilder()
-	indicators := append([]ioc.Indicator{
-		{Type: ioc.Domain, Value: "bad.example", Confidence: ioc.HighConfidence, Feed: "t"},
-		{Type: ioc.Domain, Value: "expired.example", Expires: time.Unix(10, 0), Feed: "t"},
-		{Type: ioc.Domain, Value: "tor.example", Class: ioc.Anonymizer, Feed: "t"},
-		{Type: ioc.Domain, Value: kill, Class: ioc.KillSwitch, Feed: "t"},
-		{Type: ioc.Address, Value: "203.0.113.66", Feed: "t"},
-	}, more...)
-	for _, i := range indicators {
-		if err := b.Add(i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	zones, err := zone.New(zone.DefaultInside(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &bench{t: t, now: 1000 * second}
-	x.Detector = New(&x.recorder, zones, b.Build(), cfg)
-	return x
-}
-
-func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
-
-var (
-	client   = ap("10.0.0.9:40000")
-	resolver = ap("10.0.0.53:53")
-	upstream = ap("198.51.100.1:53")
-	fromRes  = ap("10.0.0.53:33333")
-)
-
-// query returns a question with recursion desired.
-func query(id uint16, name string, qtype uint16) *dns.Msg {
-	m := new(dns.Msg).SetQuestion(name+".", qtype)
-	m.Id = id
-	return m
-}
-
-// reply returns an answer of a resolver.
-func reply(t testing.TB, q *dns.Msg, rcode int, records ...string) *dns.Msg {
-	t.Helper()
-	m := new(dns.Msg).SetRcode(q, rcode)
-	m.RecursionAvailable = true
-	for _, s := range records {
-		r, err := dns.NewRR(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Answer = append(m.Answer, r)
-	}
-	return m
-}
-
-func wire(t testing.TB, m *dns.Msg) []byte {
-	t.Helper()
-	m.Compress = true
-	b, err := m.Pack()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// packet returns a packet of a message, a millisecond after the last.
-func (b *bench) packet(src, dst netip.AddrPort, payload []byte) *packet.Packet {
-	b.number++
-	b.now += ms
-	return &packet.Packet{
-		Time: b.now, Src: ip.FromPort(src), Dst: ip.FromPort(dst), Proto: packet.ProtoUDP, Payload: payload, PayloadLen: len(payload), Number: b.number,
-	}
-}
-
-func (b *bench) udp(src, dst netip.AddrPort, m *dns.Msg) { b.Packet(b.packet(src, dst, wire(b.t, m))) }
-
-// expect compares what was said, and ends the capture.
-func (b *bench) expect(want string) {
-	b.t.Helper()
-	b.Close(b.now)
-	want = strings.TrimSpace(strings.ReplaceAll(want, "\t", ""))
-	if got := b.lines(); got != want {
-		b.t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-	if b.findings.Len() != 0 || len(b.perHost) != 0 || b.buffered != 0 {
-		b.t.Errorf("after Close: %d findings, %d hosts, %d bytes", b.findings.Len(), len(b.perHost), b.buffered)
-	}
-}
 
 func TestLookups(t *testing.T) {
 	edns := func(m *dns.Msg, subnet string) *dns.Msg {
@@ -351,7 +209,6 @@ func TestPaceAndQuiet(t *testing.T) {
 	}
 }
 
-// TestManyIndicators lets one host ask for more than there is room for.
 // TestHurry: what a host does after a mark is said at once, of this host alone.
 func TestHurry(t *testing.T) {
 	b := newBench(t, Config{})
@@ -370,6 +227,7 @@ func TestHurry(t *testing.T) {
 	}
 }
 
+// TestManyIndicators lets one host ask for more than there is room for.
 func TestManyIndicators(t *testing.T) {
 	var many []ioc.Indicator
 	for i := range 1000 {
@@ -401,106 +259,6 @@ func TestManyIndicators(t *testing.T) {
 		if n != 0 {
 			t.Errorf("%s: %d starts without an end", id, n)
 		}
-	}
-}
-
-// framed returns messages as they stand in a TCP stream.
-func framed(messages ...[]byte) (b []byte) {
-	for _, m := range messages {
-		b = append(binary.BigEndian.AppendUint16(b, uint16(len(m))), m...)
-	}
-	return b
-}
-
-// tcp sends pieces of a stream.
-func (b *bench) tcp(src, dst netip.AddrPort, seq uint32, pieces ...[]byte) {
-	for _, piece := range pieces {
-		p := b.packet(src, dst, piece)
-		p.Proto, p.Flags, p.Seq = packet.ProtoTCP, packet.ACK, seq
-		b.Packet(p)
-		seq += uint32(len(piece))
-	}
-}
-
-func (b *bench) syn(src, dst netip.AddrPort, seq uint32) {
-	p := b.packet(src, dst, nil)
-	p.Proto, p.Flags, p.Seq = packet.ProtoTCP, packet.SYN, seq
-	b.Packet(p)
-}
-
-// TestTCPAnyCut cuts a stream of three messages at every two places.
-func TestTCPAnyCut(t *testing.T) {
-	stream := framed(wire(t, query(1, "bad.example", dns.TypeA)), wire(t, query(2, "good.example", dns.TypeA)), wire(t, query(3, "tor.example", dns.TypeA)))
-	b := newBench(t, Config{})
-	for i := 0; i <= len(stream); i++ {
-		for j := i; j <= len(stream); j++ {
-			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(j)}), 40000)
-			queries, alerts := b.Stats().Queries, len(b.alerts)
-			b.syn(from, resolver, 99)
-			b.tcp(from, resolver, 100, stream[:i], stream[i:j], stream[j:])
-			queries, alerts = b.Stats().Queries-queries, len(b.alerts)-alerts
-			if queries != 3 || alerts != 2 || b.buffered != 0 {
-				t.Fatalf("cut at %d and %d: %d queries, %d alerts, %d bytes held", i, j, queries, alerts, b.buffered)
-			}
-		}
-	}
-}
-
-func TestTCPLosses(t *testing.T) {
-	first := framed(wire(t, reply(t, query(1, "good.example", dns.TypeA), 0, "good.example. 1 TXT "+strings.Repeat("x", 200))))
-	second := framed(wire(t, query(2, "bad.example", dns.TypeA)))
-	b := newBench(t, Config{})
-	b.syn(client, resolver, 99)
-	b.tcp(client, resolver, 100, first[:100])
-	b.tcp(client, resolver, 100+150, first[150:], second) // 50 bytes lost within a message
-	b.Close(b.now)
-	if len(b.alerts) != 2 || b.Stats().Flows.Gaps != 1 {
-		t.Errorf("loss within a message: %d alerts, %+v", len(b.alerts), b.Stats())
-	}
-
-	b = newBench(t, Config{})
-	b.tcp(client, resolver, 100, first[150:], second)
-	if len(b.alerts) != 1 {
-		t.Errorf("begun in the middle: %d alerts", len(b.alerts))
-	}
-
-	b = newBench(t, Config{})
-	b.syn(client, resolver, 99)
-	b.tcp(client, resolver, 100, first[:100])
-	b.tcp(client, resolver, 100+uint32(len(first))+17, second) // more lost than the message
-	b.Close(b.now)
-	if len(b.alerts) != 2 {
-		t.Errorf("loss of a boundary: %d alerts", len(b.alerts))
-	}
-}
-
-func TestTCPLargeMessage(t *testing.T) {
-	q := query(1, "bad.example", dns.TypeAXFR)
-	large := wire(t, q)
-	large = append(large, make([]byte, 60_000-len(large))...)
-	binary.BigEndian.PutUint16(large[6:], 5000)
-	stream := framed(large, wire(t, query(2, "tor.example", dns.TypeA)))
-	b := newBench(t, Config{})
-	b.syn(client, resolver, 99)
-	for i := 0; i < len(stream); i += 1400 {
-		b.tcp(client, resolver, 100+uint32(i), stream[i:min(i+1400, len(stream))])
-		if b.buffered > maxHeld {
-			t.Fatalf("%d bytes held", b.buffered)
-		}
-	}
-	if len(b.alerts) != 2 || b.buffered != 0 {
-		t.Errorf("%d alerts, %d bytes held", len(b.alerts), b.buffered)
-	}
-}
-
-func TestTCPOtherProtocol(t *testing.T) {
-	b := newBench(t, Config{})
-	b.syn(client, resolver, 99)
-	for i := range 100 {
-		b.tcp(client, resolver, 100+uint32(i*15), []byte("\x00\x0dSSH-2.0-Go-ab"))
-	}
-	if s := b.Stats(); s.NotDNS != 1 || s.Queries+s.Responses > 3 {
-		t.Errorf("a stream of something else is not given up: %+v", s)
 	}
 }
 
@@ -539,36 +297,6 @@ func TestAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations for packets without an indicator, want none", n)
 	}
-}
-
-// FuzzStream takes any bytes as both directions of a connection and as
-// datagrams.
-func FuzzStream(f *testing.F) {
-	f.Add(framed(wire(f, query(1, "bad.example", dns.TypeA))), uint8(7), true)
-	f.Add(wire(f, reply(f, query(1, "bad.example", dns.TypeA), 0, "bad.example. 60 A 203.0.113.5")), uint8(200), false)
-	f.Fuzz(func(t *testing.T, stream []byte, cut uint8, opened bool) {
-		b := newBench(t, Config{})
-		if opened {
-			b.syn(client, resolver, 99)
-		}
-		n := 1 + int(cut)
-		for at := 0; at < len(stream); at += n {
-			piece := stream[at:min(at+n, len(stream))]
-			switch {
-			case at%5 == 4:
-				continue
-			case at%3 == 1:
-				b.tcp(resolver, client, uint32(100+at), piece)
-			default:
-				b.tcp(client, resolver, uint32(100+at), piece)
-			}
-		}
-		b.Packet(b.packet(client, resolver, stream))
-		b.Close(b.now)
-		if b.buffered != 0 || b.findings.Len() != 0 || len(b.perHost) != 0 {
-			t.Fatalf("after Close: %d bytes, %d findings", b.buffered, b.findings.Len())
-		}
-	})
 }
 
 func BenchmarkQuery(b *testing.B) {

@@ -1,7 +1,9 @@
 package scan
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -176,4 +178,62 @@ func summaries(alerts []alert.Alert) []string {
 		lines = append(lines, summary(&alerts[i]))
 	}
 	return lines
+}
+
+// scenario is what hosts do after the tap was seen to be whole, and what must
+// come of it.
+type scenario struct {
+	name string
+	cfg  Config
+	run  func(b *bed)
+	want []string // names and hosts of the alerts opened, in order
+}
+
+func (s scenario) test(t *testing.T) {
+	t.Helper()
+	t.Run(s.name, func(t *testing.T) {
+		b := newBed(t, s.cfg)
+		b.whole()
+		s.run(b)
+		b.engine.Close()
+		var got []string
+		for _, a := range b.rec.starts() {
+			name := a.Name
+			if a.Rule == alert.RuleFlood {
+				name = "flood"
+			}
+			var port uint16
+			if a.Evidence.Scan != nil {
+				port = a.Evidence.Scan.Port
+			} else {
+				port = a.Evidence.Flood.Port
+			}
+			got = append(got, fmt.Sprintf("%s %s %d", name, a.Host, port))
+		}
+		if !slices.Equal(got, s.want) {
+			t.Errorf("alerts %q, want %q", got, s.want)
+		}
+	})
+}
+
+const worm = "10.1.0.66"
+
+// sweep lets a host try n destinations, one in gap.
+func (b *bed) sweep(src string, from string, n int, p uint16, gap time.Duration, o func(i int) outcome) {
+	for i := range n {
+		b.try(ad(src), nth(from, i), p, o(i))
+		b.wait(gap)
+	}
+}
+
+func always(o outcome) func(int) outcome { return func(int) outcome { return o } }
+
+// every lets one in n do what o says, and the others answer.
+func every(n int, o outcome) func(int) outcome {
+	return func(i int) outcome {
+		if i%n == n-1 {
+			return o
+		}
+		return answered
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"wormscope/capture/packet"
 )
 
 // TestVerticalBegins shows that a scan of a host's ports begins when it does, and
@@ -131,5 +133,51 @@ func TestPairLines(t *testing.T) {
 	const line = 64
 	if head, all := unsafe.Sizeof(pairHead{}), unsafe.Sizeof(pair{}); head != line || all%line != 0 {
 		t.Errorf("%d and %d bytes, want one cache line and several", head, all)
+	}
+}
+
+func TestVertical(t *testing.T) {
+	ports := func(n int, gap time.Duration, o func(i int) outcome) func(b *bed) {
+		return func(b *bed) {
+			for i := range n {
+				b.try(ad(worm), ad("10.9.0.1"), uint16(1000+i), o(i))
+				b.wait(gap)
+			}
+			b.wait(time.Minute)
+		}
+	}
+	for _, s := range []scenario{
+		{name: "20 refused in a minute", run: ports(20, 3*time.Second, always(refused)), want: []string{"vertical 10.1.0.66 0"}},
+		{name: "19 refused", run: ports(19, time.Second, always(refused))},
+		{name: "20 in more than a minute", run: ports(20, 4*time.Second, always(refused))},
+		{name: "20 silent", run: ports(20, time.Second, always(silent)), want: []string{"vertical 10.1.0.66 0"}},
+		{name: "100 answered", run: ports(100, time.Second, always(answered))},
+		{name: "one port again and again", run: func(b *bed) {
+			for range 100 {
+				b.try(ad(worm), ad("10.9.0.1"), 1000, refused)
+				b.wait(30 * time.Second)
+			}
+		}},
+		{name: "three hosts, one alert", run: func(b *bed) {
+			for h := range 3 {
+				for p := range uint16(30) {
+					b.try(ad(worm), nth("10.9.0.1", h), 2000+p, refused)
+				}
+			}
+		}, want: []string{"vertical 10.1.0.66 0"}},
+		{name: "FIN probes that are refused", run: func(b *bed) {
+			for p := range uint16(25) {
+				b.send(port(ad(worm), 40000), port(ad("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
+				b.rst(ad(worm), ad("10.9.0.1"), 1000+p)
+			}
+		}, want: []string{"vertical 10.1.0.66 0"}},
+		{name: "FIN probes that nobody minds", run: func(b *bed) {
+			for p := range uint16(25) {
+				b.send(port(ad(worm), 40000), port(ad("10.9.0.1"), 1000+p), packet.FIN, isn, 0)
+			}
+			b.wait(time.Minute)
+		}},
+	} {
+		s.test(t)
 	}
 }
