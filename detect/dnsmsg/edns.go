@@ -10,7 +10,7 @@ const optionClientSubnet = 8
 
 // ClientSubnet returns the network that a resolver says it asks for (RFC
 // 7871), and false when the record is no OPT record or holds none. A prefix of
-// no bits, by which a client asks not to be told on, is none.
+// no bits, by which a client asks that nothing be said of it, counts as none.
 func (r *Record) ClientSubnet() (netip.Prefix, bool) {
 	if r.Type != TypeOPT {
 		return netip.Prefix{}, false

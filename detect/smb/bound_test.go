@@ -32,7 +32,7 @@ func TestBounds(t *testing.T) {
 	}
 	d.Close(0)
 	s := d.Stats()
-	if s.Alerts == 0 || s.Hosts == 0 || s.Messages.NoBuffer == 0 || s.Flow.Evicted == 0 {
+	if s.AlertsEvicted == 0 || s.HostsEvicted == 0 || s.Messages.NoBuffer == 0 || s.Flow.Evicted == 0 {
 		t.Errorf("losses are not counted: %+v", s)
 	}
 	starts, ends := 0, 0

@@ -49,7 +49,7 @@ func (d *Detector) finding(k findingKey, c *conn, at flow.Segment) *finding {
 	e := d.findings.Get(k)
 	if e == nil {
 		if d.findings.Full() {
-			d.stats.Alerts++
+			d.stats.AlertsEvicted++
 			d.end(d.findings.Oldest())
 		}
 		e = d.findings.Add(k)

@@ -42,7 +42,7 @@ type request struct {
 
 // reply is a server's reply whose request was not seen yet.
 type reply struct {
-	held      bool
+	held      bool // this is one
 	command   smb1.Command
 	status    smb1.Status
 	nt        bool // status is an NTSTATUS
@@ -126,7 +126,7 @@ func (c *conn) remember(k kind, h *smb1.Header, at flow.Segment) *request {
 	r := &s.requests[s.next]
 	s.next = (s.next + 1) % uint8(len(s.requests))
 	if r.waits() {
-		c.d.stats.Requests++
+		c.d.stats.RequestsDropped++
 		c.unanswered(r)
 	}
 	*r = request{kind: k, mid: h.MID, pid: h.PID, at: at}

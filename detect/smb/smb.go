@@ -66,14 +66,14 @@ func (c Config) withDefaults() Config {
 
 // Stats counts what the detector read and what it lost.
 type Stats struct {
-	Flow     flow.Stats
-	Messages smb1.Stats
-	SMB1     uint64 // SMB1 messages
-	SMB2     uint64 // SMB2 and SMB3 messages in the clear
-	Sealed   uint64 // encrypted messages, which nobody can read here
-	Hosts    uint64 // hosts forgotten to make room
-	Alerts   uint64 // alerts ended early to make room
-	Requests uint64 // requests of interest given up to make room for later ones
+	Flow            flow.Stats
+	Messages        smb1.Stats
+	SMB1            uint64 // SMB1 messages
+	SMB2            uint64 // SMB2 and SMB3 messages in the clear
+	Sealed          uint64 // encrypted messages, which nobody can read here
+	HostsEvicted    uint64 // hosts forgotten to make room
+	AlertsEvicted   uint64 // alerts ended early to make room
+	RequestsDropped uint64 // requests of interest given up to make room for later ones
 }
 
 // Detector finds checks, exploits, implants and assets. Make it with New.
@@ -163,7 +163,7 @@ func (d *Detector) host(a netip.Addr) *host {
 	e := d.hosts.Get(a)
 	if e == nil {
 		if d.hosts.Full() {
-			d.stats.Hosts++
+			d.stats.HostsEvicted++
 		}
 		e = d.hosts.Add(a)
 	}
@@ -185,8 +185,8 @@ func (d *Detector) Tables() []detect.Table {
 	flows, most := d.flows.Open()
 	stats := d.flows.Stats()
 	return []detect.Table{
-		{Name: "smb hosts", Entries: d.hosts.Len(), Limit: d.hosts.Limit(), Evicted: d.stats.Hosts},
-		{Name: "smb alerts", Entries: d.findings.Len(), Limit: d.findings.Limit(), Evicted: d.stats.Alerts},
+		{Name: "smb hosts", Entries: d.hosts.Len(), Limit: d.hosts.Limit(), Evicted: d.stats.HostsEvicted},
+		{Name: "smb alerts", Entries: d.findings.Len(), Limit: d.findings.Limit(), Evicted: d.stats.AlertsEvicted},
 		{Name: "smb connections", Entries: flows, Limit: most, Evicted: stats.Evicted},
 	}
 }

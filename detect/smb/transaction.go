@@ -37,7 +37,7 @@ func left(total, n uint32) uint32 { return total - min(n, total) }
 func (c *conn) opened(h *smb1.Header, at flow.Segment) *transaction {
 	s := c.begun()
 	if len(s.open) == maxTransactions {
-		c.d.stats.Requests++
+		c.d.stats.RequestsDropped++
 		s.open = slices.Delete(s.open, 0, 1)
 	}
 	s.open = append(s.open, transaction{at: at, mid: h.MID, tid: h.TID, pid: h.PID, uid: h.UID, command: h.Command})

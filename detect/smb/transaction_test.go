@@ -71,7 +71,7 @@ func TestTransactionsAreBounded(t *testing.T) {
 	for i := range k.packets {
 		d.Packet(&k.packets[i])
 	}
-	if n := d.Stats().Requests; n != 3 {
+	if n := d.Stats().RequestsDropped; n != 3 {
 		t.Errorf("%d given up, want 3", n)
 	}
 }

@@ -14,7 +14,7 @@ func (s *Stats) Warnings() []string {
 	warn(s.Flow.Gaps, "SMB connections lack bytes (gaps: %d): checks, exploits and implants may have been missed in them")
 	warn(s.Sealed, "%d SMB messages were encrypted: what they hold is unknown")
 	warn(s.Flow.Evicted, "%d SMB connections were no more followed to make room for others")
-	warn(s.Messages.NoBuffer+s.Requests, "%d SMB messages or requests were given up to make room for others")
-	warn(s.Hosts, "what was known of %d SMB hosts was forgotten to make room for others")
+	warn(s.Messages.NoBuffer+s.RequestsDropped, "%d SMB messages or requests were given up to make room for others")
+	warn(s.HostsEvicted, "what was known of %d SMB hosts was forgotten to make room for others")
 	return w
 }

@@ -12,7 +12,7 @@ func TestWarnings(t *testing.T) {
 	if w := s.Warnings(); len(w) != 0 {
 		t.Errorf("nothing was lost, but: %q", w)
 	}
-	s.Sealed, s.Flow.Gaps, s.Messages.NoBuffer, s.Requests = 4, 2, 1, 2
+	s.Sealed, s.Flow.Gaps, s.Messages.NoBuffer, s.RequestsDropped = 4, 2, 1, 2
 	want := []string{
 		"SMB connections lack bytes (gaps: 2): checks, exploits and implants may have been missed in them",
 		"4 SMB messages were encrypted: what they hold is unknown",

@@ -38,7 +38,7 @@ func (t *table) place(a ip.Addr, block uint32) Place {
 	return t.places[s.from]
 }
 
-// rules are what a table is made of: the prefixes that places are asked by.
+// rules are the prefixes that a table is made from.
 type rules struct {
 	inside   bart.Lite          // everything inside
 	zones    bart.Table[string] // the named zones
