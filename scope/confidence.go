@@ -70,14 +70,14 @@ func rateContact(a *alert.Alert) float64 {
 	c := a.Evidence.Contact
 	rate := rateIndicator(a.Indicator)
 	switch {
-	case c.Initiator == initiatorUnknown && echoes(a):
+	case c.Initiator == alert.InitiatorUnknown && echoes(a):
 		rate *= weightUnknown * weightEcho
-	case c.Initiator == initiatorUnknown:
+	case c.Initiator == alert.InitiatorUnknown:
 		rate *= weightUnknown
 	case c.TransportGuess:
 		rate *= weightGuessed
 	}
-	if c.State != stateEstablished {
+	if c.State != alert.ContactEstablished {
 		rate *= weightAttempted
 	}
 	return rate
@@ -91,17 +91,10 @@ func echoes(a *alert.Alert) bool {
 	if a.Orig.Addr() != a.Host {
 		sent = c.BytesOrig
 	}
-	return c.State != stateEstablished && (a.Proto != protoTCP || sent == 0)
+	return c.State != alert.ContactEstablished && (a.Proto != protoTCP || sent == 0)
 }
 
 const protoTCP = 6
-
-// The words of alert.Contact.
-const (
-	stateEstablished = "established"
-	initiatorPeer    = "peer"
-	initiatorUnknown = "unknown"
-)
 
 // manyFailed is how many targets must have refused or kept silent before a
 // scan of one port leaves hardly any other explanation than a worm, or a person
@@ -159,23 +152,20 @@ const weightAnswered = 0.3
 // that was found by the number of its targets alone, or will have answered for
 // all that is known yet.
 func mostlyAnswered(a *alert.Alert) bool {
-	return (a.Name == "fan-out" || a.Name == "slow") && a.Evidence.Scan.MostlyAnswered()
+	return (a.Name == alert.NameFanOut || a.Name == alert.NameSlow) && a.Evidence.Scan.MostlyAnswered()
 }
-
-// ruleVertical is the name of the alerts about who scans the ports of single hosts.
-const ruleVertical = "vertical"
 
 // rateScanRule returns how far each rule of detection is to be trusted: the
 // sequential test asks for failures, the others make do with less.
 func rateScanRule(name string) float64 {
 	switch name {
-	case "sequential":
+	case alert.NameSequential:
 		return 0.9
-	case "fan-out":
+	case alert.NameFanOut:
 		return 0.8
-	case "slow", "half-duplex":
+	case alert.NameSlow, alert.NameHalfDuplex:
 		return 0.7
-	case ruleVertical:
+	case alert.NameVertical:
 		return 0.5
 	default:
 		return 0.6

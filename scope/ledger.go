@@ -248,7 +248,7 @@ func (l *Ledger) contact(a *alert.Alert) {
 	}
 	k, confidence := kindBeaconing, rateContact(a)
 	switch {
-	case c.Initiator == initiatorPeer:
+	case c.Initiator == alert.InitiatorPeer:
 		k, confidence = kindTargeted, sureTargeted
 	case c.OnBehalf:
 		confidence = 0

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wormscope/detect/alert"
 )
 
 // scanners lists the outside scanners: those that attacked first, then those that
@@ -149,7 +151,7 @@ func (s *Scanner) told(f *fact) (swept, answered uint64) {
 	if scan := a.Evidence.Scan; scan != nil {
 		s.Targets += scan.Targets
 		s.Answered += scan.Answered
-		if a.Name != ruleVertical { // of which they are a few of many, and none to close
+		if a.Name != alert.NameVertical { // of which they are a few of many, and none to close
 			s.Ports = append(s.Ports, scan.Ports...)
 		}
 		port = scan.Port

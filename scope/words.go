@@ -174,7 +174,7 @@ func calledWords(a *alert.Alert, peer netip.AddrPort) string {
 		s += " " + grouped(a.Count) + " times"
 	}
 	switch c := a.Evidence.Contact; {
-	case c.State == stateEstablished, c.BytesResp > 0:
+	case c.State == alert.ContactEstablished, c.BytesResp > 0:
 		s += transferred(a)
 	case c.Answered:
 		s += " and answered"
@@ -260,11 +260,11 @@ func contactWords(a *alert.Alert) string {
 	switch {
 	case c.Hosts > 0:
 		return "tried " + counted(c.Hosts, "host") + onPort(a.Resp.Port()) + ", " + grouped(c.HostsAnswered) + " answered" + source(a.Indicator)
-	case c.Initiator == initiatorPeer:
+	case c.Initiator == alert.InitiatorPeer:
 		return calledWords(a, peer)
-	case c.Initiator == initiatorUnknown:
+	case c.Initiator == alert.InitiatorUnknown:
 		s = "had traffic with " + endpoint(peer)
-	case c.State == stateEstablished:
+	case c.State == alert.ContactEstablished:
 		s = "connected to " + endpoint(peer)
 	default:
 		s = "tried to reach " + endpoint(peer)
@@ -273,7 +273,7 @@ func contactWords(a *alert.Alert) string {
 		s += " " + grouped(a.Count) + " times"
 	}
 	switch {
-	case c.State == stateEstablished, c.Initiator == initiatorUnknown && c.BytesOrig+c.BytesResp > 0:
+	case c.State == alert.ContactEstablished, c.Initiator == alert.InitiatorUnknown && c.BytesOrig+c.BytesResp > 0:
 		s += transferred(a)
 	case c.Refused:
 		s += ": refused"
@@ -289,7 +289,7 @@ func contactWords(a *alert.Alert) string {
 func scanWords(a *alert.Alert) string {
 	s := a.Evidence.Scan
 	b := "scanned "
-	if a.Name == ruleVertical {
+	if a.Name == alert.NameVertical {
 		b += counted(a.Count, "port") + " of " + counted(s.Targets, "target") + ": " + outcomes(s, a.Count)
 	} else {
 		b += scannedPorts(s) + ": "

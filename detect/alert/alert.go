@@ -75,6 +75,17 @@ func Rules() []Rule {
 	}
 }
 
+// Names of RuleScan alerts: how the scan was found. docs/detection.md has the rules.
+const (
+	NameSequential  = "sequential"  // the sequential test of a source at one port
+	NameFanOut      = "fan-out"     // many new destinations at one port in a short time
+	NameSlow        = "slow"        // the same over a day, some of which failed
+	NameExternal    = "external"    // from outside, any ports
+	NameVertical    = "vertical"    // many ports of single destinations
+	NameDistributed = "distributed" // many sources share the destinations of a network
+	NameHalfDuplex  = "half-duplex" // fan-out, by answers alone
+)
+
 // Phase is where in its life an alert is.
 type Phase uint8
 
@@ -170,10 +181,20 @@ type Lookup struct {
 	Resolved     []netip.Addr
 }
 
+// The values of Contact.State, and of Contact.Initiator.
+const (
+	ContactAttempted   = "attempted"
+	ContactEstablished = "established"
+
+	InitiatorHost    = "host"
+	InitiatorPeer    = "peer"    // the indicator address
+	InitiatorUnknown = "unknown" // the capture has no beginning; or it proves nothing
+)
+
 // Contact is the evidence of traffic with an indicator address.
 type Contact struct {
-	State          string // "attempted" or "established"
-	Initiator      string // who began: "host", "peer" or "unknown" (the capture began in the middle)
+	State          string // ContactAttempted or ContactEstablished
+	Initiator      string // who began
 	BytesOrig      uint64 // payload bytes from the originator
 	BytesResp      uint64 // payload bytes from the responder
 	Packets        uint64 // packets both ways

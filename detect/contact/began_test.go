@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 )
 
 // TestLowPortOfTheHost has datagrams from a port below 1024 of the host, which
@@ -178,7 +179,7 @@ func TestMiddleOfAConnection(t *testing.T) {
 			}
 			b.Close(b.now)
 			last := b.alerts[len(b.alerts)-1]
-			if e := last.Evidence.Contact; e.Initiator != c.want || !e.TransportGuess || e.State != established {
+			if e := last.Evidence.Contact; e.Initiator != c.want || !e.TransportGuess || e.State != alert.ContactEstablished {
 				t.Errorf("%s and %s: %s, want by %s", c.host, c.peer, line(last), c.want)
 			}
 		}

@@ -2,6 +2,7 @@ package contact
 
 import (
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
@@ -31,6 +32,18 @@ const (
 	hostGuessed
 	hostBegan
 )
+
+// initiator returns who began, as alert.Contact has it.
+func (b began) initiator() string {
+	switch b {
+	case peerGuessed, peerBegan:
+		return alert.InitiatorPeer
+	case hostGuessed, hostBegan:
+		return alert.InitiatorHost
+	case unknown:
+	}
+	return alert.InitiatorUnknown
+}
 
 // conn is what is kept of a connection.
 type conn struct {

@@ -11,12 +11,6 @@ import (
 	"wormscope/ioc"
 )
 
-// The words of alert.Contact.
-const (
-	attempted   = "attempted"
-	established = "established"
-)
-
 // findingKey is what there is one alert for.
 type findingKey struct {
 	host  netip.Addr
@@ -102,7 +96,7 @@ func (d *Detector) begin(key findingKey, k connKey, p *packet.Packet, c *conn) *
 	e.Value = finding{
 		names:   true,
 		last:    p.Time,
-		contact: alert.Contact{State: attempted},
+		contact: alert.Contact{State: alert.ContactAttempted},
 		alert: alert.Alert{
 			ID:   alert.Identify(alert.RuleContact, key.host, at, indicator.Value, k.peer.Addr.String()),
 			Rule: alert.RuleContact, Host: key.host, First: at, Last: at, Indicator: &indicator,
@@ -132,15 +126,15 @@ func (v *finding) raise(k connKey, p *packet.Packet, c *conn, forClients bool) b
 	own := c.says() >= hostGuessed
 	switch excused := v.began <= peerBegan || forClients; {
 	case own && excused:
-		v.contact.State = attempted
+		v.contact.State = alert.ContactAttempted
 	case c.says() <= peerBegan && v.began >= hostGuessed:
 		return false
-	case c.established && v.contact.State == attempted:
-	case c.says() <= v.began || v.contact.State == established && !c.established:
+	case c.established && v.contact.State == alert.ContactAttempted:
+	case c.says() <= v.began || v.contact.State == alert.ContactEstablished && !c.established:
 		return false
 	}
 	if c.established {
-		v.contact.State = established
+		v.contact.State = alert.ContactEstablished
 	}
 	v.origin(k, p, c)
 	return true
@@ -162,7 +156,7 @@ func (d *Detector) say(v *finding, phase alert.Phase, now int64) {
 	if v.alert.Orig.Addr() != v.alert.Host {
 		evidence.BytesOrig, evidence.BytesResp = evidence.BytesResp, evidence.BytesOrig
 	}
-	evidence.Initiator = [...]string{"peer", "peer", "unknown", "host", "host"}[v.began]
+	evidence.Initiator = v.began.initiator()
 	evidence.TransportGuess = v.began != peerBegan && v.began != hostBegan
 	evidence.OnBehalf = d.onBehalf(v)
 	a := v.alert
@@ -193,9 +187,9 @@ func (d *Detector) severity(a *alert.Alert, c *alert.Contact) alert.Severity {
 	switch {
 	case c.OnBehalf:
 		return alert.Info
-	case c.Initiator != "host" && c.State == attempted:
+	case c.Initiator != alert.InitiatorHost && c.State == alert.ContactAttempted:
 		return min(s, alert.Low)
-	case c.Initiator == "peer":
+	case c.Initiator == alert.InitiatorPeer:
 		return min(s, alert.Medium)
 	default:
 		return s

@@ -101,7 +101,7 @@ func (d *Detector) saySweep(v *sweep, phase alert.Phase, now int64) {
 	a := v.alert
 	a.Phase, a.Time = phase, time.Unix(0, now).UTC()
 	a.Frames = slices.Clone(v.alert.Frames)
-	a.Evidence.Contact = &alert.Contact{State: attempted, Initiator: "peer", Hosts: v.hosts, HostsAnswered: v.answered, Packets: v.conns}
+	a.Evidence.Contact = &alert.Contact{State: alert.ContactAttempted, Initiator: alert.InitiatorPeer, Hosts: v.hosts, HostsAnswered: v.answered, Packets: v.conns}
 	d.emit.Alert(a)
 	v.alert.Seq++
 }

@@ -3,6 +3,8 @@ package scan
 import (
 	"testing"
 	"time"
+
+	"wormscope/detect/alert"
 )
 
 // lookFor lets so many hosts try eight servers each, and shows their SYNs only.
@@ -50,7 +52,7 @@ func TestSYNsOnly(t *testing.T) {
 	b = newBed(t, Config{})
 	b.sweep(worm, "10.9.0.1", 30, 445, 10*time.Second, always(silent))
 	b.wait(time.Minute)
-	if a := b.one(); a.Name != nameSequential {
+	if a := b.one(); a.Name != alert.NameSequential {
 		t.Errorf("one host alone: %s", summary(&a))
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"wormscope/detect/alert"
 )
 
 // TestUsualTogether lets hosts, and hardly any others, go slowly through a net at
@@ -45,7 +47,7 @@ func TestWaves(t *testing.T) {
 	}
 	b.engine.Close()
 	a := b.one()
-	if s := a.Evidence.Scan; a.Name != nameSlow || s.Targets != 40 || s.Answered != 35 || s.Refused != 4 {
+	if s := a.Evidence.Scan; a.Name != alert.NameSlow || s.Targets != 40 || s.Answered != 35 || s.Refused != 4 {
 		t.Errorf("%s, want slow, 40 targets: the second wave, and the first of the third, which is open", summary(&a))
 	}
 }

@@ -191,7 +191,7 @@ func (c *netCell) turn(now tick, at int64) {
 // alarmNet opens the alert for a network. Its Host is the first address of the
 // network that was tried: the one it is about is the target here.
 func (d *Detector) alarmNet(c *netCell, a *attempt, n uint32, now int64) {
-	f := d.newFinding(a, network, nameDistributed, c.firstDst, c.startAt)
+	f := d.newFinding(a, network, alert.NameDistributed, c.firstDst, c.startAt)
 	f.sources = uint64(n)
 	f.known = uint64(c.spread())
 	f.take(&c.untold)

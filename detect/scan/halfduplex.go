@@ -2,6 +2,7 @@ package scan
 
 import (
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 	"wormscope/internal/ip"
 )
 
@@ -174,7 +175,7 @@ func (d *Detector) judgeUnasked(pop *population, a *attempt, s *source) {
 	}
 	for i := range fanOut {
 		if s.exceeds(&fanOut[i], d.tick(d.now), 1) {
-			d.alarm(s, a, nameHalfDuplex, d.now)
+			d.alarm(s, a, alert.NameHalfDuplex, d.now)
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 )
 
 func TestHalfDuplex(t *testing.T) {
@@ -44,7 +45,7 @@ func TestHalfDuplex(t *testing.T) {
 			clientSide(b, 20)
 			b.sweep(src, "10.7.0.1", 30, 445, 100*time.Millisecond, always(silent))
 			b.engine.Close()
-			if a := b.one(); a.Name != nameFanOut || a.Host != ad(src) {
+			if a := b.one(); a.Name != alert.NameFanOut || a.Host != ad(src) {
 				t.Errorf("%s, want fan-out", summary(&a))
 			}
 		})
@@ -66,7 +67,7 @@ func TestHalfDuplex(t *testing.T) {
 		}
 		b.engine.Close()
 		a := b.one()
-		if a.Name != nameHalfDuplex || a.Host != ad(worm) || a.Evidence.Scan.Targets != 20 {
+		if a.Name != alert.NameHalfDuplex || a.Host != ad(worm) || a.Evidence.Scan.Targets != 20 {
 			t.Errorf("%s, want half-duplex, the worm, 20 targets", summary(&a))
 		}
 		if !b.d.Stats().ServerOnly {

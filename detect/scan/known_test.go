@@ -66,7 +66,7 @@ func TestTargetedByAll(t *testing.T) {
 		}
 		b.engine.Close()
 		starts := b.rec.starts()
-		if len(starts) != 3 || starts[0].Name != nameFanOut || starts[0].Evidence.Scan.Attempts != tt.attempts {
+		if len(starts) != 3 || starts[0].Name != alert.NameFanOut || starts[0].Evidence.Scan.Attempts != tt.attempts {
 			t.Errorf("found %q, want three by fan-out after %d attempts", summaries(starts), tt.attempts)
 		}
 		targeted := map[netip.AddrPort]int{}

@@ -85,7 +85,7 @@ func TestLeak(t *testing.T) {
 	b.none()
 	b.sweep(worm, "10.9.5.1", 8, 445, 10*time.Second, always(silent))
 	b.engine.Close()
-	if a := b.one(); a.Host != ad(worm) || a.Name != nameSequential {
+	if a := b.one(); a.Host != ad(worm) || a.Name != alert.NameSequential {
 		t.Errorf("%s, want the worm", summary(&a))
 	}
 	s := b.d.Stats()
@@ -161,7 +161,7 @@ func TestSampledFanOut(t *testing.T) {
 	b.sweep(worm, "10.9.5.1", 60, 445, 50*time.Millisecond, always(silent))
 	b.wait(10 * time.Second)
 	b.engine.Close()
-	if a := b.one(); a.Name != nameFanOut || a.Severity != alert.High {
+	if a := b.one(); a.Name != alert.NameFanOut || a.Severity != alert.High {
 		t.Errorf("%s of severity %v, want what is found by volume alone", summary(&a), a.Severity)
 	}
 }
@@ -181,7 +181,7 @@ func TestOneAddressTellsLittle(t *testing.T) {
 	b.none()
 	b.sweep(worm, "10.9.5.1", 8, 445, 10*time.Second, always(silent))
 	b.engine.Close()
-	if a := b.one(); a.Host != ad(worm) || a.Name != nameSequential {
+	if a := b.one(); a.Host != ad(worm) || a.Name != alert.NameSequential {
 		t.Errorf("%s, want the worm", summary(&a))
 	}
 	if s := b.d.Stats(); s.Mute || s.ClientOnly {

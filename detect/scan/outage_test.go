@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"wormscope/detect/alert"
 )
 
 // TestOutage shows that hardly any client is called a scanner when a network of
@@ -151,7 +153,7 @@ func TestScanOfServersThatAreDown(t *testing.T) {
 	}
 	b.sweep("93.20.0.1", "10.9.0.20", 8, 25, time.Second, always(refused))
 	b.engine.Close()
-	if a := b.one(); a.Name != nameExternal || a.Evidence.Scan.Attempts > 7 {
+	if a := b.one(); a.Name != alert.NameExternal || a.Evidence.Scan.Attempts > 7 {
 		t.Errorf("%s at %d attempts, want external at 7 at the most", summary(&a), a.Evidence.Scan.Attempts)
 	}
 }

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 	"wormscope/internal/ip"
 )
 
@@ -324,9 +325,9 @@ func (d *Detector) suspicious(s *source) bool {
 
 func (s *source) testName() string {
 	if s.key.kind == allPorts {
-		return nameExternal
+		return alert.NameExternal
 	}
-	return nameSequential
+	return alert.NameSequential
 }
 
 // correct takes back that an attempt was silent, when its answer comes late.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 )
 
 // TestGivingUp shows that a scanner that follows each SYN with an RST of its
@@ -20,7 +21,7 @@ func TestGivingUp(t *testing.T) {
 			b.wait(14 * time.Second)
 		}
 		b.engine.Close()
-		if a := b.one(); a.Name != nameSequential {
+		if a := b.one(); a.Name != alert.NameSequential {
 			t.Errorf("%v: %s, want sequential", flags, a.Name)
 		}
 		if b.d.Stats().ClientOnly {

@@ -1,6 +1,10 @@
 package scan
 
-import "time"
+import (
+	"time"
+
+	"wormscope/detect/alert"
+)
 
 // The sequential test compares two hypotheses about first contacts: a benign
 // host's succeed with probability .85, a scanner's with .25. (Jung, Paxson,
@@ -62,22 +66,11 @@ type volume struct {
 // what is usual for the source and for the net must be known.
 func (v *volume) mixed() bool { return v.dead < v.tried }
 
-// Names of the rules, the value of alert.Alert.Name.
-const (
-	nameSequential  = "sequential"
-	nameFanOut      = "fan-out"
-	nameSlow        = "slow"
-	nameExternal    = "external"
-	nameVertical    = "vertical"
-	nameDistributed = "distributed"
-	nameHalfDuplex  = "half-duplex"
-)
-
 // fanOut are volumes that need no failure.
 var fanOut = [...]volume{ //nolint:gochecknoglobals // constant
-	{tried: 20, within: 10 * second, name: nameFanOut},
-	{tried: 40, within: minute, name: nameFanOut},
-	{tried: 80, within: 10 * minute, name: nameFanOut},
+	{tried: 20, within: 10 * second, name: alert.NameFanOut},
+	{tried: 40, within: minute, name: alert.NameFanOut},
+	{tried: 80, within: 10 * minute, name: alert.NameFanOut},
 }
 
 // slow are volumes with failures, for scans that the fan-out rule is too
@@ -87,10 +80,10 @@ var fanOut = [...]volume{ //nolint:gochecknoglobals // constant
 // SMB, where honest hosts keep to a few servers: a server that pushes to its
 // clients is through with twenty in minutes, and fan-out judges it.
 var slow = [...]volume{ //nolint:gochecknoglobals // constant
-	{tried: 12, dead: 12, within: day, name: nameSlow},
-	{tried: 20, dead: 6, within: day, name: nameSlow},
-	{tried: 40, dead: 4, within: day, name: nameSlow},
-	{tried: 20, dead: 1, within: day, spread: 5 * minute, smb: true, name: nameSlow},
+	{tried: 12, dead: 12, within: day, name: alert.NameSlow},
+	{tried: 20, dead: 6, within: day, name: alert.NameSlow},
+	{tried: 40, dead: 4, within: day, name: alert.NameSlow},
+	{tried: 20, dead: 1, within: day, spread: 5 * minute, smb: true, name: alert.NameSlow},
 }
 
 // fewestTried is the least that any volume asks for.

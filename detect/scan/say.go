@@ -21,7 +21,7 @@ func (d *Detector) alarm(s *source, a *attempt, name string, now int64) {
 	f := d.newFinding(a, sweep, name, a.src, run.firstAt)
 	f.adopt(s, &run)
 	f.atAlarm, f.llr, f.since = uint64(run.tried), s.llr, s.since(d, &run, name)
-	if name != nameSequential && name != nameExternal {
+	if name != alert.NameSequential && name != alert.NameExternal {
 		f.llr = 0
 	}
 	if s.key.kind == allPorts {

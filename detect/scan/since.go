@@ -1,5 +1,7 @@
 package scan
 
+import "wormscope/detect/alert"
+
 // since returns when a source, about which the rule name raises an alarm, began to
 // look like a scanner: Unix nanoseconds, 0 where nothing tells. The run of attempts
 // may have begun before, with what an honest host does: the client of three file
@@ -11,7 +13,7 @@ package scan
 // is the first of these.
 func (s *source) since(d *Detector, run *span, name string) int64 {
 	from := s.changed(run)
-	if v := d.exceeded(s, d.tick(d.now)); v != nil && (name == nameFanOut || from == 0) {
+	if v := d.exceeded(s, d.tick(d.now)); v != nil && (name == alert.NameFanOut || from == 0) {
 		from = max(from, s.together(min(v.tried*s.factor(), keepTried)))
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 	"wormscope/internal/ip"
 )
 
@@ -91,7 +92,7 @@ func TestUnreachedVertical(t *testing.T) {
 	b.engine.Close()
 	b.one()
 	end := b.rec.alerts[len(b.rec.alerts)-1]
-	if s := end.Evidence.Scan; end.Name != nameVertical || s.Refused != 25 || len(b.rec.facts) != 0 {
+	if s := end.Evidence.Scan; end.Name != alert.NameVertical || s.Refused != 25 || len(b.rec.facts) != 0 {
 		t.Errorf("%s, facts %v; want vertical, 25 refused, no facts", summary(&end), b.rec.facts)
 	}
 }

@@ -47,7 +47,7 @@ func (d *Detector) judge(f *finding) verdict {
 	}
 	v := verdict{failed: failed > f.answered, again: f.again}
 	v.severity = f.severity(v.failed)
-	if f.name == nameFanOut || f.name == nameSlow {
+	if f.name == alert.NameFanOut || f.name == alert.NameSlow {
 		if f.told.doubted {
 			v.pending = young
 		}
@@ -75,9 +75,9 @@ func (f *finding) severity(failed bool) alert.Severity {
 		return alert.Low
 	case f.kind == vertical, !f.lateral:
 		return alert.Medium
-	case alert.IsSMB(f.port) && (failed || f.name == nameSequential):
+	case alert.IsSMB(f.port) && (failed || f.name == alert.NameSequential):
 		return alert.Critical
-	case failed, alert.IsSMB(f.port), f.name == nameSequential:
+	case failed, alert.IsSMB(f.port), f.name == alert.NameSequential:
 		return alert.High
 	}
 	return alert.Medium

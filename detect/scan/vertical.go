@@ -154,7 +154,7 @@ func (d *Detector) alarmVertical(p *pair, a *attempt, now int64) {
 		d.tellPair(p, a)
 		return
 	}
-	f := d.newFinding(a, vertical, nameVertical, a.src, max(p.first, d.timeOf(p.oldest())))
+	f := d.newFinding(a, vertical, alert.NameVertical, a.src, max(p.first, d.timeOf(p.oldest())))
 	f.port = 0
 	f.addPair(p)
 	f.atAlarm = f.attempts

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 )
 
 // TestVerticalBegins shows that a scan of a host's ports begins when it does, and
@@ -65,7 +66,7 @@ func TestVerticalRestart(t *testing.T) {
 			b.try(ad(worm), ad("10.9.0.1"), 30020+p, down)
 		}
 		b.wait(time.Minute)
-		if a := b.one(); a.Host != ad(worm) || a.Name != nameVertical {
+		if a := b.one(); a.Host != ad(worm) || a.Name != alert.NameVertical {
 			t.Errorf("%s, want the worm's", summary(&a))
 		}
 	}

@@ -69,7 +69,7 @@ func matter(a *alert.Alert) string {
 	case e.Contact != nil:
 		add(a.Name, peer(a).String())
 	case e.Scan != nil: // by whatever rule it was noticed
-		add(strconv.Itoa(int(e.Scan.Port)), strconv.FormatBool(a.Name == "vertical"), strconv.FormatBool(e.Scan.Sources > 0))
+		add(strconv.Itoa(int(e.Scan.Port)), strconv.FormatBool(a.Name == alert.NameVertical), strconv.FormatBool(e.Scan.Sources > 0))
 	case e.Exposure != nil:
 		add(strconv.Itoa(int(e.Exposure.Port)))
 	case e.Crossing != nil:
