@@ -31,7 +31,7 @@ func TestTrans(t *testing.T) {
 		t.Fatalf("header %+v, %v", h, ok)
 	}
 	tr, ok := ParseTrans(b)
-	want := Trans{TotalParam: 12, Timeout: 0x00EE3401, ParamCount: 12, SetupCount: 1, Setup: [2]uint16{0x0E, 0}}
+	want := Trans{TotalParam: 12, MaxParam: 1, Timeout: 0x00EE3401, ParamCount: 12, SetupCount: 1, Setup: [2]uint16{0x0E, 0}}
 	if !ok || tr != want || !tr.Complete() {
 		t.Fatalf("%+v, %v, want %+v", tr, ok, want)
 	}
@@ -72,7 +72,7 @@ func TestSecondary(t *testing.T) {
 func TestWriteAndX(t *testing.T) {
 	b := unhex(t, strings.Replace(header, "%s", "2f", 1)+"0c ff 00 0000 0040 00000000 ffffffff 0800 0000 0000 0010 3b00 0010")
 	w, ok := ParseWriteAndX(b)
-	if want := (WriteAndX{FID: 0x4000}); !ok || w != want {
+	if want := (WriteAndX{FID: 0x4000, Mode: 8}); !ok || w != want {
 		t.Fatalf("%+v, %v, want %+v", w, ok, want)
 	}
 }
