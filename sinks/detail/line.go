@@ -21,10 +21,21 @@ func Line(document any) ([]byte, error) {
 		return nil, err
 	}
 	line := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if bytes.ContainsFunc(line, hidden) {
+	if !visible(line) && bytes.ContainsFunc(line, hidden) {
 		line = escaped(line)
 	}
 	return line, nil
+}
+
+// visible reports whether a line has visible characters of ASCII alone, as nearly all
+// have: to look at each character would take as long as a tenth of the rest.
+func visible(line []byte) bool {
+	for _, c := range line {
+		if c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // hidden reports whether a character can't be seen, or does something to others.
