@@ -2,16 +2,14 @@ package testnet
 
 import (
 	"bytes"
-	"errors"
 	"flag"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"wormscope/capture"
 	"wormscope/capture/packet"
+	"wormscope/internal/corpus"
 )
 
 var recordInto = flag.String("record", "", "folder to write the recordings to, instead of throwing them away")
@@ -26,25 +24,11 @@ type seen struct {
 // look reads a recording.
 func look(t *testing.T, path string) seen {
 	t.Helper()
-	r, err := capture.Open([]string{path}, nil)
-	if err != nil {
+	s := seen{asked: map[netip.Addr]bool{}, answered: map[netip.Addr]bool{}, refused: map[netip.Addr]bool{}}
+	if err := corpus.Packets(t, path, s.packet); err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	s := seen{asked: map[netip.Addr]bool{}, answered: map[netip.Addr]bool{}, refused: map[netip.Addr]bool{}}
-	d := packet.NewDecoder()
-	var f capture.Frame
-	var p packet.Packet
-	for {
-		switch err := r.Next(&f); {
-		case errors.Is(err, io.EOF):
-			return s
-		case err != nil:
-			t.Fatal(err)
-		}
-		d.Decode(&f, &p)
-		s.packet(&p)
-	}
+	return s
 }
 
 func (s *seen) packet(p *packet.Packet) {
