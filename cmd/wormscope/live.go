@@ -302,8 +302,7 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 // conclude ends what is open, and writes the last summary. Stopped is the error that
 // ended the run, nil if it was told to end.
 func (l *liveRun) conclude(stopped error) error {
-	l.p.settle(l.source)
-	if err := l.p.finish(); err != nil {
+	if err := l.p.finish(l.source); err != nil {
 		l.log.Warn("events", zap.Error(err))
 	}
 	l.p.state.stopWriter()

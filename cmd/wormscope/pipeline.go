@@ -119,33 +119,6 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	return p, nil
 }
 
-// A voice hands what detectors report to the events first and then to the
-// ledger: the change of a host's state that it leads to is an event after it.
-type voice struct{ p *pipeline }
-
-// Alert implements alert.Emitter.
-func (v voice) Alert(a alert.Alert) {
-	p := v.p
-	if p.ownTraffic(&a) {
-		p.held++
-		return
-	}
-	if a.Phase == alert.PhaseStart {
-		p.raised[a.Rule]++
-	}
-	p.events.alert(&a)
-	p.ledger.Alert(a)
-	p.state.alert(a, p.events.sinks.commit())
-}
-
-// Fact implements alert.Emitter.
-func (v voice) Fact(f alert.Fact) {
-	p := v.p
-	p.events.sinks.fact(&f)
-	p.ledger.Fact(f)
-	p.state.fact(f, p.events.sinks.commit())
-}
-
 // takeMarks gives the ledger the marks that analysts have set by now. The
 // detectors report at once, not at their next summary, what a host does after
 // its mark.
@@ -168,16 +141,6 @@ func (p *pipeline) keepChanges() {
 	if position := p.events.sinks.commit(); position > 0 || len(p.state.changes) > 0 {
 		p.state.word(word{position: position})
 	}
-}
-
-// ownTraffic reports whether an alert is about look-ups or contacts of this
-// machine itself, which may well ask for the names that it is told to watch.
-func (p *pipeline) ownTraffic(a *alert.Alert) bool {
-	if len(p.own) == 0 || a.Rule != alert.RuleDomain && a.Rule != alert.RuleContact {
-		return false
-	}
-	_, own := p.own[a.Host]
-	return own
 }
 
 // batchSize is how many frames are processed before the caller gets its turn.
@@ -377,7 +340,6 @@ func (p *pipeline) panicked(f *capture.Frame, names names, reason any) {
 // batch. It stops at the first error of between, of writing events or state, or
 // of the source, and returns it. The end of the source is no error.
 func (p *pipeline) run(source source, between func() error) error {
-	defer p.settle(source)
 	for {
 		err := p.batch(source)
 		if errors.Is(err, io.EOF) {
@@ -402,8 +364,10 @@ func (p *pipeline) run(source source, between func() error) error {
 	}
 }
 
-// finish closes what is still open at the end of the traffic.
-func (p *pipeline) finish() error {
+// finish has detectors look at a packet that still waits for its time to be believed,
+// and closes what is open at the end of the traffic.
+func (p *pipeline) finish(names names) error {
+	p.settle(names)
 	p.engine.Close()
 	return p.events.err
 }

@@ -99,7 +99,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	stopped := p.watch(source, std) // by a signal or a fault: what was found by then is told
-	if err = p.finish(); stopped == nil {
+	if err = p.finish(source); stopped == nil {
 		stopped = err
 	}
 	seen := sightOf(source.Reader)
