@@ -153,7 +153,11 @@ func TestLiveTellsAfterAFault(t *testing.T) {
 	x.send(t)
 	s.await("the look-up", `"action":"ioc-domain"`)
 	for n := 1; !strings.Contains(s.Output(), "was made anew"); n++ {
-		x.net.Replug(func() { logs(t, s, n, "the interface is gone") })
+		x.net.Replug(func() { // one that goes is down first, and may be seen so
+			testnet.Until(t, "gone", func() bool {
+				return strings.Count(s.Output(), "the interface is gone")+strings.Count(s.Output(), "the interface went down") == n
+			})
+		})
 		testnet.Until(t, "back, or the end", func() bool {
 			return strings.Count(s.Output(), "the interface is back") == n || strings.Contains(s.Output(), "was made anew")
 		})
