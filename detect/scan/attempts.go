@@ -127,42 +127,53 @@ func acknowledges(seq, data, ack uint32) bool {
 }
 
 // attempts holds the attempts of the last lateAfter in the order they began, a
-// ring. It grows up to its limit; then the oldest goes, and what it would have
-// come to stays unknown.
+// ring. At its limit the oldest goes, and what it would have come to stays unknown.
 //
 // An attempt is one cache line, and there are so many that hardly any is in a
 // near cache when its time is over. So that only those are looked at then
 // that had no answer, the others are marked in a bitmap.
 type attempts struct {
-	ring       []attempt
+	blocks     []*block // of the ring; nil where none of the attempts stands
+	spare      []*block // that are in none of these places
 	closed     []uint64 // a bit for each place of the ring
 	index      latest
+	room       uint64 // attempts that the index is for
 	head, tail uint64 // oldest, and behind the newest; they only grow
 	judged     uint64 // behind the newest that silentAfter has passed for, or that needs no judgement
 	limit      int
 	dropped    uint64 // left before silentAfter had passed
 }
 
-const firstAttempts = 1024 // size that the ring begins with
+// block is a part of the ring. Since blocks that are done with are used again, the
+// ring takes no more memory than the attempts of lateAfter do, and grows without
+// being copied.
+type block [blockSize]attempt
+
+const (
+	blockSize     = 256  // attempts, 16 KB
+	firstAttempts = 1024 // that the index is for at first
+)
 
 func newAttempts(limit int) attempts {
-	t := attempts{limit: limit, head: 1, tail: 1, judged: 1} // an empty cell of the index has number 0
-	t.make(min(firstAttempts, limit))
-	return t
+	room := min(firstAttempts, limit)
+	return attempts{
+		blocks: make([]*block, max(limit/blockSize, 1)), closed: make([]uint64, (limit+63)/64),
+		index: newLatest(room), room: uint64(room), //nolint:gosec // G115: never negative.
+		limit: limit, head: 1, tail: 1, judged: 1, // an empty cell of the index has number 0
+	}
 }
 
-// make makes an empty ring of so many places.
-func (t *attempts) make(size int) {
-	t.ring = make([]attempt, size)
-	t.closed = make([]uint64, (size+63)/64)
-	t.index = newLatest(size)
+func (t *attempts) at(n uint64) *attempt {
+	slot := t.slot(n)
+	return &t.blocks[slot/blockSize][slot%blockSize]
 }
-
-func (t *attempts) at(n uint64) *attempt { return &t.ring[t.slot(n)] }
 
 func (t *attempts) slot(n uint64) uint32 {
-	return uint32(n) & uint32(len(t.ring)-1) //nolint:gosec // G115: rings are far smaller.
+	return uint32(n) & uint32(t.limit-1) //nolint:gosec // G115: rings are far smaller.
 }
+
+// blockOf returns where in the ring the block is that an attempt stands in.
+func (t *attempts) blockOf(n uint64) **block { return &t.blocks[t.slot(n)/blockSize] }
 
 // window returns the numbers of the attempts that are here.
 func (t *attempts) window() window {
@@ -203,20 +214,45 @@ func (t *attempts) among(g *group, h32 uint32, src, dst ip.Addr, port uint16) *a
 // push makes room for a new attempt with this hash and returns it, with
 // nothing but its number set. The pointer is good until the next push.
 func (t *attempts) push(h uint64) *attempt {
-	if t.tail-t.head == uint64(len(t.ring)) {
-		if len(t.ring) < t.limit {
-			t.grow()
-		} else {
-			t.dropOldest()
-		}
+	switch n := t.tail - t.head; {
+	case n == uint64(t.limit): //nolint:gosec // G115: never negative.
+		t.dropOldest()
+	case n == t.room:
+		t.growIndex()
 	}
 	number := uint32(t.tail)                   //nolint:gosec // G115: numbers wrap.
 	t.index.add(hash32(h), number, t.window()) // an attempt that can't be indexed ages unfound
+	if at := t.blockOf(t.tail); *at == nil {
+		*at = t.anotherBlock()
+	}
 	a := t.at(t.tail)
 	*a = attempt{number: number}
 	t.mark(a, false)
 	t.tail++
 	return a
+}
+
+// anotherBlock returns a block that no attempt stands in.
+func (t *attempts) anotherBlock() *block {
+	last := len(t.spare) - 1
+	if last < 0 {
+		return new(block)
+	}
+	b := t.spare[last]
+	t.spare = t.spare[:last]
+	return b
+}
+
+// advance lets go of the attempts before a number.
+func (t *attempts) advance(head uint64) {
+	for n := t.head; n/blockSize < head/blockSize; n += blockSize {
+		// At the limit the newest may stand in the place of the oldest.
+		if at := t.blockOf(n); n-n%blockSize+uint64(t.limit) >= t.tail && *at != nil { //nolint:gosec // G115: never negative.
+			t.spare = append(t.spare, *at)
+			*at = nil
+		}
+	}
+	t.head = head
 }
 
 // close notes that an attempt needs no judgement any more.
@@ -239,7 +275,7 @@ func (t *attempts) dropOldest() {
 		}
 		t.judged = t.head + 1
 	}
-	t.head++
+	t.advance(t.head + 1)
 }
 
 func (t *attempts) isClosed(n uint64) bool {
@@ -247,14 +283,12 @@ func (t *attempts) isClosed(n uint64) bool {
 	return t.closed[slot/64]>>(slot%64)&1 != 0
 }
 
-// grow doubles the ring. Places change, so all is noted anew.
-func (t *attempts) grow() {
-	old := *t
-	t.make(2 * len(old.ring))
+// growIndex makes an index for twice as many.
+func (t *attempts) growIndex() {
+	t.room *= 2
+	t.index = newLatest(int(t.room)) //nolint:gosec // G115: at most the limit.
 	for n := t.head; n < t.tail; n++ {
 		a := t.at(n)
-		*a = *old.at(n)
-		t.mark(a, old.isClosed(n))
 		h := pairHash(a.src.Hash(), a.dst.Hash(), a.port)
 		t.index.add(hash32(h), a.number, t.window())
 	}
@@ -296,7 +330,7 @@ func (t *attempts) due(now int64) *attempt {
 func (t *attempts) expire(now int64) {
 	judged := int(t.judged - t.head)                                                                    //nolint:gosec // G115: at most the size of the ring.
 	old := sort.Search(judged, func(i int) bool { return now-t.at(t.head+uint64(i)).time < lateAfter }) //nolint:gosec // G115: the same.
-	t.head += uint64(old)                                                                               //nolint:gosec // G115: the same.
+	t.advance(t.head + uint64(old))                                                                     //nolint:gosec // G115: the same.
 }
 
 // clear lets go of all attempts; those that were open stay unknown.

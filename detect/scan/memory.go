@@ -5,14 +5,18 @@ package scan
 // each: 27 bits of the hash and the third of a day it was last seen in. Where
 // a bucket is full, the one unseen for longest goes. With n entries a new
 // thing is taken for a known one with probability n/2³², at most 0.1 %.
+//
+// Buckets stand in segments, so that a memory can grow without being copied: what
+// is left behind would be as much again, and waits for the garbage collector.
 type memory struct {
-	buckets []bucket
-	limit   int // buckets at most, a power of two
-	used    int
-	third   int64  // of now, since the Unix epoch
-	passed  int64  // thirds of a day so far: the same, but that it never goes back
-	epoch   uint32 // of that, 1 to 31
-	evicted uint64
+	segments []*[segmentSize]bucket
+	size     int    // buckets in use, a power of two
+	limit    int    // buckets at most, a power of two
+	used     int    // entries
+	third    int64  // of now, since the Unix epoch
+	passed   int64  // thirds of a day so far: the same, but that it never goes back
+	epoch    uint32 // of that, 1 to 31
+	evicted  uint64
 }
 
 const (
@@ -24,16 +28,38 @@ const (
 	// minBuckets keeps all bits of a hash either in the fingerprint or in the
 	// bucket's number, so that a memory can grow.
 	minBuckets = 1 << epochBits
+	// segmentSize is how many buckets a segment has: 64 KB.
+	segmentSize = 1 << 10
 )
 
 type bucket [bucketSize]uint32
 
 func newMemory(limit int) memory {
-	return memory{buckets: make([]bucket, minBuckets), limit: max(limit/bucketSize, minBuckets)}
+	m := memory{size: minBuckets, limit: max(limit/bucketSize, minBuckets)}
+	m.allocate()
+	return m
+}
+
+// allocate makes the segments that are missing for so many buckets as there are.
+func (m *memory) allocate() {
+	for len(m.segments)*segmentSize < m.size {
+		m.segments = append(m.segments, new([segmentSize]bucket))
+	}
 }
 
 func (m *memory) bucket(h uint32) *bucket {
-	return &m.buckets[h&uint32(len(m.buckets)-1)] //nolint:gosec // G115: tables are far smaller.
+	return m.at(h & uint32(m.size-1)) //nolint:gosec // G115: tables are far smaller.
+}
+
+func (m *memory) at(n uint32) *bucket { return &m.segments[n/segmentSize][n%segmentSize] }
+
+// each yields the buckets in use.
+func (m *memory) each(yield func(*bucket) bool) {
+	for n := range uint32(m.size) { //nolint:gosec // G115: the same.
+		if !yield(m.at(n)) {
+			return
+		}
+	}
 }
 
 // peek reads the bucket of a hash, for what prefetch says.
@@ -95,7 +121,7 @@ func (b *bucket) set(at int, h, epoch uint32) {
 
 // put adds h to its bucket, at a place that find returned.
 func (m *memory) put(b *bucket, at int, h uint32) {
-	if m.used*2 > len(m.buckets)*bucketSize && len(m.buckets) < m.limit {
+	if m.used*2 > m.size*bucketSize && m.size < m.limit {
 		m.grow()
 		b = m.bucket(h)
 		at, _ = b.find(h)
@@ -126,20 +152,22 @@ func (m *memory) oldest(b *bucket, h uint32) int {
 // grow doubles the buckets: each is split by the next bit of the hashes, which
 // is one of the fingerprint.
 func (m *memory) grow() {
-	old := m.buckets
-	m.buckets = make([]bucket, 2*len(old))
-	bit := uint32(len(old)) //nolint:gosec // G115: tables are far smaller.
-	for n := range old {
-		halves := [2]*bucket{&m.buckets[n], &m.buckets[n+len(old)]}
-		var used [2]int
-		for _, e := range old[n] {
-			if e == 0 {
-				break
+	bit := uint32(m.size) //nolint:gosec // G115: tables are far smaller.
+	m.size *= 2
+	m.allocate()
+	for n := range bit {
+		from, to := m.at(n), m.at(n+bit)
+		stay, went := 0, 0
+		for _, e := range from {
+			if e&bit != 0 {
+				to[went] = e
+				went++
+			} else { // or there is none
+				from[stay] = e
+				stay++
 			}
-			half := e & bit / bit
-			halves[half][used[half]] = e
-			used[half]++
 		}
+		clear(from[stay:])
 	}
 }
 
@@ -154,7 +182,9 @@ func (m *memory) advance(now int64) {
 	m.passed += steps
 	if m.used == 0 || steps > keepEpochs {
 		m.used = 0
-		clear(m.buckets)
+		for b := range m.each {
+			*b = bucket{}
+		}
 		m.epoch = epochOf(m.passed)
 		return
 	}
@@ -180,8 +210,7 @@ func epochOf(t int64) uint32 { return uint32(t%epochs) + 1 } //nolint:gosec // G
 func (m *memory) age(e uint32) uint32 { return (m.epoch + epochs - e&epochMask) % epochs }
 
 func (m *memory) sweep() {
-	for n := range m.buckets {
-		b := &m.buckets[n]
+	for b := range m.each {
 		kept := 0
 		for _, e := range b {
 			if e == 0 {

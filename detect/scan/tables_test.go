@@ -110,7 +110,7 @@ func TestMemoryFull(t *testing.T) {
 	for i := range uint64(100_000) {
 		m.see(mix(i^seedA, seedB))
 	}
-	if n := len(m.buckets) * bucketSize; n != 1<<10 {
+	if n := m.size * bucketSize; n != 1<<10 {
 		t.Errorf("room for %d, want %d", n, 1<<10)
 	}
 	if m.evicted < 90_000 {
@@ -124,6 +124,48 @@ func TestMemoryFull(t *testing.T) {
 	}
 	if fresh < 80 {
 		t.Errorf("of the last 100, %d are remembered", fresh)
+	}
+}
+
+// TestAttemptsBlocks lets the ring grow and shrink, up to its limit and beyond, and
+// shows that attempts stay what they are, and that blocks are used again.
+func TestAttemptsBlocks(t *testing.T) {
+	const limit = 4 * blockSize
+	r := rand.New(rand.NewPCG(6, 6))
+	ring := newAttempts(limit)
+	most := 0
+	for i := range 200 {
+		for range r.IntN(limit / 2) {
+			a := ring.push(ring.tail << 32)
+			a.seq = a.number
+		}
+		for range r.IntN(limit/2 + i) {
+			if ring.head < ring.tail {
+				ring.dropOldest()
+			}
+		}
+		if n := ring.tail - ring.head; n > limit {
+			t.Fatalf("%d held, limit %d", n, limit)
+		}
+		for n := ring.head; n < ring.tail; n++ {
+			if a := ring.at(n); a.number != uint32(n) || a.seq != a.number {
+				t.Fatalf("attempt %d is %d, of sequence number %d", n, a.number, a.seq)
+			}
+		}
+		blocks := len(ring.spare)
+		for _, b := range ring.blocks {
+			if b != nil {
+				blocks++
+			}
+		}
+		most = max(most, blocks)
+	}
+	if most != limit/blockSize {
+		t.Errorf("%d blocks, want %d", most, limit/blockSize)
+	}
+	ring.clear()
+	if held := len(ring.blocks) - len(ring.spare); held > 1 {
+		t.Errorf("an empty ring holds %d blocks", held)
 	}
 }
 
