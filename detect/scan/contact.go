@@ -147,12 +147,12 @@ func (d *Detector) note(pop *population, c *contact, k sourceKey, kh uint64, m m
 			}
 			return newSource
 		}
-		dst := n.dst
+		before := *n // its place is free then
 		if s = pop.promote(kh, n, c.now); s == nil {
 			return 0
 		}
-		d.settleFirst(s, n)
-		pop.contacts.see(mix(kh, dst.Hash()))
+		d.settleFirst(s, &before)
+		pop.contacts.see(mix(kh, before.dst.Hash()))
 	}
 	d.count(pop, s, c, ch)
 	return m

@@ -48,5 +48,10 @@ func TestFirstAnswers(t *testing.T) {
 		if n := len(b.rec.facts); n != 30 {
 			t.Errorf("%s: %d hosts are targeted, want 30", c.name, n)
 		}
+		for _, f := range b.rec.facts {
+			if f.Frame.Number == 0 {
+				t.Errorf("%s: no frame tells that %s is targeted", c.name, f.Host)
+			}
+		}
 	}
 }

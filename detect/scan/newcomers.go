@@ -32,7 +32,7 @@ func (k sourceKey) hash(addrHash uint64) uint64 {
 type newcomer struct {
 	addr, dst ip.Addr
 	at        int64  // Unix nanoseconds
-	number    uint64 // of the frame
+	number    uint64 // of the frame; in a place that is not in use, see newcomers.free
 	file      int32  // "
 	time      tick   // the same as at
 	port      uint16
@@ -52,14 +52,29 @@ func (n *newcomer) frame() frame { return frame{n.number, n.file} }
 // newcomers is a cache of fixed size. Where it is full, a random one of four
 // goes: no flood can be long or clever enough to push out exactly one source,
 // and the sources that were seen to try a second destination are not in here.
+//
+// The entries stand in the order they came, apart from what finds them, so that they
+// take as much memory as there are newcomers, and what comes one after the other lies
+// side by side.
 type newcomers struct {
-	tags    []tags
-	sets    [][ways]newcomer
+	sets    []set
+	blocks  []*[newcomersTogether]newcomer
+	begun   uint32 // places that were ever in use
+	free    uint32 // one of those that no longer are, plus 1, see newcomer.number; 0 for none
 	random  random
 	evicted uint64
 }
 
-const ways = 4
+const (
+	ways              = 4
+	newcomersTogether = 256 // in a block, 16 KB
+)
+
+// A set is where the entries stand whose hashes fall on it, and a part of each hash.
+type set struct {
+	tags   tags
+	places [ways]uint32
+}
 
 // tags are a part of the hashes of a set's entries, 0 for a free place. They
 // tell without a look at the entries that one is not there, as most are not.
@@ -68,20 +83,22 @@ type tags [ways]uint16
 func tagOf(h uint64) uint16 { return uint16(h>>48) | 1 }
 
 func newNewcomers(size int) newcomers {
-	return newcomers{
-		tags: make([]tags, size/ways), sets: make([][ways]newcomer, size/ways), random: newRandom(),
-	}
+	return newcomers{sets: make([]set, size/ways), random: newRandom()}
 }
 
-func (c *newcomers) set(h uint64) uint64 {
-	return h & uint64(len(c.sets)-1) //nolint:gosec // G115: never empty.
+func (c *newcomers) set(h uint64) *set {
+	return &c.sets[h&uint64(len(c.sets)-1)] //nolint:gosec // G115: never empty.
+}
+
+func (c *newcomers) at(place uint32) *newcomer {
+	return &c.blocks[place/newcomersTogether][place%newcomersTogether]
 }
 
 func (c *newcomers) find(h uint64, k sourceKey) *newcomer {
-	set, tag := c.set(h), tagOf(h)
-	for i, other := range c.tags[set] {
+	s, tag := c.set(h), tagOf(h)
+	for i, other := range s.tags {
 		if other == tag {
-			if n := &c.sets[set][i]; n.addr == k.addr && n.port == k.port && n.kind == k.kind {
+			if n := c.at(s.places[i]); n.addr == k.addr && n.port == k.port && n.kind == k.kind {
 				return n
 			}
 		}
@@ -98,26 +115,47 @@ func (c *newcomers) settle(h uint64, k sourceKey, a *attempt) {
 
 // add makes room for a newcomer and returns it, empty but for its key.
 func (c *newcomers) add(h uint64, k sourceKey) *newcomer {
-	set := c.set(h)
-	slot := slices.Index(c.tags[set][:], 0)
-	if slot < 0 {
-		slot = int(c.random.next() >> 62)
+	s := c.set(h)
+	way := slices.Index(s.tags[:], 0)
+	if way < 0 {
+		way = int(c.random.next() >> 62)
 		c.evicted++
+	} else {
+		s.places[way] = c.take()
 	}
-	c.tags[set][slot] = tagOf(h)
-	n := &c.sets[set][slot]
+	s.tags[way] = tagOf(h)
+	n := c.at(s.places[way])
 	*n = newcomer{addr: k.addr, port: k.port, kind: k.kind}
 	return n
 }
 
+// take returns a place that is not in use.
+func (c *newcomers) take() uint32 {
+	if c.free != 0 {
+		place := c.free - 1
+		c.free = uint32(c.at(place).number) //nolint:gosec // G115: a place plus 1.
+		return place
+	}
+	if c.begun%newcomersTogether == 0 && int(c.begun/newcomersTogether) == len(c.blocks) {
+		c.blocks = append(c.blocks, new([newcomersTogether]newcomer))
+	}
+	c.begun++
+	return c.begun - 1
+}
+
 // remove frees the place of a newcomer.
 func (c *newcomers) remove(h uint64, n *newcomer) {
-	set := c.set(h)
-	for i := range c.sets[set] {
-		if n == &c.sets[set][i] {
-			c.tags[set][i] = 0
+	s := c.set(h)
+	for i, place := range s.places {
+		if s.tags[i] != 0 && c.at(place) == n {
+			s.tags[i] = 0
+			n.number, c.free = uint64(c.free), place+1
 		}
 	}
 }
 
-func (c *newcomers) clear() { clear(c.tags) }
+// clear forgets all newcomers. Their memory is used again.
+func (c *newcomers) clear() {
+	clear(c.sets)
+	c.begun, c.free = 0, 0
+}
