@@ -31,6 +31,22 @@ type host struct {
 // maxFrames is how many frames are kept as evidence of one fact.
 const maxFrames = 4
 
+// frames are the numbers of a few frames, in order; those that are 0 are none.
+type frames [maxFrames]alert.FrameRef
+
+// keep makes the first of some frames the evidence of a fact.
+func (f *fact) keep(all []alert.FrameRef) {
+	f.lastFrame, f.frames = alert.FrameRef{}, nil
+	switch len(all) {
+	case 0:
+	case 1:
+		f.lastFrame = all[0]
+	default:
+		f.frames = new(frames)
+		copy(f.frames[:], all)
+	}
+}
+
 // A fact is one thing known about a host, with when, how often and how sure.
 // What judge asks about comes first, in one cache line.
 type fact struct {
@@ -43,18 +59,18 @@ type fact struct {
 	answered   bool           // scanning: as a server is that pushes to its clients
 	chained    bool           // scanning: and yet a worm's, as other hosts show
 	port       uint16         // 0 where there are many
+	seq        int32          // the alert's latest word
 	alert      *alert.Alert   // for kinds that are told in words; else nil
 	first      int64          // Unix nanoseconds
 	confidence float64        // 0 to 1, see sure
 	peer       netip.Addr     // the other end; invalid where there are many
 	by         *ioc.Indicator // of a lookup or a contact; else nil
 	smb        *smbFact       // for kinds that were learned from SMB; else nil
-	seq        int            // the alert's latest word
 	last       int64          // Unix nanoseconds
 	acted      int64          // since when it is certain, first or later; Unix nanoseconds
 	count      uint64
 	lastFrame  alert.FrameRef
-	frames     []alert.FrameRef // the first few, in order; nil where lastFrame is the only one
+	frames     *frames // the first few; nil where lastFrame is the only one
 }
 
 // proven reports whether the fact alone means infection: WannaCry, and
@@ -139,25 +155,26 @@ func (f *fact) replace(by *fact) bool {
 	if by.seq <= f.seq {
 		return false
 	}
-	frames, acted := by.frames, f.acted
-	if len(frames) == 0 {
-		frames = f.frames
-	}
-	if by.kind != f.kind { // who was called upon has called itself
-		acted = by.acted
-	}
+	old := *f
 	*f = *by
-	f.frames, f.acted = frames, acted
+	if len(f.evidence()) == 0 {
+		f.lastFrame, f.frames = old.lastFrame, old.frames
+	}
+	if f.kind == old.kind { // else who was called upon has called itself
+		f.acted = old.acted
+	}
 	return true
 }
 
 // merge adds one more sighting of the same fact. A sighting on the frame that
 // was counted last, or is kept as evidence, is a repeated delivery.
 func (f *fact) merge(by *fact) bool {
-	f.frames = f.evidence()
 	frame := by.lastFrame
-	if frame == f.lastFrame || slices.Contains(f.frames, frame) || f.smb.has(frame) {
+	if frame == f.lastFrame || f.frames != nil && slices.Contains(f.frames[:], frame) || f.smb.has(frame) {
 		return false
+	}
+	if f.frames == nil {
+		f.frames = &frames{f.lastFrame}
 	}
 	f.smb.add(by.smb)
 	f.count = f.sum(by)
@@ -170,10 +187,9 @@ func (f *fact) merge(by *fact) bool {
 	if compareFrames(frame, f.lastFrame) > 0 {
 		f.lastFrame = frame
 	}
-	at, _ := slices.BinarySearchFunc(f.frames, frame, compareFrames)
-	if at < maxFrames && frame.Number > 0 {
-		f.frames = slices.Insert(f.frames, at, frame)
-		f.frames = f.frames[:min(len(f.frames), maxFrames)]
+	if at, _ := slices.BinarySearchFunc(f.evidence(), frame, compareFrames); at < maxFrames && frame.Number > 0 {
+		copy(f.frames[at+1:], f.frames[at:])
+		f.frames[at] = frame
 	}
 	return true
 }
@@ -195,10 +211,18 @@ func (f *fact) sum(by *fact) uint64 {
 // evidence returns the frames that are kept as evidence of a fact. Most facts
 // are seen once, and have no list of their own.
 func (f *fact) evidence() []alert.FrameRef {
-	if f.frames == nil && f.lastFrame.Number > 0 {
+	switch {
+	case f.frames != nil:
+		n := 0
+		for n < maxFrames && f.frames[n].Number > 0 {
+			n++
+		}
+		return f.frames[:n]
+	case f.lastFrame.Number > 0:
 		return []alert.FrameRef{f.lastFrame}
+	default:
+		return nil
 	}
-	return f.frames
 }
 
 // sure is a fact's confidence before the host's role is considered.

@@ -18,6 +18,7 @@
 package scope
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"time"
@@ -205,11 +206,12 @@ func learned(f *alert.Fact, k kind, confidence float64) fact {
 
 // alerted makes a fact of an alert.
 func alerted(a *alert.Alert, k kind, confidence float64) fact {
-	return fact{
-		id: a.ID, seq: a.Seq, kind: k, confidence: confidence,
+	f := fact{
+		id: a.ID, seq: int32(min(a.Seq, math.MaxInt32)), kind: k, confidence: confidence,
 		first: a.First.UnixNano(), last: a.Last.UnixNano(), acted: a.First.UnixNano(), count: a.Count,
-		frames: a.Frames[:min(len(a.Frames), maxFrames)],
 	}
+	f.keep(a.Frames)
+	return f
 }
 
 // domain notes that an inside host asked for an indicator name. What it asked

@@ -109,6 +109,9 @@ func (r *rest) take(f *fact, c *crowd) {
 	}
 	brief := *f
 	brief.alert, brief.frames = nil, nil
+	if f.id != "" { // the frame is evidence, and nothing else
+		brief.lastFrame = alert.FrameRef{}
+	}
 	if f.smb != nil {
 		brief.smb = &smbFact{name: f.smb.name}
 	}
