@@ -53,7 +53,7 @@ func (d *Detector) try(p *packet.Packet) {
 	a.src, a.dst, a.port, a.time, a.vlan, a.marks = c.src, c.dst, c.port, p.Time, p.VLAN, marks
 	a.sport, a.seq, a.sport2, a.seq2 = p.Src.Port, p.Seq, p.Src.Port, p.Seq
 	if d.ports.class[c.port] == lateral {
-		d.unanswered.add(p.Src.Port)
+		d.unanswered.add(p.Src.Addr, p.Src.Port)
 	}
 	d.judgeContact(a, &c)
 	d.answerEarly(a, h, p)
@@ -74,7 +74,7 @@ func marksOf(p *packet.Packet) (m mark) {
 func (d *Detector) retry(a *attempt, h uint64, p *packet.Packet) {
 	a.repeat(p.Src.Port, p.Seq, p.Time, marksOf(p)&withData)
 	if a.waits() && d.ports.class[a.port] == lateral {
-		d.unanswered.add(p.Src.Port)
+		d.unanswered.add(p.Src.Addr, p.Src.Port)
 	}
 	d.answerEarly(a, h, p)
 }

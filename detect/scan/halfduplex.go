@@ -107,8 +107,8 @@ func (t *tap) mute() bool { return t.clientOnly() || t.leak.most() }
 func (d *Detector) matched(a *attempt) {
 	d.tap.see(&d.tap.matched)
 	if d.ports.class[a.port] == lateral {
-		d.unanswered.remove(a.sport)
-		d.unanswered.remove(a.sport2)
+		d.unanswered.remove(a.src, a.sport)
+		d.unanswered.remove(a.src, a.sport2)
 		d.tap.leak.note(false)
 	}
 	d.reviewInterest() // a flood may be over

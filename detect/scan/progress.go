@@ -4,6 +4,7 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect"
 	"wormscope/detect/alert"
+	"wormscope/internal/ip"
 )
 
 // mostSent bounds what an originator sends while its attempt is remembered, as
@@ -149,10 +150,10 @@ func (l *lateralSegments) Packet(p *packet.Packet) {
 	switch {
 	case !d.tap.settled(): // then those of all ports are looked at
 	case alert.IsSMB(p.Dst.Port), d.oneSided && d.ports.class[p.Dst.Port] == lateral:
-		if d.unanswered.has(p.Src.Port) {
+		if d.unanswered.has(p.Src.Addr, p.Src.Port) {
 			d.progress(p)
 		}
-	case d.unanswered.has(p.Dst.Port):
+	case d.unanswered.has(p.Dst.Addr, p.Dst.Port):
 		d.reply(p)
 	}
 }
@@ -163,29 +164,44 @@ func (l *lateralSegments) Tick(int64) {}
 // Close does nothing.
 func (l *lateralSegments) Close(int64) {}
 
-// clientPorts are those from which attempts at lateral ports were made lately that
+// callers are the ends from which attempts at lateral ports were made lately that
 // have no answer yet. Hardly any segment is to or from one of them, and only the
-// attempts of those need to be looked up. Where two attempts are made from the same
-// port, the answer to one may let the other wait for its SYN-ACK.
-type clientPorts struct {
-	young, old [1 << 16 / 64]uint64 // a bit each, since turnedAt and in the time before
+// attempts of those need to be looked up. Two ends may share a bit: then the answer to
+// one may let the other wait for its SYN-ACK.
+type callers struct {
+	young, old [callerBits / 64]uint64 // since turnedAt and in the time before
 	turnedAt   int64
 }
 
-func (c *clientPorts) add(port uint16) { c.young[port/64] |= 1 << (port % 64) }
+// callerBits is how many bits there are, a power of two: 32 KB twice. All ports of a
+// host have bits of their own, side by side.
+const callerBits = 1 << 18
 
-func (c *clientPorts) remove(port uint16) {
-	c.young[port/64] &^= 1 << (port % 64)
-	c.old[port/64] &^= 1 << (port % 64)
+// bitOf returns the place of a host's port.
+func (c *callers) bitOf(host ip.Addr, port uint16) (word int, bit uint64) {
+	at := (host.Hash() + uint64(port)) % callerBits
+	return int(at / 64), 1 << (at % 64) //nolint:gosec // G115: reduced.
 }
 
-func (c *clientPorts) has(port uint16) bool {
-	return (c.young[port/64]|c.old[port/64])>>(port%64)&1 != 0
+func (c *callers) add(host ip.Addr, port uint16) {
+	word, bit := c.bitOf(host, port)
+	c.young[word] |= bit
+}
+
+func (c *callers) remove(host ip.Addr, port uint16) {
+	word, bit := c.bitOf(host, port)
+	c.young[word] &^= bit
+	c.old[word] &^= bit
+}
+
+func (c *callers) has(host ip.Addr, port uint16) bool {
+	word, bit := c.bitOf(host, port)
+	return (c.young[word]|c.old[word])&bit != 0
 }
 
 // turn forgets those of attempts that are not remembered any more.
-func (c *clientPorts) turn(now int64) {
+func (c *callers) turn(now int64) {
 	if now-c.turnedAt >= lateAfter {
-		c.old, c.young, c.turnedAt = c.young, [1 << 16 / 64]uint64{}, now
+		c.old, c.young, c.turnedAt = c.young, [callerBits / 64]uint64{}, now
 	}
 }

@@ -137,7 +137,7 @@ type Detector struct {
 	baselines map[uint16]*baseline // by lateral port
 	stats     counters
 
-	unanswered clientPorts
+	unanswered callers
 }
 
 var _ detect.Changing = (*Detector)(nil)
