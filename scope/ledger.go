@@ -207,7 +207,8 @@ func learned(f *alert.Fact, k kind, confidence float64) fact {
 // alerted makes a fact of an alert.
 func alerted(a *alert.Alert, k kind, confidence float64) fact {
 	f := fact{
-		id: a.ID, seq: int32(min(a.Seq, math.MaxInt32)), kind: k, confidence: confidence,
+		id: a.ID, seq: int32(min(a.Seq, math.MaxInt32)), //nolint:gosec // G115: never negative.
+		kind: k, confidence: confidence,
 		first: a.First.UnixNano(), last: a.Last.UnixNano(), acted: a.First.UnixNano(), count: a.Count,
 	}
 	f.keep(a.Frames)

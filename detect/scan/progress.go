@@ -180,7 +180,7 @@ const callerBits = 1 << 18
 // bitOf returns the place of a host's port.
 func (c *callers) bitOf(host ip.Addr, port uint16) (word int, bit uint64) {
 	at := (host.Hash() + uint64(port)) % callerBits
-	return int(at / 64), 1 << (at % 64) //nolint:gosec // G115: reduced.
+	return int(at / 64), 1 << (at % 64)
 }
 
 func (c *callers) add(host ip.Addr, port uint16) {

@@ -58,7 +58,7 @@ type Config struct {
 	// MaxSources bounds the sources inside that tried several destinations at
 	// a port, 1.8 kB each; a quarter as many outside. Default 32768.
 	MaxSources int
-	// MaxNewcomers bounds the sources that tried only one, 64 bytes each, for
+	// MaxNewcomers bounds the sources that tried only one, 70 bytes each, for
 	// the inside and for the outside. A power of two; default 65536.
 	MaxNewcomers int
 	// MaxAttempts bounds the attempts of the last 21 seconds, 80 bytes each.
