@@ -66,7 +66,7 @@ type Kind uint8
 
 // The kinds of packet; each packet is of exactly one.
 const (
-	TCPControl Kind = 1 << iota // TCP with SYN or RST, or with FIN and no ACK
+	TCPControl Kind = 1 << iota // TCP with SYN or RST, or without ACK
 	TCPClose                    // any other TCP segment with FIN
 	TCPData                     // any other TCP segment
 	UDP

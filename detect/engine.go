@@ -224,7 +224,7 @@ func kindOf(proto packet.Proto, flags packet.Flags) Kind {
 	switch proto {
 	case packet.ProtoTCP:
 		switch {
-		case flags&(packet.SYN|packet.RST) != 0, flags&(packet.FIN|packet.ACK) == packet.FIN:
+		case flags&(packet.SYN|packet.RST) != 0, !flags.Has(packet.ACK):
 			return TCPControl
 		case flags.Has(packet.FIN):
 			return TCPClose

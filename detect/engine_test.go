@@ -38,6 +38,7 @@ func TestEngineGivesEachDetectorWhatItWants(t *testing.T) {
 		{Proto: packet.ProtoICMP, ICMP: packet.ICMP{Type: 8}},
 		{Proto: packet.ProtoTCP, Flags: packet.FIN | packet.ACK},
 		{Proto: packet.ProtoTCP, Flags: packet.FIN},
+		{Proto: packet.ProtoTCP},
 		{Proto: 47},
 	}
 	tests := []struct {
@@ -45,8 +46,8 @@ func TestEngineGivesEachDetectorWhatItWants(t *testing.T) {
 		wants Kind
 		want  int
 	}{
-		{"all", AllKinds, 10},
-		{"control", TCPControl, 3},
+		{"all", AllKinds, 11},
+		{"control", TCPControl, 4},
 		{"close", TCPClose, 1},
 		{"data", TCPData, 1},
 		{"udp and icmp", UDP | ICMP, 3},
@@ -89,7 +90,7 @@ func TestEngineKnowsPorts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &recorder{wants: tt.wants}
-			p := packet.Packet{Proto: tcp}
+			p := packet.Packet{Proto: tcp, Flags: packet.ACK}
 			p.Src.Port, p.Dst.Port = tt.src, tt.dst
 			NewEngine(&recorder{}, r).Packet(&p)
 			if got := len(r.seen) > 0; got != tt.want {
@@ -276,8 +277,8 @@ func TestEngineKnowsWhoIsNear(t *testing.T) {
 	there, elsewhere := ip.AddrPort{Addr: ip.From4(0xc6336407)}, ip.AddrPort{Addr: ip.From4(0x0a000001)}
 	for _, p := range []packet.Packet{
 		{Proto: packet.ProtoUDP, Src: there, Dst: elsewhere},
-		{Proto: packet.ProtoTCP, Src: elsewhere, Dst: there},
-		{Proto: packet.ProtoTCP, Src: elsewhere, Dst: elsewhere},
+		{Proto: packet.ProtoTCP, Flags: packet.ACK, Src: elsewhere, Dst: there},
+		{Proto: packet.ProtoTCP, Flags: packet.ACK, Src: elsewhere, Dst: elsewhere},
 		{Proto: 47, Src: there, Dst: there},
 	} {
 		e.Packet(&p)

@@ -69,7 +69,7 @@ const (
 	first     mark = 1 << iota // the source's first contact with the destination: it is tested
 	firstNet                   // the same for the source's /64
 	pooled                     // tested with all ports together: from outside to inside
-	stealth                    // a FIN probe, with or without SYN: silence says nothing
+	stealth                    // a FIN or NULL probe, or SYN and FIN in one: silence says nothing
 	shadow                     // no SYN was seen: an answer on its own
 	completed                  // the originator went on after the handshake
 	inside                     // the source is inside

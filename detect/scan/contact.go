@@ -6,8 +6,8 @@ import (
 	"wormscope/internal/ip"
 )
 
-// try looks at a SYN, a FIN that nothing came before, or both in one: somebody
-// tries a port.
+// try looks at a segment that acknowledges nothing, a SYN or a FIN, NULL or Xmas
+// probe: somebody tries a port.
 func (d *Detector) try(p *packet.Packet) {
 	var c contact // field by field: a literal would be made elsewhere, and copied
 	c.src, c.dst, c.port = p.Src.Addr, p.Dst.Addr, p.Dst.Port

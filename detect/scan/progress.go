@@ -41,12 +41,8 @@ func (d *Detector) progress(p *packet.Packet) bool {
 		d.tap.see(&d.tap.responded)
 		return true
 	}
-	if p.Flags&packet.RST != 0 {
-		if a.waits() && (p.Flags&packet.ACK == 0 || p.Ack == 0) {
-			return true // one who gives up
-		}
-	} else if p.Flags&packet.ACK == 0 {
-		return true // a NULL, FIN or Xmas probe
+	if p.Flags&packet.RST != 0 && a.waits() && (p.Flags&packet.ACK == 0 || p.Ack == 0) {
+		return true // one who gives up
 	}
 	d.complete(a, p)
 	return true

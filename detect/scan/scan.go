@@ -189,7 +189,7 @@ func (d *Detector) Packet(p *packet.Packet) {
 		if p.Unreachable() && p.ICMP.HasInner {
 			d.unreachable(p)
 		}
-	case p.Flags&(packet.SYN|packet.RST|packet.FIN) != 0:
+	case p.Flags&(packet.SYN|packet.RST|packet.FIN) != 0, !p.Flags.Has(packet.ACK):
 		d.control(p)
 	case d.wantsData:
 		d.tap.segments = true
