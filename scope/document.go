@@ -22,8 +22,9 @@ type Document struct {
 	// answered them, as when a server pushes to its clients; and those that check
 	// others for MS17-010 or DoublePulsar. Absent when nobody does.
 	Internal []Scanner `json:"internal,omitempty"`
-	// NotInside are hosts that scan others or asked for a kill-switch name, may be the
-	// institution's own, and do not count as inside. Absent when there is none.
+	// NotInside are hosts that scan or attack others, were attacked, contacted an
+	// indicator address, or asked for a kill-switch name, may be the institution's
+	// own, and do not count as inside. Absent when there is none.
 	NotInside []string     `json:"not_inside,omitempty"`
 	Attacks   []Attack     `json:"attacks"` // floods and distributed scans
 	Matrix    []ZoneAttack `json:"matrix"`  // who attacked whom, by zone

@@ -70,7 +70,9 @@ type Ledger struct {
 	// resolvers are those outside, at most maxResolvers.
 	resolvers map[netip.Addr]struct{}
 	askers    notInside               // for a kill switch
+	callers   notInside               // of indicator addresses
 	strangers notInside               // that scan others which are not inside either
+	fighters  notInside               // that attacked such others over SMB, or were attacked by them
 	borders   map[string]*alert.Alert // over closed borders, by alert id
 	// bordersLost counts words of alerts about borders that were not kept.
 	bordersLost uint64
@@ -105,7 +107,9 @@ func New(zones *zone.Map, o Options) *Ledger {
 		trust:     o.Trust,
 		resolvers: make(map[netip.Addr]struct{}),
 		askers:    make(notInside),
+		callers:   make(notInside),
 		strangers: make(notInside),
+		fighters:  make(notInside),
 		hosts:     newTable(o.MaxHosts),
 		external:  newTable(o.MaxExternal),
 		attacks:   make(map[string]*alert.Alert),
@@ -263,7 +267,11 @@ func (l *Ledger) contact(a *alert.Alert) {
 		f.acted = c.Called.UnixNano()
 	}
 	f.alert, f.by = a, a.Indicator
-	l.record(a.Host, &f, a.Time, frameOf(a))
+	if l.zones.Inside(a.Host) {
+		l.keep(a.Host, &f, a.Time, frameOf(a))
+	} else if k == kindBeaconing && confidence >= suspectedFrom && !l.zones.Inside(f.peer) {
+		l.callers.note(a.Host)
+	}
 }
 
 const dnsPort = 53

@@ -56,6 +56,27 @@ func (l *Ledger) strangerWarnings() []string {
 	return []string{who + " as inside no more than they do: say with --internal which addresses are yours, before you block any"}
 }
 
+// fighterWarnings says which hosts that are not inside attacked others that are not,
+// where some are inside. Else it is said that nobody is.
+func (l *Ledger) fighterWarnings() []string {
+	if len(l.fighters) == 0 || l.hosts.index.used == 0 {
+		return nil
+	}
+	who := told(l.fighters.sorted(), " attacks others over SMB or is attacked, and counts", " attack others over SMB or are attacked, and count")
+	return []string{who + " as inside no more than they do: say with --internal which addresses are yours, before you block any"}
+}
+
+// callerWarnings says which hosts that are not inside contacted an indicator address.
+// Nothing but their events would tell of them, and who sees a contact is hardly a
+// third party: the host is likely the institution's own.
+func (l *Ledger) callerWarnings() []string {
+	if len(l.callers) == 0 {
+		return nil
+	}
+	who := told(l.callers.sorted(), " contacted an indicator address and does not count", " contacted an indicator address and do not count")
+	return []string{who + " as inside: say with --internal which addresses are yours"}
+}
+
 // askerWarnings says which hosts that are not inside asked for a kill-switch
 // name. Else nothing but their events would tell of them.
 func (l *Ledger) askerWarnings() []string {
@@ -78,7 +99,7 @@ func (l *Ledger) infectedAskers() []netip.Addr {
 
 // likelyOwn lists the hosts that are not inside and may be the institution's.
 func (l *Ledger) likelyOwn() (list []string) {
-	all := append(l.infectedAskers(), l.strangers.sorted()...)
+	all := slices.Concat(l.infectedAskers(), l.callers.sorted(), l.strangers.sorted(), l.fighters.sorted())
 	slices.SortFunc(all, netip.Addr.Compare)
 	for _, a := range slices.Compact(all) {
 		list = append(list, a.String())

@@ -180,6 +180,21 @@ func (l *Ledger) note(f alert.Fact, k kind, sure float64) {
 		l.keep(f.Host, &made, f.Time, f.Frame)
 	case k.family() != harmless && k.family() != implanted && sure > 0 && l.zones.Inside(f.Peer):
 		l.recordExternal(f.Host, &made, 1)
+	case sure > 0 && made.ofAttack() && !l.zones.Inside(f.Peer):
+		l.fighters.note(f.Host)
+	}
+}
+
+// ofAttack reports whether a fact from SMB is of an attack or an implant, by whom
+// it is or whom it is on, and not of a check.
+func (f *fact) ofAttack() bool {
+	switch f.kind {
+	case kindExploitAttempted, kindExploitCompleted:
+		return true
+	case kindMark:
+		return f.confidence >= infectedFrom // others' addresses may be translated
+	default:
+		return f.family() == attacking || f.family() == implanted
 	}
 }
 

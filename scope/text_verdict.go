@@ -141,8 +141,7 @@ func (t *text) worst() string {
 		return hostsWere(n.Attacked) + " ATTACKED, none is known to be exploited"
 	case t.doc.OthersOnly():
 		n := uint64(len(t.doc.NotInside))
-		return "Not known yet: " + counted(n, "host") + verb(n, " scans or asked", " scan or asked") + " for a kill switch, and " +
-			verb(n, "does", "do") + " not count as inside"
+		return "Not known yet: " + counted(n, "host") + " with signs of a worm " + verb(n, "does", "do") + " not count as inside"
 	case len(t.doc.Capture.Sensors) > 0:
 		return "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
 	case t.doc.Blank():

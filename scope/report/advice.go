@@ -77,7 +77,7 @@ var reasons = map[scope.ActionKind]string{ //nolint:gochecknoglobals // a table
 	scope.Isolate:          "Pull the cable or shut the switch port. Do not reboot or switch off: the memory is evidence, and a restart may run the worm again.",
 	scope.ExamineSuspected: "Isolate those that can be spared until they are examined: their own acts look like a worm's, the proof is missing.",
 	scope.ExamineExploited: "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
-	scope.SayInside:        "They scan others, or asked for a kill-switch name, and do not count as inside: neither do whom they scan. Only hosts inside are judged.",
+	scope.SayInside:        "They scan or attack others, were attacked, contacted an indicator address, or asked for a kill-switch name, and do not count as inside: neither do those others. Only hosts inside are judged.",
 	scope.ClosePorts:       "This stops the spread also to hosts that are not patched yet.",
 	scope.ExamineScanners:  "They scanned, and nearly all answered, or they checked for MS17-010 or DoublePulsar. A server that pushes to its clients, or an administrator, does this, and a worm that knows its targets.",
 	scope.InstallPatch:     "Those that the internet reaches come off the net until it is done.",
