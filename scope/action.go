@@ -21,6 +21,7 @@ const (
 	Isolate                            // infected hosts
 	MoveService                        // off hosts that others need and that are to be isolated
 	LookBehind                         // hosts that act for others
+	FindClient                         // of hosts that asked for a kill-switch name for others
 	ExamineSuspected                   // hosts
 	ExamineExploited                   // hosts
 	ExamineAttacked                    // hosts
@@ -51,6 +52,9 @@ func (d *Document) Actions() []Action {
 	add(MoveService, serving, counted(serving, "infected or suspected host")+" "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
 	acting := uint64(len(d.ActingForOthers()))
 	add(LookBehind, acting, "Look behind the "+counted(acting, "allowed scanner or translator")+" that "+verb(acting, "looks", "look")+" infected or suspected", "it may be another host's doing")
+	if len(d.Behind) > 0 {
+		add(FindClient, 1, "Find the host for which "+d.behindWhom()+" asked for a kill-switch name", "its log says who asked, and that host is infected")
+	}
 	suspected := d.atLarge(Suspected)
 	add(ExamineSuspected, suspected, "Isolate or examine the "+counted(suspected, "suspected host"), "")
 	add(ExamineExploited, n.Exploited, "Examine the "+counted(n.Exploited, "exploited host"), "an exploit got through, and what it did may not show")
@@ -74,7 +78,7 @@ func (d *Document) Actions() []Action {
 	if n.SMBExposed > n.Patched && !way.Unlike {
 		add(InstallPatch, 1, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+n.patchFirst(), "")
 	}
-	if d.killSwitchAsked() || n.Infected > 0 && way.Exploits {
+	if d.killSwitchAsked() || len(d.Behind) > 0 || n.Infected > 0 && way.Exploits {
 		add(KeepKillSwitch, 1, "Never block the kill-switch names", "where they lead to a web server, the worm stops")
 	}
 	return list

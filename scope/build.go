@@ -49,10 +49,10 @@ func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document
 	}
 	d.Zones, d.Totals = zones.result()
 	d.Totals.External = uint64(len(d.External))
-	d.NotInside = l.likelyOwn()
+	d.NotInside, d.Behind = l.likelyOwn(), l.behind()
 	d.Borders = l.borderList()
 	d.Marks = l.markItems()
-	d.Capture.Warnings = append(d.Capture.Warnings, l.warnings()...)
+	d.Capture.Warnings = append(append(d.Capture.Warnings, l.warnings()...), d.behindWarnings()...)
 	return d
 }
 

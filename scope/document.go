@@ -25,9 +25,12 @@ type Document struct {
 	// NotInside are hosts that scan or attack others, were attacked, contacted an
 	// indicator address, or asked for a kill-switch name, may be the institution's
 	// own, and do not count as inside. Absent when there is none.
-	NotInside []string     `json:"not_inside,omitempty"`
-	Attacks   []Attack     `json:"attacks"` // floods and distributed scans
-	Matrix    []ZoneAttack `json:"matrix"`  // who attacked whom, by zone
+	NotInside []string `json:"not_inside,omitempty"`
+	// Behind are hosts inside that asked for a kill-switch name on behalf of others
+	// that the capture does not show. Absent when there is none.
+	Behind  []string     `json:"behind,omitempty"`
+	Attacks []Attack     `json:"attacks"` // floods and distributed scans
+	Matrix  []ZoneAttack `json:"matrix"`  // who attacked whom, by zone
 	// Borders is what was seen of borders that policy closes; absent when nothing.
 	Borders []Border `json:"borders,omitempty"`
 	// Marks is what analysts said of hosts, listed or not; absent when nothing.
@@ -210,9 +213,15 @@ func (d *Document) Blank() bool {
 
 // OthersOnly reports whether nothing inside is known to be affected, and hosts that
 // may be the institution's own do not count as inside.
-func (d *Document) OthersOnly() bool {
-	n := &d.Totals
-	return len(d.NotInside) > 0 && n.Infected+n.Suspected+n.Exploited+n.Attacked == 0
+func (d *Document) OthersOnly() bool { return len(d.NotInside) > 0 && d.Totals.noneAffected() }
+
+// UnseenOnly reports whether nothing inside is known to be affected, and some host
+// that the capture does not show had a kill-switch name looked up.
+func (d *Document) UnseenOnly() bool { return len(d.Behind) > 0 && d.Totals.noneAffected() }
+
+// noneAffected reports whether no host inside is known to be affected.
+func (t *Totals) noneAffected() bool {
+	return t.Infected+t.Suspected+t.Exploited+t.Attacked == 0
 }
 
 // WriteJSON writes the document, indented, with a final newline.

@@ -142,6 +142,8 @@ func (t *text) worst() string {
 	case t.doc.OthersOnly():
 		n := uint64(len(t.doc.NotInside))
 		return "Not known yet: " + counted(n, "host") + " with signs of a worm " + verb(n, "does", "do") + " not count as inside"
+	case t.doc.UnseenOnly():
+		return "Not known yet: a host that the capture does not show had a kill-switch name looked up"
 	case len(t.doc.Capture.Sensors) > 0:
 		return "No sign of a worm in what " + counted(uint64(len(t.doc.Capture.Sensors)), "sensor") + " told"
 	case t.doc.Blank():

@@ -77,6 +77,7 @@ var reasons = map[scope.ActionKind]string{ //nolint:gochecknoglobals // a table
 	scope.Isolate:          "Pull the cable or shut the switch port. Do not reboot or switch off: the memory is evidence, and a restart may run the worm again.",
 	scope.ExamineSuspected: "Isolate those that can be spared until they are examined: their own acts look like a worm's, the proof is missing.",
 	scope.ExamineExploited: "An exploit got through to them. What it did may not show in the capture: look on the hosts themselves.",
+	scope.FindClient:       "The capture does not show who asked them. Capture between the clients and their resolver, too.",
 	scope.SayInside:        "They scan or attack others, were attacked, contacted an indicator address, or asked for a kill-switch name, and do not count as inside: neither do those others. Only hosts inside are judged.",
 	scope.ClosePorts:       "This stops the spread also to hosts that are not patched yet.",
 	scope.ExamineScanners:  "They scanned, and nearly all answered, or they checked for MS17-010 or DoublePulsar. A server that pushes to its clients, or an administrator, does this, and a worm that knows its targets.",
@@ -103,6 +104,8 @@ func lists(doc *scope.Document, k scope.ActionKind) []addressList {
 		return []addressList{listOf("Attacked", hostsThat(doc, (*scope.HostEntry).Attacked))}
 	case scope.TakeOffInternet:
 		return []addressList{listOf("Answer the internet on the SMB port", hostsThat(doc, func(h *scope.HostEntry) bool { return h.FromInternet }))}
+	case scope.FindClient:
+		return []addressList{listOf("Asked for others", doc.Behind)}
 	case scope.SayInside:
 		return []addressList{listOf("Do not count as inside", doc.NotInside)}
 	case scope.ClosePorts:

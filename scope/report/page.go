@@ -143,7 +143,7 @@ func level(doc *scope.Document) string {
 		return "suspected"
 	case n.Exploited+n.Attacked > 0:
 		return "targeted"
-	case doc.Blank(), doc.OthersOnly():
+	case doc.Blank(), doc.OthersOnly(), doc.UnseenOnly():
 		return "nothing"
 	default:
 		return "clear"
