@@ -149,14 +149,22 @@ func (d *Detector) explained(host netip.Addr, match ioc.Match, now int64) (behal
 
 // attribute returns the key of the alert that a lookup belongs to: about the asker,
 // or about the client that the query names.
-func (d *Detector) attribute(asker netip.Addr, f found, behalf bool) findingKey {
+func (d *Detector) attribute(asker, server netip.Addr, f found, behalf bool) findingKey {
 	client := d.reading.client
 	if client.IsValid() && client.IsSingleIP() && (client.Addr() == asker || d.zones.Inside(client.Addr())) {
 		return findingKey{host: client.Addr(), match: f.match}
 	}
-	behalf = behalf || client.IsValid() || !d.parser.RecursionDesired() || d.Resolver(asker) ||
+	behalf = behalf || client.IsValid() || !d.parser.RecursionDesired() || d.forwards(asker, server) || d.Resolver(asker) ||
 		d.alias(f) && d.serves(asker)
 	return findingKey{host: asker, match: f.match, onBehalf: behalf}
+}
+
+// forwards reports whether the message looks like one of a resolver inside that has
+// another one outside do the work: hosts hardly ever want the records of DNSSEC, and
+// those of Windows, where the worms are, never unless they are told to. It is what
+// tells where the capture does not show the resolver's clients.
+func (d *Detector) forwards(asker, server netip.Addr) bool {
+	return d.reading.dnssec && d.zones.Inside(asker) && !d.zones.Inside(server)
 }
 
 // alias reports whether the message asks for another name, from which an alias led

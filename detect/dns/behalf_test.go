@@ -116,6 +116,47 @@ func TestForwarder(t *testing.T) {
 	}
 }
 
+// TestForwarderOfUnseenClients: a resolver that forwards what clients ask whom the
+// capture does not show is told by the records of DNSSEC that it wants from a server
+// outside. A host that wants them of its own resolver is no other than it was.
+func TestForwarderOfUnseenClients(t *testing.T) {
+	signed := query(77, "bad.example", dns.TypeA).SetEdns0(1232, true)
+	plain := query(77, "bad.example", dns.TypeA).SetEdns0(1232, false)
+	for _, c := range []struct {
+		what string
+		play func(b *bench)
+		want string
+	}{
+		{"signed, from outside", func(b *bench) {
+			b.udp(fromRes, upstream, signed)
+			b.udp(upstream, fromRes, reply(b.t, plain, dns.RcodeNameError))
+		}, `
+			start 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf
+			update 10.0.0.53 bad.example n=1 sev=25 bad.example/A NXDOMAIN behalf
+			end 10.0.0.53 bad.example n=1 sev=25 bad.example/A NXDOMAIN behalf`},
+		{"signed, from a resolver inside", func(b *bench) { b.udp(client, resolver, signed) }, `
+			start 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered
+			end 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered`},
+		{"signed, and neither is inside", func(b *bench) { b.udp(ap("198.51.100.7:5000"), upstream, signed) }, `
+			start 198.51.100.7 bad.example n=1 sev=75 bad.example/A unanswered
+			end 198.51.100.7 bad.example n=1 sev=75 bad.example/A unanswered`},
+		{"not signed, and before it another's that is", func(b *bench) {
+			b.udp(fromRes, upstream, signed)
+			b.udp(client, upstream, plain)
+		}, `
+			start 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf
+			start 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered
+			end 10.0.0.53 bad.example n=1 sev=25 bad.example/A unanswered behalf
+			end 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := newBench(t, Config{})
+			c.play(b)
+			b.expect(c.want)
+		})
+	}
+}
+
 // TestForwardedAlias: an alias leads a client's lookup to an indicator, and the
 // resolver's on its behalf.
 func TestForwardedAlias(t *testing.T) {

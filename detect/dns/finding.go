@@ -55,7 +55,7 @@ func (d *Detector) match(m *message, f found) {
 		return
 	}
 	d.passes(l, f, asker.Addr(), server.Addr())
-	key, ok := d.whose(l, f, asker.Addr(), m.time)
+	key, ok := d.whose(l, f, asker.Addr(), server.Addr(), m.time)
 	if !ok {
 		d.stats.Forwarded++
 		return
@@ -107,7 +107,7 @@ func (d *Detector) ends(m *message) (asker, server netip.AddrPort, ok bool) {
 
 // whose says whose lookup a message is part of, or that it is plainly that of a
 // client, which has an alert of its own.
-func (d *Detector) whose(l *lookup, f found, asker netip.Addr, now int64) (key findingKey, ok bool) {
+func (d *Detector) whose(l *lookup, f found, asker, server netip.Addr, now int64) (key findingKey, ok bool) {
 	if l.forwarded && d.parser.Response() {
 		return key, false
 	}
@@ -118,7 +118,7 @@ func (d *Detector) whose(l *lookup, f found, asker netip.Addr, now int64) (key f
 	if l.forwarded = forwarded; forwarded {
 		return key, false
 	}
-	return d.attribute(asker, f, behalf), true
+	return d.attribute(asker, server, f, behalf), true
 }
 
 // finding returns the open alert for a key, or makes room for a new one.

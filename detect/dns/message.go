@@ -41,14 +41,15 @@ type reading struct {
 	found    []found
 	addrs    []netip.Addr // answered, at most maxAddrs
 	client   netip.Prefix // EDNS Client Subnet
+	dnssec   bool         // DNSSEC's records are wanted
 }
 
 // reset makes the reading ready for the next message, of a packet time. Names
 // are large and are overwritten when they are read.
 func (r *reading) reset(at int64) {
 	r.time, r.asked, r.targets, r.addrs = at, false, 0, r.addrs[:0]
-	if len(r.found) > 0 { // otherwise there is no client either
-		r.found, r.client = r.found[:0], netip.Prefix{}
+	if len(r.found) > 0 { // otherwise nothing else was read either
+		r.found, r.client, r.dnssec = r.found[:0], netip.Prefix{}, false
 	}
 }
 
@@ -145,8 +146,8 @@ func (d *Detector) transfers(m *message) bool {
 	return r.question.Type == dnsmsg.TypeAXFR || r.question.Type == dnsmsg.TypeIXFR
 }
 
-// readRecords looks up where aliases lead, and collects the addresses and the
-// client's network. A message in which nothing was found is read no further
+// readRecords looks up where aliases lead, and collects the addresses, the client's
+// network, and whether DNSSEC is wanted. A message in which nothing was found is read no further
 // than its answers.
 func (d *Detector) readRecords() {
 	p, rec, r := &d.parser, &d.record, &d.reading
@@ -158,6 +159,7 @@ func (d *Detector) readRecords() {
 			if client, ok := rec.ClientSubnet(); ok {
 				r.client = client
 			}
+			r.dnssec = r.dnssec || rec.WantsDNSSEC()
 			continue
 		}
 		if addr, ok := rec.Addr(); ok && len(r.addrs) < maxAddrs {

@@ -30,6 +30,10 @@ func (r *Record) ClientSubnet() (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+// WantsDNSSEC reports whether the record is an OPT record whose sender takes DNSSEC's
+// records (RFC 3225), as resolvers do for their clients and hosts hardly ever.
+func (r *Record) WantsDNSSEC() bool { return r.Type == TypeOPT && r.TTL&0x8000 != 0 }
+
 // clientSubnet reads the option: family, two prefix lengths, and as many bytes
 // of the address as the first of them needs.
 func clientSubnet(option []byte) (netip.Prefix, bool) {
