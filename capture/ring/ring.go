@@ -7,6 +7,7 @@ package ring
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"os"
 	"slices"
@@ -27,7 +28,7 @@ const (
 // together has up to 64 KiB.
 const (
 	minBlockSize = 64 << 10
-	maxRing      = 64 << 30 // bytes of one interface
+	maxRing      = min(64<<30, (math.MaxInt+1)/2) // bytes of one interface; 1 GiB of the address space of 32 bits
 	maxFanout    = 64
 )
 

@@ -190,8 +190,8 @@ const (
 // ringOptions says how to capture.
 func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 	rings := max(v.Rings, 1)
-	size := int(cmp.Or(v.RingMB, 256)*(1<<20)) / rings
-	block := ring.DefaultBlockSize
+	size := int64(cmp.Or(v.RingMB, 256)*(1<<20)) / int64(rings)
+	block := int64(ring.DefaultBlockSize)
 	// The kernel hands a block over when its time-out is up, full or not. So at a low
 	// rate, how long a ring lasts depends on its number of blocks.
 	for n := rings; n > 1 && block > 2*smallestBlock; n /= 2 {
@@ -201,7 +201,7 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 		block /= 2
 	}
 	o := ring.Options{
-		Interfaces: v.Interfaces, BlockSize: block, Blocks: max(size/block, 1), Fanout: rings,
+		Interfaces: v.Interfaces, BlockSize: int(block), Blocks: int(max(size/block, 1)), Fanout: rings,
 		NoPromiscuous: v.NoPromiscuous, Warn: warn,
 		Gather: min(longestGather, time.Duration(size/gatherRate)),
 	}

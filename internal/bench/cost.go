@@ -49,7 +49,7 @@ func (c command) run() (cost, error) {
 	return cost{
 		cpu:  cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
 		wall: time.Since(begin),
-		peak: used.Maxrss << 10,
+		peak: int64(used.Maxrss) << 10, //nolint:unconvert // it has 32 bits on some systems
 	}, nil
 }
 
