@@ -65,11 +65,11 @@ func parse(b []byte) (record, int, error) {
 	if len(b) < headSize {
 		return record{}, 0, errTorn
 	}
-	length := int(binary.BigEndian.Uint32(b))
+	length := binary.BigEndian.Uint32(b)
 	if length == 0 || length > maxEvent {
 		return record{}, 0, errDamaged
 	}
-	size := headSize + length
+	size := headSize + int(length)
 	if len(b) < size {
 		return record{}, size, errTorn
 	}
