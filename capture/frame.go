@@ -9,6 +9,8 @@
 // libpcap, and deliver the same two types.
 package capture
 
+import "math"
+
 // A Frame is one link-layer frame as captured. Data is valid only until the
 // source is asked for the next frame; whoever keeps any of it must copy it.
 type Frame struct {
@@ -18,6 +20,15 @@ type Frame struct {
 	Link   LinkType // what Data begins with
 	File   int      // which file of the source, an index for its Name method
 	Number uint64   // 1-based number of the frame within its file, as Wireshark counts
+}
+
+// asInt returns a length that a file claims as an int: where that has 32 bits, 2 GiB
+// at the most.
+func asInt(n uint32) int {
+	if math.MaxInt == math.MaxInt32 && n > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(n)
 }
 
 // A LinkType says which link-layer header a frame begins with, in the numbers

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,8 +40,9 @@ func FuzzOpen(f *testing.F) {
 		if len(got) < 10_000 {
 			wantSameInRuns(t, []string{"-"}, bytes.NewReader(data), got, r.Stats())
 		}
+		// Where an int has 32 bits, gopacket takes great lengths for negative ones.
 		joined := func(text string) bool { return strings.Contains(text, "as cat joins them") } // not by gopacket
-		if recognisedAsPcap(data) && !slices.ContainsFunc(texts(r.Stats()), joined) {
+		if recognisedAsPcap(data) && strconv.IntSize == 64 && !slices.ContainsFunc(texts(r.Stats()), joined) {
 			wantForeign(t, data, got)
 		}
 	})

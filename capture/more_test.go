@@ -61,7 +61,7 @@ func wantSum(t testing.TB, r *capture.Run) {
 	t.Helper()
 	want := capture.RunSum{Oldest: math.MaxInt64, Newest: math.MinInt64}
 	for _, f := range framesOf(r) {
-		want.Captured, want.Len = want.Captured+len(f.Data), want.Len+f.Len
+		want.Captured, want.Len = want.Captured+len(f.Data), want.Len+int64(f.Len)
 		want.Oldest, want.Newest = min(want.Oldest, f.Time), max(want.Newest, f.Time)
 		if len(f.Data) < f.Len {
 			want.Cut++

@@ -154,7 +154,7 @@ func (p *pcap) next(f *Frame) error {
 		f.Time = p.last*nsPerSecond + int64(p.u32(h[4:]))*p.unit
 		end := p.in.pos + size
 		f.Data = p.in.data[p.in.pos+p.header : end : end]
-		f.Len = int(max(wire, captured))
+		f.Len = asInt(max(wire, captured))
 		f.Link = p.link
 		p.in.pos = end
 		return nil
@@ -198,20 +198,20 @@ func (p *pcap) whole(r *Run, at, most int, before int64) int {
 	reach := min(len(r.Block), at+maxFrame) // so that no larger record is whole
 	b := r.Block[:reach:reach]              // with length and capacity the same, the loop needs one register less
 	heads, n := r.Heads[:min(most, MaxRun)], 0
-	from, length, oldest, newest := at, 0, int64(math.MaxInt64), int64(math.MinInt64)
+	from, length, oldest, newest := at, int64(0), int64(math.MaxInt64), int64(math.MinInt64)
 	for n < len(heads) && at <= len(b)-pcapRecordHeader {
 		h := (*[pcapRecordHeader]byte)(b[at : at+pcapRecordHeader : at+pcapRecordHeader])
-		captured, wire := order.Uint32(h[8:]), order.Uint32(h[12:])
+		captured, wire := order.Uint32(h[8:]), uint32(asInt(order.Uint32(h[12:]))) //nolint:gosec // G115: what it was
 		time := int64(order.Uint32(h[0:]))*nsPerSecond + int64(order.Uint32(h[4:]))*unit
 		data := at + pcapRecordHeader
 		end := data + int(captured)
-		if captured == 0 || captured > wire || end > len(b) || time >= before {
+		if captured == 0 || captured > wire || uint(end) > uint(len(b)) || time >= before {
 			break
 		}
 		at = end
 		heads[n] = Head{Time: time, At: uint32(data), Captured: captured, Len: wire} //nolint:gosec // G115: blocks are far smaller
 		n++
-		length += int(wire)
+		length += int64(wire)
 		oldest, newest = min(oldest, time), max(newest, time)
 	}
 	if n > 0 {

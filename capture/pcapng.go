@@ -64,7 +64,7 @@ func newPcapng(s *stream) (*pcapng, error) {
 		return nil, shortHeader(s, "pcapng", size)
 	}
 	b := s.in.rest()[:size]
-	if last := int(p.u32(b[size-4:])); last != size || size < minSection {
+	if last := p.u32(b[size-4:]); int64(last) != int64(size) || size < minSection {
 		return nil, fmt.Errorf("is no capture: begins as pcapng does, but with a section header of %d bytes that ends as one of %d", size, last)
 	}
 	if major := p.u16(b[12:]); major != 1 {
@@ -170,7 +170,7 @@ func (p *pcapng) block() (kind uint32, b []byte, err error) {
 			p.damaged(fmt.Sprintf("a block of %d bytes, more than there are", size))
 		default:
 			b = p.in.rest()[:size:size]
-			if last := int(p.u32(b[size-4:])); last != size {
+			if last := p.u32(b[size-4:]); int64(last) != int64(size) {
 				p.damaged(fmt.Sprintf("a block of %d bytes that ends as one of %d", size, last))
 				continue
 			}

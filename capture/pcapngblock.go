@@ -104,7 +104,7 @@ func (p *pcapng) whole(r *Run, at, most int, before int64) int {
 			break
 		}
 		r.Link = nif.link
-		heads[n] = Head{Time: time, At: uint32(at + fixed), Captured: captured, Len: max(order.Uint32(b[24:]), captured)} //nolint:gosec // G115: blocks are far smaller
+		heads[n] = Head{Time: time, At: uint32(at + fixed), Captured: captured, Len: uint32(asInt(max(order.Uint32(b[24:]), captured)))} //nolint:gosec // G115: blocks are far smaller
 		p.last = time
 		at += size
 		n++
@@ -141,7 +141,7 @@ func (p *pcapng) frame(b []byte, fixed int, nif *netInterface, f *Frame) bool {
 	f.Time = nif.ns(uint64(p.u32(b[12:]))<<32 | uint64(p.u32(b[16:])))
 	end := fixed + int(captured)
 	f.Data = b[fixed:end:end]
-	f.Len = int(max(wire, captured))
+	f.Len = asInt(max(wire, captured))
 	f.Link = nif.link
 	return true
 }
@@ -158,10 +158,10 @@ func (p *pcapng) simple(b []byte, f *Frame) bool {
 	if nif == nil {
 		return false
 	}
-	wire := int(p.u32(b[8:]))
+	wire := asInt(p.u32(b[8:]))
 	captured := min(wire, len(b)-fixed-4)
 	if nif.snaplen != 0 {
-		captured = min(captured, int(nif.snaplen))
+		captured = min(captured, asInt(nif.snaplen))
 	}
 	if captured > maxFrame {
 		p.spoiled(b, "a frame of %d bytes in a block of %d; skipped", captured, len(b))

@@ -28,7 +28,8 @@ type Head struct {
 
 // RunSum is the frames of a Run summed up.
 type RunSum struct {
-	Captured, Len  int   // bytes, captured and on the wire
+	Captured       int   // bytes
+	Len            int64 // bytes on the wire
 	Cut            int   // frames of which not all bytes were captured
 	Oldest, Newest int64 // Frame.Time; valid where there are frames
 }
@@ -38,7 +39,7 @@ type RunSum struct {
 func (r *Run) Frame(i int, f *Frame) {
 	h := &r.Heads[i]
 	end := h.At + h.Captured
-	f.Time, f.Data, f.Len = h.Time, r.Block[h.At:end:end], int(h.Len)
+	f.Time, f.Data, f.Len = h.Time, r.Block[h.At:end:end], asInt(h.Len)
 	f.Link, f.File, f.Number = r.Link, r.File, r.First+uint64(i) //nolint:gosec // G115: never negative
 }
 
@@ -51,12 +52,12 @@ func (r *Run) One(f *Frame) {
 
 // End completes the run: its first n heads are set, and are summed up here.
 func (r *Run) End(n int) {
-	captured, length, oldest, newest := 0, 0, int64(math.MaxInt64), int64(math.MinInt64)
+	captured, length, oldest, newest := 0, int64(0), int64(math.MaxInt64), int64(math.MinInt64)
 	heads := r.Heads[:n]
 	for i := range heads {
 		h := &heads[i]
 		captured += int(h.Captured)
-		length += int(h.Len)
+		length += int64(h.Len)
 		oldest, newest = min(oldest, h.Time), max(newest, h.Time)
 	}
 	r.end(n, RunSum{Captured: captured, Len: length, Oldest: oldest, Newest: newest})
@@ -65,7 +66,7 @@ func (r *Run) End(n int) {
 // end does the same for a caller who has all of the sum but Cut.
 func (r *Run) end(n int, sum RunSum) {
 	r.N, r.Sum = n, sum
-	if sum.Captured == sum.Len { // as nearly always
+	if int64(sum.Captured) == sum.Len { // as nearly always
 		return
 	}
 	for i := range r.Heads[:n] {

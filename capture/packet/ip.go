@@ -50,7 +50,7 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire int) Outcome {
 	if size == 0 && next != protoNoNext {
 		size = jumboLength(next, b[40:], wire-40)
 	}
-	if b[0]>>4 != 6 || size+40 > wire && d.mustFit() && !common(next) {
+	if b[0]>>4 != 6 || size > wire-40 && d.mustFit() && !common(next) {
 		return BadIPv6
 	}
 	if d.deeper() {

@@ -24,10 +24,10 @@ type traffic struct {
 func (t *traffic) note(r *capture.Run) { t.span(r.N, r.Sum.Len, r.Sum.Oldest, r.Sum.Newest) }
 
 // noteFrame notes a single frame.
-func (t *traffic) noteFrame(f *capture.Frame) { t.span(1, f.Len, f.Time, f.Time) }
+func (t *traffic) noteFrame(f *capture.Frame) { t.span(1, int64(f.Len), f.Time, f.Time) }
 
 // span counts frames and widens the span of time that was seen.
-func (t *traffic) span(frames, bytes int, oldest, newest int64) {
+func (t *traffic) span(frames int, bytes, oldest, newest int64) {
 	if t.frames == 0 {
 		t.first, t.last = oldest, newest
 	}
