@@ -70,7 +70,7 @@ func (c *Challenge) set(id uint16, value []byte) {
 // as far as it is there.
 func field(b []byte, at int) []byte {
 	n, off := int(binary.LittleEndian.Uint16(b[at:])), int(binary.LittleEndian.Uint32(b[at+4:]))
-	if off > len(b) {
+	if uint(off) > uint(len(b)) {
 		return nil
 	}
 	return b[off:min(off+n, len(b))]

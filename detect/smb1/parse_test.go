@@ -1,7 +1,9 @@
 package smb1
 
 import (
+	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"strings"
 	"testing"
 )
@@ -130,6 +132,28 @@ func TestCompressed(t *testing.T) {
 		h, ok := ParseCompressed(unhex(t, c.hex))
 		if !ok || h.Overflows() != c.want {
 			t.Errorf("%s: %+v, %v", c.hex, h, ok)
+		}
+	}
+}
+
+// TestFarOffsets has offsets beyond the message, also those that an int of 32 bits
+// does not hold.
+func TestFarOffsets(t *testing.T) {
+	reply := smb2Message(make([]byte, 80))
+	le := binary.LittleEndian
+	le.PutUint16(reply[64:], 65)
+	le.PutUint16(reply[68:], 0x0311)
+	le.PutUint16(reply[70:], 1)
+	challenge := append([]byte("NTLMSSP\x00\x02\x00\x00\x00"), make([]byte, 60)...)
+	le.PutUint16(challenge[40:], 8)
+	for _, off := range []uint32{200, math.MaxInt32 - 7, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32 - 4, math.MaxUint32} {
+		le.PutUint32(reply[124:], off)
+		if n, ok := ParseNegotiate2(reply); !ok || n.Dialect != 0x0311 || n.Compression {
+			t.Errorf("contexts at %d: %+v, %v", off, n, ok)
+		}
+		le.PutUint32(challenge[44:], off)
+		if c, ok := FindChallenge(challenge); !ok || c.Computer != nil || c.Domain != nil || c.DNSName != nil {
+			t.Errorf("target information at %d: %+v, %v", off, c, ok)
 		}
 	}
 }

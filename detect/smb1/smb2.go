@@ -70,7 +70,7 @@ func ParseNegotiate2(b []byte) (Negotiate2, bool) {
 func hasContext(b []byte, at, count, typ int) bool {
 	le := binary.LittleEndian
 	for range count {
-		if at < Header2Size || at+8 > len(b) {
+		if at < Header2Size || at > len(b)-8 {
 			return false
 		}
 		if int(le.Uint16(b[at:])) == typ {
