@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func double(t *testing.T, from, to string, again func([]byte) []byte, alone bool
 	if !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	slices.SortStableFunc(all, func(a, b capture.Frame) int { return int(a.Time - b.Time) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Time < all[j].Time })
 	out := binary.LittleEndian.AppendUint32(nil, 0xa1b23c4d) // nanoseconds
 	out = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(out, 2), 4)
 	out = append(out, make([]byte, 8)...)

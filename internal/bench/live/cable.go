@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -141,8 +142,8 @@ func (r result) String() string {
 
 // median returns the run of the median cost, with the median of the losses.
 func median(all []result) result {
-	byLoss := slices.SortedFunc(slices.Values(all), func(a, b result) int { return int(a.lost - b.lost) })
-	byCost := slices.SortedFunc(slices.Values(all), func(a, b result) int { return int(a.cpu - b.cpu) })
+	byLoss := slices.SortedFunc(slices.Values(all), func(a, b result) int { return cmp.Compare(a.lost, b.lost) })
+	byCost := slices.SortedFunc(slices.Values(all), func(a, b result) int { return cmp.Compare(a.cpu, b.cpu) })
 	m := byCost[len(all)/2]
 	m.lost, m.received = byLoss[len(all)/2].lost, byLoss[len(all)/2].received
 	return m
