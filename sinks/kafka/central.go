@@ -66,9 +66,7 @@ func (c *Central) Validate() error {
 			errs = append(errs, fmt.Errorf("%s and %s are both %q: each needs one of its own", other, t.key, t.name))
 		}
 		seen[t.name] = t.key
-		if !topicName.MatchString(t.name) {
-			errs = append(errs, fmt.Errorf("%s: %q is no name of a topic", t.key, t.name))
-		}
+		errs = append(errs, checkTopic(t.key, t.name))
 	}
 	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > 1<<15-1 {
 		errs = append(errs, errors.New("partitions and replicas: want 1 or more"))

@@ -79,8 +79,16 @@ const (
 	deniedRefuse = "refuse"
 )
 
-// topicName is what Kafka takes as the name of a topic.
+// topicName is what Kafka takes as the name of a topic, but for "." and "..".
 var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+// checkTopic says what is wrong with the name of a topic, which is set by a key.
+func checkTopic(key, name string) error {
+	if !topicName.MatchString(name) || name == "." || name == ".." {
+		return fmt.Errorf("%s: %q is no name of a topic: want letters, digits, '.', '_' and '-', at most 249", key, name)
+	}
+	return nil
+}
 
 // Validate says what is wrong with the settings, without connecting: all of it, one
 // a line.
@@ -98,9 +106,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s and %s are both %q: each needs one of its own", other, t.key, t.name))
 		}
 		seen[t.name] = t.key
-		if !topicName.MatchString(t.name) || t.name == "." || t.name == ".." {
-			errs = append(errs, fmt.Errorf("%s: %q is no name of a topic: want letters, digits, '.', '_' and '-', at most 249", t.key, t.name))
-		}
+		errs = append(errs, checkTopic(t.key, t.name))
 	}
 	if _, err := c.compression(); err != nil {
 		errs = append(errs, err)
