@@ -309,7 +309,7 @@ func (p *pipeline) look(i int) {
 		p.state.outcome(f, o)
 		return
 	}
-	if !p.traffic.inside {
+	if p.traffic.inside != someInside {
 		p.lookInside(&p.packet)
 	}
 	p.engine.PacketFor(&p.packet, p.sifted.Who(i, p.sieve, &p.packet))

@@ -53,7 +53,7 @@ type shard struct {
 	decoder *packet.Decoder
 	judge   *kernelfilter.Judge
 	looked  uint64        // frames that only, the user's filter, let through
-	inside  bool          // an inside address was seen
+	inside  inside        // the most that was seen
 	latest  moment        // how far the ring has got
 	frames  capture.Run   // the frames in work, read together
 	taken   int           // how many of these were processed
@@ -227,8 +227,8 @@ func (s *shard) take(f *capture.Frame, b *parcel) {
 		return
 	}
 	p := &s.packet
-	if !s.inside && (s.looked < batchSize || s.looked%64 == 0) {
-		s.inside = isInside(s.zones, p)
+	if s.inside != someInside && (s.looked < batchSize || s.looked%64 == 0) {
+		s.inside = max(s.inside, insideOf(s.zones, p))
 		b.traffic.inside = s.inside
 	}
 	if known := s.of.known.Load(); s.judge.Keeps(p) || !known.Neither(p.Src.Addr, p.Dst.Addr) {

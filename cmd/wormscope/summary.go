@@ -105,8 +105,12 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 		}
 		return share
 	}
-	if decoded.Outcomes[packet.OK] > 0 && !p.traffic.inside {
-		warn("no address counts as inside, but for link-local ones: say with --internal which addresses are yours")
+	if decoded.Outcomes[packet.OK] > 0 && p.traffic.inside != someInside {
+		but := ""
+		if p.traffic.inside == linkLocalInside {
+			but = " but link-local ones, which every network has"
+		}
+		warn("no address counts as inside%s: say with --internal which addresses are yours", but)
 	}
 	if stats.Dropped > 0 {
 		warn("%s lost when the capture was made: the contents are unknown", numbered(stats.Dropped, "packet"))

@@ -15,7 +15,7 @@ type traffic struct {
 	frames      uint64 // handed to the decoder
 	bytes       uint64 // on the wire, of these
 	left        uint64 // frames left out by the user's filter
-	inside      bool   // an inside address was seen
+	inside      inside // the most that was seen
 	panics      uint64 // frames at which this program panicked
 	panicAt     string // the first panic, and at which frame
 }
@@ -38,23 +38,37 @@ func (t *traffic) span(frames int, bytes, oldest, newest int64) {
 
 // wantsAll reports whether all of the next frames are to be decoded, in search of
 // an inside address. As long as none is found, that is one batch in sixteen.
-func (t *traffic) wantsAll() bool { return !t.inside && t.frames/batchSize%16 == 0 }
+func (t *traffic) wantsAll() bool { return t.inside != someInside && t.frames/batchSize%16 == 0 }
 
 // lookInside notes whether the traffic has an inside address at all, which
 // tells a capture of the wrong network from a quiet one.
 func (p *pipeline) lookInside(pkt *packet.Packet) {
-	p.traffic.inside = isInside(p.zones, pkt)
+	p.traffic.inside = max(p.traffic.inside, insideOf(p.zones, pkt))
 }
 
-// isInside reports whether a packet is to or from something inside. Link-local
-// addresses are in every network, whoever's it is: they tell nothing.
-func isInside(zones *zone.Map, pkt *packet.Packet) bool {
+// inside says which inside addresses there are. Link-local ones are in every
+// network, whoever's it is: they tell nothing.
+type inside uint8
+
+const (
+	noneInside inside = iota
+	linkLocalInside
+	someInside
+)
+
+// insideOf says which inside addresses a packet is to or from.
+func insideOf(zones *zone.Map, pkt *packet.Packet) inside {
+	most := noneInside
 	for _, a := range [...]netip.Addr{pkt.Src.Addr.Netip(), pkt.Dst.Addr.Netip()} {
-		if zones.Inside(a) && !a.IsLinkLocalUnicast() {
-			return true
+		switch {
+		case !zones.Inside(a):
+		case !a.IsLinkLocalUnicast():
+			return someInside
+		default:
+			most = linkLocalInside
 		}
 	}
-	return false
+	return most
 }
 
 // add adds other counts to t's.
@@ -68,7 +82,7 @@ func (t *traffic) add(o *traffic) {
 	t.frames += o.frames
 	t.bytes += o.bytes
 	t.left += o.left
-	t.inside = t.inside || o.inside
+	t.inside = max(t.inside, o.inside)
 	if t.panics == 0 {
 		t.panicAt = o.panicAt
 	}
