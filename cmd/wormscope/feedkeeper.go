@@ -27,6 +27,9 @@ type feedKeeper struct {
 	reloads  uint64
 	refused  uint64
 	reloaded time.Time
+
+	configured time.Time // when the settings in force were read
+	misread    bool      // when they were read again, they were of no use
 }
 
 // A feedSwap hands a new set to the capture loop, which closes used when it
@@ -47,6 +50,7 @@ func newFeedKeeper(ctx context.Context, s *settings, std streams) (*feedKeeper, 
 		return nil, err
 	}
 	k := &feedKeeper{s: s, set: set, files: map[string]feedSnapshot{}, reloaded: time.Now()}
+	k.configured = k.reloaded
 	for _, r := range reports {
 		for i := range r.Files {
 			f := &r.Files[i]
@@ -71,6 +75,16 @@ func (k *feedKeeper) describe(s *snapshot) {
 		s.Feeds = append(s.Feeds, k.files[path])
 	}
 	s.Reloads, s.Refused, s.Reloaded = k.reloads, k.refused, k.reloaded
+	s.Configured, s.Misconfigured = k.configured, k.misread
+}
+
+// noteConfig notes whether the settings were of use when they were read again.
+func (k *feedKeeper) noteConfig(used bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.misread = !used; used {
+		k.configured = time.Now()
+	}
 }
 
 // use makes what was read anew the set in use.

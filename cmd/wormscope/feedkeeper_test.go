@@ -189,7 +189,7 @@ func again(t *testing.T, k *feedKeeper, s *settings, write func(name, text strin
 }
 
 // TestWrongConfigurationChangesNothing: what an earlier hang-up brought stays, and
-// so does what the state folder remembers.
+// so does what the state folder remembers. It is shown until there is one that is right.
 func TestWrongConfigurationChangesNothing(t *testing.T) {
 	dir := t.TempDir()
 	var feeds []feedSetting
@@ -215,7 +215,12 @@ func TestWrongConfigurationChangesNothing(t *testing.T) {
 	defer cancel()
 	renew := make(chan renewal)
 	renewing.Go(func() { l.renewFeeds(ctx, renew, read) })
-	for _, wrong := range []error{nil, errors.New("a mistake")} {
+	var was snapshot
+	l.keeper.describe(&was)
+	if was.Configured.IsZero() || was.Misconfigured {
+		t.Errorf("at the start: read at %v, wrong is %v", was.Configured, was.Misconfigured)
+	}
+	for _, wrong := range []error{nil, errors.New("a mistake"), nil} {
 		next <- wrong
 		renew <- renewal{asked: true}
 		swap := <-l.swaps
@@ -223,6 +228,16 @@ func TestWrongConfigurationChangesNothing(t *testing.T) {
 		if !has(swap.set, "a.example") || !has(swap.set, "b.example") || has(swap.set, "allowed.example") {
 			t.Errorf("after %v: %+v", wrong, swap.set.Counts())
 		}
+		renew <- renewal{} // taken once the one before is over; says nothing of the configuration
+		close((<-l.swaps).used)
+		renew <- renewal{}
+		var shown snapshot
+		l.keeper.describe(&shown)
+		if shown.Misconfigured != (wrong != nil) || shown.Configured.Equal(was.Configured) != (wrong != nil) {
+			t.Errorf("after %v: read at %v, before at %v, wrong is %v", wrong, shown.Configured, was.Configured, shown.Misconfigured)
+		}
+		was = shown
+		close((<-l.swaps).used)
 	}
 }
 

@@ -68,6 +68,14 @@ func runMetrics() []metric {
 			"wormscope_snapshot_timestamp_seconds", prometheus.GaugeValue, "When the capture loop last published these values, Unix time: it does several times a second while it is alive", nil,
 			one(func(s *snapshot) float64 { return seconds(s.At) }),
 		},
+		{
+			"wormscope_config_refused", prometheus.GaugeValue, "1 while the configuration is of no use as it was last read, and the one before is in force", nil,
+			one(func(s *snapshot) float64 { return number(s.Misconfigured) }),
+		},
+		{
+			"wormscope_config_loaded_timestamp_seconds", prometheus.GaugeValue, "When the configuration in force was read, Unix time", nil,
+			one(func(s *snapshot) float64 { return seconds(s.Configured) }),
+		},
 	}
 }
 

@@ -37,7 +37,7 @@ func fullSnapshot(now time.Time) *snapshot {
 		Feeds: []feedSnapshot{
 			{Name: "builtin", Entries: 3, Loaded: now}, {Name: "own", Path: "/etc/wormscope/feeds/own.csv", Entries: 9, Loaded: now, Refused: 1, Reason: "empty"},
 		},
-		Reloads: 2, Reloaded: now,
+		Reloads: 2, Reloaded: now, Configured: now.Add(-time.Hour), Misconfigured: true,
 		Outbox: &outboxSnapshot{Appended: 30, Queued: 1, Bytes: 4096, Lost: 2, Errors: 3, Sinks: []sinkSnapshot{
 			{Name: "kafka", Waiting: 4, Oldest: now.Add(-90 * time.Second), Delivered: 26, Repeated: 5, Refused: 6, Lost: 7, Retries: 8},
 			{Name: "syslog", Delivered: 30},
@@ -83,6 +83,7 @@ func TestMetricsAreWhole(t *testing.T) {
 		`wormscope_table_evictions_total{table="scan sources"} 6`,
 		`wormscope_feed_loaded_timestamp_seconds{feed="own",path="/etc/wormscope/feeds/own.csv"} 1.7e+09`,
 		`wormscope_capture_turn_timestamp_seconds 1.7e+09`,
+		`wormscope_config_refused 1`, `wormscope_config_loaded_timestamp_seconds 1.6999964e+09`,
 		`wormscope_sink_lag_seconds{sink="kafka"} 90`, `wormscope_sink_lag_seconds{sink="syslog"} 0`, `wormscope_sink_up{sink="kafka"} 1`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {

@@ -50,8 +50,9 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 			}
 			l.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 			use := l.keeper.s
-			if s, err := read(); err != nil {
-				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(outOfReach(err)))
+			s, wrong := read()
+			if wrong != nil {
+				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(outOfReach(wrong)))
 			} else {
 				l.tellFixed(&given, &s)
 				if s.Allow.Indicators == nil && given.Allow.Indicators == nil {
@@ -59,7 +60,9 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 				}
 				use = &s
 			}
-			l.renewOnce(ctx, use)
+			if used := l.renewOnce(ctx, use); ctx.Err() == nil {
+				l.keeper.noteConfig(used && wrong == nil)
+			}
 			l.notify(daemon.SdNotifyReady)
 		}
 	}
@@ -73,19 +76,20 @@ func outOfReach(err error) error {
 	return fmt.Errorf("%w (in the sandbox only the folders that were named at the start can be read: start again, or with --no-sandbox)", err)
 }
 
-// renewOnce reads the feeds anew and hands them to the capture loop.
-func (l *liveRun) renewOnce(ctx context.Context, s *settings) {
+// renewOnce reads the feeds of s anew and hands them to the capture loop. It reports
+// whether they are used.
+func (l *liveRun) renewOnce(ctx context.Context, s *settings) bool {
 	begin := time.Now()
 	r, err := l.keeper.reread(ctx, s, l.log)
 	for try := 1; errors.Is(err, errChanged) && try < patience; try++ {
 		r, err = l.keeper.reread(ctx, s, l.log)
 	}
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	if err != nil {
 		l.log.Error("feeds can't be renewed, the old ones stay", zap.Error(err))
-		return
+		return false
 	}
 	// What is new must pass the kernel and the shards before it is looked for.
 	l.setKernelFilter(r.set)
@@ -93,7 +97,7 @@ func (l *liveRun) renewOnce(ctx context.Context, s *settings) {
 	swap := &feedSwap{r.set, make(chan struct{})}
 	select {
 	case <-ctx.Done():
-		return
+		return false
 	case l.swaps <- swap:
 	}
 	<-swap.used
@@ -104,6 +108,7 @@ func (l *liveRun) renewOnce(ctx context.Context, s *settings) {
 		zap.Duration("took", time.Since(begin)))
 	r.old, r.b = nil, nil
 	debug.FreeOSMemory() // the old set is as large as the new one
+	return true
 }
 
 // tellFixed warns of changed settings that take effect only at the next start.

@@ -44,6 +44,9 @@ type snapshot struct {
 	Refused    uint64    // feeds that were not replaced by what was read, over all reloads
 	Reloaded   time.Time // the last time that new feeds were used, the start included
 
+	Configured    time.Time // when the configuration in force was read
+	Misconfigured bool      // when it was read again it was of no use, so that the one before is in force
+
 	Memory memorySnapshot
 }
 
