@@ -48,8 +48,8 @@ func look(w []byte, s state) view {
 	}
 	kind := kindOf(w[frameHeader:])
 	v.message = true
+	v.ok = kind != KindNone && total >= v.head // or what tells the kind is of the next packet
 	v.head = min(total, frameHeader+MaxHead)
-	v.ok = kind != KindNone && total >= v.head
 	if !v.ok || !strict {
 		return v
 	}
