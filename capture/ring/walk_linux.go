@@ -72,7 +72,7 @@ type walk struct {
 func (w *walk) begin(block []byte) {
 	w.block, w.ahead = block, 0
 	w.off = int(u32(block[blockFirst:]))
-	w.left = int(u32(block[blockPackets:]))
+	w.left = max(int(u32(block[blockPackets:])), 0) // negative only in a block that makes no sense, with ints of 32 bits
 }
 
 // time returns the time of the next frame, Unix nanoseconds. It reports false
