@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"wormscope/capture/packet"
@@ -169,6 +170,9 @@ func TestOpeningsModel(t *testing.T) {
 // TestSizes: what the memory of a flood and the cache lines of a look-up are
 // reckoned from.
 func TestSizes(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("laid out for pointers of 64 bits")
+	}
 	if n := reflect.TypeFor[opening[key4]]().Size(); n != 32 {
 		t.Errorf("an opening of IPv4 takes %d bytes", n)
 	}

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
 
 	"wormscope/detect/lru"
@@ -10,6 +11,9 @@ import (
 // TestSize: a connection takes two cache lines, and a segment without data needs
 // the first of them alone.
 func TestSize(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("laid out for pointers of 64 bits")
+	}
 	e := reflect.TypeFor[lru.Entry[key, flow]]()
 	if e.Size() != 128 {
 		t.Errorf("a connection takes %d bytes, want two cache lines", e.Size())
