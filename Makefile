@@ -33,10 +33,11 @@ race: ## all tests under the race detector
 soak: ## half an hour of feeds, files and interfaces that change under a sensor: root
 	SOAK=$(or $(SOAK),30m) $(TEST) ./internal/soak -count 1 -v -timeout 0
 
-lint: ## linters, module files, formatting, and whether it builds for systems without rings
+lint: ## linters, module files, formatting, and whether it builds for systems without rings and for 32 bits
 	$(LINTER) run ./...
 	@if command -v pcap-config >/dev/null; then set -x; $(LINTER) run --build-tags libpcap ./capture/libpcap ./cmd/wormscope; fi
 	CGO_ENABLED=0 GOOS=darwin $(GO) build -pgo=off -o bin/wormscope-darwin ./cmd/wormscope
+	CGO_ENABLED=0 GOOS=linux GOARCH=386 $(GO) build -pgo=off -o bin/wormscope-386 ./cmd/wormscope
 	$(GO) mod tidy -diff
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
 
