@@ -73,7 +73,7 @@ type Config struct {
 	MaxFlows   int           // connections with data; default 200,000
 	MaxWait    int           // bytes of a direction that wait for an earlier segment; default 256 KiB
 	MaxWaitAll int           // bytes that wait in all; default 64 MiB
-	Idle       time.Duration // a connection that is silent so long is over; default 1 h
+	Idle       time.Duration // a connection that is silent so long is over, or up to a hundredth less; default 1 h
 	Ports      []uint16      // ports of responders, for when no opening was seen
 
 	// Bored and Dull spare consumers bytes that would change nothing for them, such
@@ -123,6 +123,7 @@ type Stats struct {
 // several goroutines.
 type Table struct {
 	cfg     Config
+	step    int64 // how exactly idle time is known, nanoseconds: to put a connection in its place costs several looks into memory
 	open    func(Info) Consumer
 	secret  [2]uint64 // seeds of the hash of keys
 	flows   *lru.Table[key, flow]
@@ -136,7 +137,7 @@ type Table struct {
 // of use it takes two cache lines. What a segment without data needs stands
 // first, in the line of the key.
 type flow struct {
-	touched int64     // packet time, in steps of touchEvery
+	touched int64     // packet time, in steps of Table.step
 	acked   [2]uint32 // what the other end has acknowledged, valid when hasAck
 	has     [2]mark
 	orig    side
@@ -148,16 +149,13 @@ type flow struct {
 	consumer Consumer
 }
 
-const (
-	touchEvery = int64(time.Second) // how exactly idle time is known
-	clockBack  = detect.ClockBack
-)
+const clockBack = detect.ClockBack
 
 // New makes a table that asks open for the consumer of each connection when
 // its first data comes; open may return nil for one that is of no interest.
 func New(cfg Config, open func(Info) Consumer) *Table {
 	cfg = cfg.withDefaults()
-	t := &Table{cfg: cfg, open: open, secret: [2]uint64{secretSeed(), secretSeed()}, openers: newOpenings(askedPlaces, cfg.MaxFlows/16)}
+	t := &Table{cfg: cfg, step: int64(cfg.Idle / 100), open: open, secret: [2]uint64{secretSeed(), secretSeed()}, openers: newOpenings(askedPlaces, cfg.MaxFlows/16)}
 	hash := func(k key) uint64 { return k.hash(t.secret[0], t.secret[1]) }
 	t.flows = lru.NewHashed[key, flow](cfg.MaxFlows, hash)
 	t.over = lru.NewHashed[key, int64](overLimit, hash)
@@ -198,7 +196,7 @@ func (t *Table) Packet(p *packet.Packet) {
 		}
 	}
 	f := &e.Value
-	if by := p.Time - f.touched; by >= touchEvery || by < -clockBack {
+	if by := p.Time - f.touched; by >= t.step || by < -clockBack {
 		f.touched = p.Time
 		t.flows.Touch(e)
 	}
