@@ -165,12 +165,12 @@ func (l *lateralSegments) Close(int64) {}
 // attempts of those need to be looked up. Two ends may share a bit: then the answer to
 // one may let the other wait for its SYN-ACK.
 type callers struct {
-	young, old [callerBits / 64]uint64 // since turnedAt and in the time before
-	turnedAt   int64
+	bits     [callerBits / 64]struct{ young, old uint64 } // since turnedAt and in the time before
+	turnedAt int64
 }
 
-// callerBits is how many bits there are, a power of two: 32 KB twice. All ports of a
-// host have bits of their own, side by side.
+// callerBits is how many bits there are of each, a power of two: 64 KB in all. All
+// ports of a host have bits of their own, side by side.
 const callerBits = 1 << 18
 
 // bitOf returns the place of a host's port.
@@ -181,23 +181,29 @@ func (c *callers) bitOf(host ip.Addr, port uint16) (word int, bit uint64) {
 
 func (c *callers) add(host ip.Addr, port uint16) {
 	word, bit := c.bitOf(host, port)
-	c.young[word] |= bit
+	c.bits[word].young |= bit
 }
 
 func (c *callers) remove(host ip.Addr, port uint16) {
 	word, bit := c.bitOf(host, port)
-	c.young[word] &^= bit
-	c.old[word] &^= bit
+	w := &c.bits[word]
+	w.young, w.old = w.young&^bit, w.old&^bit
 }
 
 func (c *callers) has(host ip.Addr, port uint16) bool {
 	word, bit := c.bitOf(host, port)
-	return (c.young[word]|c.old[word])&bit != 0
+	w := &c.bits[word]
+	return (w.young|w.old)&bit != 0
 }
 
 // turn forgets those of attempts that are not remembered any more.
 func (c *callers) turn(now int64) {
-	if now-c.turnedAt >= lateAfter {
-		c.old, c.young, c.turnedAt = c.young, [callerBits / 64]uint64{}, now
+	if now-c.turnedAt < lateAfter {
+		return
 	}
+	for i := range c.bits {
+		w := &c.bits[i]
+		w.old, w.young = w.young, 0
+	}
+	c.turnedAt = now
 }
