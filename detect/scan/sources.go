@@ -278,7 +278,7 @@ func (s *source) recall(dst ip.Addr, o outcome, by sight, r *rings) {
 		r.lend(s, n)
 	}
 	ring := r.of(s)
-	ring[n%uint32(len(ring))] = known{dst, by.at, by.frame.number, by.frame.file, o}
+	ring[n%uint32(len(ring))] = known{dst, by.at, by.frame.number, by.frame.file, o} //nolint:gosec // G115: rings are small.
 }
 
 // counted returns what alerts count an outcome as.
