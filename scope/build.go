@@ -98,7 +98,7 @@ func (l *Ledger) warnings() []string {
 	if l.bordersLost > 0 {
 		w = append(w, fmt.Sprintf("closed borders: only the first %s findings are counted", grouped(maxBorders)))
 	}
-	return slices.Concat(w, l.askerWarnings(), l.callerWarnings(), l.strangerWarnings(), l.fighterWarnings())
+	return append(w, l.notInsideWarnings()...)
 }
 
 // A judged host is one with the verdict about it.

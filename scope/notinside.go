@@ -46,46 +46,27 @@ func (l *Ledger) noteStranger(a *alert.Alert) {
 	}
 }
 
-// strangerWarnings says which hosts that are not inside scanned others that are not,
-// where some are inside. Else it is said that nobody is.
-func (l *Ledger) strangerWarnings() []string {
-	if len(l.strangers) == 0 || l.hosts.index.used == 0 {
-		return nil
+// notInsideWarnings says which hosts that are not inside are likely the institution's
+// own. Else nothing but their events would tell of those that asked for a kill-switch
+// name or contacted an indicator address, and who sees that is hardly a third party.
+// Those that scan or attack others which are not inside either are named where some
+// host is inside; else it is said that nobody is.
+func (l *Ledger) notInsideWarnings() (list []string) {
+	say := func(hosts []netip.Addr, does, do, rest string) {
+		if len(hosts) > 0 {
+			list = append(list, told(hosts, does, do)+rest)
+		}
 	}
-	who := told(l.strangers.sorted(), " scans others and counts", " scan others and count")
-	return []string{who + " as inside no more than they do: say with --internal which addresses are yours, before you block any"}
-}
-
-// fighterWarnings says which hosts that are not inside attacked others that are not,
-// where some are inside. Else it is said that nobody is.
-func (l *Ledger) fighterWarnings() []string {
-	if len(l.fighters) == 0 || l.hosts.index.used == 0 {
-		return nil
+	const own = " as inside: say with --internal which addresses are yours"
+	say(l.infectedAskers(), " asked for a kill-switch name and does not count", " asked for a kill-switch name and do not count", own)
+	say(l.callers.sorted(), " contacted an indicator address and does not count", " contacted an indicator address and do not count", own)
+	if l.hosts.index.used == 0 {
+		return list
 	}
-	who := told(l.fighters.sorted(), " attacks others over SMB or is attacked, and counts", " attack others over SMB or are attacked, and count")
-	return []string{who + " as inside no more than they do: say with --internal which addresses are yours, before you block any"}
-}
-
-// callerWarnings says which hosts that are not inside contacted an indicator address.
-// Nothing but their events would tell of them, and who sees a contact is hardly a
-// third party: the host is likely the institution's own.
-func (l *Ledger) callerWarnings() []string {
-	if len(l.callers) == 0 {
-		return nil
-	}
-	who := told(l.callers.sorted(), " contacted an indicator address and does not count", " contacted an indicator address and do not count")
-	return []string{who + " as inside: say with --internal which addresses are yours"}
-}
-
-// askerWarnings says which hosts that are not inside asked for a kill-switch
-// name. Else nothing but their events would tell of them.
-func (l *Ledger) askerWarnings() []string {
-	list := l.infectedAskers()
-	if len(list) == 0 {
-		return nil
-	}
-	who := told(list, " asked for a kill-switch name and does not count", " asked for a kill-switch name and do not count")
-	return []string{who + " as inside: say with --internal which addresses are yours"}
+	const others = " as inside no more than they do: say with --internal which addresses are yours, before you block any"
+	say(l.strangers.sorted(), " scans others and counts", " scan others and count", others)
+	say(l.fighters.sorted(), " attacks others over SMB or is attacked, and counts", " attack others over SMB or are attacked, and count", others)
+	return list
 }
 
 // infectedAskers returns who asked for a kill-switch name, is not inside, and does
