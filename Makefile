@@ -77,7 +77,7 @@ bench-exact: build $(CACHE)/small.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt
 # are added to those that there are, which led to better code than either alone.
 PROFILER := /dev/shm/wormscope-profile
 
-profile: $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## where replays spend their time, for the compiler: renews cmd/wormscope/default.pgo
+profile: $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## where replays spend their time, for the compiler: adds to cmd/wormscope/default.pgo
 	$(GO) build -pgo=off -tags profile -trimpath -o $(PROFILER) ./cmd/wormscope
 	@mkdir -p bin; set -ex; for n in 1 2 3; do for c in small large smb; do \
 	  WORMSCOPE_PROFILE=bin/$$c$$n.pprof $(PROFILER) replay --feed $(CACHE)/names.txt --feed $(CACHE)/addresses.txt $(CACHE)/$$c.pcap >bin/profile.out; \
