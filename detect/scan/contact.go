@@ -16,9 +16,10 @@ func (d *Detector) try(p *packet.Packet) {
 		return
 	}
 	c.hs, c.hd = c.src.Hash(), c.dst.Hash()
-	c.kh = sourceKey{addr: c.src, port: c.port}.hash(c.hs)
+	role := d.roles.of(c.src)
+	d.aim(&c, role)
 	h := pairHash(c.hs, c.hd, c.port)
-	d.prefetch(&d.inside, h, c.kh, mix(c.kh, c.hd))
+	d.prefetch(c.pop, h, c.kh, mix(c.kh, c.hd))
 	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil {
 		if !a.has(shadow) {
 			d.retry(a, h, p)
@@ -32,15 +33,14 @@ func (d *Detector) try(p *packet.Packet) {
 	if marks&stealth == 0 {
 		d.tap.syns++
 	}
-	switch d.roles.of(c.src) {
+	switch role {
 	case isAllowed:
 		d.stats.allowed++
 		marks |= exempt
 	case isInside:
-		marks |= inside
-		marks |= d.meet(&d.inside, &c, false)
-	default:
-		marks |= d.meet(&d.outside, &c, d.roles.of(c.dst) != isOutside)
+		marks |= inside | d.meet(&c)
+	case isOutside:
+		marks |= d.meet(&c)
 	}
 	if marks&absorbed != 0 {
 		return
@@ -83,8 +83,10 @@ func (d *Detector) retry(a *attempt, h uint64, p *packet.Packet) {
 type contact struct {
 	src, dst ip.Addr
 	port     uint16
-	hs, hd   uint64 // hashes of src and dst
-	kh       uint64 // hash of the key that src is tested under at port
+	hs, hd   uint64      // hashes of src and dst
+	key      sourceKey   // what src is tested under
+	kh       uint64      // hash of key
+	pop      *population // the half of the world that src is in
 	now      tick
 	at       int64          // the same as now, Unix nanoseconds
 	packet   *packet.Packet // that shows it, borrowed
@@ -93,20 +95,34 @@ type contact struct {
 	source, net *source // that the destination was new to, and its /64; nil until the second one
 }
 
+// aim sets what the source of an attempt is tested under.
+func (d *Detector) aim(c *contact, src role) {
+	if src == isOutside {
+		c.pop = &d.outside
+		if d.roles.of(c.dst) != isOutside {
+			c.key.addr, c.key.kind = net64(c.src), allPorts
+			c.kh = c.key.hash(c.key.addr.Hash())
+			return
+		}
+	} else {
+		c.pop = &d.inside
+	}
+	c.key.addr, c.key.port = c.src, c.port
+	c.kh = c.key.hash(c.hs)
+}
+
 // meet takes note of an attempt in the table of its source, and returns the
 // marks that say how its outcome will count.
-func (d *Detector) meet(pop *population, c *contact, fromOutside bool) mark {
-	if fromOutside {
-		k := sourceKey{addr: net64(c.src), kind: allPorts}
-		return d.note(pop, c, k, k.hash(k.addr.Hash()), first|pooled)
+func (d *Detector) meet(c *contact) mark {
+	if c.key.kind == allPorts {
+		return d.note(c.pop, c, c.key, c.kh, first|pooled)
 	}
-	k := sourceKey{addr: c.src, port: c.port}
 	if !d.tested(c) {
-		return d.glance(pop, c, k)
+		return d.glance(c.pop, c, c.key)
 	}
-	m := d.note(pop, c, k, c.kh, first)
+	m := d.note(c.pop, c, c.key, c.kh, first)
 	if m&newSource != 0 && m&absorbed == 0 && !c.src.Is4() && d.ports.class[c.port] == lateral {
-		m |= d.meetNet(pop, c, m)
+		m |= d.meetNet(c.pop, c, m)
 	}
 	return m
 }
