@@ -119,7 +119,7 @@ func (f *Framer) Next(b *[]byte) (Message, bool) {
 		}
 		v := look(w, f.state)
 		switch {
-		case !v.ok:
+		case v.head == 0:
 			f.lose()
 			f.advance(b, 1)
 		case len(w) < v.head:
@@ -148,7 +148,7 @@ func (f *Framer) Gap(n int) (Message, bool) {
 	w := f.slab[:f.n]
 	v := look(w, f.state)
 	rest := v.total - len(w)
-	if !v.ok || !v.known {
+	if v.total == 0 {
 		f.drop(true)
 		f.state = fresh
 		return Message{}, false
@@ -192,7 +192,7 @@ func (f *Framer) pass(b *[]byte) {
 func (f *Framer) fill(b *[]byte) bool {
 	for {
 		v := look(f.slab[:f.n], f.state)
-		if !v.ok || f.n >= v.head {
+		if f.n >= v.head {
 			return true
 		}
 		k := copy(f.slab[f.n:v.head], *b)
@@ -214,7 +214,7 @@ func (f *Framer) keep(b *[]byte, v view) {
 	if f.slab == nil {
 		f.pool.Stats.NoBuffer++
 		f.skip = max(0, v.total-len(*b))
-		if !v.known {
+		if v.total == 0 {
 			f.state, f.skip = hunting, 0
 		}
 		*b = nil

@@ -5,13 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// A view is what a Framer sees at the beginning of a window.
+// A view is what a Framer sees at the beginning of a window. It has few enough
+// fields for the compiler to keep it in registers.
 type view struct {
-	ok      bool // a message may begin here
-	known   bool // total is known
+	head    int  // bytes wanted before going on, NetBIOS header included; 0 where no message may begin
+	total   int  // bytes of the whole, NetBIOS header included; 0 while it is not known
 	message bool // it is an SMB message, no other NetBIOS packet
-	head    int  // bytes wanted before going on, NetBIOS header included
-	total   int  // bytes of the whole, NetBIOS header included
 }
 
 // probe is how much of a message it takes to tell it from other bytes: the
@@ -27,37 +26,41 @@ func look(w []byte, s state) view {
 		return view{}
 	}
 	if len(w) < frameHeader {
-		return view{ok: len(w) == 0 || isType(w[0]), head: frameHeader}
+		return viewIf(len(w) == 0 || isType(w[0]), view{head: frameHeader})
 	}
 	total := frameHeader + int(w[1])<<16 + int(binary.BigEndian.Uint16(w[2:]))
-	v := view{ok: true, known: true, total: total, head: frameHeader}
 	if w[0] != 0 {
 		// Session service packets (RFC 1002, 4.3.2 to 4.3.7) are short.
-		v.ok = isType(w[0]) && total <= frameHeader+256
-		v.head = min(total, probe)
-		return v
+		return viewIf(isType(w[0]) && total <= frameHeader+256, view{head: min(total, probe), total: total})
 	}
-	if total == frameHeader {
-		v.ok = !strict // an empty message keeps a session alive
-		return v
+	if total == frameHeader { // an empty message keeps a session alive
+		return viewIf(!strict, view{head: frameHeader, total: total})
 	}
-	if v.head = frameHeader + 4; len(w) < v.head {
-		v.ok = total >= v.head && (len(w) == frameHeader || w[frameHeader] >= 0xFC)
-		v.known = false
-		return v
+	const kindHead = frameHeader + 4
+	if len(w) < kindHead {
+		return viewIf(total >= kindHead && (len(w) == frameHeader || w[frameHeader] >= 0xFC), view{head: kindHead})
 	}
 	kind := kindOf(w[frameHeader:])
-	v.message = true
-	v.ok = kind != KindNone && total >= v.head // or what tells the kind is of the next packet
-	v.head = min(total, frameHeader+MaxHead)
-	if !v.ok || !strict {
+	if kind == KindNone || total < kindHead { // or what tells the kind is of the next packet
+		return view{}
+	}
+	v := view{head: min(total, frameHeader+MaxHead), total: total, message: true}
+	if !strict {
 		return v
 	}
-	if v.ok = total >= minTotal(kind); len(w) < min(probe, total) {
+	possible := total >= minTotal(kind)
+	if len(w) < min(probe, total) {
 		v.head = min(probe, total)
-		return v
+		return viewIf(possible, v)
 	}
-	v.ok = v.ok && sensible(w[frameHeader:], kind, total-frameHeader)
+	return viewIf(possible && sensible(w[frameHeader:], kind, total-frameHeader), v)
+}
+
+// viewIf returns v if a message may begin.
+func viewIf(may bool, v view) view {
+	if !may {
+		return view{}
+	}
 	return v
 }
 
