@@ -16,8 +16,8 @@ func (d *Detector) try(p *packet.Packet) {
 		return
 	}
 	c.hs, c.hd = c.src.Hash(), c.dst.Hash()
-	role := d.roles.of(c.src)
-	d.aim(&c, role)
+	src := d.roles.of(c.src)
+	d.aim(&c, src)
 	h := pairHash(c.hs, c.hd, c.port)
 	d.prefetch(c.pop, h, c.kh, mix(c.kh, c.hd))
 	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil {
@@ -33,7 +33,7 @@ func (d *Detector) try(p *packet.Packet) {
 	if marks&stealth == 0 {
 		d.tap.syns++
 	}
-	switch role {
+	switch src {
 	case isAllowed:
 		d.stats.allowed++
 		marks |= exempt

@@ -136,13 +136,13 @@ func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint
 	}
 	port := p.Src.Port
 	c := contact{src: client, dst: server, port: port, hs: hc, hd: hs, now: d.tick(p.Time), at: p.Time, packet: p}
-	m, role := shadow, d.roles.of(client)
+	m, asker := shadow, d.roles.of(client)
 	pop := &d.outside
-	if role == isInside {
+	if asker == isInside {
 		m |= inside
 		pop = &d.inside
 	}
-	if d.ports.class[port] == lateral && role != isAllowed {
+	if d.ports.class[port] == lateral && asker != isAllowed {
 		k := sourceKey{addr: client, port: port, kind: unasked}
 		m |= d.note(pop, &c, k, k.hash(hc), first) & first
 	}
