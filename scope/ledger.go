@@ -69,7 +69,8 @@ type Ledger struct {
 	trust    Trust
 	// resolvers are those outside, at most maxResolvers.
 	resolvers map[netip.Addr]struct{}
-	askers    notInside               // for a kill switch
+	askers    notInside               // for a kill-switch name
+	seekers   notInside               // for another indicator's name
 	callers   notInside               // of indicator addresses
 	strangers notInside               // that scan others which are not inside either
 	fighters  notInside               // that attacked such others over SMB, or were attacked by them
@@ -107,6 +108,7 @@ func New(zones *zone.Map, o Options) *Ledger {
 		trust:     o.Trust,
 		resolvers: make(map[netip.Addr]struct{}),
 		askers:    make(notInside),
+		seekers:   make(notInside),
 		callers:   make(notInside),
 		strangers: make(notInside),
 		fighters:  make(notInside),

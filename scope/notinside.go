@@ -26,15 +26,19 @@ func (s notInside) sorted() []netip.Addr {
 	return slices.SortedFunc(maps.Keys(s), netip.Addr.Compare)
 }
 
-// noteAsker notes a lookup of a host that is not inside. Who asks for a kill
-// switch is infected; when it asks a server outside, too, and is seen here, it
-// is likely one of the institution's of which nobody said so.
+// noteAsker notes a lookup of a host that is not inside, of a name that would make
+// one inside suspicious. When it asks a server outside, too, and is seen here, it is
+// likely one of the institution's of which nobody said so.
 func (l *Ledger) noteAsker(a *alert.Alert) {
 	d := a.Evidence.DNS
-	if d.OnBehalf || d.Unasked || a.Indicator == nil || a.Indicator.Class != ioc.KillSwitch || l.zones.Inside(a.Resp.Addr()) {
+	if d.OnBehalf || d.Unasked || rateIndicator(a.Indicator) < suspectedFrom || l.zones.Inside(a.Resp.Addr()) {
 		return
 	}
-	l.askers.note(a.Host)
+	if a.Indicator.Class == ioc.KillSwitch {
+		l.askers.note(a.Host)
+	} else {
+		l.seekers.note(a.Host)
+	}
 }
 
 // noteStranger notes a scan by a host that is not inside of one that is not either.
@@ -47,7 +51,7 @@ func (l *Ledger) noteStranger(a *alert.Alert) {
 }
 
 // notInsideWarnings says which hosts that are not inside are likely the institution's
-// own. Else nothing but their events would tell of those that asked for a kill-switch
+// own. Else nothing but their events would tell of those that asked for an indicator's
 // name or contacted an indicator address, and who sees that is hardly a third party.
 // Those that scan or attack others which are not inside either are named where some
 // host is inside; else it is said that nobody is.
@@ -58,7 +62,8 @@ func (l *Ledger) notInsideWarnings() (list []string) {
 		}
 	}
 	const own = " as inside: say with --internal which addresses are yours"
-	say(l.infectedAskers(), " asked for a kill-switch name and does not count", " asked for a kill-switch name and do not count", own)
+	say(l.ownAccord(l.askers), " asked for a kill-switch name and does not count", " asked for a kill-switch name and do not count", own)
+	say(l.ownAccord(l.seekers), " asked for an indicator's name and does not count", " asked for an indicator's name and do not count", own)
 	say(l.callers.sorted(), " contacted an indicator address and does not count", " contacted an indicator address and do not count", own)
 	if l.hosts.index.used == 0 {
 		return list
@@ -69,10 +74,9 @@ func (l *Ledger) notInsideWarnings() (list []string) {
 	return list
 }
 
-// infectedAskers returns who asked for a kill-switch name, is not inside, and does
-// not ask for others.
-func (l *Ledger) infectedAskers() []netip.Addr {
-	return slices.DeleteFunc(l.askers.sorted(), func(a netip.Addr) bool {
+// ownAccord returns those of some hosts that asked who do not ask for others.
+func (l *Ledger) ownAccord(asked notInside) []netip.Addr {
+	return slices.DeleteFunc(asked.sorted(), func(a netip.Addr) bool {
 		_, resolves := l.resolvers[a]
 		return resolves
 	})
@@ -80,7 +84,7 @@ func (l *Ledger) infectedAskers() []netip.Addr {
 
 // likelyOwn lists the hosts that are not inside and may be the institution's.
 func (l *Ledger) likelyOwn() (list []string) {
-	all := slices.Concat(l.infectedAskers(), l.callers.sorted(), l.strangers.sorted(), l.fighters.sorted())
+	all := slices.Concat(l.ownAccord(l.askers), l.ownAccord(l.seekers), l.callers.sorted(), l.strangers.sorted(), l.fighters.sorted())
 	slices.SortFunc(all, netip.Addr.Compare)
 	for _, a := range slices.Compact(all) {
 		list = append(list, a.String())

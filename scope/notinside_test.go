@@ -11,7 +11,7 @@ import (
 	"wormscope/scope"
 )
 
-// TestAskersThatAreNotInside: a host that asked for a kill switch and is not
+// TestAskersThatAreNotInside: a host that asked for an indicator's name and is not
 // listed, since nobody said that its network is inside, is told of all the same.
 func TestAskersThatAreNotInside(t *testing.T) {
 	const host, other, resolver = "2001:db8:1::5", "2001:db8:1::7", "2001:db8:1::53"
@@ -34,7 +34,15 @@ func TestAskersThatAreNotInside(t *testing.T) {
 		{"asks a server inside", []said{asks(host, func(a *alert.Alert) { a.Resp = netip.MustParseAddrPort("10.3.0.53:53") })}, nil},
 		{"for a client", []said{asks(host, func(a *alert.Alert) { a.Evidence.DNS.OnBehalf = true })}, nil},
 		{"never seen to ask", []said{asks(host, func(a *alert.Alert) { a.Evidence.DNS.Unasked = true })}, nil},
-		{"another name", []said{asks(host, func(a *alert.Alert) { a.Indicator = badName })}, nil},
+		{"another name", []said{asks(host, func(a *alert.Alert) { a.Indicator = badName })}, []string{host + " asked for an indicator's name and does not count" + words}},
+		{"a name of little weight", []said{asks(host, func(a *alert.Alert) {
+			i := *badName
+			i.Class, a.Indicator = ioc.Anonymizer, &i
+		})}, nil},
+		{"a resolver, another name", []said{
+			asks(resolver, func(a *alert.Alert) { a.Indicator = badName }),
+			factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(resolver), Time: at(6)}),
+		}, nil},
 		{"a resolver", []said{asks(resolver, asIs), factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(resolver), Time: at(6)})}, nil},
 	} {
 		if got := ledgerWarnings(t, c.said); !slices.Equal(got, c.want) {
