@@ -134,6 +134,18 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 	return p, nil
 }
 
+// Columns returns how many columns the table of hosts shows on a desk.
+func (p *page) Columns() int {
+	n := 6
+	if p.AnyPatch {
+		n++
+	}
+	if p.AnySource {
+		n++
+	}
+	return n
+}
+
 // level names the worst that there is.
 func level(doc *scope.Document) string {
 	switch n := &doc.Totals; {

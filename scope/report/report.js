@@ -326,7 +326,7 @@
       const list = make('ol', 'facts', ...h[FACTS].map(fact));
       if (h[LEFT]) list.append(make('li', 'soft', 'and ' + number(h[LEFT]) + ' more in the scope document'));
       const td = cell('', known(h), list);
-      td.colSpan = table.tHead.rows[0].cells.length;
+      td.colSpan = table.dataset.columns; // one too many would take width from the others
       return make('tr', 'evidence ' + text(h[STATE]), td);
     }
 

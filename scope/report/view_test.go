@@ -254,6 +254,27 @@ func TestBrowserFitsTheScreen(t *testing.T) {
 	}
 }
 
+// TestBrowserUnfoldsInPlace: the evidence of a host leaves the columns as they are,
+// also where those of the patch state and of the source are left out.
+func TestBrowserUnfoldsInPlace(t *testing.T) {
+	b := openBrowser(t)
+	for _, known := range []bool{true, false} {
+		doc := outbreakOf(24, 6, 60)
+		for i := range doc.Hosts {
+			if h := &doc.Hosts[i]; !known {
+				h.Patch, h.InfectedBy = "unknown", nil
+			}
+		}
+		b.open(doc, "")
+		widths := `[...document.querySelectorAll('#rows .host:first-child td')].map(e => e.offsetWidth)`
+		before := eval[[]int](b, widths)
+		b.js(`document.querySelector('#rows .toggle').click()`)
+		if after := eval[[]int](b, widths); !slices.Equal(before, after) {
+			t.Errorf("patch state and source known: %v: columns are %v pixels wide, and %v beside evidence", known, before, after)
+		}
+	}
+}
+
 // TestBrowserPrints: on paper, which is as narrow as a phone, hosts have all that
 // the table on a desk says of them, and none is missing without a word.
 func TestBrowserPrints(t *testing.T) {
