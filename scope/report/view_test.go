@@ -242,6 +242,12 @@ func TestBrowserFitsTheScreen(t *testing.T) {
 	b := openBrowser(t)
 	for _, width := range []int64{360, 768, 1280} {
 		b.screen(width, 800)
+		for _, name := range []string{strings.Repeat("long", 60), strings.Repeat("long ", 60)} {
+			b.open(hostileDocument(name), "")
+			if got := eval[int64](b, `document.documentElement.scrollWidth`); got > width {
+				t.Errorf("with names of %d characters the page is %d pixels wide on a screen of %d", len(name), got, width)
+			}
+		}
 		b.open(outbreakOf(24, 6, 60), "")
 		b.js(`document.querySelector('#rows .toggle').click()`)
 		if got := eval[int64](b, `document.documentElement.scrollWidth`); got > width {
