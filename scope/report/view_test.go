@@ -12,6 +12,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"wormscope/scope"
 )
 
 var update = flag.Bool("update", false, "write the golden files and the screenshots anew")
@@ -278,6 +280,19 @@ func TestBrowserUnfoldsInPlace(t *testing.T) {
 		if after := eval[[]int](b, widths); !slices.Equal(before, after) {
 			t.Errorf("patch state and source known: %v: columns are %v pixels wide, and %v beside evidence", known, before, after)
 		}
+	}
+}
+
+// TestBrowserBreaksNoAddress: IPv4 addresses stand in one line, however long.
+func TestBrowserBreaksNoAddress(t *testing.T) {
+	b := openBrowser(t)
+	doc := outbreakOf(24, 6, 60)
+	const long = "192.168.116.138"
+	doc.Hosts[0].IP, doc.Hosts[1].InfectedBy = long, []scope.Source{{IP: long, Confidence: .9}}
+	b.open(doc, "")
+	high := eval[[]int](b, `[0, 1, 2].map(i => document.querySelectorAll('#rows .host')[i].offsetHeight)`)
+	if high[0] != high[2] || high[1] != high[2] {
+		t.Errorf("rows with addresses of 15 characters are %d and %d pixels high, others %d", high[0], high[1], high[2])
 	}
 }
 
