@@ -28,7 +28,9 @@ func (t *text) verdict() {
 	if h := t.doc.FirstSign(); h != nil {
 		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
 	}
-	t.killSwitches()
+	if words := t.doc.KillSwitches(); words != "" {
+		t.wrapped("Kill switch  ", words)
+	}
 }
 
 // period writes when the capture was.
@@ -37,13 +39,13 @@ func (t *text) period() {
 	t.printf("\nCapture   %s to %s UTC (%s)\n", clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)))
 }
 
-// killSwitches says what became of the lookups of kill-switch names: whether
-// the worm is dormant or goes on.
-func (t *text) killSwitches() {
+// KillSwitches says what became of the lookups of kill-switch names: whether
+// the worm is dormant or goes on. It is empty where nobody asked for one.
+func (d *Document) KillSwitches() string {
 	var n [notReached + 1]uint64
-	for i := range t.doc.Hosts {
+	for i := range d.Hosts {
 		for k := unknown; k <= notReached; k++ {
-			if t.doc.Hosts[i].KillSwitch == k.String() {
+			if d.Hosts[i].KillSwitch == k.String() {
 				n[k]++
 			}
 		}
@@ -61,9 +63,7 @@ func (t *text) killSwitches() {
 			parts = append(parts, p.told+counted(n[p.k], "host")+p.means)
 		}
 	}
-	if len(parts) > 0 {
-		t.wrapped("Kill switch  ", strings.Join(parts, ", "))
-	}
+	return strings.Join(parts, ", ")
 }
 
 // FirstSign returns the host that acted first: of the infected ones, or of the

@@ -26,6 +26,7 @@ type page struct {
 	Period  string // how long the capture is
 	Size    string
 	First   *scope.HostEntry // the first sign of the worm
+	Switch  string           // what became of the lookups of kill-switch names
 	Tiles   []tile
 	Steps   []step
 	Curve   *curve
@@ -96,7 +97,7 @@ func newPage(doc *scope.Document, o Options) (*page, error) {
 	}
 	p := &page{
 		Style: style, Script: script, Policy: policy, Version: o.Version,
-		Level: level(doc), Blank: doc.Blank(), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: doc.FirstSign(),
+		Level: level(doc), Blank: doc.Blank(), Capture: &doc.Capture, Size: size(doc.Capture.Bytes), First: doc.FirstSign(), Switch: doc.KillSwitches(),
 		Tiles: tiles(doc), Steps: advice(doc), Curve: newCurve(doc), Tree: newTree(doc),
 		Matrix: newMatrix(doc), Blind: doc.BlindSpots(),
 		HostCount: len(doc.Hosts), InTable: min(len(doc.Hosts), maxHosts),
