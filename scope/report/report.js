@@ -249,7 +249,7 @@
       toggle.type = 'button';
       toggle.setAttribute('aria-expanded', open.has(h[IP]));
       toggle.setAttribute('aria-label', h[IP] + ', evidence');
-      const since = h[SINCE] ? clock(h[SINCE]) : make('span', 'soft', clock(h[FIRST]));
+      const since = h[SINCE] ? clock(h[SINCE]) : make('span', 'soft', '(' + clock(h[FIRST]) + ')');
       const patch = text(h[PATCH]);
       tr.append(
         cell('', toggle, make('span', 'narrow-only soft', text(h[ZONE]))),

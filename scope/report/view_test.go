@@ -68,6 +68,8 @@ func TestBrowserSorts(t *testing.T) {
 	b.sortBy("since")
 	if got := b.column(4); !slices.IsSorted(got[:30]) { // those with an act of their own
 		t.Errorf("by time: %v", got)
+	} else if slices.ContainsFunc(got[30:], func(s string) bool { return !strings.HasPrefix(s, "(") }) {
+		t.Errorf("times at which hosts were first seen look like those of acts: %v", got[30:])
 	}
 	if n := eval[int](b, `document.querySelectorAll('th:not([aria-sort=none])[aria-sort]').length`); n != 1 {
 		t.Errorf("%d columns say that they are sorted", n)
