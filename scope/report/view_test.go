@@ -285,7 +285,8 @@ func TestBrowserUnfoldsInPlace(t *testing.T) {
 	}
 }
 
-// TestBrowserBreaksNoAddress: IPv4 addresses stand in one line, however long.
+// TestBrowserBreaksNoAddress: IPv4 addresses stand in one line, however long, and on
+// paper a time in two, its date and its hour.
 func TestBrowserBreaksNoAddress(t *testing.T) {
 	b := openBrowser(t)
 	doc := outbreakOf(24, 6, 60)
@@ -295,6 +296,16 @@ func TestBrowserBreaksNoAddress(t *testing.T) {
 	high := eval[[]int](b, `[0, 1, 2].map(i => document.querySelectorAll('#rows .host')[i].offsetHeight)`)
 	if high[0] != high[2] || high[1] != high[2] {
 		t.Errorf("rows with addresses of 15 characters are %d and %d pixels high, others %d", high[0], high[1], high[2])
+	}
+	b.screen(718, 1000)
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	lines := eval[[]int](b, `[':first-child td:first-child code', ':nth-child(2) td:nth-child(7) code', ':first-child td.time', ':last-child td.time span'].map(s => {
+		const all = document.createRange();
+		all.selectNodeContents(document.querySelector('#rows .host' + s));
+		return new Set([...all.getClientRects()].map(r => r.top)).size;
+	})`)
+	if want := []int{1, 1, 2, 2}; !slices.Equal(lines, want) {
+		t.Errorf("on paper addresses and times take %v lines, want %v", lines, want)
 	}
 }
 
