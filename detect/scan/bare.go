@@ -20,12 +20,18 @@ const (
 	bareFew = 8
 	// bareShare is how many attempts must go without a repetition for one with.
 	bareShare = 2
+	// bareMany attempts without one answer are worth a warning, whoever made them.
+	bareMany = 20
 )
 
 // sure reports whether the capture holds SYNs only.
 func (b *bare) sure() bool {
 	return !b.other && b.n == bareFew && b.single >= bareShare*b.repeated
 }
+
+// fruitless reports whether so many attempts are no accident, none of which was
+// answered in the capture.
+func (b *bare) fruitless(attempts uint64) bool { return !b.other && attempts >= bareMany }
 
 // unanswered counts an attempt of a source inside whose time is up.
 func (b *bare) unanswered(a *attempt) {

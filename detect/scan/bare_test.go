@@ -1,6 +1,9 @@
 package scan
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,5 +57,26 @@ func TestSYNsOnly(t *testing.T) {
 	b.wait(time.Minute)
 	if a := b.one(); a.Name != alert.NameSequential {
 		t.Errorf("one host alone: %s", summary(&a))
+	}
+}
+
+// TestNoAnswerIsTold: whether nobody answered, or answers were left out, the SYNs of
+// a few hosts do not show, and so much is said.
+func TestNoAnswerIsTold(t *testing.T) {
+	for _, c := range []struct {
+		attempts, answers int
+		want              bool
+	}{{bareMany - 1, 0, false}, {bareMany, 0, true}, {bareMany, 1, false}} {
+		b := newBed(t, Config{})
+		b.sweep(worm, "10.9.0.1", c.attempts-c.answers, 445, time.Second, always(silent))
+		b.sweep(worm, "10.8.0.1", c.answers, 445, time.Second, always(refused))
+		b.wait(time.Minute)
+		s := b.d.Stats()
+		told := slices.ContainsFunc(s.Warnings(), func(w string) bool {
+			return strings.HasPrefix(w, fmt.Sprintf("none of %d attempts to connect was answered here", c.attempts))
+		})
+		if told != c.want || s.Unanswered != c.want {
+			t.Errorf("%d attempts, %d answers: told is %v, want %v: %q", c.attempts, c.answers, told, c.want, s.Warnings())
+		}
 	}
 }

@@ -43,6 +43,9 @@ type Stats struct {
 	// ClientOnly: the tap shows what clients send and not what servers do, so
 	// that silence says nothing. ServerOnly: the other way round.
 	ClientOnly, ServerOnly bool
+	// Unanswered: nothing of TCP was seen but attempts, and not one of them was
+	// answered. Nobody may have, or the answers were left out.
+	Unanswered bool
 	// Unheard is how many in a hundred connections went on though their answer is
 	// not in the capture, 0 where hardly any did.
 	Unheard float64
@@ -63,7 +66,8 @@ func (d *Detector) Stats() Stats {
 		ContactsEvicted:  d.inside.contacts.evicted + d.outside.contacts.evicted,
 		Open:             len(d.findings.places) - len(d.findings.free),
 		ClientOnly:       d.tap.clientOnly(), ServerOnly: d.tap.serverOnly(),
-		Unheard: d.tap.leak.share(), Mute: d.tap.leak.most(),
+		Unanswered: d.tap.bare.fruitless(c.attempts) && !d.tap.segments && !d.tap.clientOnly(),
+		Unheard:    d.tap.leak.share(), Mute: d.tap.leak.most(),
 	}
 }
 
@@ -87,10 +91,12 @@ func (s *Stats) Warnings() []string {
 			w = append(w, fmt.Sprintf(format, args...))
 		}
 	}
-	say(s.ClientOnly, "half-duplex capture: connections go on here without the answers to them; "+
-		"failed ones can't be told from answered ones, so only scans of great volume are found")
-	say(s.ServerOnly, "half-duplex capture: only what servers send is here; "+
+	say(s.ClientOnly, "half of the traffic is missing (half-duplex capture): what servers answer is not here; "+
+		"failed connections can't be told from answered ones, so only scans of great volume are found")
+	say(s.ServerOnly, "half of the traffic is missing (half-duplex capture): only what servers send is here; "+
 		"scans are found by the answers only, of hosts that many servers answered")
+	say(s.Unanswered, "none of %d attempts to connect was answered here, not even refused, and nothing else of TCP is here: "+
+		"if the capture was filtered, or shows one direction only, that says nothing of who would have answered", s.Attempts)
 	say(s.Unheard > 0 && !s.ClientOnly, "%.0f%% of the connections that were looked at went on without an answer that was captured: "+
 		"the capture lacks packets", s.Unheard)
 	say(s.Mute && !s.ClientOnly, "most answers are missing from the capture; failed connections can't be told from answered ones, "+
