@@ -155,6 +155,9 @@ func (t *text) exposed() {
 func (t *text) patchWords() string {
 	n := &t.doc.Totals
 	if n.Vulnerable+n.Patched == 0 {
+		if n.OutOfSupport > 0 {
+			return ", patch state unknown; " + grouped(n.OutOfSupport) + " no longer supported"
+		}
 		return ", patch state unknown"
 	}
 	var parts []string
