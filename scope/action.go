@@ -47,7 +47,11 @@ func (d *Document) Actions() []Action {
 	found := uint64(len(d.Contradicted(Isolated)))
 	add(FindActive, found, "Find "+counted(found, "host")+" that should be isolated and "+verb(found, "is", "are")+" still active", "")
 	infected := d.atLarge(Infected)
-	add(Isolate, infected, "Isolate the "+counted(infected, "infected host")+" now", "pull the cable or shut the switch port; do not reboot")
+	isolate := "Isolate the " + counted(infected, "infected host") + " now"
+	if d.anyIsolated(Infected) { // the verdict counts these, too
+		isolate = "Isolate now the " + counted(infected, "infected host") + " not marked isolated"
+	}
+	add(Isolate, infected, isolate, "pull the cable or shut the switch port; do not reboot")
 	serving := uint64(len(d.Serving()))
 	add(MoveService, serving, counted(serving, "infected or suspected host")+" "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
 	acting := uint64(len(d.ActingForOthers()))
@@ -133,6 +137,11 @@ func (d *Document) atLarge(s State) (n uint64) {
 		}
 	}
 	return n
+}
+
+// anyIsolated reports whether any host in a state is marked isolated.
+func (d *Document) anyIsolated(s State) bool {
+	return slices.ContainsFunc(d.Hosts, func(h HostEntry) bool { return h.State == s && slices.Contains(h.Marks, Isolated) })
 }
 
 // Serving lists the infected and suspected hosts that others need: resolvers

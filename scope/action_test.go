@@ -107,8 +107,8 @@ func TestIsolatedNeedNoIsolation(t *testing.T) {
 		isolate, move string
 	}{
 		"neither":        {nil, "Isolate the 2 infected hosts now", "1 infected or suspected host serves others, as resolver or file server"},
-		"one":            {[]scope.Mark{mark(a, scope.Isolated, 50)}, "Isolate the 1 infected host now", "1 infected or suspected host serves others, as resolver or file server"},
-		"the server":     {[]scope.Mark{mark(b, scope.Isolated, 50)}, "Isolate the 1 infected host now", ""},
+		"one":            {[]scope.Mark{mark(a, scope.Isolated, 50)}, "Isolate now the 1 infected host not marked isolated", "1 infected or suspected host serves others, as resolver or file server"},
+		"the server":     {[]scope.Mark{mark(b, scope.Isolated, 50)}, "Isolate now the 1 infected host not marked isolated", ""},
 		"both":           {[]scope.Mark{mark(a, scope.Isolated, 50), mark(b, scope.Isolated, 50)}, "", ""},
 		"one is cleaned": {[]scope.Mark{mark(a, scope.Cleaned, 50)}, "Isolate the 1 infected host now", "1 infected or suspected host serves others, as resolver or file server"},
 	} {
