@@ -36,11 +36,20 @@ func newExport(std streams) *cobra.Command {
 	return cmd
 }
 
+// listAlone is what nobody must miss who pipes a list into a packet filter.
+const listAlone = `A list for a packet filter drops nothing by itself: rules have to name it, as the
+comments at its beginning show.`
+
 func newExportIsolate(std streams) *cobra.Command {
 	var flags exportFlags
 	cmd := &cobra.Command{
-		Use:     "isolate --state DIR|--kafka BROKERS|--scope-file FILE [flags]",
-		Short:   "List inside hosts that are infected or suspected",
+		Use:   "isolate --state DIR|--kafka BROKERS|--scope-file FILE [flags]",
+		Short: "List inside hosts that are infected or suspected",
+		Long: `Isolate lists inside hosts that are infected or suspected, the worst first. Hosts
+that the configuration allows to scan are left out, and that is said on standard
+error: what they seem to have done may be another host's doing.
+
+` + listAlone,
 		Example: "  wormscope export isolate --state incident --min-state infected --format cisco",
 		Args:    noFurther,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,7 +69,9 @@ func newExportBlock(std streams) *cobra.Command {
 		Long: `Block lists outside scanners, and the indicator addresses and names that hosts
 inside had to do with. Kill switches and where they lead, resolvers, inside
 addresses and what the configuration allows are never in it; what was left out
-is said on standard error, and in the list where its format has comments.`,
+is said on standard error, and in the list where its format has comments.
+
+` + listAlone,
 		Example: `  wormscope export block --state incident --format nftables | nft -f -
   wormscope export block --scope-file scope.json --format rpz > db.rpz`,
 		Args: noFurther,

@@ -11,10 +11,24 @@ import (
 func (l *List) writeNFTables(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
-	fmt.Fprintf(w, "# sets alone: nothing is dropped until a rule names them (nft add rule inet wormscope forward ip daddr @%s4 drop)\n", l.Purpose)
+	needsRules(w,
+		"nft add chain inet wormscope forward '{ type filter hook forward priority -10; }'",
+		fmt.Sprintf("nft add rule inet wormscope forward ip saddr @%s4 drop", l.Purpose),
+		fmt.Sprintf("nft add rule inet wormscope forward ip daddr @%s4 drop", l.Purpose),
+		fmt.Sprintf("nft add rule inet wormscope forward ip6 saddr @%s6 drop", l.Purpose),
+		fmt.Sprintf("nft add rule inet wormscope forward ip6 daddr @%s6 drop", l.Purpose))
 	fmt.Fprint(w, "add table inet wormscope\n")
 	l.nftSet(w, "4", "ipv4_addr", v4)
 	l.nftSet(w, "6", "ipv6_addr", v6)
+}
+
+// needsRules says what must be done besides, once, where packets go through: with the
+// list alone, nobody is isolated and nothing blocked.
+func needsRules(w *bytes.Buffer, commands ...string) {
+	fmt.Fprint(w, "# sets alone: nothing is dropped until rules name them, for instance:\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "#   %s\n", c)
+	}
 }
 
 // nftSet writes one set.
@@ -44,7 +58,11 @@ const mostElements = 1 << 24
 func (l *List) writeIPSet(w *bytes.Buffer) {
 	l.comments(w, "#")
 	v4, v6 := l.split()
-	fmt.Fprintf(w, "# sets alone: nothing is dropped until a rule names them (iptables -I FORWARD -m set --match-set wormscope-%s4 dst -j DROP)\n", l.Purpose)
+	needsRules(w,
+		fmt.Sprintf("iptables -I FORWARD -m set --match-set wormscope-%s4 src -j DROP", l.Purpose),
+		fmt.Sprintf("iptables -I FORWARD -m set --match-set wormscope-%s4 dst -j DROP", l.Purpose),
+		fmt.Sprintf("ip6tables -I FORWARD -m set --match-set wormscope-%s6 src -j DROP", l.Purpose),
+		fmt.Sprintf("ip6tables -I FORWARD -m set --match-set wormscope-%s6 dst -j DROP", l.Purpose))
 	l.ipSet(w, "4", "inet", v4)
 	l.ipSet(w, "6", "inet6", v6)
 }

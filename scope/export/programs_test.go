@@ -106,6 +106,21 @@ func TestRulesOfTheDocument(t *testing.T) {
 	}
 }
 
+// TestRulesOfTheList: the commands that a list names in its comments can be run as they
+// stand, and drop what goes to hosts of both families, and what comes from them.
+func TestRulesOfTheList(t *testing.T) {
+	need(t, true, "nft", "unshare")
+	dir := files(t, export.NFTables)
+	for _, list := range []string{"block", "isolate"} {
+		rules := shell(t, dir, "sed -n 's/^#   //p' "+list+" >commands; unshare -n sh -euc 'nft -f "+list+"; sh -eu commands; nft list ruleset'")
+		for _, rule := range []string{"ip saddr @" + list + "4", "ip daddr @" + list + "4", "ip6 saddr @" + list + "6", "ip6 daddr @" + list + "6"} {
+			if !strings.Contains(rules, rule+" drop\n") {
+				t.Errorf("no rule %q:\n%s", rule, rules)
+			}
+		}
+	}
+}
+
 func TestIPSet(t *testing.T) {
 	need(t, true, "ipset", "unshare")
 	dir := files(t, export.IPSet)
