@@ -26,7 +26,7 @@ const (
 // do now. It is at most 100 characters wide, apart from addresses and names
 // that are longer, and in plain UTF-8.
 func WriteText(w io.Writer, d *Document) error {
-	t := &text{doc: d}
+	t := &text{doc: d, folder: d.Capture.folder()}
 	t.verdict()
 	t.hosts(Infected, "INFECTED")
 	t.hosts(Suspected, "SUSPECTED")
@@ -47,8 +47,9 @@ func WriteText(w io.Writer, d *Document) error {
 
 // text writes one summary, whose length is bounded.
 type text struct {
-	out bytes.Buffer
-	doc *Document
+	out    bytes.Buffer
+	doc    *Document
+	folder string // that all files are in
 }
 
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(&t.out, format, args...) }
@@ -145,11 +146,12 @@ func (t *text) frames(f *FactItem) string {
 	if len(f.FrameFiles) > 0 {
 		file = f.FrameFiles[0]
 	}
-	return frameWords(f.Frames[0], file)
+	return t.frame(f.Frames[0], file)
 }
 
-// frameWords names a frame, and its file, where there are several.
-func frameWords(n uint64, file string) string {
+// frame names a frame, and its file, where there are several, within their folder.
+func (t *text) frame(n uint64, file string) string {
+	file = strings.TrimPrefix(file, t.folder)
 	if file == "" {
 		return fmt.Sprintf(" [frame"+tied+"%d]", n)
 	}

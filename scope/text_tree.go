@@ -127,7 +127,7 @@ func (b *branch) below(ip, indent string) {
 		if b.left--; b.left < 0 {
 			b.skipped++
 		} else {
-			b.wrapped(indent+mark+h.IP+"  ", h.causeWords())
+			b.wrapped(indent+mark+h.IP+"  ", b.causeWords(h))
 		}
 		b.below(h.IP, indent+next)
 	}
@@ -149,14 +149,14 @@ func (b *branch) skip(ip string) {
 
 // causeWords says how sure it is who infected a host, what shows it, and who
 // else it may have been.
-func (h *HostEntry) causeWords() string {
+func (t *text) causeWords(h *HostEntry) string {
 	by := &h.InfectedBy[0]
 	steps := make([]string, 0, len(by.Steps))
 	for i := range by.Steps {
 		s := &by.Steps[i]
 		told := s.words()
 		if s.Frame > 0 {
-			told += frameWords(s.Frame, s.File)
+			told += t.frame(s.Frame, s.File)
 		}
 		steps = append(steps, told)
 	}

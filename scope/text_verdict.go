@@ -23,7 +23,7 @@ func (t *text) verdict() {
 		t.wrapped("          ", counted(uint64(len(c.Sensors)), "sensor")+": "+printable(strings.Join(c.Sensors, ", ")))
 	default:
 		t.period()
-		t.printf("          %s, %s%s\n", counted(c.Packets, "packet"), size(c.Bytes), files(len(c.Files)))
+		t.wrapped("          ", fmt.Sprintf("%s, %s%s", counted(c.Packets, "packet"), size(c.Bytes), c.filesWords()))
 	}
 	if h := t.doc.FirstSign(); h != nil {
 		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
@@ -82,11 +82,35 @@ func (d *Document) FirstSign() *HostEntry {
 	return first
 }
 
-func files(n int) string {
-	if n < 2 {
+// filesWords says how many files there were, and where.
+func (c *CaptureSummary) filesWords() string {
+	words := ""
+	if n := len(c.Files); n > 1 {
+		words = fmt.Sprintf(", %d files", n)
+	}
+	if folder := c.folder(); folder != "" {
+		words += " in " + printable(folder)
+	}
+	return words
+}
+
+// folder returns the folder that several files are all in, with a final slash: it need
+// not be said of each. It is empty where there is none but the root.
+func (c *CaptureSummary) folder() string {
+	if len(c.Files) < 2 {
 		return ""
 	}
-	return fmt.Sprintf(", %d files", n)
+	above := func(path string) string { return path[:strings.LastIndexByte(strings.TrimSuffix(path, "/"), '/')+1] }
+	folder := above(c.Files[0])
+	for _, f := range c.Files[1:] {
+		for !strings.HasPrefix(f, folder) {
+			folder = above(folder)
+		}
+	}
+	if folder == "/" {
+		return ""
+	}
+	return folder
 }
 
 // Verdict is the answer in a sentence, and in a second one, which begins with

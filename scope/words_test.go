@@ -2,6 +2,7 @@ package scope_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"wormscope/detect/alert"
@@ -70,6 +71,34 @@ func TestScanWords(t *testing.T) {
 		a := scan("10.1.0.14", "sequential", c.scan, 5, 5)
 		if got := scope.Predicate(&a); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.scan, got, c.want)
+		}
+	}
+}
+
+// TestFolderIsSaidOnce: the folder that all files are in is named at the beginning, and
+// no line says it again.
+func TestFolderIsSaidOnce(t *testing.T) {
+	list := bracketed()
+	for i := range list {
+		list[i].Frame.File = i % 2
+	}
+	for _, c := range []struct {
+		files        [2]string
+		where, frame string
+	}{
+		{[2]string{"mon.pcap", "tue.pcap"}, "2 files\n", "[frame 4 of tue.pcap]"},
+		{[2]string{"/tap/a/mon.pcap", "/tap/a/tue.pcap"}, "2 files in /tap/a/\n", "[frame 4 of tue.pcap]"},
+		{[2]string{"/tap/a/mon.pcap", "/tap/ab/tue.pcap"}, "2 files in /tap/\n", "[frame 4 of ab/tue.pcap]"},
+		{[2]string{"/a/mon.pcap", "/b/tue.pcap"}, "2 files\n", "[frame 4 of /b/tue.pcap]"},
+		{[2]string{"a/mon.pcap", "tue.pcap"}, "2 files\n", "[frame 4 of tue.pcap]"},
+		{[2]string{"-", "a/tue.pcap"}, "2 files\n", "[frame 4 of a/tue.pcap]"},
+	} {
+		summary := capture()
+		summary.Files = c.files[:]
+		l, _ := ledgerOf(t, facts(list...))
+		text := textOf(t, l.Document(summary))
+		if !strings.Contains(text, c.where) || !strings.Contains(strings.Join(strings.Fields(text), " "), c.frame) {
+			t.Errorf("files %q: want %q and %q in\n%s", c.files, c.where, c.frame, text)
 		}
 	}
 }
