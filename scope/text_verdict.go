@@ -26,7 +26,7 @@ func (t *text) verdict() {
 		t.wrapped("          ", fmt.Sprintf("%s, %s%s", counted(c.Packets, "packet"), size(c.Bytes), c.filesWords()))
 	}
 	if h := t.doc.FirstSign(); h != nil {
-		t.printf("First     %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
+		t.printf("First sign  %s (%s) at %s\n", h.IP, printable(h.Zone), clock(*h.Since))
 	}
 	if words := t.doc.KillSwitches(); words != "" {
 		t.wrapped("Kill switch  ", words)

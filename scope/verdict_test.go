@@ -92,7 +92,7 @@ func TestNotCountedYet(t *testing.T) {
 		t.Errorf("the text is\n%s", text)
 	}
 	l, _ = ledgerOf(t, []said{alertOf(lookup("10.1.0.14", killSwitch, "NXDOMAIN", 61, 688))})
-	if text := textOf(t, l.Document(scope.Capture{})); !strings.Contains(text, "First     10.1.0.14") {
+	if text := textOf(t, l.Document(scope.Capture{})); !strings.Contains(text, "First sign  10.1.0.14") {
 		t.Errorf("the text is\n%s", text)
 	}
 	l, _ = ledgerOf(t, nil)
