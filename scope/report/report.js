@@ -242,6 +242,14 @@
       return a;
     }
 
+    // source returns who infected a host most likely, and a doubt.
+    function source(ip, sure) {
+      if (sure >= 50) return [hostLink(ip)];
+      const doubt = make('span', '', '?');
+      doubt.title = sure + ' % sure';
+      return [hostLink(ip), ' ', doubt];
+    }
+
     function hostRow(h) {
       const tr = make('tr', 'host' + (h[IP] === found ? ' found' : ''));
       tr.id = 'host-' + h[IP];
@@ -258,7 +266,7 @@
         cell('num wide-only', h[SURE] + ' %'),
         cell('time', since),
         cell('wide-only', patch === 'unknown' ? make('span', 'soft', patch) : patch),
-        cell('wide-only', h[SOURCES].length ? hostLink(h[SOURCES][0][0]) : none()),
+        cell('wide-only', ...(h[SOURCES].length ? source(...h[SOURCES][0]) : [none()])),
         cell('why', h[MAIN]));
       tr.addEventListener('click', (event) => {
         if (event.target.closest('a') || String(getSelection())) return;

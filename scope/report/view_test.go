@@ -244,7 +244,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 // their own.
 func TestBrowserFitsTheScreen(t *testing.T) {
 	b := openBrowser(t)
-	for _, width := range []int64{360, 768, 1280} {
+	for _, width := range []int64{360, 768, 1120, 1121, 1280} {
 		b.screen(width, 800)
 		for _, name := range []string{strings.Repeat("long", 60), strings.Repeat("long ", 60)} {
 			b.open(hostileDocument(name), "")
@@ -291,11 +291,14 @@ func TestBrowserBreaksNoAddress(t *testing.T) {
 	b := openBrowser(t)
 	doc := outbreakOf(24, 6, 60)
 	const long = "192.168.116.138"
-	doc.Hosts[0].IP, doc.Hosts[1].InfectedBy = long, []scope.Source{{IP: long, Confidence: .9}}
+	doc.Hosts[0].IP, doc.Hosts[1].InfectedBy = long, []scope.Source{{IP: long, Confidence: .3}}
 	b.open(doc, "")
 	high := eval[[]int](b, `[0, 1, 2].map(i => document.querySelectorAll('#rows .host')[i].offsetHeight)`)
 	if high[0] != high[2] || high[1] != high[2] {
 		t.Errorf("rows with addresses of 15 characters are %d and %d pixels high, others %d", high[0], high[1], high[2])
+	}
+	if source := b.column(6)[:3]; source[1] != long+" ?" || strings.Contains(source[2], "?") {
+		t.Errorf("sources that are 30 and 90 %% sure are said like this: %q", source[1:])
 	}
 	b.screen(718, 1000)
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
