@@ -39,33 +39,6 @@ func (t *text) period() {
 	t.printf("\nCapture   %s to %s UTC (%s)\n", clock(*c.First), clock(*c.Last), span(c.Last.Sub(*c.First)))
 }
 
-// KillSwitches says what became of the lookups of kill-switch names: whether
-// the worm is dormant or goes on. It is empty where nobody asked for one.
-func (d *Document) KillSwitches() string {
-	var n [notReached + 1]uint64
-	for i := range d.Hosts {
-		for k := unknown; k <= notReached; k++ {
-			if d.Hosts[i].KillSwitch == k.String() {
-				n[k]++
-			}
-		}
-	}
-	var parts []string
-	for _, p := range []struct {
-		k           killSwitch
-		told, means string
-	}{
-		{notReached, "not reached by ", " (the worm goes on)"},
-		{reached, "reached by ", " (it may be dormant)"},
-		{unknown, "asked for by ", ", without an answer in the capture"},
-	} {
-		if n[p.k] > 0 {
-			parts = append(parts, p.told+counted(n[p.k], "host")+p.means)
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
 // FirstSign returns the host that acted first: of the infected ones, or of the
 // suspected where there are none. It is nil where there is neither.
 func (d *Document) FirstSign() *HostEntry {

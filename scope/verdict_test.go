@@ -83,6 +83,32 @@ func verdictOf(d *scope.Document) string {
 	return strings.Join(told, ", ")
 }
 
+// TestWormThatReachedItsSwitch: a host that scans after it reached a kill switch is not
+// called dormant, and one that scanned before may be.
+func TestWormThatReachedItsSwitch(t *testing.T) {
+	const host = "10.1.0.14"
+	sweep := func(when int) said {
+		return alertOf(scan(host, "sequential", alert.Scan{Port: 445, Targets: 30, Silent: 30}, when, 9))
+	}
+	reached := alertOf(lookup(host, killSwitch, "NOERROR", 100, 1, "104.16.173.80"))
+	for _, c := range []struct {
+		words []said
+		want  string
+	}{
+		{[]said{reached}, "reached by 1 host (it may be dormant)"},
+		{[]said{reached, sweep(50)}, "reached by 1 host (it may be dormant)"},
+		{[]said{reached, sweep(150)}, "reached by 1 host that scans or attacks all the same (the worm goes on)"},
+		{[]said{alertOf(lookup(host, killSwitch, "NXDOMAIN", 100, 1)), sweep(150)}, "not reached by 1 host (the worm goes on)"},
+		{[]said{sweep(150)}, ""},
+	} {
+		l, _ := ledgerOf(t, c.words)
+		d := l.Document(capture())
+		if got := d.KillSwitches(); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
 // TestNotCountedYet: a run that has not said how much it looked at has seen what
 // it found.
 func TestNotCountedYet(t *testing.T) {
