@@ -123,6 +123,10 @@ func (w *dataWriter) host(h *scope.HostEntry, rank int) []any {
 	for _, s := range h.InfectedBy {
 		sources = append(sources, []any{clean(s.IP), percent(s.Confidence)})
 	}
+	marks := make([]int, 0, len(h.Marks))
+	for _, m := range h.Marks {
+		marks = append(marks, w.text(string(m)))
+	}
 	main := ""
 	if f := h.MainFact(); f != nil {
 		main = clean(f.Detail)
@@ -130,7 +134,7 @@ func (w *dataWriter) host(h *scope.HostEntry, rank int) []any {
 	return []any{
 		clean(h.IP), rank, w.text(h.Zone), w.text(h.State.String()), percent(h.Confidence), millis(h.Since),
 		h.FirstSeen.UnixMilli(), h.LastSeen.UnixMilli(), w.text(h.Patch), w.text(h.KillSwitch),
-		roles, sources, flag(h.PatientZero), h.LeftOut + len(h.Facts) - len(facts), main, w.text(h.Asset.Words()), rows,
+		roles, sources, flag(h.PatientZero), h.LeftOut + len(h.Facts) - len(facts), main, w.text(h.Asset.Words()), rows, marks,
 	}
 }
 

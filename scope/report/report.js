@@ -77,7 +77,7 @@
 
   function hosts(data) {
     // The places of values in the rows that data.go writes.
-    const [IP, RANK, ZONE, STATE, SURE, SINCE, FIRST, LAST, PATCH, KILL, ROLES, SOURCES, ZERO, LEFT, MAIN, SYSTEM, FACTS] = Array(17).keys();
+    const [IP, RANK, ZONE, STATE, SURE, SINCE, FIRST, LAST, PATCH, KILL, ROLES, SOURCES, ZERO, LEFT, MAIN, SYSTEM, FACTS, MARKS] = Array(18).keys();
     const [KIND, F_SURE, F_FIRST, F_LASTED, COUNT, PEER, PORT, FRAMES, FILES, RULE, ALERT, INDICATOR, FEED, DETAIL, OWN] = Array(15).keys();
     const text = (i) => data.strings[i];
     const worst = ['infected', 'suspected', 'targeted', 'exposed', 'seen'];
@@ -103,7 +103,7 @@
     function searchable(i) {
       const h = all[i];
       haystack[i] ??= [h[IP], text(h[ZONE]), text(h[STATE]), text(h[PATCH]), text(h[KILL]), text(h[SYSTEM]),
-        ...h[ROLES].map(text), ...h[SOURCES].map((s) => s[0]),
+        ...h[ROLES].map(text), ...h[MARKS].map(text), ...h[SOURCES].map((s) => s[0]),
         ...h[FACTS].flatMap((f) => [text(f[KIND]), f[PEER], text(f[RULE]), text(f[INDICATOR]), text(f[FEED]), f[ALERT], f[DETAIL]]),
       ].join('\n').toLowerCase();
       return haystack[i];
@@ -262,7 +262,7 @@
       tr.append(
         cell('', toggle, make('span', 'narrow-only soft', text(h[ZONE]))),
         cell('wide-only', text(h[ZONE])),
-        cell('', make('span', 'state ' + text(h[STATE]), text(h[STATE]))),
+        cell('', make('span', 'state ' + text(h[STATE]), text(h[STATE])), ...h[MARKS].map((m) => make('span', 'marked', text(m)))),
         cell('num wide-only', h[SURE] + ' %'),
         cell('time', since),
         cell('wide-only', patch === 'unknown' ? make('span', 'soft', patch) : patch),

@@ -223,6 +223,29 @@ func TestBrowserShowsTheSystem(t *testing.T) {
 	b.clean(address)
 }
 
+// TestBrowserShowsMarks: who is isolated already shows in the table, and is found there;
+// and the address of a mark is not broken, however long the other columns are.
+func TestBrowserShowsMarks(t *testing.T) {
+	b := openBrowser(t)
+	doc := outbreakOf(24, 6, 60)
+	marked := doc.Hosts[2].IP
+	doc.Hosts[2].Marks = []scope.MarkKind{scope.Isolated}
+	doc.Marks = []scope.MarkItem{{IP: marked, Mark: scope.Isolated, Warning: strings.Repeat("it was active ", 20)}}
+	address := b.open(doc, "")
+	if got := b.column(2)[1:3]; got[0] != "infected" || got[1] != "infected\nisolated" {
+		t.Errorf("the states are %q", got)
+	}
+	if high := eval[int](b, `document.querySelector('#marks tbody code').getClientRects().length`); high != 1 {
+		t.Errorf("the address takes %d lines", high)
+	}
+	b.do(chromedp.SendKeys(chromedp.CSS("#find"), "isolated"))
+	b.until(`document.querySelectorAll('#rows .host').length === 1`)
+	if !strings.Contains(render(t, doc), `infected</span><span class="marked">isolated</span>`) {
+		t.Error("without a script the mark does not show")
+	}
+	b.clean(address)
+}
+
 func TestBrowserWithoutScript(t *testing.T) {
 	b := openBrowser(t)
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
