@@ -154,7 +154,8 @@ func isDotted(text string) bool {
 
 // parseURL takes host and port out of rest, which is what follows a URL's scheme. A
 // URL with a path or a query is about one page of its host. So it says nothing of
-// names below the host, and nothing of the host if that is one that many share.
+// names below the host, and nothing of the host if that is one that many share. There
+// a fragment names a page, too: mega.nz/#!file.
 func (p *parser) parseURL(url, rest string) (observable, Reason) {
 	page := ""
 	if end := strings.IndexAny(rest, "/?#\\"); end >= 0 {
@@ -168,13 +169,13 @@ func (p *parser) parseURL(url, rest string) (observable, Reason) {
 	}
 	o, reason := p.parseHost(rest)
 	o.url = url
-	if reason != "" || o.kind != ioc.Domain || page == "" || page[0] == '#' {
+	if reason != "" || o.kind != ioc.Domain || page == "" {
 		return o, reason
 	}
 	if o.exact || p.guards.isShared(o.name) {
 		return observable{}, reasonShared
 	}
-	o.exact = true
+	o.exact = page[0] != '#' // a fragment alone is a place in the host's first page
 	return o, ""
 }
 

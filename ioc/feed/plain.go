@@ -100,7 +100,7 @@ func isCosmetic(text string) bool {
 }
 
 // splitComment splits a line into what is before a comment, and the comment.
-// A '#' in a URL is no comment unless a blank is before it.
+// A '#' in a URL, or right behind a slash, is no comment unless a blank is before it.
 func splitComment(text string) (entry, comment string) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -112,7 +112,7 @@ func splitComment(text string) (entry, comment string) {
 		return "", strings.TrimSpace(text[2:])
 	}
 	at := strings.IndexByte(text, '#')
-	if at > 0 && strings.Contains(text[:at], "://") && text[at-1] != ' ' && text[at-1] != '\t' {
+	if at > 0 && (text[at-1] == '/' || strings.Contains(text[:at], "://") && text[at-1] != ' ' && text[at-1] != '\t') {
 		at = indexAfterBlank(text, "#")
 	}
 	if at < 0 {
