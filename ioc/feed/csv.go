@@ -161,6 +161,10 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 		c.skip(reasonUndetected, l)
 		return nil
 	}
+	if c.isSharedPage(fields, t) {
+		c.skip(reasonShared, l)
+		return nil
+	}
 	said := c.base
 	said.Description = t.get(fields, roleDescription)
 	said.Reference = t.get(fields, roleReference)
@@ -194,6 +198,20 @@ func (c *collector) readRow(fields []string, t *table, l line) error {
 		c.skip(reasonEmpty, l)
 	}
 	return nil
+}
+
+// isSharedPage reports whether a row with several indicators is about a page of a host
+// that many share. Then its name and address are those of that host, which is as
+// harmless as without them.
+func (c *collector) isSharedPage(fields []string, t *table) bool {
+	columns := t.columns[roleIndicator]
+	return len(columns) > 1 && slices.ContainsFunc(columns, func(at int) bool {
+		if at >= len(fields) || strings.IndexByte(fields[at], '/') < 0 {
+			return false
+		}
+		_, reason := c.parse(fields[at])
+		return reason == reasonShared
+	})
 }
 
 // confidence returns the first confidence that a row states. Here "none" is a value,

@@ -154,3 +154,17 @@ func TestErrorsAreVisible(t *testing.T) {
 		t.Errorf("the report lacks %q: %q", want, out.String())
 	}
 }
+
+// TestSharedPage: a row that is about a page of a host that many share says nothing of
+// that host, though it has its name and address.
+func TestSharedPage(t *testing.T) {
+	s, file := load(t, "date,url,host,ip\n2026-01-02,https://github.com/x/y,github.com,192.0.2.3\n2026-01-02,https://evil.example/x,evil.example,192.0.2.4\n", Options{})
+	for lookup, want := range map[string]bool{"github.com": false, "192.0.2.3": false, "evil.example": true, "192.0.2.4": true} {
+		if i, ok := find(s, lookup); ok != want {
+			t.Errorf("%s: %v %+v", lookup, ok, i)
+		}
+	}
+	if len(file.Skipped) != 1 || file.Skipped[0].Reason != reasonShared || file.Skipped[0].Count != 1 || file.Skipped[0].Samples[0].Line != 2 {
+		t.Errorf("skipped %+v", file.Skipped)
+	}
+}
