@@ -64,6 +64,8 @@ func (p *parser) takeApart(text string) (observable, Reason) {
 			return p.parseNetwork(host, tail)
 		case isNumeric(tail) && isDotted(host) && strings.Count(tail, ".") == 3:
 			return p.parseMask(host, tail)
+		case isDotted(host) && isPrefixAndPort(tail):
+			return observable{}, reasonNetwork
 		}
 		return p.parseURL(text, text)
 	}
@@ -95,7 +97,8 @@ func refang(text string) string {
 		text = "http" + text[4:]
 	}
 	return strings.NewReplacer(
-		"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "{dot}", ".", "[.", ".", ".]", ".",
+		"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "{dot}", ".",
+		"[DOT]", ".", "(DOT)", ".", "{DOT}", ".", "[.", ".", ".]", ".",
 		"[://]", "://", "[:]", ":", "(:)", ":", "[/]", "/", "[@]", "@", "[at]", "@", "(at)", "@",
 	).Replace(text)
 }
@@ -150,6 +153,13 @@ func isNumeric(text string) bool {
 // isDotted reports whether a text is meant to be an IPv4 address.
 func isDotted(text string) bool {
 	return isNumeric(text) && strings.IndexByte(text, '.') >= 0
+}
+
+// isPrefixAndPort reports whether a text is the length of a prefix and a port, as in
+// 192.0.2.0/24:443. As a page of an address it would stand for all ports of that.
+func isPrefixAndPort(text string) bool {
+	bits, port, ok := strings.Cut(text, ":")
+	return ok && len(bits) > 0 && len(bits) <= 2 && isNumeric(bits) && isNumeric(port)
 }
 
 // parseURL takes host and port out of rest, which is what follows a URL's scheme. A
