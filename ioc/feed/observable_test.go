@@ -195,6 +195,7 @@ func TestRefused(t *testing.T) {
 		{"https://github.com/x/y", "a URL of a host that many share"},
 		{"||GitHub.com/x/y^", "a URL of a host that many share"},
 		{"gist.github.com/x", "a URL of a host that many share"},
+		{"https://www.google.de/url?q=evil.example", "a URL of a host that many share"},
 		{"https://mega.nz/#!file!key", "a URL of a host that many share"},
 		{"mega.nz/#!file!key", "a URL of a host that many share"},
 		{"https://github.com#x", "a URL of a host that many share"},
