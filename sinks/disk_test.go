@@ -141,6 +141,24 @@ func TestFullDiskAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestAllLossIsTold has events for which there was no room before the end, too.
+func TestAllLossIsTold(t *testing.T) {
+	f := open(t, "/dev/full", FileOptions{MaxWaiting: 16})
+	must(t, f.Event([]byte("event 1")))
+	must(t, f.Event([]byte("event 2")))
+	for range 3 {
+		if err := f.Event([]byte("event 3")); !errors.Is(err, ErrFull) {
+			t.Fatalf("an event too many: %v", err)
+		}
+	}
+	if err := f.Close(); err == nil || !strings.Contains(err.Error(), "events that waited are lost: 2, and before these: 3") {
+		t.Errorf("Close says %v", err)
+	}
+	if got := f.Stats(); got.Lost != 5 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
 func TestBackgroundErrorsAreReported(t *testing.T) {
 	f := open(t, "/dev/full", FileOptions{flushEvery: time.Millisecond})
 	must(t, f.Event([]byte("event 1")))

@@ -239,16 +239,25 @@ func (f *File) Close() error {
 	defer f.io.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	lost := bytes.Count(f.batch.text, []byte("\n"))
-	f.stats.Lost += uint64(lost) //nolint:gosec // G115: never negative
-	err = errors.Join(err, f.takeFailed())
-	if lost > 0 {
-		err = errors.Join(err, fmt.Errorf("event file %s: events that waited are lost: %d", f.path, lost))
-	}
+	err = errors.Join(err, f.takeFailed(), f.giveUp())
 	if f.file != nil {
 		err = errors.Join(err, f.file.Close())
 	}
 	return err
+}
+
+// giveUp counts the events that still wait as lost. The error says how many these
+// are, and how many were lost before them. f.mu is held.
+func (f *File) giveUp() error {
+	before, waiting := f.stats.Lost, uint64(bytes.Count(f.batch.text, []byte("\n"))) //nolint:gosec // G115: never negative
+	f.stats.Lost += waiting
+	switch {
+	case waiting == 0:
+		return nil
+	case before > 0:
+		return fmt.Errorf("event file %s: events that waited are lost: %d, and before these: %d", f.path, waiting, before)
+	}
+	return fmt.Errorf("event file %s: events that waited are lost: %d", f.path, waiting)
 }
 
 // Stats returns what happened to events so far.
