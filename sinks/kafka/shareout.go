@@ -65,33 +65,43 @@ func (s *share) tellStates(ctx context.Context, changes []event.Event) bool {
 	return true
 }
 
-// perRequest is how many posts go into one request.
+// perRequest is how many posts go into one request, if the broker takes as much.
 const perRequest = 500
 
 // produce writes posts to a partition of a topic until all replicas have them.
 // It reports false when ctx ends before.
 func (s *share) produce(ctx context.Context, topic string, partition int, list []post) bool {
-	for len(list) > 0 {
-		part := list[:min(len(list), perRequest)]
+	for most := perRequest; len(list) > 0; {
+		most = min(most, len(list))
 		done := s.keepTrying(ctx, func(ctx context.Context) error {
-			now := time.Now()
-			records := make([]kafkago.Record, 0, len(part))
-			for i := range part {
-				records = append(records, part[i].record(now))
+			err := s.request(ctx, topic, partition, list[:most])
+			for refusal(err) && most > 1 { // too large, all of them together
+				most /= 2
+				err = s.request(ctx, topic, partition, list[:most])
 			}
-			r, err := s.worker.link.client.Produce(ctx, &kafkago.ProduceRequest{
-				Topic: topic, Partition: partition, RequiredAcks: kafkago.RequireAll,
-				Records: kafkago.NewRecordReader(records...), Compression: kafkago.Zstd,
-			})
-			if err == nil {
-				err = r.Error
-			}
-			return explain(topic, err)
+			return err
 		})
 		if !done {
 			return false
 		}
-		list = list[len(part):]
+		list = list[most:]
 	}
 	return true
+}
+
+// request writes posts to a partition of a topic in one request.
+func (s *share) request(ctx context.Context, topic string, partition int, list []post) error {
+	now := time.Now()
+	records := make([]kafkago.Record, 0, len(list))
+	for i := range list {
+		records = append(records, list[i].record(now))
+	}
+	r, err := s.worker.link.client.Produce(ctx, &kafkago.ProduceRequest{
+		Topic: topic, Partition: partition, RequiredAcks: kafkago.RequireAll,
+		Records: kafkago.NewRecordReader(records...), Compression: kafkago.Zstd,
+	})
+	if err == nil {
+		err = r.Error
+	}
+	return explain(topic, err)
 }
