@@ -62,7 +62,7 @@ func (d *deadLetters) write(sink string, refused []sinks.Refusal) (err error) {
 			return fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	f, err := os.OpenFile(d.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(d.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
@@ -71,7 +71,11 @@ func (d *deadLetters) write(sink string, refused []sinks.Refusal) (err error) {
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	_, err = f.Write(letters(sink, refused))
+	text := letters(sink, refused)
+	if isTorn(f, info.Size()) {
+		text = append([]byte("\n"), text...)
+	}
+	_, err = f.Write(text)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -100,4 +104,11 @@ func letters(sink string, refused []sinks.Refusal) []byte {
 		lines = append(append(lines, text...), '\n')
 	}
 	return lines
+}
+
+// isTorn reports whether the last line of a file has no end, as a crash leaves it.
+func isTorn(f *os.File, size int64) bool {
+	var last [1]byte
+	n, err := f.ReadAt(last[:], size-1)
+	return n == 1 && err == nil && last[0] != '\n'
 }
