@@ -31,7 +31,7 @@ func (c *collector) readCSV(lines *lineReader, t table) error {
 		if strings.TrimSpace(l.text) == "" {
 			continue
 		}
-		if l.number <= t.header || l.text[0] == '#' {
+		if l.text[0] == '#' || l.number < t.header || l.number == t.header && !c.isRow(l.text, &t) {
 			c.file.remarks++
 			continue
 		}

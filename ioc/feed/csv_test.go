@@ -168,3 +168,23 @@ func TestSharedPage(t *testing.T) {
 		t.Errorf("skipped %+v", file.Skipped)
 	}
 }
+
+// TestNoHeader: where columns are named by their numbers, the first line is a row if
+// it has an indicator.
+func TestNoHeader(t *testing.T) {
+	for first, want := range map[string]int{
+		"x,a.example.com,C2": 3, "x,192.0.2.1,C2": 3, "x,https://a.example/x,C2": 3, "x,192.0.2.1|443,C2": 3,
+		"x,10.0.0.1,C2": 2, "x,https://github.com/x/y,C2": 2, "x,observable,C2": 2, "x,host,C2": 2, "x,threat.indicator.ip,C2": 2, "# x,a.example.com,C2": 2,
+	} {
+		_, file := load(t, first+"\ny,b.example,C2\nz,c.example,C2\n", Options{Columns: Columns{Indicator: "2"}})
+		if file.Total() != want {
+			t.Errorf("%s: %+v", first, file)
+		}
+		if isRefused := strings.Contains(first, "10.0") || strings.Contains(first, "github"); isRefused != (len(file.Skipped) == 1) {
+			t.Errorf("%s: skipped %+v", first, file.Skipped)
+		}
+	}
+	if _, file := load(t, "x,a.example.com\ny,b.example\n", Options{Columns: Columns{Indicator: "a.example.com"}}); file.Total() != 1 {
+		t.Errorf("a header that is named: %+v", file)
+	}
+}

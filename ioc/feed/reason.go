@@ -58,3 +58,14 @@ const (
 func (r Reason) unwatched() bool {
 	return r == reasonPath || r == reasonHash || r == reasonMail || r == reasonShared || strings.HasPrefix(string(r), unwatchedType)
 }
+
+// special reports whether an entry is an address or network, but of a block that is
+// refused.
+func (r Reason) special() bool {
+	switch r {
+	case reasonWide, reasonUnspecified, reasonLoopback, reasonPrivate, reasonLinkLocal, reasonMulticast, reasonReserved:
+		return true
+	default:
+		return false
+	}
+}

@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"wormscope/ioc"
 )
 
 // A role is what a column of a table is for.
@@ -34,6 +38,7 @@ type table struct {
 	header    int            // line of the header
 	known     int            // columns with well-known names
 	mixed     bool           // the indicators are of any kind: their types say which
+	numbered  bool           // the column of the indicators was named by its number
 }
 
 // wellKnown returns the names that columns have in public feeds, lower-case
@@ -200,6 +205,7 @@ func (t *table) assign(fields []string, by Columns) error {
 		at := slices.Index(fields, columnName(c.name))
 		if number, err := strconv.Atoi(c.name); at < 0 && err == nil && number >= 1 && number <= len(fields) {
 			at = number - 1
+			t.numbered = t.numbered || c.role == roleIndicator
 		}
 		if at < 0 && len(fields) < 2 {
 			return errNoHeader
@@ -237,4 +243,24 @@ func (t *table) fits(rest string, named bool) bool {
 		rows++
 	}
 	return rows == 0
+}
+
+// isRow reports whether a line that was taken for the header is a row: a file whose
+// columns are named by their numbers may have no header. It is one if it has an
+// indicator, be it one that is refused.
+func (c *collector) isRow(text string, t *table) bool {
+	if !t.numbered {
+		return false
+	}
+	fields, _ := splitFields(text, t.delimiter, nil)
+	at := t.columns[roleIndicator][0]
+	if at >= len(fields) {
+		return false
+	}
+	o, reason := c.parse(unpipe(fields[at])[0])
+	if reason == "" && o.kind == ioc.Domain && o.url == "" {
+		_, icann := publicsuffix.PublicSuffix(o.name)
+		return icann // threat.indicator.ip is the name of a column
+	}
+	return reason == "" || reason == reasonShared || reason == reasonHash || reason == reasonMail || reason.special()
 }
