@@ -115,6 +115,7 @@ func TestErrors(t *testing.T) {
 		{"html", "<!DOCTYPE html>\n<p>404", Options{}, "is an HTML or XML document, a format that is not read"},
 		{"rpz", "$TTL 60\n@ SOA localhost. root. 1 1 1 1 1\nevil.example CNAME .\n", Options{}, "is an RPZ zone, a format that is not read"},
 		{"rpz fragment", "evil.example CNAME .\nok.example CNAME rpz-passthru.\n", Options{}, "is an RPZ zone, a format that is not read"},
+		{"rpz with units", "ok.example 1h30m IN CNAME rpz-passthru.\n", Options{}, "is an RPZ zone, a format that is not read"},
 		{"rpz of other spelling", "; mine\nEvil.example 60 in cname .\n", Options{}, "is an RPZ zone, a format that is not read"},
 		{"rpz without names", "$origin rpz.example.\nevil A 127.0.0.1\n", Options{}, "is an RPZ zone, a format that is not read"},
 		{"rules", `alert dns any any -> any any (msg:"x"; sid:1;)`, Options{}, "is a Suricata or Snort rule file, a format that is not read"},

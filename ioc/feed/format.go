@@ -161,7 +161,7 @@ func isZone(text string) bool {
 		if len(fields) > 0 && line[0] != ' ' && line[0] != '\t' {
 			fields = fields[1:] // the name
 		}
-		for len(fields) > 0 && (fields[0] == "IN" || strings.Trim(fields[0], "0123456789") == "") {
+		for len(fields) > 0 && (fields[0] == "IN" || isDigit(fields[0][0]) && strings.Trim(fields[0], "0123456789SMHDW") == "") {
 			fields = fields[1:]
 		}
 		if len(fields) == 2 && fields[0] == "CNAME" && strings.HasSuffix(fields[1], ".") || len(fields) > 2 && fields[0] == "SOA" {
