@@ -113,6 +113,7 @@ func OpenFile(path string, o FileOptions) (*File, error) {
 	if err := f.open(); err != nil {
 		return nil, err
 	}
+	f.resume()
 	f.done.Go(f.writeOn)
 	return f, nil
 }

@@ -49,18 +49,45 @@ func (f *File) rotate(when time.Time) error {
 	if !f.opts.Compress {
 		return f.prune()
 	}
-	f.done.Go(func() {
-		f.compressing.Lock()
-		defer f.compressing.Unlock()
-		err := compress(name)
-		f.io.Lock()
-		defer f.io.Unlock()
-		if err = errors.Join(err, f.prune()); err != nil {
-			f.count(func(s *FileStats) { s.Errors++ })
-			f.fail(fmt.Errorf("compressing event file: %w", err))
-		}
-	})
+	f.done.Go(func() { f.compress(name) })
 	return nil
+}
+
+// compress compresses rotated files, and deletes those that are too old to keep.
+func (f *File) compress(paths ...string) {
+	f.compressing.Lock()
+	defer f.compressing.Unlock()
+	var err error
+	for _, path := range paths {
+		err = errors.Join(err, compress(path))
+	}
+	f.io.Lock()
+	defer f.io.Unlock()
+	if err = errors.Join(err, f.prune()); err != nil {
+		f.count(func(s *FileStats) { s.Errors++ })
+		f.fail(fmt.Errorf("compressing event file: %w", err))
+	}
+}
+
+// resume compresses what a run that died had not compressed to the end. Nothing else
+// uses f yet.
+func (f *File) resume() {
+	if !f.opts.Compress || !f.regular {
+		return
+	}
+	files, err := f.rotatedFiles()
+	if err != nil {
+		return // a rotation will say why
+	}
+	var left []string
+	for _, r := range files {
+		if filepath.Ext(r.path) != ".gz" {
+			left = append(left, r.path)
+		}
+	}
+	if len(left) > 0 {
+		f.done.Go(func() { f.compress(left...) })
+	}
 }
 
 // stem splits the path of the event file before its extension.

@@ -142,6 +142,30 @@ func TestKeepsTheNewest(t *testing.T) {
 	}
 }
 
+// TestCompressesWhatWasLeft: a run died while it compressed a rotated file.
+func TestCompressesWhatWasLeft(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"events-20260105T080000Z.jsonl": "event 1\n", "events-20260105T080000Z.jsonl.gz.partial": "torn", "events-mine.jsonl": "event 0\n",
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	f := open(t, filepath.Join(dir, "events.jsonl"), FileOptions{Compress: true})
+	must(t, f.Event([]byte("event 2")))
+	must(t, f.Close())
+	if got := folder(t, dir); !slices.Equal(got, []string{"events-20260105T080000Z.jsonl.gz", "events-mine.jsonl", "events.jsonl"}) {
+		t.Fatalf("there are %q", got)
+	}
+	packed, err := os.Open(filepath.Join(dir, "events-20260105T080000Z.jsonl.gz"))
+	must(t, err)
+	defer packed.Close()
+	z, err := gzip.NewReader(packed)
+	must(t, err)
+	if text, err := io.ReadAll(z); err != nil || string(text) != "event 1\n" {
+		t.Errorf("it is %q, %v", text, err)
+	}
+}
+
 func TestCompresses(t *testing.T) {
 	dir := t.TempDir()
 	c := newClock()
