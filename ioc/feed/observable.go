@@ -41,9 +41,15 @@ func (p *parser) takeApart(text string) (observable, Reason) {
 	if strings.IndexByte(text, '[') >= 0 || strings.IndexByte(text, '(') >= 0 || strings.IndexByte(text, '{') >= 0 || isHxxp(text) {
 		text = refang(text)
 	}
-	text, reason := unwrapRule(text)
+	text, onSome, reason := unwrapRule(text)
 	if reason != "" {
 		return observable{}, reason
+	}
+	if onSome {
+		if o, reason := p.takeApart(text); reason != "" || !p.guards.isShared(o.name) {
+			return o, reason
+		}
+		return observable{}, reasonShared
 	}
 	if scheme := strings.Index(text, "://"); scheme >= 0 && isScheme(text[:scheme]) {
 		return p.parseURL(text, text[scheme+3:])
@@ -104,27 +110,31 @@ func refang(text string) string {
 }
 
 // unwrapRule takes the name, or the URL, out of a rule for ad blockers:
-// ||name^, ||name^$options, ||name/path.
-func unwrapRule(text string) (string, Reason) {
+// ||name^, ||name^$options, ||name/path. OnSome says that it holds for what some sites
+// load, and is as little about the name itself as the URL of a page is.
+func unwrapRule(text string) (inner string, onSome bool, reason Reason) {
 	if strings.HasPrefix(text, "@@") {
-		return "", reasonException
+		return "", false, reasonException
 	}
 	rule, ok := strings.CutPrefix(text, "||")
 	if !ok {
-		return text, ""
+		return text, false, ""
 	}
 	rule, options, _ := strings.Cut(rule, "$")
 	for option := range strings.SplitSeq(options, ",") {
-		option, _, _ = strings.Cut(option, "=")
-		switch strings.TrimSpace(option) {
+		key, value, _ := strings.Cut(option, "=")
+		switch strings.TrimSpace(key) {
 		case "badfilter":
-			return "", reasonException
-		case "cookie", "csp", "elemhide", "generichide", "permissions", "removeparam", "replace", "specifichide", "urltransform":
-			return "", reasonCosmetic
+			return "", false, reasonException
+		case "cookie", "csp", "ehide", "elemhide", "generichide", "ghide", "hls", "jsonprune", "permissions", "removeheader", "removeparam",
+			"replace", "shide", "specifichide", "stealth", "uritransform", "urlskip", "urltransform", "xmlprune":
+			return "", false, reasonCosmetic
+		case "domain", "from":
+			onSome = onSome || !strings.HasPrefix(value, "~")
 		}
 	}
 	// A ^ in the middle stands for any character that can end a host name.
-	return strings.Replace(strings.TrimRight(rule, "^|"), "^", "/", 1), ""
+	return strings.Replace(strings.TrimRight(rule, "^|"), "^", "/", 1), onSome, ""
 }
 
 // isScheme reports whether a text is a URL scheme (RFC 3986, 3.1).
