@@ -8,6 +8,7 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"wormscope/sinks/event"
 	"wormscope/sinks/joint"
@@ -143,12 +144,9 @@ func (l *link) load(ctx context.Context, topic string, partition int, tally *Tal
 func (l *link) fetch(
 	ctx context.Context, topic string, partition int, offset int64, tally *Tally, take func(*wordMessage),
 ) (next, end int64, err error) {
-	r, err := l.client.Fetch(ctx, &kafkago.FetchRequest{
+	r, err := l.ask(ctx, &kafkago.FetchRequest{
 		Topic: topic, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: fetchSize, MaxWait: fetchWait,
 	})
-	if err == nil {
-		err = r.Error
-	}
 	if err != nil {
 		return offset, 0, err
 	}
@@ -172,6 +170,25 @@ func (l *link) fetch(
 		}
 		tally.Words++
 		take(w)
+	}
+}
+
+// ask asks a broker for records. One that finds that a client has read as much as its
+// quota allows answers without any topic, which the library takes for a missing one:
+// it is asked again then. To begin anew would reach the quota again, each time.
+func (l *link) ask(ctx context.Context, what *kafkago.FetchRequest) (*kafkago.FetchResponse, error) {
+	for {
+		r, err := l.client.Fetch(ctx, what)
+		if err == nil {
+			err = r.Error
+		}
+		if !errors.Is(err, protocol.ErrNoTopic) {
+			return r, err
+		}
+		if _, missing := l.partitions(ctx, what.Topic); missing != nil {
+			return nil, err
+		}
+		pause(ctx, fetchWait)
 	}
 }
 

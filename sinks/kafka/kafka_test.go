@@ -205,6 +205,7 @@ func TestTopics(t *testing.T) {
 	t.Run("too large", func(t *testing.T) { tooLarge(t, c, way) })
 	t.Run("slow", func(t *testing.T) { slow(t, c, way) })
 	t.Run("worker", func(t *testing.T) { small(t, way) })
+	t.Run("quota", func(t *testing.T) { throttled(t, c, way) })
 }
 
 // policy checks the cleanup policy of a topic.

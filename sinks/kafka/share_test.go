@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
+
 	"wormscope/detect/zone"
+	"wormscope/internal/kafkatest"
 	"wormscope/internal/testnet"
 	"wormscope/sinks/joint"
 )
@@ -52,5 +55,26 @@ func small(t *testing.T, way Cluster) {
 		if tally, err = central.Read(t.Context(), joint.New()); time.Now().After(end) {
 			t.Fatalf("%d words of %d, %v; the worker said %v", tally.Words, words, err, said.Load())
 		}
+	}
+}
+
+// throttled reads a joint ledger that is larger than what a quota of the broker lets
+// it read without a pause.
+func throttled(t *testing.T, c *kafkatest.Cluster, way Cluster) {
+	t.Helper()
+	const words = 5500 // more than what is fetched at once
+	s := open(t, Config{Cluster: way, LedgerTopic: "throttled", Create: true, Partitions: 1, Compression: "none", MaxMessageBytes: 15_000})
+	deliver(t, s, batch(0, words))
+	r, err := c.Client().AlterClientQuotas(t.Context(), &kafkago.AlterClientQuotasRequest{Entries: []kafkago.AlterClientQuotaEntry{{
+		Entities: []kafkago.AlterClientQuotaEntity{{EntityType: "client-id", EntityName: "greedy"}},
+		Ops:      []kafkago.AlterClientQuotaOps{{Key: "consumer_byte_rate", Value: 350_000}},
+	}}})
+	if err != nil || r.Entries[0].Error != nil {
+		t.Fatal(r, err)
+	}
+	way.ClientID = "greedy"
+	tally, err := (&Central{Cluster: way, JointTopic: "throttled"}).Read(t.Context(), joint.New())
+	if err != nil || tally.Words != words {
+		t.Errorf("%d words of %d, %v", tally.Words, words, err)
 	}
 }
