@@ -126,8 +126,12 @@ func (d *Detector) reviewInterest() {
 
 // unasked looks at a SYN-ACK that answers no attempt: backscatter of a flood
 // with spoofed sources, or the half of a handshake that a half-duplex tap
-// shows.
+// shows. One whose SYN would be ignored says nothing of the tap: those of connections
+// within a host, which a capture of all its devices has both halves of.
 func (d *Detector) unasked(p *packet.Packet, client, server ip.Addr, hc, hs uint64) {
+	if client == server || !server.Single() {
+		return
+	}
 	d.stats.backscatter++
 	d.tap.see(&d.tap.lone)
 	d.reviewInterest()

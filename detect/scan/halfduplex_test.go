@@ -74,6 +74,22 @@ func TestHalfDuplex(t *testing.T) {
 			t.Error("the tap is not called half-duplex")
 		}
 	})
+	for _, host := range []string{"127.0.0.1", "::1", worm} {
+		t.Run("connections within a host: "+host, func(t *testing.T) {
+			b := newBed(t, Config{})
+			for range 100 {
+				b.syn(ad(host), ad(host), 445)
+				b.synack(ad(host), ad(host), 445)
+				b.ack(ad(host), ad(host), 445)
+				b.wait(time.Second)
+			}
+			b.engine.Close()
+			b.none()
+			if s := b.d.Stats(); s.ServerOnly || s.ClientOnly || s.Backscatter != 0 {
+				t.Errorf("stats %+v: both halves of all connections are seen", s)
+			}
+		})
+	}
 	t.Run("backscatter", func(t *testing.T) {
 		b := newBed(t, Config{})
 		b.whole()
