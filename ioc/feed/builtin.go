@@ -24,6 +24,8 @@ func AddBuiltin(b *ioc.Builder) (*Report, error) {
 		microsoft = "https://www.microsoft.com/security/portal/threat/encyclopedia/Entry.aspx?Name=Ransom:Win32/WannaCrypt"
 		mandiant  = "https://www.mandiant.com/resources/blog/wannacry-ransomware-campaign"
 		factsheet = "https://gist.github.com/rain-1/989428fa5504f378b993ee6efbc0b168"
+		// Of the worm that calls its service mssecsvc2.1 and its file mssecsvr.exe.
+		later = "https://github.com/geekscrapy/misp-batchobjects/blob/4b18a163b0ced6f636bd0c4389b72b3893590591/wanacry_example.csv"
 	)
 	b.From("")
 	file := FileReport{Path: "(built in)", Feed: BuiltinName}
@@ -49,6 +51,7 @@ func AddBuiltin(b *ioc.Builder) (*Report, error) {
 		{"ifferfsodp9ifjaposdfjhgosurijfaewrwergwea.testing", mandiant},
 		{"iuqssfsodp9ifjaposdfjhgosurijfaewrwergwea.com", mandiant},
 		{"ayylmaotjhsstasdfasdfasdfasdfasdfasdfasdf.com", mandiant},
+		{"iuqerfsodp9ifjaposdfjhgosurijfaewrwergwff.com", later},
 	} {
 		if err := add(k.name, ioc.KillSwitch, ioc.HighConfidence, "WannaCry kill switch", k.reference); err != nil {
 			return nil, err

@@ -335,10 +335,10 @@ func TestWriteText(t *testing.T) {
            line 14: 10.0.0.1.[2J
            and 2 more
 (built in)
-  entries  12 names, 0 addresses, 0 networks
+  entries  13 names, 0 addresses, 0 networks
 /feeds/broken
   error    no usable entry
-3 files: 14 names, 1 address, 0 networks (of these 1 duplicate)
+3 files: 15 names, 1 address, 0 networks (of these 1 duplicate)
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
@@ -357,6 +357,7 @@ func TestBuiltin(t *testing.T) {
 		"www.iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com.corp.example",
 		"www.ifferfsodp9ifjaposdfjhgosurijfaewrwergwea.testing",
 		"ayylmaotjhsstasdfasdfasdfasdfasdfasdfasdf.com",
+		"www.iuqerfsodp9ifjaposdfjhgosurijfaewrwergwff.com",
 	} {
 		if i, ok := find(s, name); !ok || i.Class != ioc.KillSwitch || i.Reference == "" {
 			t.Errorf("%s is %+v", name, i)
@@ -368,7 +369,7 @@ func TestBuiltin(t *testing.T) {
 	if i, ok := find(s, "gx7ekbenv2riucmf.onion"); !ok || i.Class != ioc.Malicious {
 		t.Errorf("the hidden service is %+v", i)
 	}
-	if c := s.Counts(); c.KillSwitch != 7 || c.Names != 12 {
+	if c := s.Counts(); c.KillSwitch != 8 || c.Names != 13 {
 		t.Errorf("%+v", c)
 	}
 	// A block list that has a kill switch does not take its meaning from it.
