@@ -26,8 +26,8 @@ type targetHead struct {
 	sources uint32          // bits of new sources since start: fewer than these were, see count
 	done    uint32          // handshakes completed since the cell became suspect
 	finding int32           // the open flood's place plus 1
-	mixed   uint16          // sources that tried another port
-	port    uint16          // that the first of them tried
+	votes   uint16          // for the port, see vote
+	port    uint16          // that most of them tried
 	place   uint16          // of the cell among all
 	watched bool            // counted in targets.watched
 	few     [fewBits]uint16 // numbers of the bits of the first sources
@@ -65,6 +65,28 @@ func (c *targetCell) add(hash uint64) bool {
 	c.sources++
 	return true
 }
+
+// vote counts a new source for the port that it tried. Each for another port takes
+// one away, and where none is left the other stands for election: what most of them
+// tried is left in the end, whatever the first did (Boyer, Moore: MJRTY, 1991). The
+// sources before an election are none of a flood of that port.
+func (c *targetCell) vote(port uint16, at int64) {
+	switch {
+	case c.port == port:
+		c.votes++
+	case c.votes > 0:
+		c.votes--
+	default:
+		c.port, c.startAt, c.votes = port, at, 1
+	}
+}
+
+// votesMost of votesOf new sources must be left to a port for the flood to be of it,
+// as they are if one in ten at most tried others.
+const (
+	votesMost = 4
+	votesOf   = 5
+)
 
 // flooded reports whether new sources came in such numbers, and completed so
 // few handshakes, that they must be spoofed. Unless they are very many, the
@@ -199,7 +221,7 @@ func (t *targets) complete(dst ip.Addr) {
 // restart begins a new count.
 func (t *targets) restart(c *targetCell, now tick, at int64, port uint16) {
 	t.watch(c, false)
-	c.start, c.startAt, c.sources, c.done, c.mixed = now, at, 0, 0, 0
+	c.start, c.startAt, c.sources, c.done, c.votes = now, at, 0, 0, 0
 	if c.finding == 0 {
 		c.port = port
 	}
@@ -224,8 +246,8 @@ func (d *Detector) flooded(c *contact) bool {
 	if isNew {
 		d.targets.digest(cell)
 		cell.take(d.attempts.tail)
-		if cell.port != c.port {
-			cell.mixed++
+		if cell.finding == 0 {
+			cell.vote(c.port, c.at)
 		}
 	}
 	if cell.finding != 0 {
@@ -252,7 +274,7 @@ func (d *Detector) flooded(c *contact) bool {
 func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 	d.targets.watch(cell, false)
 	port := cell.port
-	if uint32(cell.mixed)*floodShare > cell.sources {
+	if uint32(cell.votes)*votesOf < cell.sources*votesMost {
 		port = 0
 	}
 	host, n := c.dst.Netip(), uint64(cell.count())
