@@ -192,9 +192,7 @@ func (c *netCell) turn(now tick, at int64) {
 // network that was tried: the one it is about is the target here.
 func (d *Detector) alarmNet(c *netCell, a *attempt, n uint32, now int64) {
 	f := d.newFinding(a, network, alert.NameDistributed, c.firstDst, c.startAt)
-	f.sources = uint64(n)
-	f.known = uint64(c.spread())
-	f.take(&c.untold)
+	f.gather(c, n)
 	f.atAlarm = f.attempts
 	f.quiet = int64(time.Hour)
 	if c.finding = d.findings.open(f); c.finding == 0 {
@@ -207,12 +205,17 @@ func (d *Detector) alarmNet(c *netCell, a *attempt, n uint32, now int64) {
 // spreadOn lets the alert of a network grow.
 func (f *finding) spreadOn(d *Detector, c *netCell, n uint32, now int64) {
 	f.last = now
-	f.sources = max(f.sources, uint64(n))
-	f.known = max(f.known, uint64(c.spread()))
-	f.take(&c.untold)
+	f.gather(c, n)
 	if f.pace.Due(f.sources, now) {
 		d.say(f, alert.PhaseUpdate, now)
 	}
+}
+
+// gather takes what a network's cell has counted, and that n sources were there.
+func (f *finding) gather(c *netCell, n uint32) {
+	f.sources = max(f.sources, uint64(n))
+	f.known = max(f.known, uint64(c.spread()))
+	f.take(&c.untold)
 }
 
 // take adds what attempts came to, once.
@@ -229,7 +232,7 @@ func (f *finding) take(n *counts) {
 func (d *Detector) leaveNet(f *finding, place int32) {
 	net := subnet(f.host)
 	if c := d.nets.find(netHash(net, f.port), net, f.port); c != nil && c.finding == place {
-		f.take(&c.untold)
+		f.gather(c, c.distinct())
 		c.finding = 0
 	}
 }

@@ -25,6 +25,9 @@ func TestDistributedOutcomes(t *testing.T) {
 	if end.Count != 400 || s.Answered != 50 || s.Refused != 250 || s.Silent != 100 {
 		t.Errorf("at the end %d attempts, %s; want 400: 50 answered, 250 refused, 100 silent", end.Count, summary(&end))
 	}
+	if s.Sources < 333 || s.Sources > 367 || s.Targets != 224 {
+		t.Errorf("at the end about %d sources at %d addresses; want the 350 that failed, to within 5 %%, at 224", s.Sources, s.Targets)
+	}
 	if head := unsafe.Offsetof(netCell{}.sources); head != 64 {
 		t.Errorf("a look-up reads %d bytes, want a cache line", head)
 	}
