@@ -174,9 +174,9 @@ func (l *Ledger) attackList() []Attack {
 			First: a.First.UTC(), Last: a.Last.UTC(), Alert: a.ID,
 		}
 		if f := a.Evidence.Flood; f != nil {
-			at.Kind, at.Port, at.Sources, at.Count = "flood", f.Port, f.Sources, f.Packets
+			at.Kind, at.Port, at.Sources, at.Count = attackFlood, f.Port, f.Sources, f.Packets
 		} else {
-			at.Kind, at.Port, at.Sources = "distributed-scan", a.Evidence.Scan.Port, a.Evidence.Scan.Sources
+			at.Kind, at.Port, at.Sources = attackDistributed, a.Evidence.Scan.Port, a.Evidence.Scan.Sources
 		}
 		list = append(list, at)
 	}
@@ -184,4 +184,36 @@ func (l *Ledger) attackList() []Attack {
 		return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Alert, b.Alert))
 	})
 	return list
+}
+
+// The kinds of attacks.
+const (
+	attackFlood       = "flood"
+	attackDistributed = "distributed-scan"
+)
+
+// What tells the kind. What a distributed scan names as its target is the first
+// address of the network that it goes through.
+func (a *Attack) What() string {
+	if a.Kind == attackDistributed {
+		return "distributed scan of its network"
+	}
+	return a.Kind
+}
+
+func (a *Attack) onPort() string {
+	if a.Port == 0 {
+		return " on many ports"
+	}
+	return onPort(a.Port)
+}
+
+// distributed counts the distributed scans.
+func (d *Document) distributed() (n uint64) {
+	for i := range d.Attacks {
+		if d.Attacks[i].Kind == attackDistributed {
+			n++
+		}
+	}
+	return n
 }

@@ -195,8 +195,8 @@ func (t *text) attacks() {
 	t.heading(fmt.Sprintf("MANY SOURCES, ONE TARGET (%s)", grouped(uint64(len(list)))))
 	for i := range list[:min(len(list), textLines)] {
 		a := &list[i]
-		t.wrapped(fmt.Sprintf("  %-15s  ", a.Target), fmt.Sprintf("%s on port %d from about %s; %s",
-			strings.ReplaceAll(a.Kind, "-", " "), a.Port, counted(a.Sources, "source"), period(a.First, a.Last)))
+		t.wrapped(fmt.Sprintf("  %-15s  ", a.Target), fmt.Sprintf("%s%s from about %s; %s",
+			a.What(), a.onPort(), counted(a.Sources, "source"), period(a.First, a.Last)))
 	}
 	t.more(uint64(len(list)), textLines)
 }

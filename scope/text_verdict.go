@@ -194,6 +194,9 @@ func (t *text) also() (also []string) {
 	if n.External > 0 {
 		also = append(also, counted(n.External, "outside scanner"))
 	}
+	if n := t.doc.distributed(); n > 0 {
+		also = append(also, counted(n, "distributed scan"))
+	}
 	return also
 }
 

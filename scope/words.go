@@ -110,7 +110,7 @@ func Predicate(a *alert.Alert) string {
 	case e.Contact != nil:
 		return contactWords(a)
 	case e.Scan != nil && e.Scan.Sources > 0:
-		return "is in a network that " + counted(e.Scan.Sources, "source") + " scanned together" + onPort(e.Scan.Port)
+		return "is in a network that about " + counted(e.Scan.Sources, "source") + " scanned together" + onPort(e.Scan.Port)
 	case e.Scan != nil:
 		return scanWords(a)
 	case e.Flood != nil:

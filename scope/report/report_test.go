@@ -153,6 +153,25 @@ func TestNeverBlock(t *testing.T) {
 	}
 }
 
+// TestManySources: a distributed scan goes through the network of what it names, and
+// a flood of port 0 is one of many ports.
+func TestManySources(t *testing.T) {
+	doc := outbreakOf(1, 1, 1)
+	doc.Attacks[0].Port = 0
+	spread := doc.Attacks[0]
+	spread.Kind, spread.Target, spread.Port = "distributed-scan", "10.30.0.2", 445
+	doc.Attacks = append(doc.Attacks, spread)
+	page := render(t, doc)
+	for _, want := range []string{
+		"<td>flood</td><td class=\"num\">many</td>",
+		"<td>distributed scan of its network</td><td class=\"num\">445</td>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
 func TestOutlineGolden(t *testing.T) {
 	for name, doc := range map[string]*scope.Document{
 		"outbreak": outbreakOf(5, 2, 6), "quiet": quiet(), "exploited": exploited(), "empty": {},
