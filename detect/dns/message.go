@@ -75,6 +75,7 @@ func (d *Detector) message(m *message) {
 		}
 	} else {
 		d.stats.Queries++
+		d.sought(m)
 	}
 	if p.Opcode() != 0 {
 		d.stats.OtherOpcodes++

@@ -28,10 +28,11 @@ type resolvers struct {
 }
 
 // candidate is someone who answers queries with RA set, for too few clients
-// yet to be a resolver.
+// yet to be a resolver, or from outside without being asked.
 type candidate struct {
 	clients [enoughClients]ip.Addr
 	n       int
+	asked   bool // a query of a host inside was seen
 }
 
 func newResolvers() resolvers {
@@ -67,11 +68,11 @@ func (d *Detector) learn(m *message) {
 		e = r.candidates.Add(host)
 	}
 	v := &e.Value
-	if slices.Contains(v.clients[:v.n], client) {
-		return
+	if v.n < enoughClients && !slices.Contains(v.clients[:v.n], client) {
+		v.clients[v.n] = client
+		v.n++
 	}
-	v.clients[v.n] = client
-	if v.n++; v.n < enoughClients {
+	if v.n < enoughClients || !v.asked && !d.zones.Inside(host.Netip()) && !d.answersOnly() {
 		return
 	}
 	r.candidates.Remove(e)
@@ -81,4 +82,16 @@ func (d *Detector) learn(m *message) {
 		Kind: alert.FactResolver, Host: host.Netip(), Peer: client.Netip(), Port: port,
 		Time: time.Unix(0, m.time).UTC(), Frame: m.frame,
 	})
+}
+
+// sought notes that someone who may be a resolver is asked. Answers that nobody asked
+// for make no resolver of who sends them from outside: anyone can.
+func (d *Detector) sought(m *message) {
+	r := &d.resolvers
+	if m.dst.Port != port || m.dst.Addr == r.last {
+		return
+	}
+	if e := r.candidates.Get(m.dst.Addr); e != nil && !e.Value.asked {
+		e.Value.asked = d.zones.Inside(m.src.Addr.Netip())
+	}
 }
