@@ -64,6 +64,7 @@ func (p *pipeline) summary(seen *sight) scope.Capture {
 	c.Warnings = append(c.Warnings, seen.warnings...)
 	c.Warnings = append(c.Warnings, p.leftOut()...)
 	c.Warnings = append(c.Warnings, p.sightWarnings(&seen.Stats, &decoded, &c)...)
+	c.Warnings = append(c.Warnings, p.lookupsCut(&seen.Stats)...)
 	c.Warnings = append(c.Warnings, unseen(&decoded, seen.Frames)...)
 	c.Warnings = append(c.Warnings, scans.Warnings()...)
 	c.Warnings = append(c.Warnings, shares.Warnings()...)
@@ -145,6 +146,18 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 		warn("%d packets could not be examined because of a mistake in wormscope, please report it: %s", p.traffic.panics, p.traffic.panicAt)
 	}
 	return out
+}
+
+// lookupsCut warns where few of the packets were cut short, so that nothing is said
+// of that, and many of the DNS messages were: kill-switch names are long.
+func (p *pipeline) lookupsCut(stats *capture.Stats) []string {
+	s := p.lookups.Stats()
+	short, all := float64(s.CutShort), float64(s.Queries+s.Responses)
+	cut := float64(stats.Truncated)
+	if min(short, cut) == 0 || short < worthWarning*all || cut >= worthWarning*float64(stats.Frames) {
+		return nil
+	}
+	return []string{numbered(s.CutShort, "DNS message") + " cut short when captured (snapshot length): names in them may be missing"}
 }
 
 // unseen warns of packets that can't be looked into, if they are many among so

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"wormscope/capture/packet"
 	"wormscope/cmd/pcapgen/capfile"
+	"wormscope/cmd/pcapgen/wire"
 	"wormscope/scope"
 )
 
@@ -41,6 +43,42 @@ func TestTimeThatStandsStillIsTold(t *testing.T) {
 		r := runReplay(t, []string{path})
 		if told := strings.Contains(r.stderr, "all packets have the same time"); told != c.want || r.status != exitOK {
 			t.Errorf("times %v: told is %v, want %v; status %d", c.times, told, c.want, r.status)
+		}
+	}
+}
+
+// TestLookupsCutAreTold: a snapshot length that most packets fit in, and lookups of long
+// names do not, is told where it cost names: of few packets and of most lookups.
+func TestLookupsCutAreTold(t *testing.T) {
+	query := wire.DNS{Name: "www.iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com", Type: wire.TypeA, Flags: 0x0100}.Append(nil)
+	packet := wire.AppendUDPPacket(nil, netip.MustParseAddrPort("10.1.0.2:50000"), netip.MustParseAddrPort("10.3.0.53:53"), wire.Envelope{TTL: 128}, query)
+	lookup := append(wire.AppendEthernet(nil, wire.MAC{2, 1}, wire.MAC{2, 2}, wire.TypeOf(packet)), packet...)
+	const snaplen = 80
+	for _, c := range []struct {
+		what         string
+		others, keep int
+		want         string
+	}{
+		{"few packets, all lookups", 300, snaplen, "1 DNS message cut short when captured (snapshot length): names in them may be missing"},
+		{"no packet", 300, len(lookup), ""},
+		{"many packets, of which that is said anyway", 9, snaplen, "10% of the packets were cut short when captured"},
+	} {
+		var b bytes.Buffer
+		w := capfile.NewWriter(&b, capfile.Pcap{Link: capfile.LinkEthernet})
+		for i := range c.others {
+			w.Packet(1494573840e9+int64(i), synData())
+		}
+		w.PacketOf(1494573841e9, lookup[:c.keep], len(lookup))
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "cut.pcap")
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := runReplay(t, []string{path})
+		if n := strings.Count(r.stderr, "cut short"); n != min(len(c.want), 1) || !strings.Contains(r.stderr, c.want) || r.status != exitOK {
+			t.Errorf("%s: status %d, %q; want %q", c.what, r.status, r.stderr, c.want)
 		}
 	}
 }
