@@ -271,6 +271,7 @@ func (f *finding) scan() *alert.Scan {
 	if f.kind == vertical {
 		s.Rate = f.rate(f.attempts)
 	}
+	s.Silent -= f.recounted(s)
 	if f.port == 0 && len(f.ports) == 1 {
 		s.Port = f.ports[0]
 	} else if len(f.ports) > 1 {
@@ -278,6 +279,20 @@ func (f *finding) scan() *alert.Scan {
 	}
 	return s
 }
+
+// recounted returns how much of the silence was counted more than once: beyond what is
+// remembered of a scan's contacts, a SYN that a system repeats after it was given up
+// here is one more, and Linux repeats it for a minute.
+func (f *finding) recounted(s *alert.Scan) uint64 {
+	came := s.Answered + s.Refused + s.Silent
+	if f.kind != sweep || len(f.ports) != 1 || f.pop.remembers(f) || came <= s.Targets+s.Targets/estimateOff {
+		return 0
+	}
+	return min(came-s.Targets, s.Silent)
+}
+
+// estimateOff is what part of it an estimate may be off by, see sketch.
+const estimateOff = 20
 
 // rate returns so many a second, 0 where all came at the same time.
 func (f *finding) rate(n uint64) float64 {
