@@ -160,10 +160,16 @@ func (f *fact) replace(by *fact) bool {
 	if len(f.evidence()) == 0 {
 		f.lastFrame, f.frames = old.lastFrame, old.frames
 	}
-	if f.kind == old.kind { // else who was called upon has called itself
+	if f.kind == old.kind && !f.dated() { // else who was called upon has called itself
 		f.acted = old.acted
 	}
 	return true
+}
+
+// dated reports whether the alert behind a fact says since when it is certain, as
+// scans do, and may come to know better.
+func (f *fact) dated() bool {
+	return f.alert != nil && f.alert.Evidence.Scan != nil && !f.alert.Evidence.Scan.Since.IsZero()
 }
 
 // merge adds one more sighting of the same fact. A sighting on the frame that

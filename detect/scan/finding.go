@@ -12,7 +12,7 @@ import (
 type finding struct {
 	kind    findingKind
 	inside  bool // who the alert is about is
-	lateral bool // the port is
+	turning bool // the outcomes may turn
 	sampled bool // the sample is full
 	port    uint16
 	vlan    uint16
@@ -35,6 +35,8 @@ type finding struct {
 	packets uint64 // of a flood
 	sources uint64 // of a distributed scan
 	llr     float64
+	lateral bool // the port is
+	turn    turn
 	seq     int
 	told    verdict // as last said
 	again   int64   // latest of more than a few repeats that failed, like last
@@ -50,7 +52,8 @@ type finding struct {
 	host     ip.Addr        // whom the alert is about
 	orig     netip.AddrPort // of the deciding attempt
 	resp     netip.AddrPort
-	since    int64 // like last: the first attempt that speaks for a scan, 0 where it is not known
+	since    int64    // like last: the first attempt that speaks for a scan, 0 where it is not known
+	_        [32]byte // up to a whole number of cache lines
 }
 
 // findingKind is what an open alert is about.

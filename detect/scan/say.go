@@ -160,6 +160,9 @@ func (f *finding) addPort(port uint16) {
 
 // outcome adds what an attempt came to.
 func (f *finding) outcome(d *Detector, a *attempt) {
+	if f.turning {
+		f.turnsBy(a)
+	}
 	switch a.state {
 	case answered:
 		f.answered++
@@ -239,6 +242,7 @@ func (d *Detector) say(f *finding, phase alert.Phase, now int64) {
 		f.pace.Due(f.count(), now)
 	}
 	f.told = d.judge(f)
+	f.watchTurn()
 	a := alert.Alert{
 		ID: f.id, Seq: f.seq, Phase: phase, Rule: f.rule, Name: f.name, Severity: f.told.severity,
 		Time: time.Unix(0, now).UTC(), Host: f.host.Netip(), Orig: f.orig, Resp: f.resp,
