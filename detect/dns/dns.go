@@ -24,9 +24,9 @@
 //   - it carries an EDNS Client Subnet (RFC 7871). When that is a whole address
 //     inside, the alert is about that host;
 //   - the asker is known to resolve: it answered three different hosts with
-//     RA set, and if it is outside, a host inside was seen to ask it. For an
-//     alias that led to the indicator one host is enough: the query that brought
-//     it was no sign yet that anyone should remember.
+//     RA set, or if it is outside, three asked it. For an alias that led to the
+//     indicator one host is enough: the query that brought it was no sign yet that
+//     anyone should remember.
 //
 // Else there is one alert of low severity with OnBehalf set. An alert that began
 // without it gets it when the client's query comes a moment later, as it can

@@ -28,11 +28,19 @@ type resolvers struct {
 }
 
 // candidate is someone who answers queries with RA set, for too few clients
-// yet to be a resolver, or from outside without being asked.
+// yet to be a resolver.
 type candidate struct {
 	clients [enoughClients]ip.Addr
 	n       int
-	asked   bool // a query of a host inside was seen
+	outside bool
+}
+
+// meet counts a client.
+func (c *candidate) meet(client ip.Addr) {
+	if c.n < enoughClients && !slices.Contains(c.clients[:c.n], client) {
+		c.clients[c.n] = client
+		c.n++
+	}
 }
 
 func newResolvers() resolvers {
@@ -66,13 +74,12 @@ func (d *Detector) learn(m *message) {
 	e := r.candidates.Get(host)
 	if e == nil {
 		e = r.candidates.Add(host)
+		e.Value.outside = !d.zones.Inside(host.Netip())
 	}
-	v := &e.Value
-	if v.n < enoughClients && !slices.Contains(v.clients[:v.n], client) {
-		v.clients[v.n] = client
-		v.n++
+	if v := &e.Value; !v.outside || d.answersOnly() {
+		v.meet(client)
 	}
-	if v.n < enoughClients || !v.asked && !d.zones.Inside(host.Netip()) && !d.answersOnly() {
+	if e.Value.n < enoughClients {
 		return
 	}
 	r.candidates.Remove(e)
@@ -84,14 +91,16 @@ func (d *Detector) learn(m *message) {
 	})
 }
 
-// sought notes that someone who may be a resolver is asked. Answers that nobody asked
-// for make no resolver of who sends them from outside: anyone can.
+// sought notes who asks someone outside who may be a resolver: these are its clients.
+// Whom it answers is not, where the capture shows queries: anyone can send answers that
+// nobody asked for, and forge their sender. Nobody outside can have it asked where the
+// capture is made.
 func (d *Detector) sought(m *message) {
 	r := &d.resolvers
 	if m.dst.Port != port || m.dst.Addr == r.last {
 		return
 	}
-	if e := r.candidates.Get(m.dst.Addr); e != nil && !e.Value.asked {
-		e.Value.asked = d.zones.Inside(m.src.Addr.Netip())
+	if e := r.candidates.Get(m.dst.Addr); e != nil && e.Value.outside {
+		e.Value.meet(m.src.Addr)
 	}
 }

@@ -29,15 +29,20 @@ func TestNobodyAskedFor(t *testing.T) {
 			t.Errorf("an answer that nobody asked for is believed: %s", line(a))
 		}
 	}
-	b.udp(server, client, reply(t, query(8, "good.example", dns.TypeA), dns.RcodeSuccess))
-	b.udp(ap("198.51.100.1:40000"), server, query(8, "good.example", dns.TypeA)) // not of a host inside
-	b.udp(server, client, reply(t, query(8, "good.example", dns.TypeA), dns.RcodeSuccess))
-	if b.Resolver(server.Addr()) {
-		t.Error("it is a resolver, though only one outside asked it")
+	asks := func(host string) {
+		b.udp(ap(host), server, query(8, "good.example", dns.TypeA))
+		b.udp(server, ap(host), reply(t, query(8, "good.example", dns.TypeA), dns.RcodeSuccess))
 	}
-	b.udp(client, server, query(9, "good.example", dns.TypeA))
-	b.udp(server, client, reply(t, query(9, "good.example", dns.TypeA), dns.RcodeSuccess))
+	for range clients {
+		asks("10.0.0.9:40000") // a forwarder alone, and who forges its upstream's answers
+		b.udp(server, ap("10.0.0.30:40000"), reply(t, query(9, "good.example", dns.TypeA), dns.RcodeSuccess))
+	}
+	if b.Resolver(server.Addr()) {
+		t.Error("it is a resolver, though only one host asked it")
+	}
+	asks("10.0.0.10:40000")
+	asks("198.51.100.1:40000") // where nobody said what is inside, it may be
 	if !b.Resolver(server.Addr()) || len(b.facts) != 1 {
-		t.Errorf("it is no resolver, though it is asked and answers many: %+v", b.facts)
+		t.Errorf("it is no resolver, though three ask it: %+v", b.facts)
 	}
 }
