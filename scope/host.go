@@ -291,18 +291,26 @@ func (h *host) latest() (at time.Time, known bool) {
 }
 
 // since returns when the host first did what speaks against it, the zero time
-// when it did nothing.
+// when it did nothing. What a server may push to its clients is a sign only where
+// there are no others.
 func (h *host) since() time.Time {
 	o := h.onset()
-	first := int64(neverHappening)
+	first, pushed := int64(neverHappening), int64(neverHappening)
 	for f := range h.all() {
 		after := o.cleaned
 		if f.kind.family() == implanted {
 			after = o.gone()
 		}
-		if h.speaksAgainst(f) && f.last > after {
+		switch {
+		case !h.speaksAgainst(f) || f.last <= after:
+		case f.kind == kindScanning && f.answered && h.weight(f) < suspectedFrom:
+			pushed = min(pushed, f.actedAfter(after))
+		default:
 			first = min(first, f.actedAfter(after))
 		}
+	}
+	if first == neverHappening {
+		first = pushed
 	}
 	if first == neverHappening {
 		return time.Time{}

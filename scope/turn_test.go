@@ -35,3 +35,27 @@ func TestInfectedWhileItPushed(t *testing.T) {
 	}
 	t.Error("the server is not listed")
 }
+
+// TestPushIsNoFirstSign: what a server pushed to its clients, long before it scans and
+// in another alert, is not the first that speaks against it, unless nothing else does.
+func TestPushIsNoFirstSign(t *testing.T) {
+	const server = "10.3.0.50"
+	push := scan(server, "slow", alert.Scan{Port: 445, Targets: 200, Answered: 190, Silent: 10, Since: at(100)}, 440, 10)
+	asks := contact(server, weakAddr, 443, alert.Contact{State: "established", Initiator: "host"}, 900, 20)
+	worm := scan(server, "sequential", alert.Scan{Port: 445, Targets: 300, Answered: 56, Refused: 244, Since: at(2000)}, 2012, 30)
+	worm.First = at(2000)
+	for _, c := range []struct {
+		what  string
+		words []said
+		want  int
+	}{
+		{"a scan", []said{alertOf(push), alertOf(worm)}, 2000},
+		{"a contact", []said{alertOf(push), alertOf(asks)}, 900},
+	} {
+		l, _ := ledgerOf(t, c.words)
+		d := l.Document(capture())
+		if h := &d.Hosts[0]; h.IP != server || h.Since == nil || !h.Since.Equal(at(c.want)) {
+			t.Errorf("with %s it is %s since %v, want %v", c.what, h.State, h.Since, at(c.want))
+		}
+	}
+}
