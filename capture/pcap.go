@@ -172,7 +172,7 @@ func (p *pcap) more(r *Run, most int, before int64) {
 }
 
 // endAtLeap ends a run before the first record that is far in time from the one
-// before it, since that may be damage, which next has to judge. Last is the time
+// before it, since that may be damage, which next has to judge. last is the time
 // of the record before the run, in seconds.
 func (p *pcap) endAtLeap(r *Run, last int64) {
 	if r.N == 0 || !far(last, r.Sum.Oldest/nsPerSecond) && !far(last, r.Sum.Newest/nsPerSecond) &&

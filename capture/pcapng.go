@@ -180,7 +180,7 @@ func (p *pcapng) block() (kind uint32, b []byte, err error) {
 	}
 }
 
-// header reads the type and size of the block that h begins with. Wrong says
+// header reads the type and size of the block that h begins with. wrong says
 // what makes it impossible.
 func (p *pcapng) header(h []byte) (kind uint32, size int, wrong string) {
 	kind = p.u32(h)

@@ -42,7 +42,7 @@ type Reader struct {
 // Open opens captures, each of paths being a file, a folder, of which all
 // captures are read and all else is left out with a warning, or "-" for stdin.
 // Every file is looked into, so that a wrong one is an error now and not
-// after an hour. Stdin stays the caller's to close; it may be nil if no path
+// after an hour. stdin stays the caller's to close; it may be nil if no path
 // needs it.
 func Open(paths []string, stdin io.Reader) (*Reader, error) {
 	return OpenUntil(context.Background(), paths, stdin)

@@ -12,14 +12,14 @@ const (
 )
 
 // A recordTest reports how many bytes the record at the beginning of b has, or 0
-// when none begins there. Prev is the time of the record before, or noTime, and
-// at the record's own time; each format chooses their unit. B has headerSize bytes
-// at least.
+// when none begins there. prev is the time of the record before, or noTime, and
+// at the record's own time; each format chooses their unit. b has at least
+// headerSize bytes.
 type recordTest func(b []byte, prev int64) (size int, at int64)
 
 // resync looks for the next record after a damaged one, with which the stream's
 // unused bytes begin, and drops what is before it. It returns how many bytes were
-// dropped: all that are left, where no record was found. Prev is the time of the
+// dropped: all that are left, where no record was found. prev is the time of the
 // last good record. A record near it in time is preferred, but where there is none
 // one far from it will do: prev may itself be damaged, and captures have gaps.
 func (s *stream) resync(headerSize int, prev int64, test recordTest) (skipped int64, found bool) {
@@ -61,7 +61,7 @@ func nextRecord(b []byte, headerSize int, prev int64, whole bool, test recordTes
 }
 
 // firstRecord returns where in b the first record begins, or how many bytes of b
-// hold none. Whole says that b is all that is left of the stream; where it is not,
+// hold none. whole says that b is all that is left of the stream; where it is not,
 // only its first resyncWindow bytes are searched, since what follows a record has
 // to be looked at, too.
 func firstRecord(b []byte, headerSize int, prev int64, whole bool, test recordTest) (int, bool) {

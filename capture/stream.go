@@ -12,13 +12,13 @@ import (
 // record that claims more is damaged, whatever snapshot length the file says.
 const maxFrame = 262_144
 
-// A format takes the frames out of a stream. Next returns io.EOF when there
+// A format takes the frames out of a stream. next returns io.EOF when there
 // are no more, or when what is left can't be read, after a warning; any other
 // error is one of reading the file.
 //
-// More fills r with at most most frames, of those that next would deliver without
-// reading, warning or skipping, and that are of a time before the given one. It
-// may take fewer than there are, even none: next delivers the others.
+// more fills r with up to most frames: those that next would deliver without
+// reading, warning or skipping, and whose time is less than before. It may take
+// fewer than there are, even none: next delivers the others.
 type format interface {
 	next(f *Frame) error
 	more(r *Run, most int, before int64)
@@ -61,7 +61,7 @@ func (r *raw) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ended returns the error with which next returns where the stream ends. What
+// ended returns the error with which next returns where the stream ends. what
 // names the record or block that begins at offset from: a warning says so if the
 // stream ends within it, and not right before it.
 func (s *stream) ended(what string, from int64) error {

@@ -29,7 +29,7 @@ type Detector interface {
 	// the latest time seen, Unix nanoseconds. That goes back only where the clock of
 	// the packets was set back, by more than ClockBack.
 	Tick(now int64)
-	// Close says what is still open, at the end of the capture. Now is as for Tick.
+	// Close says what is still open, at the end of the capture. now is as for Tick.
 	Close(now int64)
 }
 

@@ -110,7 +110,7 @@ func (n *names) lookup(name []byte, now moment) (found ref, ok bool) {
 }
 
 // note returns the note of a record that counts at a packet time, nil if the record is
-// no indicator then. Itself says that the name in question is that of the record, and
+// no indicator then. itself says that the name in question is that of the record, and
 // not one below it.
 func (n *names) note(r ref, itself bool, now moment) *note {
 	said, _ := now.holding(n.arena.entry(r).note)

@@ -103,7 +103,7 @@ func (nb *notebook) text(s string) uint32 {
 	return number(&nb.texts, nb.textNumbers, strings.Clone(s))
 }
 
-// indicator returns an Indicator with what a note says. Best is the best note of the
+// indicator returns an Indicator with what a note says. best is the best note of the
 // same observable, which has the list of sources.
 func (nb *notebook) indicator(number, best uint32) Indicator {
 	n := &nb.notes[number]

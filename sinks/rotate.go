@@ -96,7 +96,7 @@ func (f *File) stem() (stem, ext string) {
 	return strings.TrimSuffix(f.real, ext), ext
 }
 
-// behindLinks returns the path of a file with all links resolved. Lent says that
+// behindLinks returns the path of a file with all links resolved. lent says that
 // they lead into /proc, to a file that a process has open, as /dev/stdout does:
 // such a file can't be rotated, since after its renaming the path would still open
 // the same file.

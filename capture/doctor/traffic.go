@@ -32,7 +32,7 @@ type Traffic struct {
 	packet                   packet.Packet
 }
 
-// NewTraffic returns a Traffic that has seen nothing. Mac is the address of the
+// NewTraffic returns a Traffic that has seen nothing. mac is the address of the
 // interface itself; inside says which IP addresses are inside ones.
 func NewTraffic(mac net.HardwareAddr, inside func(netip.Addr) bool) *Traffic {
 	return &Traffic{

@@ -2,7 +2,7 @@ package filter
 
 import "strings"
 
-// A token is a word of an expression. At is its position, counted in bytes
+// A token is a word of an expression. at is its position, counted in bytes
 // from 1.
 type token struct {
 	text string

@@ -43,7 +43,7 @@ type Source struct {
 
 // Open begins to capture. The options are those of package ring, of which
 // BlockSize times Blocks is the size of libpcap's buffer and Fanout must be one.
-// Expression is a filter in tcpdump's syntax; where it is empty Options.Filter
+// expression is a filter in tcpdump's syntax; where it is empty Options.Filter
 // counts. To go on after an interface was down, the process must still have the
 // privileges that Open needs.
 func Open(o ring.Options, expression string) (*Source, error) {

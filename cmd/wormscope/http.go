@@ -45,7 +45,7 @@ func (v *httpSetting) addFlags(cmd *cobra.Command) {
 	f.StringVar(&v.TokenFile, "http-token-file", "", "`FILE` with the bearer token that clients must have (or "+tokenVariable+")")
 }
 
-// override replaces settings of the file by those of the flags. Given reports whether a
+// override replaces settings of the file by those of the flags. given reports whether a
 // flag was given.
 func (v *httpSetting) override(s *httpSetting, given func(flag string) bool) {
 	flagOver(given("http"), v.Listen, &s.Listen)

@@ -53,7 +53,7 @@ func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f.Uint64Var(&v.Count, "count", 0, "stop after `N` packets")
 }
 
-// override replaces settings of the file by those of the flags. Given reports whether a
+// override replaces settings of the file by those of the flags. given reports whether a
 // flag was given.
 func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 	if len(v.Interfaces) > 0 {
@@ -212,7 +212,7 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 }
 
 // watchLive opens everything, gives up rights that are not needed any more, watches
-// until it is stopped, and writes what the settings ask for. Read reads the settings
+// until it is stopped, and writes what the settings ask for. read reads the settings
 // again.
 func watchLive(ctx context.Context, s *settings, read func() (settings, error), std streams) (err error) {
 	runtime.LockOSThread() // the kernel wakes one thread, which stays where its caches are
@@ -299,7 +299,7 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 	return nil
 }
 
-// conclude ends what is open, and writes the last summary. Stopped is the error that
+// conclude ends what is open, and writes the last summary. stopped is the error that
 // ended the run, nil if it was told to end.
 func (l *liveRun) conclude(stopped error) error {
 	if err := l.p.finish(l.source); err != nil {

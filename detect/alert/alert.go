@@ -239,7 +239,7 @@ type Crossing struct {
 }
 
 // Identify returns the id of an alert: the first 128 bits, in hexadecimal, of
-// the SHA-256 of what it says and when it began. Keys separate alerts of one
+// the SHA-256 of what it says and when it began. keys separate alerts of one
 // rule about one host: a port, an indicator, a peer.
 func Identify(rule Rule, host netip.Addr, first time.Time, keys ...string) string {
 	b := make([]byte, 0, 128) // room enough for most, so that it stays on the stack

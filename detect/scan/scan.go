@@ -142,7 +142,7 @@ type Detector struct {
 
 var _ detect.Changing = (*Detector)(nil)
 
-// New makes a detector that says what it finds to emit. Zones tell inside from
+// New makes a detector that says what it finds to emit. zones tells inside from
 // outside.
 func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	cfg = cfg.withDefaults()

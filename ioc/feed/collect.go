@@ -33,7 +33,7 @@ func newCollector(b *ioc.Builder, file *FileReport, o Options) *collector {
 func (c *collector) skip(reason Reason, l line) { c.file.skip(reason, l.number, l.text) }
 
 // add adds one entry of a line. i has what is said of it: all but type, value and
-// line. Port is for observables that have none of their own.
+// line. port is for observables that have none of their own.
 func (c *collector) add(text string, i *ioc.Indicator, port uint16, l line) error {
 	o, reason := c.parse(text)
 	if reason != "" {

@@ -85,7 +85,7 @@ func (g *guards) network(n netip.Prefix) Reason {
 }
 
 // name returns a name in canonical form: lower-case A-labels without a dot at the
-// end. Exact says that it is a private suffix such as github.io: names below it belong
+// end. exact says that it is a private suffix such as github.io: names below it belong
 // to others, so that the indicator is for the name itself only.
 func (g *guards) name(text string) (name string, exact bool, reason Reason) {
 	name = strings.TrimSuffix(text, ".")

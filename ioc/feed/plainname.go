@@ -9,7 +9,7 @@ const (
 
 // plainDot reports whether a text is a canonical name of several labels, of which the
 // last begins with a letter, as nearly all names in feeds are. It is a fast check, and
-// false for some texts that are names, too. Dot is the index of the first dot.
+// false for some texts that are names, too. dot is the index of the first dot.
 func plainDot(text string) (dot int, ok bool) {
 	if len(text) > maxName || !isPlainText(text) {
 		return 0, false

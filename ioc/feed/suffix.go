@@ -63,7 +63,7 @@ func (f *suffixFilter) has(rule string) bool {
 }
 
 // mayBe reports false only for names that are no public suffix. A name with a dot is
-// one if it is a rule itself, or matches a rule with a wildcard. Dot is the index of
+// one if it is a rule itself, or matches a rule with a wildcard. dot is the index of
 // the name's first dot, negative if it has none.
 func (f *suffixFilter) mayBe(name string, dot int) bool {
 	return dot < 0 || f.unknown || f.has(name) || f.wildcards[name[dot:]]

@@ -147,7 +147,7 @@ func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
 }
 
 // writeWarnings notes the warnings of a run over the captures with these fingerprints,
-// unless an earlier run over these and others is known. Whole says that none of the
+// unless an earlier run over these and others is known. whole says that none of the
 // captures was longer before; if it is false, the warnings of an earlier run over the
 // same captures stay as well.
 func writeWarnings(tx *sql.Tx, prints, warnings []string, whole bool) error {

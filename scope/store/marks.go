@@ -80,7 +80,7 @@ func (s *Store) Unmark(host netip.Addr, k scope.MarkKind) (found bool, err error
 }
 
 // FreshMarks returns all marks, sorted by time, if another process has written to the
-// folder since marks were read last. Fresh reports whether one has; if not, the call
+// folder since marks were read last. fresh reports whether one has; if not, the call
 // costs next to nothing.
 func (s *Store) FreshMarks() (marks []scope.Mark, fresh bool, err error) {
 	version, err := s.dataVersion()

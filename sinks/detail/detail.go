@@ -132,7 +132,7 @@ type Frame struct {
 }
 
 // OfAlert returns the detail of one phase of an alert; zoneName is the zone of its
-// host. FileName names capture files by their index; it may be nil.
+// host. fileName names capture files by their index; it may be nil.
 func OfAlert(a *alert.Alert, zoneName string, fileName func(int) string) Detail {
 	d := Detail{
 		Zone: zoneName, Count: &a.Count, Frames: frames(a.Frames, fileName),

@@ -205,7 +205,7 @@ func (f *failure) String() string {
 	return f.Type + ": " + f.Reason
 }
 
-// settle notes the outcome of each document. Waiting is the first reason why one of
+// settle notes the outcome of each document. waiting is the first reason why one of
 // them was not taken yet.
 func (k *Sink) settle(list []web.Document, a web.Answer) (waiting, err error) {
 	var answer struct {

@@ -31,7 +31,7 @@ type Event struct {
 // ErrFact is what a renderer returns for a fact.
 var ErrFact = errors.New("no event to render: neither an alert nor a change")
 
-// OfAlert makes an event of one phase of an alert. FileName names the files that the
+// OfAlert makes an event of one phase of an alert. fileName names the files that the
 // alert's frames refer to; it may be nil. Of what a points to only the frames are
 // copied: the rest belongs to the event from then on.
 func OfAlert(a *alert.Alert, fileName func(int) string) Event {

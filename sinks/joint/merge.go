@@ -16,7 +16,7 @@ import (
 const tolerance = 5 * time.Second
 
 // merged returns what a ledger is to be told of a host: findings of different
-// sensors about the same thing become one, with the id of the earliest. Alias gets
+// sensors about the same thing become one, with the id of the earliest. alias gets
 // the id of the merged finding for the id of each.
 func (h *host) merged(alias map[string]string) []told {
 	var out []told

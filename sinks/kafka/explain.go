@@ -23,7 +23,7 @@ func (e *Error) Error() string { return e.Words }
 // Unwrap returns what the library said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// explain returns an error whose text says what to do, nil for nil. Topic is what
+// explain returns an error whose text says what to do, nil for nil. topic is what
 // err is about, empty where it is not about a topic.
 func explain(topic string, err error) error {
 	if err == nil {

@@ -222,7 +222,7 @@ func (b *Outbox) lacking(e *entry) (bits uint64, taking bool) {
 	return bits, taking
 }
 
-// giveUp counts events as lost, and warns. Given has the bits of the sinks that lose
+// giveUp counts events as lost, and warns. given has the bits of the sinks that lose
 // an event, by the event's position. It is called with b.mu held.
 func (b *Outbox) giveUp(given map[uint64]uint64, why string) {
 	if len(given) == 0 {

@@ -77,7 +77,7 @@ func (b *Outbox) openLog() error {
 	return nil
 }
 
-// count reads through a segment to know what is in it. Newest says that it is the
+// count reads through a segment to know what is in it. newest says that it is the
 // one to which the program may have been writing when it died.
 func (b *Outbox) count(s *segment, newest bool) error {
 	f, err := b.medium.open(s.name())

@@ -80,7 +80,7 @@ func Fits(list []Document, size int) int {
 	return len(list)
 }
 
-// TooLarge returns the error for a document that a server refuses even alone. Limit
+// TooLarge returns the error for a document that a server refuses even alone. limit
 // names the server's setting.
 func TooLarge(d *Document, limit string, a Answer) error {
 	return fmt.Errorf("a document of %d bytes is too large for the server (%s, or a proxy's limit): %s", len(d.Body), limit, a.Excerpt())

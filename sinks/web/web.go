@@ -226,7 +226,7 @@ func (c *Client) retryAfter(r *http.Response) {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Secret returns a password or token: value, or the first line of the file at path.
-// Name is the name of its setting. Without value and path it is empty.
+// name is the name of its setting. Without value and path it is empty.
 func Secret(name, value, path string) (string, error) {
 	if path == "" {
 		return value, nil

@@ -73,7 +73,7 @@ const (
 )
 
 // AppendICMP adds an ICMP or ICMPv6 message; which of them, the addresses
-// say. Rest is the second half of its header.
+// say. rest is the second half of its header.
 func AppendICMP(b []byte, src, dst netip.Addr, typ, code uint8, rest uint32, payload []byte) []byte {
 	start := len(b)
 	b = append(b, typ, code, 0, 0)
