@@ -189,7 +189,7 @@ func TestWormsBeyondClientsToldApart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			const host = "10.1.0.20"
-			a := exposed(host, 445, "10.1.1.1", alert.MostClients, false, 900, 1)
+			a := exposed(host, 445, "10.1.1.1", alert.MaxClients, false, 900, 1)
 			a.First = at(tt.first)
 			words := []said{alertOf(a)}
 			for i := range tt.worms {

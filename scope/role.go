@@ -25,7 +25,7 @@ func (h *host) roles() []string {
 
 // servesFiles reports whether a fact shows the clients of a file server. Who
 // tried the host as a scanner is none: in an outbreak every worm tries all hosts
-// around it. Where there may be more clients than are told apart (alert.MostClients),
+// around it. Where there may be more clients than are told apart (alert.MaxClients),
 // and scanners enough to be nearly all of these, it is one if it had clients before
 // the first of them came.
 func (h *host) servesFiles(f fact) bool {
@@ -42,5 +42,5 @@ func (h *host) servesFiles(f fact) bool {
 	if f.count >= fileServerFrom+uint64(len(scanners)) {
 		return true
 	}
-	return f.count >= alert.MostClients && f.first < came
+	return f.count >= alert.MaxClients && f.first < came
 }

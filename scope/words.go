@@ -148,7 +148,7 @@ func (f *fact) words() string {
 func exposedWords(port uint16, clients uint64, outside bool, by netip.Addr) string {
 	s := "answers on port " + strconv.Itoa(int(port))
 	switch {
-	case clients >= alert.MostClients:
+	case clients >= alert.MaxClients:
 		s += ", to at least " + grouped(clients) + " clients"
 	case clients > 1:
 		s += ", to " + grouped(clients) + " clients"
@@ -370,7 +370,7 @@ func Ports(list []uint16, most int) string {
 	for _, p := range list[:min(len(list), most)] {
 		told = append(told, strconv.Itoa(int(p)))
 	}
-	if len(list) >= alert.MostPorts { // there may be others
+	if len(list) >= alert.MaxPorts { // there may be others
 		return strings.Join(told, ", ") + " and more"
 	}
 	return strings.Join(told, ", ") + andMore(len(list)-most)

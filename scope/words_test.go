@@ -42,9 +42,9 @@ func TestContactWords(t *testing.T) {
 // TestExposedWords shows that a number of clients that is a bound is said as one.
 func TestExposedWords(t *testing.T) {
 	for clients, want := range map[uint64]string{
-		1:                 "answers on port 445",
-		63:                "answers on port 445, to 63 clients",
-		alert.MostClients: "answers on port 445, to at least 64 clients",
+		1:                "answers on port 445",
+		63:               "answers on port 445, to 63 clients",
+		alert.MaxClients: "answers on port 445, to at least 64 clients",
 	} {
 		a := exposed("10.1.0.5", 445, "10.1.0.9", clients, false, 1, 1)
 		if got := scope.Predicate(&a); got != want {

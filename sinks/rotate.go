@@ -102,7 +102,7 @@ func (f *File) stem() (stem, ext string) {
 // the same file.
 func behindLinks(path string) (at string, lent bool) {
 	at = path
-	for range mostLinks {
+	for range maxLinks {
 		folder, err := filepath.EvalSymlinks(filepath.Dir(at))
 		if err != nil {
 			return path, false
@@ -123,8 +123,8 @@ func behindLinks(path string) (at string, lent bool) {
 	return path, false
 }
 
-// mostLinks is how many links Linux follows.
-const mostLinks = 40
+// maxLinks is how many links Linux follows.
+const maxLinks = 40
 
 // freeName returns a name for the rotated file that sorts after those of all others:
 // the time and, where others have the same time, a number above theirs. Where the

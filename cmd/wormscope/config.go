@@ -113,8 +113,8 @@ type eventSetting struct {
 // check refuses what makes no sense.
 func (e *eventSetting) check() error {
 	switch {
-	case e.MaxSize < 0 || e.MaxSize > mostEventMB:
-		return fmt.Errorf("alerts.max_size_mb: %d: want 0 to %d", e.MaxSize, mostEventMB)
+	case e.MaxSize < 0 || e.MaxSize > maxEventMB:
+		return fmt.Errorf("alerts.max_size_mb: %d: want 0 to %d", e.MaxSize, maxEventMB)
 	case e.MaxAge < 0:
 		return fmt.Errorf("alerts.max_age: %v: must not be negative", e.MaxAge)
 	case e.Keep < 0:
@@ -123,8 +123,8 @@ func (e *eventSetting) check() error {
 	return nil
 }
 
-// mostEventMB is how large an event file can get, MB.
-const mostEventMB = 1 << 20
+// maxEventMB is how large an event file can get, MB.
+const maxEventMB = 1 << 20
 
 // zoneList is the zones in the order of the file.
 type zoneList []zone.Zone

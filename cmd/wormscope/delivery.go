@@ -19,14 +19,14 @@ import (
 
 // The bounds of an outbox, MB.
 const (
-	leastOutbox = outbox.MinBytes >> 20
-	mostOutbox  = 1 << 20
+	minOutboxMB = outbox.MinBytes >> 20
+	maxOutboxMB = 1 << 20
 )
 
-// longestWait is how long a replay waits by default for a sink that takes nothing while
+// stallTimeout is how long a replay waits by default for a sink that takes nothing while
 // the outbox is full: longer than a receiver takes to restart, and than the minute
 // between attempts.
-const longestWait = 5 * time.Minute
+const stallTimeout = 5 * time.Minute
 
 // A delivery hands what is found to the sinks, by way of the outbox. A nil one
 // has no sinks.
@@ -61,7 +61,7 @@ func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *
 	}
 	options := outbox.Options{MaxBytes: s.Outbox.MaxMB << 20, Stop: o.stop, Warn: o.warn}
 	if !o.live { // a capture can wait, traffic can't
-		options.Wait = cmp.Or(s.drainTimeout, longestWait)
+		options.Wait = cmp.Or(s.drainTimeout, stallTimeout)
 	}
 	var known uint64
 	if keep != nil {

@@ -153,7 +153,7 @@ func killDelivering(t *testing.T, args []string, part []byte, after time.Duratio
 // takes nothing no longer than it was told, and says what that sink lacks.
 func TestReplayLeavesDeadSink(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "wormscope.yaml")
-	text := fmt.Sprintf("outbox: {max_mb: %d}\nsinks: [{name: dead, type: syslog, protocol: tcp, address: \"127.0.0.1:9\"}]\n", leastOutbox)
+	text := fmt.Sprintf("outbox: {max_mb: %d}\nsinks: [{name: dead, type: syslog, protocol: tcp, address: \"127.0.0.1:9\"}]\n", minOutboxMB)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestReplayLeavesDeadSink(t *testing.T) {
 		ID: "1", Rule: alert.RuleScan, Severity: alert.High, Host: netip.MustParseAddr("10.0.0.1"),
 		Evidence: alert.Evidence{Scan: &alert.Scan{Port: 445, Sample: slices.Repeat([]netip.Addr{netip.MustParseAddr("10.0.0.2")}, 60)}},
 	}
-	for range 2 * leastOutbox << 20 / (60 * len(`"10.0.0.2",`)) {
+	for range 2 * minOutboxMB << 20 / (60 * len(`"10.0.0.2",`)) {
 		d.alert(word)
 		d.commit()
 	}

@@ -191,15 +191,15 @@ func block(doc *scope.Document, s *settings, zones *zone.Map) (export.List, erro
 	return export.Block(doc, export.Guards{Inside: zones.Inside, Trust: trust}), nil
 }
 
-// mostTold is how many things left out are told one by one.
-const mostTold = 100
+// maxTold is how many things left out are told one by one.
+const maxTold = 100
 
 // tellLeftOut says what is not in the list, and why.
 func tellLeftOut(l *export.List, std streams) {
-	for i := range l.LeftOut[:min(len(l.LeftOut), mostTold)] {
+	for i := range l.LeftOut[:min(len(l.LeftOut), maxTold)] {
 		std.report("left out: %s %s", l.LeftOut[i].Value, l.LeftOut[i].Reason)
 	}
-	if n := len(l.LeftOut) - mostTold; n > 0 {
+	if n := len(l.LeftOut) - maxTold; n > 0 {
 		std.report("left out: %d more (--format json lists all)", n)
 	}
 	if len(l.Entries) == 0 {

@@ -33,8 +33,8 @@ type httpSetting struct {
 // tokenVariable is the environment variable that holds the token if no file does.
 const tokenVariable = "WORMSCOPE_HTTP_TOKEN" //nolint:gosec // the name of it
 
-// shortestToken is how many characters a token has at least.
-const shortestToken = 16
+// minToken is how many characters a token has at least.
+const minToken = 16
 
 // addFlags adds the flags of the server.
 func (v *httpSetting) addFlags(cmd *cobra.Command) {
@@ -119,8 +119,8 @@ func (v *httpSetting) token() (string, error) {
 	} else if token == "" {
 		return "", nil
 	}
-	if len(token) < shortestToken || strings.ContainsAny(token, " \t\r\n") {
-		return "", fmt.Errorf("http token in %s: want one word of at least %d characters", from, shortestToken)
+	if len(token) < minToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("http token in %s: want one word of at least %d characters", from, minToken)
 	}
 	return token, nil
 }
@@ -184,8 +184,8 @@ func newServer(h http.Handler) *http.Server {
 	}
 }
 
-// mostConnections is how many clients are served at a time.
-const mostConnections = 32
+// maxConnections is how many clients are served at a time.
+const maxConnections = 32
 
 // serve answers until the server is closed. failed is called when it ends for
 // any other reason.
@@ -193,7 +193,7 @@ func (s *statusServer) serve(failed func(error)) {
 	if s == nil {
 		return
 	}
-	listener := netutil.LimitListener(s.listener, mostConnections)
+	listener := netutil.LimitListener(s.listener, maxConnections)
 	s.done.Go(func() {
 		var err error
 		if s.server.TLSConfig != nil {

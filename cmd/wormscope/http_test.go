@@ -271,7 +271,7 @@ func TestHTTPKeepsNoStranger(t *testing.T) {
 	cert, key, _ := testCertificate(t, t.TempDir())
 	t.Setenv(tokenVariable, "0123456789abcdef")
 	at := serveStatus(t, httpSetting{Listen: "127.0.0.1:0", Cert: cert, Key: key}, fullBoard(time.Now()))
-	for range mostConnections + 1 {
+	for range maxConnections + 1 {
 		c, err := tls.Dial("tcp", at, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
 		if err != nil {
 			t.Fatal(err)

@@ -17,11 +17,11 @@ func checkLinks(path string) error {
 	if path == "" || path == "-" || os.Geteuid() != 0 {
 		return nil
 	}
-	return refuseForeignLink(path, mostLinks)
+	return refuseForeignLink(path, maxLinks)
 }
 
-// mostLinks is how many links Linux follows.
-const mostLinks = 40
+// maxLinks is how many links Linux follows.
+const maxLinks = 40
 
 // refuseForeignLink looks at each part of a path, and at what root's own links among
 // them lead to. What other users' links lead to in the end is for the kernel to say.

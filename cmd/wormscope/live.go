@@ -89,9 +89,9 @@ func (v *liveSetting) check() error {
 func (v *liveSetting) checkValues() error {
 	switch {
 	case v.RingMB != 0 && !isRingSize(v.RingMB):
-		return usagef("--ring-mb %g: a ring has %g to %d MiB", v.RingMB, leastRingMB, mostRingMB)
-	case v.Rings < 0 || v.Rings > mostRings:
-		return usagef("--rings %d: an interface has 1 to %d rings", v.Rings, mostRings)
+		return usagef("--ring-mb %g: a ring has %g to %d MiB", v.RingMB, minRingMB, maxRingMB)
+	case v.Rings < 0 || v.Rings > maxRings:
+		return usagef("--rings %d: an interface has 1 to %d rings", v.Rings, maxRings)
 	case v.Rings > 1 && v.throughLibpcap():
 		return usagef("--rings %d: libpcap has no rings", v.Rings)
 	case v.Rings > 1 && v.Count > 0:
@@ -163,28 +163,28 @@ event file. A line of state a minute goes to standard error.`,
 	return cmd
 }
 
-// smallestBlock is the smallest block that a ring can have, in bytes.
-const smallestBlock = 64 << 10
+// minRingBlock is the smallest block that a ring can have, in bytes.
+const minRingBlock = 64 << 10
 
 // How large the ring of an interface can be, MiB.
 const (
-	leastRingMB = float64(smallestBlock) / (1 << 20)
-	mostRingMB  = 64 << 10
+	minRingMB = float64(minRingBlock) / (1 << 20)
+	maxRingMB = 64 << 10
 )
 
 // isRingSize reports whether a ring can have that size. NaN is none.
-func isRingSize(mb float64) bool { return mb >= leastRingMB && mb <= mostRingMB }
+func isRingSize(mb float64) bool { return mb >= minRingMB && mb <= maxRingMB }
 
-// mostRings is how many rings an interface can have: so many readers keep the one core
+// maxRings is how many rings an interface can have: so many readers keep the one core
 // busy that detection takes.
-const mostRings = 16
+const maxRings = 16
 
 // How long frames gather in a ring before they are read: too short to matter, and short
 // enough that even 16 Gbit/s, which is more than one core can read, fill no more than a
 // quarter of the ring meanwhile.
 const (
-	longestGather = 30 * time.Millisecond
-	gatherRate    = 8 // bytes of the ring for each nanosecond
+	maxGather  = 30 * time.Millisecond
+	gatherRate = 8 // bytes of the ring for each nanosecond
 )
 
 // ringOptions says how to capture.
@@ -194,16 +194,16 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 	block := int64(ring.DefaultBlockSize)
 	// The kernel hands a block over when its time-out is up, full or not. So at a low
 	// rate, how long a ring lasts depends on its number of blocks.
-	for n := rings; n > 1 && block > 2*smallestBlock; n /= 2 {
+	for n := rings; n > 1 && block > 2*minRingBlock; n /= 2 {
 		block /= 2
 	}
-	for block > smallestBlock && size/block < 8 {
+	for block > minRingBlock && size/block < 8 {
 		block /= 2
 	}
 	o := ring.Options{
 		Interfaces: v.Interfaces, BlockSize: int(block), Blocks: int(max(size/block, 1)), Fanout: rings,
 		NoPromiscuous: v.NoPromiscuous, Warn: warn,
-		Gather: min(longestGather, time.Duration(size/gatherRate)),
+		Gather: min(maxGather, time.Duration(size/gatherRate)),
 	}
 	if rings > 1 {
 		o.IdleAfter = idleShard

@@ -220,8 +220,8 @@ func (s *settings) checkSinks() error {
 			return err
 		}
 	}
-	if n := s.Outbox.MaxMB; n != 0 && (n < leastOutbox || n > mostOutbox) {
-		return fmt.Errorf("outbox.max_mb: %d: want %d to %d", n, leastOutbox, mostOutbox)
+	if n := s.Outbox.MaxMB; n != 0 && (n < minOutboxMB || n > maxOutboxMB) {
+		return fmt.Errorf("outbox.max_mb: %d: want %d to %d", n, minOutboxMB, maxOutboxMB)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ const (
 // Scan is the evidence of a scan.
 type Scan struct {
 	Port    uint16   // the port scanned; 0 when many (a vertical or an external scan)
-	Ports   []uint16 // some of the ports, when many: MostPorts at most
+	Ports   []uint16 // some of the ports, when many: MaxPorts at most
 	Lateral bool     // the port that decided is one that worms move over, as configured
 	Targets uint64   // distinct destinations attempted
 	// Estimated says that Targets is an estimate, as it is beyond some thousand.
@@ -133,8 +133,8 @@ type Scan struct {
 	Since time.Time
 }
 
-// MostPorts is how many of the ports of a scan are listed.
-const MostPorts = 10
+// MaxPorts is how many of the ports of a scan are listed.
+const MaxPorts = 10
 
 // MostlyAnswered reports whether nine in ten targets answered, of those that had
 // the time to.
@@ -216,14 +216,14 @@ type Exposure struct {
 	// outside, another zone, the host's own. FromOutside says that it is not inside.
 	By          netip.Addr
 	FromOutside bool
-	Clients     uint64 // distinct clients answered; MostClients means that many or more
+	Clients     uint64 // distinct clients answered; MaxClients means that many or more
 	// Zones are those that the clients were in, in the order in which they came, 16 at
 	// most. Alerts share the slice: nobody may change it.
 	Zones []string
 }
 
-// MostClients is how many clients of a host are told apart.
-const MostClients = 64
+// MaxClients is how many clients of a host are told apart.
+const MaxClients = 64
 
 // Crossing is the evidence of connections, or attempts, between zones that
 // policy closes to each other.

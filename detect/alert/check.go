@@ -34,15 +34,15 @@ func (f *Fact) Check() error { return CheckAddrs(f.Host, f.Peer) }
 func CheckAddrs(addrs ...netip.Addr) error {
 	for _, a := range addrs {
 		zone := a.Zone()
-		if len(zone) > longestZone || slices.ContainsFunc([]byte(zone), notInZone) {
+		if len(zone) > maxZone || slices.ContainsFunc([]byte(zone), notInZone) {
 			return fmt.Errorf("address %s with the zone %.20q", a.WithZone(""), zone)
 		}
 	}
 	return nil
 }
 
-// longestZone is what Windows takes for an interface's name; Linux takes less.
-const longestZone = 256
+// maxZone is what Windows takes for an interface's name; Linux takes less.
+const maxZone = 256
 
 // notInZone reports whether no interface has this byte in its name.
 func notInZone(c byte) bool {

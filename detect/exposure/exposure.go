@@ -146,7 +146,7 @@ func (d *Detector) counted(p *packet.Packet) bool {
 		return d.copies.Seen(dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst).Uint64(uint64(p.Seq)), p.Time)
 	}
 	e := d.hosts.Get(p.Src)
-	return e != nil && (len(e.Value.clients) >= alert.MostClients || slices.Contains(e.Value.clients, p.Dst.Addr))
+	return e != nil && (len(e.Value.clients) >= alert.MaxClients || slices.Contains(e.Value.clients, p.Dst.Addr))
 }
 
 // lookedAt notes a stream of which data are seen, and reports whether that was

@@ -26,7 +26,7 @@ type exposed struct {
 	hurried     bool             // the next answer is to be said
 	zones       []string         // of the clients, distinct, at most maxZones
 	frames      []alert.FrameRef // at most maxFrames
-	clients     []ip.Addr        // distinct, at most alert.MostClients
+	clients     []ip.Addr        // distinct, at most alert.MaxClients
 
 	// Where frames and clients begin. Few hosts have more.
 	fewFrames  [1]alert.FrameRef
@@ -117,7 +117,7 @@ func (d *Detector) begin(p *packet.Packet) *lru.Entry[ip.AddrPort, exposed] {
 
 // addClient notes distinct clients, up to a bound.
 func (v *exposed) addClient(client ip.Addr) {
-	if len(v.clients) < alert.MostClients && !slices.Contains(v.clients, client) {
+	if len(v.clients) < alert.MaxClients && !slices.Contains(v.clients, client) {
 		v.clients = append(v.clients, client)
 	}
 }

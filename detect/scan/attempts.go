@@ -104,8 +104,8 @@ func (a *attempt) repeat(sport uint16, seq uint32, at int64, marks mark) {
 	}
 }
 
-// mostData bounds what a SYN carries: a jumbo frame.
-const mostData = 9000
+// maxData bounds what a SYN carries: a jumbo frame.
+const maxData = 9000
 
 // accepts reports whether a segment to port sport that acknowledges ack
 // answers this attempt. The acknowledgement must be the SYN's sequence number
@@ -117,7 +117,7 @@ const mostData = 9000
 func (a *attempt) accepts(sport uint16, ack uint32) bool {
 	data := uint32(0)
 	if a.has(withData) {
-		data = mostData
+		data = maxData
 	}
 	return sport == a.sport && acknowledges(a.seq, data, ack) || sport == a.sport2 && acknowledges(a.seq2, data, ack)
 }

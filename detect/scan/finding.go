@@ -71,8 +71,8 @@ const (
 func (f *finding) aboutSource() bool { return f.kind <= vertical }
 
 const (
-	maxFindings = 8192            // alerts open at a time
-	samplePart  = alert.MostPorts // addresses and ports in an alert
+	maxFindings = 8192           // alerts open at a time
+	samplePart  = alert.MaxPorts // addresses and ports in an alert
 )
 
 // findings holds the open alerts by place, and who they are about.

@@ -48,10 +48,10 @@ const (
 	// maxWitnesses is how many witnesses are told apart. Where there are more, the tap
 	// is one-sided for certain.
 	maxWitnesses = 64
-	// mostTimes is how often one witness counts in lookEvery. The answers of a
+	// maxTimes is how often one witness counts in lookEvery. The answers of a
 	// load-balanced address may go another way, and anyone can send the two packets
 	// that look like a handshake without an answer.
-	mostTimes = 8
+	maxTimes = 8
 )
 
 // counts reports whether a missing answer of a destination is to be counted: that of
@@ -65,7 +65,7 @@ func (t *tap) counts(dst ip.Addr, now int64) bool {
 	if of := uint32(h >> 32); s.of != of {
 		*s = witness{of: of}
 	}
-	if s.times == mostTimes {
+	if s.times == maxTimes {
 		return false
 	}
 	s.times++

@@ -7,9 +7,9 @@ import (
 	"wormscope/internal/ip"
 )
 
-// mostSent bounds what an originator sends while its attempt is remembered, as
+// maxSent bounds what an originator sends while its attempt is remembered, as
 // far as that tells the answers to it from segments of another connection.
-const mostSent = 1 << 24
+const maxSent = 1 << 24
 
 // goOn looks at a segment of a connection that may be under way, while those of
 // all ports are asked for: for the tap's sake, or for that of a target that may
@@ -64,7 +64,7 @@ func (d *Detector) reply(p *packet.Packet) {
 // wasSent reports whether a segment to port sport acknowledges what may have
 // been sent after the SYN.
 func (a *attempt) wasSent(sport uint16, ack uint32) bool {
-	return sport == a.sport && ack-(a.seq+1) <= mostSent || sport == a.sport2 && ack-(a.seq2+1) <= mostSent
+	return sport == a.sport && ack-(a.seq+1) <= maxSent || sport == a.sport2 && ack-(a.seq2+1) <= maxSent
 }
 
 // complete notes that the handshake of an attempt is complete, as a segment

@@ -8,8 +8,8 @@ type rings struct {
 	free []int32 // places in all, plus 1
 }
 
-// mostRings is how many sources have one at a time, 3.2 kB each.
-const mostRings = 4096
+// maxRings is how many sources have one at a time, 3.2 kB each.
+const maxRings = 4096
 
 // of returns the destinations that are remembered of a source, a ring by answered +
 // refused.
@@ -24,11 +24,11 @@ func (r *rings) of(s *source) []known {
 // answered or refused as the n-th is noted, counted from 0.
 func (r *rings) lend(s *source, n uint32) {
 	if len(r.free) == 0 {
-		if len(r.all) == mostRings {
+		if len(r.all) == maxRings {
 			return
 		}
 		r.all = append(r.all, new([keepKnown]known))
-		r.free = append(r.free, int32(len(r.all))) //nolint:gosec // G115: at most mostRings.
+		r.free = append(r.free, int32(len(r.all))) //nolint:gosec // G115: at most maxRings.
 	}
 	last := len(r.free) - 1
 	s.ring = r.free[last]

@@ -35,7 +35,7 @@ func TestSYNData(t *testing.T) {
 		{"none of it", isn, 100, synack, isn + 1, answered},
 		{"numbers that wrap", 1<<32 - 50, 100, synack, 51, answered},
 		{"what comes before", isn, 100, synack, isn, silent},
-		{"more than any frame", isn, 100, synack, isn + 1 + mostData + 1, silent},
+		{"more than any frame", isn, 100, synack, isn + 1 + maxData + 1, silent},
 		{"a SYN without data", isn, 0, synack, isn + 101, silent},
 	} {
 		b := newBed(t, Config{})

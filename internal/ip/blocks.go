@@ -27,7 +27,7 @@ const (
 	wordShare = 4
 	// How many upper bits of an address are the number of its block. The array
 	// then takes 8 KB at the least, and 2 MB at the most.
-	fewestBlockBits, mostBlockBits = 15, 23
+	minBlockBits, maxBlockBits = 15, 23
 	// blocksWord is the number of bits in half a word: of blocks that share the
 	// word, and of values of an address's lowest bits.
 	blocksWord = 32
@@ -35,7 +35,7 @@ const (
 
 // NewBlocks makes blocks of a size that suits n addresses and networks.
 func NewBlocks(n int) *Blocks {
-	tell := min(max(bits.Len(uint(n)*blocksWord/wordShare), fewestBlockBits), mostBlockBits)
+	tell := min(max(bits.Len(uint(n)*blocksWord/wordShare), minBlockBits), maxBlockBits)
 	return &Blocks{words: make([]uint64, 1<<tell/blocksWord), shift: uint8(32 - tell)}
 }
 

@@ -48,10 +48,10 @@ func (l *List) nftSet(w *bytes.Buffer, family, addrType string, entries []*Entry
 // maxComment is how long a comment on an entry gets, in bytes.
 const maxComment = 200
 
-// mostElements is how many elements an ipset has room for: more than a list ever has.
+// maxElements is how many elements an ipset has room for: more than a list ever has.
 // It is the same for all lists, since ipset refuses to make a set that exists with
 // another number.
-const mostElements = 1 << 24
+const maxElements = 1 << 24
 
 // writeIPSet writes commands for ipset restore -exist. They replace sets that an
 // earlier list made.
@@ -73,8 +73,8 @@ func (l *List) writeIPSet(w *bytes.Buffer) {
 func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
 	name := "wormscope-" + string(l.Purpose) + suffix
 	filling := name + "-new"
-	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\n", name, family, mostElements)
-	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\nflush %s\n", filling, family, mostElements, filling)
+	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\n", name, family, maxElements)
+	fmt.Fprintf(w, "create %s hash:ip family %s maxelem %d -exist\nflush %s\n", filling, family, maxElements, filling)
 	for _, e := range entries {
 		fmt.Fprintf(w, "# %s\nadd %s %s\n", ascii(e.comment(), maxComment), filling, e.Addr)
 	}

@@ -8,9 +8,9 @@ import (
 	"wormscope/scope"
 )
 
-// mostZones is how many zones the matrix shows, those with the most attacked
+// maxZones is how many zones the matrix shows, those with the most attacked
 // or attacking hosts.
-const mostZones = 14
+const maxZones = 14
 
 // A matrix is who attacked whom, from zone to zone.
 type matrix struct {
@@ -73,7 +73,7 @@ func matrixZones(list []scope.ZoneAttack) (from, to []string, left int) {
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(weight[b], weight[a]), cmp.Compare(a, b))
 	})
-	left = max(0, len(names)-mostZones)
+	left = max(0, len(names)-maxZones)
 	names = names[:len(names)-left]
 	for _, a := range list {
 		if !slices.Contains(names, a.From) || !slices.Contains(names, a.To) {

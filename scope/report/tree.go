@@ -54,7 +54,7 @@ const (
 	rowHeight  = 24
 	treeTop    = 44
 	indentStep = 12
-	mostIndent = 8 // generations
+	maxIndent  = 8 // generations
 )
 
 // showAlone is up to how many hosts without any relation have a row each;
@@ -119,7 +119,7 @@ func (f *forest) lanes() []*node {
 // newRow draws one node.
 func newRow(n *node, y float64, x axis) treeRow {
 	r := treeRow{
-		Y: y, Indent: 16 + indentStep*float64(min(n.depth, mostIndent)),
+		Y: y, Indent: 16 + indentStep*float64(min(n.depth, maxIndent)),
 		State: n.state.String(), From: x.x(n.from), To: x.x(n.to), Line: x.x(n.from),
 	}
 	for _, k := range n.kids {

@@ -21,7 +21,7 @@ func TestTooManyWait(t *testing.T) {
 	}
 	s.Alert(alert.Alert{ID: "first", Host: addr("10.0.0.1"), Time: now})
 	const more = 10
-	for i := range mostWaiting - 1 + more {
+	for i := range maxWaiting - 1 + more {
 		s.Fact(fact(i))
 	}
 	s.Alert(alert.Alert{ID: "late", Host: addr("10.0.0.1"), Time: now})
@@ -33,12 +33,12 @@ func TestTooManyWait(t *testing.T) {
 	if len(got.alerts) != 1 || got.alerts[0].ID != "first" {
 		t.Errorf("alerts %+v, want the first alone", got.alerts)
 	}
-	last := fact(mostWaiting - 2).Host
-	late := fact(mostWaiting - 1).Host
+	last := fact(maxWaiting - 2).Host
+	late := fact(maxWaiting - 1).Host
 	has := func(host netip.Addr) bool {
 		return slices.ContainsFunc(got.facts, func(f alert.Fact) bool { return f.Host == host })
 	}
-	if len(got.facts) != mostWaiting-1 || !has(last) || has(late) {
+	if len(got.facts) != maxWaiting-1 || !has(last) || has(late) {
 		t.Errorf("%d facts, the last of those that there is room for: %v, the next: %v", len(got.facts), has(last), has(late))
 	}
 	shut(t, s)

@@ -15,10 +15,10 @@ import (
 )
 
 // enough is how many words and facts wait until they are written without a call of
-// Flush, mostWaiting how many may wait while writing fails.
+// Flush, maxWaiting how many may wait while writing fails.
 const (
-	enough      = 4096
-	mostWaiting = 16 * enough
+	enough     = 4096
+	maxWaiting = 16 * enough
 )
 
 // Begin sets the names of the run's capture files, by the index that frames have, and
@@ -48,7 +48,7 @@ func (s *Store) Fact(f alert.Fact) {
 // hasRoom reports whether one more word or fact may wait, and counts it as missed if
 // not. So those that came first are kept.
 func (s *Store) hasRoom() bool {
-	if len(s.words)+len(s.facts) < mostWaiting {
+	if len(s.words)+len(s.facts) < maxWaiting {
 		return true
 	}
 	s.missed++

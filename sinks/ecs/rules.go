@@ -46,16 +46,16 @@ func threatOf(r *traits.Rule, i *ioc.Indicator) *threat {
 	return f
 }
 
-// longestDescription is how many characters a description may have, the schema's
+// maxDescription is how many characters a description may have, the schema's
 // ignore_above: a longer one, which a feed may have, would not be found by a search.
-const longestDescription = 1024
+const maxDescription = 1024
 
 func described(text string) string {
-	if len(text) <= longestDescription {
+	if len(text) <= maxDescription {
 		return text
 	}
-	if r := []rune(text); len(r) > longestDescription {
-		return string(r[:longestDescription])
+	if r := []rune(text); len(r) > maxDescription {
+		return string(r[:maxDescription])
 	}
 	return text
 }

@@ -73,7 +73,7 @@ func (k *Sink) problem(a web.Answer, r reply) error {
 // AckTimeout stay unsettled.
 func (k *Sink) indexed(ctx context.Context, pending map[uint64][]web.Document) error {
 	pause := 50 * time.Millisecond
-	for begin := time.Now(); len(pending) > 0; pause = min(2*pause, longestPause) {
+	for begin := time.Now(); len(pending) > 0; pause = min(2*pause, maxPause) {
 		if err := k.poll(ctx, pending); err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ type Config struct {
 
 const (
 	requestBytes = 800 << 10 // of the documents of one request: Splunk Cloud takes 1 MB
-	longestPause = 2 * time.Second
+	maxPause     = 2 * time.Second
 )
 
 // A Sink delivers to one collector.

@@ -43,7 +43,7 @@ type Config struct {
 
 const (
 	defaultMax     = 8192
-	largestUDP     = 65507 // of a datagram over IPv4
+	maxUDP         = 65507 // of a datagram over IPv4
 	defaultTimeout = 30 * time.Second
 	probeWait      = 300 * time.Millisecond
 
@@ -108,8 +108,8 @@ func New(c Config, r sinks.Renderer) (*Sink, error) {
 	if c.MaxMessage == 0 {
 		c.MaxMessage = defaultMax
 	}
-	if c.MaxMessage < 480 || c.Protocol == "udp" && c.MaxMessage > largestUDP {
-		return nil, fmt.Errorf("max_message: %d: want 480 bytes or more, and with udp at most %d", c.MaxMessage, largestUDP)
+	if c.MaxMessage < 480 || c.Protocol == "udp" && c.MaxMessage > maxUDP {
+		return nil, fmt.Errorf("max_message: %d: want 480 bytes or more, and with udp at most %d", c.MaxMessage, maxUDP)
 	}
 	if c.Protocol == "udp" {
 		k.window.limit = windowDatagrams

@@ -32,8 +32,8 @@ type Settings struct {
 
 const (
 	defaultTimeout = 30 * time.Second
-	largestAnswer  = 64 << 20        // bytes; a longer one is an error
-	longestWait    = 2 * time.Minute // before the next request, even if the server asks for more
+	maxAnswer      = 64 << 20        // bytes; a longer one is an error
+	maxWait        = 2 * time.Minute // before the next request, even if the server asks for more
 	excerpt        = 300             // bytes of an answer that an error quotes
 )
 
@@ -132,12 +132,12 @@ func (c *Client) Do(ctx context.Context, method, path, contentType string, body 
 		return Answer{}, c.explain(err)
 	}
 	defer response.Body.Close() //nolint:errcheck // read to its end or given up
-	text, err := io.ReadAll(io.LimitReader(response.Body, largestAnswer+1))
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return Answer{}, c.explain(err)
 	}
-	if len(text) > largestAnswer {
-		return Answer{}, fmt.Errorf("%s: an answer of more than %d bytes", c.base.Host, largestAnswer)
+	if len(text) > maxAnswer {
+		return Answer{}, fmt.Errorf("%s: an answer of more than %d bytes", c.base.Host, maxAnswer)
 	}
 	if c.base.Scheme == "http" && response.StatusCode == http.StatusBadRequest && bytes.Contains(text, []byte("HTTPS")) {
 		return Answer{}, fmt.Errorf("%s: it wants TLS: url must begin with https", c.base.Host)
@@ -219,7 +219,7 @@ func (c *Client) retryAfter(r *http.Response) {
 	} else if at, err := http.ParseTime(text); err == nil {
 		left = time.Until(at)
 	}
-	c.notBefore = time.Now().Add(min(max(left, 0), longestWait))
+	c.notBefore = time.Now().Add(min(max(left, 0), maxWait))
 }
 
 // Close gives up idle connections.

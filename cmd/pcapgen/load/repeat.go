@@ -13,9 +13,9 @@ import (
 	"wormscope/cmd/pcapgen/story"
 )
 
-// longestPause is how much time passes between two frames of a repeated capture
+// maxPause is how much time passes between two frames of a repeated capture
 // at the most: a day without traffic is nothing to measure.
-const longestPause = time.Second
+const maxPause = time.Second
 
 // WriteRepeated writes the Ethernet frames of captures, one capture after the
 // other and from the first again, until there are so many packets: what is to be
@@ -54,7 +54,7 @@ func ethernet(path string) (frames []capture.Frame) {
 		if f.Link != capture.LinkEthernet {
 			continue
 		}
-		pause := min(max(f.Time-cmp.Or(last, f.Time), 0), longestPause.Nanoseconds())
+		pause := min(max(f.Time-cmp.Or(last, f.Time), 0), maxPause.Nanoseconds())
 		last = f.Time
 		frames = append(frames, capture.Frame{Time: pause, Data: bytes.Clone(f.Data)})
 	}

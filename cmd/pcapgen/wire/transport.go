@@ -59,17 +59,17 @@ func AppendUDP(b []byte, src, dst netip.AddrPort, payload []byte) []byte {
 
 // ICMP types used here (RFC 792, RFC 4443).
 const (
-	EchoReply        = 0
-	Unreachable      = 3
-	EchoRequest      = 8
-	Unreachable6     = 1
-	EchoRequest6     = 128
-	EchoReply6       = 129
-	CodeHost         = 1 // of Unreachable
-	CodeAddress6     = 3 // of Unreachable6
-	icmpHeader       = 8
-	quotedTransport  = 8
-	mostQuoted6Bytes = 1232
+	EchoReply       = 0
+	Unreachable     = 3
+	EchoRequest     = 8
+	Unreachable6    = 1
+	EchoRequest6    = 128
+	EchoReply6      = 129
+	CodeHost        = 1 // of Unreachable
+	CodeAddress6    = 3 // of Unreachable6
+	icmpHeader      = 8
+	quotedTransport = 8
+	maxQuoted6Bytes = 1232
 )
 
 // AppendICMP adds an ICMP or ICMPv6 message; which of them, the addresses
@@ -94,7 +94,7 @@ func Quote(packet []byte) []byte {
 	if packet[0]>>4 == 4 {
 		return packet[:min(len(packet), int(packet[0]&15)*4+quotedTransport)]
 	}
-	return packet[:min(len(packet), mostQuoted6Bytes)]
+	return packet[:min(len(packet), maxQuoted6Bytes)]
 }
 
 // Envelope is what a packet needs besides its ends and its content.

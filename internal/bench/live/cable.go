@@ -25,10 +25,10 @@ const deadline = time.Minute
 
 // The ends of the cable, and who has which core.
 const (
-	left, right  = "left", "right"
-	senderCore   = 0
-	readerCore   = 1
-	largestFrame = "9000" // bytes, the MTU
+	left, right = "left", "right"
+	senderCore  = 0
+	readerCore  = 1
+	maxFrame    = "9000" // bytes, the MTU
 )
 
 // A cable is two joined interfaces in a namespace of their own.
@@ -44,7 +44,7 @@ func newCable() (*cable, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = ip("-n", c.name, "link", "add", left, "mtu", largestFrame, "type", "veth", "peer", "name", right, "mtu", largestFrame)
+	err = ip("-n", c.name, "link", "add", left, "mtu", maxFrame, "type", "veth", "peer", "name", right, "mtu", maxFrame)
 	for _, end := range []string{left, right} {
 		if err == nil {
 			err = ip("netns", "exec", c.name, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/"+end+"/disable_ipv6")
