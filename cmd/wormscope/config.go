@@ -21,7 +21,7 @@ import (
 	"wormscope/sinks/kafka"
 )
 
-// settings are those of the configuration file and of the flags, which win.
+// settings are those of the configuration file, overridden by those of the flags.
 type settings struct {
 	Internal networkList   `yaml:"internal"`      // what counts as inside
 	Zones    zoneList      `yaml:"zones"`         // named parts of the network
@@ -34,15 +34,15 @@ type settings struct {
 	Report   string        `yaml:"report"`        // where the incident report goes
 	State    string        `yaml:"state"`         // folder that keeps the ledger between runs
 	Policy   policySetting `yaml:"policy"`        // what is closed between zones
-	Live     liveSetting   `yaml:"live"`          // what live is told besides
-	HTTP     httpSetting   `yaml:"http"`          // where live tells how it is doing
-	Sinks    []sinkSetting `yaml:"sinks"`         // who gets events besides the event file
-	Outbox   outboxSetting `yaml:"outbox"`        // what waits for them
+	Live     liveSetting   `yaml:"live"`          // settings of live alone
+	HTTP     httpSetting   `yaml:"http"`          // where live serves metrics and health
+	Sinks    []sinkSetting `yaml:"sinks"`         // who gets events, besides the event file
+	Outbox   outboxSetting `yaml:"outbox"`        // bounds what waits for the sinks
 	Central  kafka.Central `yaml:"central"`       // where the joint ledger of several sensors is
 
-	Filter string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
-	only   *filter.Filter // Filter compiled; nil without one, and where libpcap compiles it
-	alien  error          // why only libpcap can take Filter, nil if that is not so
+	Filter   string         `yaml:"filter"` // which traffic to look at, a filter expression; empty for all
+	only     *filter.Filter // Filter compiled; nil without one, and where libpcap compiles it
+	unparsed error          // why package filter does not understand Filter, which is left to libpcap; else nil
 
 	configFile   string        // path of the configuration file, empty for none
 	drainTimeout time.Duration // how long replay waits for sinks at its end, 0 for as long as it takes
@@ -257,10 +257,10 @@ func (v *flagValues) blame(err error, flags string) error {
 	if err == nil || flags != "" || v.config == "" {
 		return err
 	}
-	return fmt.Errorf("configuration %s: %s", v.config, err.Error()) // no usageError any more
+	return fmt.Errorf("configuration %s: %s", v.config, err.Error()) // no longer a usageError
 }
 
-// stdoutTaken reports whether something else than text goes to standard output.
+// stdoutTaken reports whether something other than text goes to standard output.
 func (s *settings) stdoutTaken() bool {
 	return s.Alerts.File == "-" || s.Scope == "-" || s.Report == "-"
 }

@@ -47,16 +47,16 @@ type pipeline struct {
 	merger   *merger                 // merges what several rings pass on; nil where this pipeline reads the frames itself
 
 	// The frames in work: a run is read at once, and sifted a stretch at a time.
-	frames   capture.Run   // the run
-	from, to int           // the stretch that was sifted: frames from, …, to-1
-	sieve    *packet.Sieve // what it was sifted by
-	sifted   packet.Sifted // the frames of the stretch that a detector wants
-	all      bool          // these are all frames of the stretch, whatever the sieve says
-	taken    int           // how many frames of sifted were looked at
-	latest   int           // index in the run of the one looked at last
-	frame    capture.Frame // the same frame
-	left     bool          // the run is not finished
-	packet   packet.Packet
+	frames     capture.Run   // the run
+	from, to   int           // the stretch that was sifted: frames from, …, to-1
+	sieve      *packet.Sieve // what it was sifted by
+	sifted     packet.Sifted // the frames of the stretch that a detector wants
+	all        bool          // these are all frames of the stretch, whatever the sieve says
+	taken      int           // how many frames of sifted were looked at
+	latest     int           // index in the run of the one looked at last
+	frame      capture.Frame // the same frame
+	unfinished bool          // frames of the run are still to be taken
+	packet     packet.Packet
 }
 
 // A source gives frames in the order of their times: captures or interfaces.
@@ -151,7 +151,7 @@ const batchSize = 4096
 // parser or detector costs the one frame and ends the batch early.
 func (p *pipeline) batch(source source) error {
 	err := p.takeRuns(source)
-	for p.left { // by a panic
+	for p.unfinished { // by a panic
 		p.takeLeft(source)
 	}
 	return err
@@ -191,7 +191,7 @@ func readRun(from source, run *capture.Run, f *capture.Frame, most int) error {
 // startRun counts the frames of a new run and sifts its first stretch. With a
 // filter of the user's, look counts those that match instead.
 func (p *pipeline) startRun() {
-	p.left = true
+	p.unfinished = true
 	all := p.only != nil || p.traffic.wantsAll()
 	if p.only == nil {
 		p.traffic.note(&p.frames)
@@ -255,7 +255,7 @@ func (p *pipeline) take() {
 		}
 		p.sift(p.to)
 	}
-	p.left = false
+	p.unfinished = false
 }
 
 // siftAgain ends the stretch at the latest frame, because detectors want others
@@ -299,7 +299,7 @@ func (p *pipeline) look(i int) {
 	p.frames.Frame(p.latest, f)
 	if p.only != nil {
 		if !p.only.Match(f) {
-			p.traffic.left++
+			p.traffic.leftOut++
 			return
 		}
 		p.traffic.noteFrame(f)

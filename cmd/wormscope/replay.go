@@ -46,8 +46,8 @@ Nothing has to be configured.`,
 			if err != nil {
 				return err
 			}
-			if s.alien != nil {
-				return s.alien
+			if s.unparsed != nil {
+				return s.unparsed
 			}
 			if drainTimeout < 0 {
 				return usagef("--drain-timeout %v: must not be negative", drainTimeout)

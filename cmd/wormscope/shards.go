@@ -211,7 +211,7 @@ func (m moment) then(time int64) moment {
 // detector may need it.
 func (s *shard) take(f *capture.Frame, b *parcel) {
 	if s.only != nil && !s.only.Match(f) {
-		b.traffic.left++
+		b.traffic.leftOut++
 		return
 	}
 	s.looked++

@@ -14,7 +14,7 @@ type traffic struct {
 	first, last int64  // packet times, Unix nanoseconds
 	frames      uint64 // handed to the decoder
 	bytes       uint64 // on the wire, of these
-	left        uint64 // frames left out by the user's filter
+	leftOut     uint64 // frames left out by the user's filter
 	inside      inside // the most that was seen
 	panics      uint64 // frames at which this program panicked
 	panicAt     string // the first panic, and at which frame
@@ -81,7 +81,7 @@ func (t *traffic) add(o *traffic) {
 	}
 	t.frames += o.frames
 	t.bytes += o.bytes
-	t.left += o.left
+	t.leftOut += o.leftOut
 	t.inside = max(t.inside, o.inside)
 	if t.panics == 0 {
 		t.panicAt = o.panicAt

@@ -21,7 +21,7 @@ func (s *settings) parseFilter() error {
 	}
 	only, err := filter.Parse(s.Filter)
 	if err != nil && s.Live.throughLibpcap() {
-		s.alien = usageError{err}
+		s.unparsed = usageError{err}
 		return nil
 	}
 	if err != nil {
@@ -37,8 +37,8 @@ func (p *pipeline) leftOut() []string {
 		return nil
 	}
 	text := "only traffic that matches --filter was looked at: " + p.filter
-	if p.traffic.left > 0 {
-		text += fmt.Sprintf(" (%d packets do not)", p.traffic.left)
+	if p.traffic.leftOut > 0 {
+		text += fmt.Sprintf(" (%d packets do not)", p.traffic.leftOut)
 	}
 	return []string{text}
 }
