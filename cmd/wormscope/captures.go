@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// pipeIdle is how long a run waits for a frame before it looks after signals and
+	// pipeIdle is how long a run waits for a frame before it attends to signals and
 	// output.
 	pipeIdle = 500 * time.Millisecond
 	// pipeGrace is how long a pipe is still read after a signal: the program that
-	// writes to it was mostly interrupted, too, and hands over what it still has.
+	// writes to it was usually interrupted as well, and hands over what it still has.
 	pipeGrace = time.Second
 )
 
@@ -51,11 +51,11 @@ func orStopped(until context.Context, err error) error {
 }
 
 // piped reports whether one of the captures is a pipe, on which a read may block for
-// any time.
+// any length of time.
 func (c *captures) piped() bool { return c.Size() == 0 }
 
 // A pipe reads captures of which at least one is a pipe. It reads the next frame in a
-// goroutine, so that a run which waits for it can look after signals and output.
+// goroutine, so that a run which waits for it can attend to signals and output.
 type pipe struct {
 	*capture.Reader
 	tick  <-chan time.Time // ends a wait

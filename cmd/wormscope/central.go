@@ -23,7 +23,7 @@ type centralFlags struct {
 	brokers, jointTopic string
 }
 
-// add adds the flags that every command has which reads the joint ledger.
+// add adds the flags that all commands have which read the joint ledger.
 func (f *centralFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.brokers, "kafka", "", "take the joint ledger of several sensors from the Kafka at these `BROKERS` (host:port,…), rather than a state folder")
 	cmd.Flags().StringVar(&f.jointTopic, "joint-topic", "", "`TOPIC` that keeps the joint ledger (default wormscope-joint)")

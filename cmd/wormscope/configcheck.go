@@ -52,7 +52,7 @@ does not exist, a certificate, a password, a topic, a right. It sends no event.`
 // events.
 const checkTimeout = 30 * time.Second
 
-// checkConfig says what is wrong with a configuration: a line for each thing.
+// checkConfig says what is wrong with a configuration, one fault a line.
 func checkConfig(ctx context.Context, path string, connect bool, std streams) error {
 	s, err := (&flagValues{config: path}).settings()
 	if err != nil {

@@ -18,9 +18,9 @@ import (
 	"wormscope/ioc/feed"
 )
 
-// confine gives up what is not needed any more once the interfaces are open: it changes
-// the user, drops all capabilities, and by Landlock leaves of the file system only the
-// folders that the settings need.
+// confine gives up the rights that are no longer needed once the interfaces are open: it
+// changes the user, drops all capabilities, and has Landlock leave nothing of the file
+// system but the folders that the settings need.
 func confine(s *settings) error {
 	v := &s.Live
 	if v.User == "" && os.Geteuid() == 0 {
@@ -172,9 +172,9 @@ func restrictFiles(s *settings) error {
 	return nil
 }
 
-// systemFolders returns the folders that the system's libraries read later: for how
-// names are looked up, which is often a link out of /etc, which certificates are
-// trusted, and which interfaces there are.
+// systemFolders returns the folders that the system's libraries read later, to learn how
+// names are looked up (often through a link out of /etc), which certificates are trusted,
+// and which interfaces there are.
 func systemFolders() []string {
 	return slices.Concat([]string{
 		"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/proc/self", "/sys/class/net", "/sys/devices",
@@ -208,8 +208,8 @@ func (s *settings) readFolders() []string {
 	return all
 }
 
-// behind returns the folders that the targets of links on the way to a path are in.
-// So a link may later point to another target in the same folder.
+// behind returns the folders with the targets of the links on the way to a path: so a
+// link may later point to another target in the same folder.
 func behind(path string) (folders []string) {
 	at, err := filepath.Abs(path)
 	if err != nil {

@@ -4,7 +4,7 @@ package main
 
 import "errors"
 
-// confine gives up rights that are not needed any more, which is possible on Linux only.
+// confine gives up rights that are no longer needed, which is possible on Linux only.
 func confine(s *settings) error {
 	if s.Live.NoSandbox && s.Live.User == "" {
 		return nil

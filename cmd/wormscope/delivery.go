@@ -96,8 +96,8 @@ func openDelivery(s *settings, keep *state, out *events, o deliveryOptions) (_ *
 	return d, box.Start(receivers)
 }
 
-// recoverOnly does this part for a run without sinks: the outbox is that of an earlier
-// run, and keeps what waits for its sinks.
+// recoverOnly does for a run without sinks what openDelivery does after a run that died:
+// the outbox is that of an earlier run, and keeps what waits for its sinks.
 func recoverOnly(folder string, keep *state, zones *zone.Map, out *events, warn func(line string)) error {
 	if keep == nil {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"wormscope/detect/zone"
 )
 
-// doctorSetting is what doctor is told.
+// doctorSetting has the flags of doctor alone.
 type doctorSetting struct {
 	iface    string
 	duration time.Duration
@@ -146,7 +146,7 @@ type stamps struct {
 	ahead  uint64
 }
 
-// maxStamps is how many frames' times are compared with the clock at most.
+// maxStamps bounds how many frames have their times compared with the clock.
 const maxStamps = 1 << 14
 
 func (s *stamps) see(at int64) {
@@ -161,7 +161,7 @@ func (s *stamps) see(at int64) {
 	}
 }
 
-// clock sums up.
+// clock sums up what the comparison has shown.
 func (s *stamps) clock() *doctor.Clock {
 	known, synchronised := clockState()
 	c := &doctor.Clock{Known: known, Synchronised: synchronised, Ahead: s.ahead, Frames: uint64(len(s.behind))}

@@ -29,7 +29,7 @@ type feedKeeper struct {
 	reloaded time.Time
 
 	configured time.Time // when the settings in force were read
-	misread    bool      // when they were read again, they were of no use
+	misread    bool      // when they were read again, they were unusable
 }
 
 // A feedSwap hands a new set to the capture loop, which closes used when it
@@ -78,7 +78,7 @@ func (k *feedKeeper) describe(s *snapshot) {
 	s.Configured, s.Misconfigured = k.configured, k.misread
 }
 
-// noteConfig notes whether the settings were of use when they were read again.
+// noteConfig notes whether the settings were usable when they were read again.
 func (k *feedKeeper) noteConfig(used bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -176,7 +176,7 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	if err != nil && isKnown && known.Entries > 0 {
 		return r.keep(path, known, err)
 	}
-	if err != nil { // a new file of no use
+	if err != nil { // a new file, and unusable
 		r.refuse(path, err)
 		r.files[path] = feedSnapshot{Name: tried.Feed, Path: path, Refused: known.Refused + 1, Reason: err.Error()}
 		return nil
@@ -191,7 +191,7 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	return nil
 }
 
-// withoutFeed returns what is the matter with a feed, without its path.
+// withoutFeed returns what is wrong with a feed, without its path.
 func withoutFeed(err error) error {
 	if e, ok := errors.AsType[*feed.Error](err); ok {
 		return e.Err
@@ -199,7 +199,7 @@ func withoutFeed(err error) error {
 	return err
 }
 
-// shrunk refuses a feed of less than half of the entries that it had.
+// shrunk refuses a feed that has less than half as many entries as before.
 func shrunk(was, is int) error {
 	switch {
 	case is == 0 && was > 0:

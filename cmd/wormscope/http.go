@@ -25,15 +25,15 @@ import (
 // httpSetting is about the server for metrics and health of a live run.
 type httpSetting struct {
 	Listen    string `yaml:"listen"`     // address and port, or a port alone for the loopback interface; nothing for no server
-	Cert      string `yaml:"cert"`       // certificate and those above it, PEM
-	Key       string `yaml:"key"`        // its key, PEM
+	Cert      string `yaml:"cert"`       // file of the certificate chain, PEM
+	Key       string `yaml:"key"`        // file of its key, PEM
 	TokenFile string `yaml:"token_file"` // file with the bearer token that clients must have
 }
 
 // tokenVariable is the environment variable that holds the token if no file does.
 const tokenVariable = "WORMSCOPE_HTTP_TOKEN" //nolint:gosec // the name of it
 
-// minToken is how many characters a token has at least.
+// minToken is how many characters a token must have.
 const minToken = 16
 
 // addFlags adds the flags of the server.
@@ -101,8 +101,8 @@ func (v *httpSetting) faults() []error {
 	return list
 }
 
-// errExposed returns the error that others can reach an address, but TLS or a token is
-// missing.
+// errExposed returns the error for an address that other machines can reach while TLS or
+// a token is missing.
 func errExposed(address string) error {
 	return fmt.Errorf("http: others than this machine can reach %s: that needs TLS (--http-cert, --http-key) and a token (--http-token-file or %s)", address, tokenVariable)
 }

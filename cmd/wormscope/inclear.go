@@ -2,7 +2,8 @@ package main
 
 import "fmt"
 
-// warnOfClear tells what inTheClear says, and the same of the joint ledger's Kafka.
+// warnOfClear warns of what inTheClear finds, and of the same with the joint ledger's
+// Kafka.
 func (s *settings) warnOfClear(std streams) {
 	for _, line := range s.inTheClear() {
 		std.report("warning: %s", line)
@@ -20,8 +21,8 @@ func (s *settings) warnOfClearCentral(std streams) {
 // clearWords says what is wrong with a password that anybody can read.
 const clearWords = "its password or token goes over the network as it is, for all on the way to read: use TLS"
 
-// inTheClear says which passwords and tokens the sinks of a configuration send for
-// anybody on the way to read. That is a warning: a network may be as closed as that.
+// inTheClear returns a line for each sink that sends its password or token without
+// encryption. These are warnings and not errors: the network may be a closed one.
 func (s *settings) inTheClear() (lines []string) {
 	for i := range s.Sinks {
 		if k, ok := s.Sinks[i].own.(interface{ InTheClear() bool }); ok && k.InTheClear() {

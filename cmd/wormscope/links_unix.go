@@ -10,9 +10,10 @@ import (
 	"syscall"
 )
 
-// checkLinks refuses, for root, to go by a link that another user made to what is
-// not that user's: in a folder of the service's user, or of anybody, whoever has it
-// would have root write where he can't. The kernel does so in /tmp alone.
+// checkLinks refuses, for root, to follow a link that another user made to something
+// that is not that user's: else whoever can write to a folder, such as the service's
+// user, could have root write where that user can't. The kernel prevents this in
+// folders such as /tmp alone.
 func checkLinks(path string) error {
 	if path == "" || path == "-" || os.Geteuid() != 0 {
 		return nil
@@ -33,7 +34,7 @@ func refuseForeignLink(path string, left int) error {
 	for ; at != "/"; at = filepath.Dir(at) {
 		info, err := os.Lstat(at)
 		if err != nil || info.Mode()&os.ModeSymlink == 0 {
-			continue // what is not there is made
+			continue // what does not exist is made later
 		}
 		if maker := ownerOf(info); maker != 0 {
 			if target, fails := os.Stat(at); fails != nil || ownerOf(target) != maker {
@@ -55,7 +56,7 @@ func refuseForeignLink(path string, left int) error {
 	return nil
 }
 
-// ownerOf returns whose a file is; root's where the system does not say.
+// ownerOf returns the user id of a file's owner; root's where the system does not say.
 func ownerOf(info os.FileInfo) uint32 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return s.Uid

@@ -29,9 +29,9 @@ type liveSetting struct {
 	User          string        `yaml:"user"`           // who to become when the rings are open
 	Group         string        `yaml:"group"`          // its group, the user's own if empty
 	NoSandbox     bool          `yaml:"no_sandbox"`     // run without Landlock, and as root if need be
-	Libpcap       bool          `yaml:"libpcap"`        // capture with libpcap in the place of the ring
+	Libpcap       bool          `yaml:"libpcap"`        // capture with libpcap instead of the ring
 	KernelFilter  bool          `yaml:"kernel_filter"`  // have the kernel drop what no detector needs
-	OwnTraffic    bool          `yaml:"own_traffic"`    // tell of look-ups and contacts of this machine, too
+	OwnTraffic    bool          `yaml:"own_traffic"`    // report look-ups and contacts of this machine, too
 	Duration      time.Duration `yaml:"duration"`       // after which it stops; 0 for never
 	Count         uint64        `yaml:"count"`          // packets after which it stops; 0 for never
 }
@@ -175,8 +175,8 @@ const (
 // isRingSize reports whether a ring can have that size. NaN is none.
 func isRingSize(mb float64) bool { return mb >= minRingMB && mb <= maxRingMB }
 
-// maxRings is how many rings an interface can have: so many readers keep the one core
-// busy that detection takes.
+// maxRings is how many rings an interface can have: this many readers keep busy the one
+// core that runs the detectors.
 const maxRings = 16
 
 // How long frames gather in a ring before they are read: too short to matter, and short
@@ -211,9 +211,8 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 	return o
 }
 
-// watchLive opens everything, gives up rights that are not needed any more, watches
-// until it is stopped, and writes what the settings ask for. read reads the settings
-// again.
+// watchLive opens everything, gives up rights that are no longer needed, watches until
+// it is stopped, and writes what the settings ask for. read reads the settings again.
 func watchLive(ctx context.Context, s *settings, read func() (settings, error), std streams) (err error) {
 	runtime.LockOSThread() // the kernel wakes one thread, which stays where its caches are
 	defer runtime.UnlockOSThread()

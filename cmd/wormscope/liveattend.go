@@ -85,7 +85,7 @@ func (l *liveRun) reopen() {
 }
 
 // ask requests that feeds are read again, unless such a request is pending. The request
-// of a hang-up replaces one of a changed folder, since it is for more.
+// of a hang-up replaces that of a changed folder, since it asks for more.
 func ask(renew chan renewal, r renewal) {
 	for {
 		select {

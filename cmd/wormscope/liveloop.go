@@ -24,13 +24,13 @@ import (
 )
 
 const (
-	// slice is how much traffic, by packet time, the loop takes before it looks after
+	// slice is how much traffic, by packet time, the loop takes before it attends to
 	// anything else, and how long it waits for a quiet source.
 	slice = 100 * time.Millisecond
 	// publishEvery is how often the snapshot is renewed.
 	publishEvery = 250 * time.Millisecond
 	// noteEvery is how often the state folder is told what was captured, for reports
-	// that are made during the run, and in case that the run does not end well.
+	// that are made during the run, and in case the run does not end well.
 	noteEvery = 10 * time.Second
 	// settled is how far behind the wall clock packet time advances while no packets
 	// come: older packets must not be on their way through the ring any more.
@@ -200,7 +200,7 @@ func (l *liveRun) interfaceSaid(iface, text string) {
 	l.log.Warn(text, zap.String("interface", iface))
 }
 
-// A counted source ends after so many frames.
+// A counted source ends after a given number of frames.
 type counted struct {
 	source
 	left uint64
@@ -237,8 +237,8 @@ type faults struct {
 
 type fault struct {
 	err   error
-	times uint64    // since it was told
-	next  time.Time // when more is to be said of it
+	times uint64    // how often since it was last logged
+	next  time.Time // when to log it again
 }
 
 func (f *faults) note(what string, err error) {

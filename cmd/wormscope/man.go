@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newMan returns the hidden command with which packages are made.
+// newMan returns the hidden command that writes the manual pages, for packages.
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
@@ -115,7 +115,7 @@ func (p *page) write(cmd *cobra.Command, date string) {
 	p.seeAlso(cmd)
 }
 
-// cmdText is the description of a command, or its one line where that says all.
+// cmdText returns the description of a command, or its one line where it has no other.
 func cmdText(cmd *cobra.Command) string {
 	if cmd.Long != "" {
 		return cmd.Long
@@ -123,8 +123,8 @@ func cmdText(cmd *cobra.Command) string {
 	return cmd.Short + "."
 }
 
-// paragraphs writes paragraphs that an empty line parts; lines that begin with
-// a space keep their form.
+// paragraphs writes text whose paragraphs are separated by empty lines; lines that
+// begin with a space keep their form.
 func (p *page) paragraphs(text string) {
 	for i, para := range strings.Split(strings.TrimSpace(text), "\n\n") {
 		if i > 0 {

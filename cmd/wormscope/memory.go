@@ -14,9 +14,8 @@ const (
 	garbage    = 300
 )
 
-// A collector keeps garbage collection rare while memory is plentiful. What
-// stays in memory is bounded by the tables' limits, so all there is to decide
-// is how often to look for garbage.
+// A collector keeps garbage collection rare while memory is plentiful. What stays in
+// memory is bounded by the tables' limits: only how often to collect is left to decide.
 type collector struct {
 	live  []metrics.Sample
 	calls int

@@ -100,9 +100,9 @@ func (b *parcel) at(i int) moment { return moment{b.until.turn, b.packets[i].Tim
 // never is after all moments.
 var never = moment{math.MaxInt, math.MaxInt64} //nolint:gochecknoglobals // a constant
 
-// low is the earliest moment of what the rings, without that of the number but,
-// have next. Rings without a parcel here count, if empty is true, with the earliest
-// that they may still send. It is never if there is nothing.
+// low returns the earliest moment that any ring except number but has next, or never
+// if there is none. If empty is set, rings without a parcel here count, too, with the
+// earliest moment that they may still send.
 func (m *merger) low(but int, empty bool) moment {
 	low := never
 	for i := range m.queues {

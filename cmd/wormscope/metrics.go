@@ -158,7 +158,7 @@ func interfaceMetrics() []metric {
 	}
 }
 
-// number is 1 for true.
+// number returns 1 for true and 0 for false.
 func number(b bool) float64 {
 	if b {
 		return 1
@@ -221,8 +221,8 @@ func tableMetrics() []metric {
 	}
 }
 
-// label makes a label of what a file is called. Metrics with one that is no UTF-8
-// would be left out, and such a feed missed by nobody.
+// label makes a label of a file's name. A metric whose label is not valid UTF-8 would be
+// left out, and nobody would notice that the feed is missing.
 func label(text string) string {
 	if utf8.ValidString(text) {
 		return text

@@ -133,8 +133,8 @@ func (e *events) flush() error {
 	return errors.Join(err, e.sinks.sync())
 }
 
-// flushFirst is flush for the state folder, which may say only what events have said:
-// whoever reads that it can't be written must look elsewhere.
+// flushFirst is flush for the state folder, which must not be ahead of the events. Its
+// error tells whoever reads that the folder can't be written where the fault lies.
 func (e *events) flushFirst() error {
 	if err := e.flush(); err != nil {
 		return fmt.Errorf("it waits for the events, which are written first: %w", err)
@@ -210,9 +210,9 @@ func writeSynced(to synced, write func(io.Writer) error) error {
 	return err
 }
 
-// syncFolder has the names in a folder last when the power fails. Where it can't,
-// as in a folder that is not for this user to read, the system does so in its time:
-// until then the name may be that of what was there before, which is whole, too.
+// syncFolder makes the names in a folder survive a power failure. Where it can't, as in
+// a folder that this user may not read, the system does so in its own time: until then
+// a name may still lead to the file that was there before, which is whole, too.
 func syncFolder(path string) {
 	if dir, err := os.Open(path); err == nil { //nolint:gosec // G304: the user says where to
 		_, _ = dir.Sync(), dir.Close()

@@ -42,7 +42,7 @@ func sameFile(one, other string) bool {
 	if err != nil || fails != nil {
 		return filepath.Clean(one) == filepath.Clean(other)
 	}
-	return a.Mode().IsRegular() && os.SameFile(a, b) // a device takes all that comes
+	return a.Mode().IsRegular() && os.SameFile(a, b) // a device can take several outputs
 }
 
 // precious says what a file is if it must not be overwritten: evidence, or an input

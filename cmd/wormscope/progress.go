@@ -20,7 +20,8 @@ type progress struct {
 // redrawEvery is how often a progress bar is drawn.
 const redrawEvery = 100 * time.Millisecond
 
-// newProgress makes a progress over size bytes; a size that is not known is -1.
+// newProgress makes a progress over size bytes. A size of 0 is one that is not known:
+// then it shows nothing either.
 func newProgress(w io.Writer, size int64) *progress {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -34,7 +35,7 @@ func newProgress(w io.Writer, size int64) *progress {
 	)}
 }
 
-// A waiting shows on a terminal how many events wait for sinks.
+// A waiting shows on a terminal how many events wait for the sinks.
 type waiting struct {
 	to    io.Writer // nil where it is no terminal
 	shown bool

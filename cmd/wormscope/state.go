@@ -133,8 +133,8 @@ func (s *settings) recall(db *store.Store) error {
 }
 
 // begin tells the ledger what earlier runs have found. Where a host's state then
-// differs from the last one that was reported, by new settings say, that is a
-// change. before is called before each write to the folder.
+// differs from the last one that was reported, because of new settings, say, that is
+// a change. before is called before each write to the folder.
 func (k *state) begin(l *scope.Ledger, fileName func(int) string, before func() error) error {
 	if k == nil {
 		return nil

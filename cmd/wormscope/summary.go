@@ -92,7 +92,7 @@ func readWarnings(source *capture.Reader, stats *capture.Stats) []string {
 	return out
 }
 
-// worthWarning is the share of frames from which on a fault is worth a warning.
+// worthWarning is the least share of frames at which a fault is worth a warning.
 const worthWarning = 0.01
 
 // sightWarnings says what the capture could not show.

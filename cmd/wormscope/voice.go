@@ -2,8 +2,8 @@ package main
 
 import "wormscope/detect/alert"
 
-// A voice hands what detectors report to the events first and then to the
-// ledger: the change of a host's state that it leads to is an event after it.
+// A voice hands what detectors report first to the events and then to the ledger, so
+// that the change of a host's state to which it leads comes after it as an event.
 type voice struct{ p *pipeline }
 
 // Alert implements alert.Emitter.
