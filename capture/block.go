@@ -31,7 +31,7 @@ func (b *block) offset() int64 { return b.base + int64(b.pos) }
 func (b *block) rest() []byte { return b.data[b.pos:b.end] }
 
 // have reports whether n unused bytes are in memory, after reading them if
-// need be. If not, the stream ends before, and b.err says why.
+// need be. If not, the stream ends earlier, and b.err says why.
 func (b *block) have(n int) bool {
 	return b.end-b.pos >= n || b.fill(n)
 }
@@ -60,9 +60,8 @@ func (b *block) fill(n int) bool {
 }
 
 // makeRoom moves the unused bytes to the front, and into larger memory where n
-// bytes would not fit. That memory has room for twice n, so that a caller who
-// asks for n bytes again and again, and uses few of them, does not have them
-// moved each time.
+// bytes would not fit. That memory has room for twice n, so that the bytes are not
+// moved each time when a caller asks for n of them again and again but uses few.
 func (b *block) makeRoom(n int) {
 	to := b.data
 	if n > len(to) {
@@ -74,7 +73,7 @@ func (b *block) makeRoom(n int) {
 }
 
 // skip drops n bytes, however many. It reports false when the stream ends
-// before, with everything dropped that was there.
+// earlier; then everything that was there is dropped.
 func (b *block) skip(n int) bool {
 	for n > b.end-b.pos {
 		n -= b.end - b.pos

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// packedBlock is what is read at once of a packed file, in bytes.
+	// packedBlock is how much of a packed file is read at once, in bytes.
 	packedBlock = 64 << 10
-	// maxWindow is how far back zstd data may refer, in bytes: the limit of the
-	// zstd command itself, and what a hostile file can make us keep in memory.
+	// maxWindow is how far back zstd data may refer, in bytes. It is the limit of the
+	// zstd command itself, and the most that a hostile file can make us keep in memory.
 	maxWindow = 128 << 20
 )
 
@@ -93,7 +93,8 @@ func readAgain(head []byte, src io.Reader, memory []byte) *block {
 	return b
 }
 
-// unpacker returns what unpacks packed data. It is closed with the file.
+// unpacker returns a reader of packed data that unpacks them. It is closed with the
+// file.
 func (f *file) unpacker(packing kind, packed io.Reader) (io.Reader, error) {
 	switch packing {
 	case kindZstd:

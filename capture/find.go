@@ -35,7 +35,7 @@ type search struct {
 type folder struct {
 	path     string
 	captures int
-	others   int   // files that are no captures
+	others   int   // files that are not captures
 	first    error // what the first of these is
 	unread   error // why the first file that could not be read was left out
 }
@@ -91,7 +91,7 @@ func (s *search) walk(root string) error {
 	})
 }
 
-// take adds a place that was not there yet.
+// take adds a place, unless it is there already.
 func (s *search) take(p place) {
 	for _, i := range s.seen[p.info.Size()] {
 		if other := &s.places[i]; os.SameFile(other.info, p.info) {
@@ -116,8 +116,8 @@ func (p *place) found() {
 	}
 }
 
-// leaveOut notes that a file of a folder can't be read and why. Those that are
-// no captures are told of together, since there may be many.
+// leaveOut notes that a file of a folder can't be read, and why. Those that are not
+// captures share one warning, since there may be many.
 func (s *search) leaveOut(p place, why error) {
 	if !errors.Is(why, errNoCapture) {
 		p.folder.unread = cmp.Or(p.folder.unread, why)
@@ -130,8 +130,8 @@ func (s *search) leaveOut(p place, why error) {
 	p.folder.others++
 }
 
-// finish says what the folders have beside captures. One without any is an
-// error.
+// finish warns of what the folders hold besides captures. A folder without any
+// capture is an error.
 func (s *search) finish() error {
 	for _, f := range s.folders {
 		switch {

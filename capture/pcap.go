@@ -190,9 +190,9 @@ func (p *pcap) endAtLeap(r *Run, last int64) {
 	}
 }
 
-// whole takes the records from the offset at on into r, and returns the offset
-// of the first that it does not take: one that is incomplete, implausible, not
-// before the given time, or without bytes, which may be a further file header.
+// whole takes records into r, beginning at offset at, and returns the offset of the
+// first that it does not take: one that is incomplete, implausible, not before the
+// given time, or without bytes, which may be a further file header.
 func (p *pcap) whole(r *Run, at, most int, before int64) int {
 	order, unit := binary.LittleEndian, p.unit
 	reach := min(len(r.Block), at+maxFrame) // so that no larger record is whole
@@ -253,13 +253,14 @@ func (p *pcap) plausible(b []byte, prev int64) (size int, at int64) {
 	return p.header + int(captured), at
 }
 
-// sound reports whether a record header is one that makes sense, whatever its time.
+// sound reports whether a record header makes sense, whatever its time.
 func (p *pcap) sound(h []byte) bool {
 	captured, wire := p.sizes(h)
 	return captured <= wire && p.sized(h)
 }
 
-// sized is sound for files whose writer was wrong about lengths on the wire.
+// sized is like sound, but allows fewer bytes on the wire than were captured: some
+// writers get the length on the wire wrong.
 func (p *pcap) sized(h []byte) bool {
 	captured, wire := p.sizes(h)
 	return captured > 0 && max(captured, wire) <= maxFrame && p.u32(h[4:]) < p.fraction
@@ -278,11 +279,10 @@ const (
 // record, if there was one. Both are in seconds.
 func far(last, at int64) bool { return last != noTime && (at < last-day || at > last+day) }
 
-// astray reports whether the unused bytes begin with no record, because a length
-// is damaged, of this record or of one before it. Suspicious is a record that is
-// larger than what is left of the file or than it was on the wire, or that is far
-// in time from the one before. Some good records are that, too; but behind those
-// other good ones follow.
+// astray reports whether no record begins at the unused bytes, because a length is
+// damaged: that of this record, or of one before it. A record is suspicious if it is
+// larger than what is left of the file or than it was on the wire, or far in time from
+// the one before. Some good records are so, too, but other good ones follow those.
 func (p *pcap) astray(captured, wire uint32) bool {
 	size := p.header + int(captured)
 	whole := p.in.have(size)

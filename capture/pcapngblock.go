@@ -79,10 +79,9 @@ func (p *pcapng) enhanced(b []byte, f *Frame) bool {
 	return true
 }
 
-// whole takes the blocks from the offset at on into r, and returns the offset of
-// the first that it does not take: one that is no enhanced packet block, that has
-// options or another link type, or is incomplete, damaged, or not before the given
-// time.
+// whole takes blocks into r, beginning at offset at, and returns the offset of the
+// first that it does not take: one that is not an enhanced packet block, has options
+// or another link type, or is incomplete, damaged, or not before the given time.
 func (p *pcapng) whole(r *Run, at, most int, before int64) int {
 	const fixed = 28
 	order := binary.LittleEndian
@@ -201,8 +200,8 @@ func (p *pcapng) lose(nif *netInterface, n uint64) {
 	p.lost(nif, nif.reported, nif.noted+sane(n))
 }
 
-// lost brings an interface's two counts of lost frames up to date. Both count the
-// same frames, so that only the larger one counts.
+// lost brings an interface's two counts of lost frames up to date. Both are of the
+// same frames, so only the larger one is added to the sum.
 func (p *pcapng) lost(nif *netInterface, reported, noted uint64) {
 	p.Dropped -= max(nif.reported, nif.noted)
 	nif.reported, nif.noted = reported, noted

@@ -19,8 +19,8 @@ func (q *queue) Pop() any {
 	return f
 }
 
-// after reports whether frame, the file's next one, comes after one of that
-// time of another file.
+// after reports whether frame, the file's next one, comes after a frame of the given
+// time in another file.
 func (f *file) after(frame *Frame, time int64, other int) bool {
 	return frame.Time > time || frame.Time == time && f.number > other
 }

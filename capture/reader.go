@@ -41,7 +41,7 @@ type Reader struct {
 
 // Open opens captures, each of paths being a file, a folder, of which all
 // captures are read and all else is left out with a warning, or "-" for stdin.
-// Every file is looked into, so that a wrong one is an error now and not
+// Every file is looked into, so that an unreadable one is an error now and not
 // after an hour. stdin stays the caller's to close; it may be nil if no path
 // needs it.
 func Open(paths []string, stdin io.Reader) (*Reader, error) {
@@ -94,7 +94,7 @@ func (r *Reader) lookInto(ctx context.Context, found *search, stdin io.Reader) e
 }
 
 // Next reads the next frame into f. It returns io.EOF at the end of the last
-// file. Any other error is that a file could not be opened or read, with its
+// file. Any other error says that a file could not be opened or read, with its
 // name and the offset: it comes when all that can be read has been, and is
 // returned again by each further call.
 func (r *Reader) Next(f *Frame) error {
@@ -108,11 +108,10 @@ func (r *Reader) Next(f *Frame) error {
 	return r.turn(f)
 }
 
-// More fills run with the frames that come next, but only with such as can be
-// had without reading from a file, and with no more than most. It returns how
-// many: 0 does not mean the end, and a call of Next delivers the frame that More
-// could not. It costs far less a frame than Next. Data that were given out before
-// stay valid until the next call of Next.
+// More fills run with the next frames that are in memory already, at most so many,
+// and returns how many they are. 0 does not mean the end: a call of Next delivers the
+// frame that More could not. A frame costs far less than with Next. Data that were
+// given out before stay valid until the next call of Next.
 func (r *Reader) More(run *Run, most int) int {
 	run.N = 0
 	if r.current != nil {
@@ -148,7 +147,7 @@ func (r *Reader) fail(err error) {
 	}
 }
 
-// end returns what Next returns after the last frame.
+// end returns the error that Next returns after the last frame.
 func (r *Reader) end() error {
 	switch r.failed {
 	case 0:

@@ -103,10 +103,10 @@ func pcapMagic(n uint32) bool {
 	return n == magicMicro || n == magicNano || n == magicModified
 }
 
-// errNoCapture says that a file is in no format of captures.
+// errNoCapture says that a file is not in any format of captures.
 var errNoCapture = errors.New("no capture")
 
-// noCapture is the error for a stream that is nothing this package reads.
+// noCapture returns the error for a stream that this package can't read.
 func noCapture(head []byte) error {
 	what := describe(head)
 	if what != "" {
@@ -141,7 +141,7 @@ const convert = "; convert it to pcapng, with editcap for instance"
 // A signature is how the files of one format begin, and what to call them.
 type signature struct{ magic, what string }
 
-// signatures returns those of files that somebody may take for a capture.
+// signatures returns the signatures of files that somebody may take for a capture.
 func signatures() []signature {
 	return []signature{
 		{"snoop\x00\x00\x00", "a snoop capture" + convert},

@@ -63,7 +63,7 @@ func (r *Run) End(n int) {
 	r.end(n, RunSum{Captured: captured, Len: length, Oldest: oldest, Newest: newest})
 }
 
-// end does the same for a caller who has all of the sum but Cut.
+// end is End for a caller who knows all of the sum except Cut.
 func (r *Run) end(n int, sum RunSum) {
 	r.N, r.Sum = n, sum
 	if int64(sum.Captured) == sum.Len { // as nearly always

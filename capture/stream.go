@@ -33,8 +33,8 @@ type stream struct {
 	barren  int64  // no record begins before this offset, as goesOn found out
 }
 
-// A raw is the file itself, below an unpacker. It keeps errors of reading it, so
-// that these can be told from packed data that are damaged.
+// A raw is the file itself, below an unpacker. It keeps the error of a read that
+// failed, so that this can be told from packed data that are damaged.
 type raw struct {
 	io.Reader
 	read  int64         // bytes so far
@@ -61,9 +61,9 @@ func (r *raw) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ended returns the error with which next returns where the stream ends. what
-// names the record or block that begins at offset from: a warning says so if the
-// stream ends within it, and not right before it.
+// ended returns the error that next returns where the stream ends. what names the
+// record or block that begins at offset from: if the stream ends within it, and not
+// right before it, a warning says so.
 func (s *stream) ended(what string, from int64) error {
 	left := s.in.base + int64(s.in.end) - from
 	switch {
@@ -77,8 +77,8 @@ func (s *stream) ended(what string, from int64) error {
 	return io.EOF
 }
 
-// bare strips the operation and path from an error of the file system, for a
-// message that has them already.
+// bare strips the operation and path from an error of the file system, for a message
+// that names them already.
 func bare(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
