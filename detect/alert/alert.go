@@ -86,6 +86,18 @@ const (
 	NameHalfDuplex  = "half-duplex" // fan-out, by answers alone
 )
 
+// Names of alerts that stand for many others, which would be too many.
+const (
+	NameInboundSweep   = "inbound-sweep"   // of RuleContact: an indicator address tries many hosts
+	NameManyIndicators = "many-indicators" // of RuleDomain: a host asks for very many indicators
+)
+
+// Names of RuleCrossing alerts.
+const (
+	NameOpen    = "open"    // a connection was accepted: the border does not hold
+	NameBlocked = "blocked" // attempts alone: the border holds
+)
+
 // Phase is where in its life an alert is.
 type Phase uint8
 

@@ -38,7 +38,7 @@
 // An address that tries many hosts, which is what indicator addresses do all
 // day, is one alert and not thousands: after SweepAfter hosts that it tried and
 // did not get through to, further ones are counted in an alert about the address
-// (Name InboundSweep, Evidence.Contact.Hosts). A host that it does get
+// (alert.NameInboundSweep, Evidence.Contact.Hosts). A host that it does get
 // through to has its own alert.
 package contact
 
@@ -70,9 +70,6 @@ type Config struct {
 	// Quiet is how long after its last packet an alert ends. Default 10 min.
 	Quiet time.Duration
 }
-
-// InboundSweep is the name of the alert about an address that tries many hosts.
-const InboundSweep = "inbound-sweep"
 
 // Stats counts what a Detector saw.
 type Stats struct {

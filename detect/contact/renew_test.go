@@ -101,11 +101,11 @@ func TestRenewedSweepGoesOn(t *testing.T) {
 	}
 	b.Close(b.now)
 	last := b.alerts[len(b.alerts)-1]
-	if last.Name != InboundSweep || last.Phase != alert.PhaseEnd || last.Evidence.Contact.Hosts != 9 {
+	if last.Name != alert.NameInboundSweep || last.Phase != alert.PhaseEnd || last.Evidence.Contact.Hosts != 9 {
 		t.Errorf("the sweep ends as %+v of %d hosts", last, last.Evidence.Contact.Hosts)
 	}
 	sweeps := slices.DeleteFunc(slices.Clone(b.alerts), func(a alert.Alert) bool {
-		return a.Name != InboundSweep || a.Phase != alert.PhaseStart
+		return a.Name != alert.NameInboundSweep || a.Phase != alert.PhaseStart
 	})
 	if len(sweeps) != 1 {
 		t.Errorf("%d alerts about one sweep", len(sweeps))

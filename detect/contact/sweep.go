@@ -81,8 +81,8 @@ func (d *Detector) growSweep(v *sweep, m ioc.Match, k connKey, p *packet.Packet)
 		phase = alert.PhaseStart
 		indicator := d.set.Indicator(m)
 		v.alert = alert.Alert{
-			ID:   alert.Identify(alert.RuleContact, k.peer.Addr.Netip(), at, InboundSweep, indicator.Value),
-			Rule: alert.RuleContact, Name: InboundSweep, Severity: alert.Low, Host: k.peer.Addr.Netip(),
+			ID:   alert.Identify(alert.RuleContact, k.peer.Addr.Netip(), at, alert.NameInboundSweep, indicator.Value),
+			Rule: alert.RuleContact, Name: alert.NameInboundSweep, Severity: alert.Low, Host: k.peer.Addr.Netip(),
 			Orig: k.peer.Netip(), Resp: k.host.Netip(), Proto: uint8(k.proto), VLAN: p.VLAN, First: at, Indicator: &indicator,
 		}
 	}

@@ -31,7 +31,7 @@ func TestInboundSweep(t *testing.T) {
 	for _, a := range b.alerts {
 		what := line(a)
 		switch {
-		case a.Name == InboundSweep && a.Phase == alert.PhaseEnd && (a.Evidence.Contact.Hosts != 5000 || a.Evidence.Contact.HostsAnswered != 3 || a.Count != 4980 || a.Host != from.Addr()):
+		case a.Name == alert.NameInboundSweep && a.Phase == alert.PhaseEnd && (a.Evidence.Contact.Hosts != 5000 || a.Evidence.Contact.HostsAnswered != 3 || a.Count != 4980 || a.Host != from.Addr()):
 			t.Errorf("sweep: %s", what)
 		case a.Phase == alert.PhaseStart:
 			starts[a.Name]++
@@ -40,7 +40,7 @@ func TestInboundSweep(t *testing.T) {
 		}
 	}
 	// Twenty hosts, the one that let it in, and the sweep.
-	if starts[""] != 21 || starts[InboundSweep] != 1 || ends[""] != 21 || ends[InboundSweep] != 1 || len(b.alerts) > 55 {
+	if starts[""] != 21 || starts[alert.NameInboundSweep] != 1 || ends[""] != 21 || ends[alert.NameInboundSweep] != 1 || len(b.alerts) > 55 {
 		t.Errorf("%d alerts, starts %v, ends %v", len(b.alerts), starts, ends)
 	}
 	if b.Stats().Swept != 4980 {
@@ -60,7 +60,7 @@ func TestSweepAgain(t *testing.T) {
 		b.now += 3600 * second
 		b.Tick(b.now)
 	}
-	sweeps := slices.DeleteFunc(slices.Clone(b.alerts), func(a alert.Alert) bool { return a.Name != InboundSweep || a.Phase != alert.PhaseEnd })
+	sweeps := slices.DeleteFunc(slices.Clone(b.alerts), func(a alert.Alert) bool { return a.Name != alert.NameInboundSweep || a.Phase != alert.PhaseEnd })
 	if hosts := len(b.alerts) - len(sweeps); len(sweeps) != 3 || hosts > 140 {
 		t.Errorf("%d sweeps, %d other words", len(sweeps), hosts)
 	}

@@ -114,7 +114,7 @@ func (d *Detector) accepted(k pair, p *packet.Packet) {
 	v.waiting = false
 	s := look(p, p.Flags.IsSYNACK())
 	if v.open == nil {
-		v.open = d.begin(s, k.from, k.to, "open", alert.High, k.to.String())
+		v.open = d.begin(s, k.from, k.to, alert.NameOpen, alert.High, k.to.String())
 		v.open.evidence.Open, v.open.evidence.Targets = true, 1
 	}
 	d.grow(v.open, s)
@@ -170,7 +170,7 @@ func (d *Detector) source(e *lru.Entry[pair, attempt], now int64) *finding {
 			d.endSource(d.sources.Oldest(), now)
 		}
 		s = d.sources.Add(k)
-		s.Value = d.begin(e.Value.first, k.from, e.Key.to, "blocked", alert.Low, k.zone)
+		s.Value = d.begin(e.Value.first, k.from, e.Key.to, alert.NameBlocked, alert.Low, k.zone)
 	}
 	d.sources.Touch(s)
 	return s.Value

@@ -79,7 +79,7 @@ type Config struct {
 	// quiet longest is ended. Default 65,536, at most 100 MB.
 	MaxFindings int
 	// MaxPerHost is how many indicators one host can have an alert each for;
-	// what it asks for beyond goes into one alert named ManyIndicators.
+	// what it asks for beyond goes into one alert, alert.NameManyIndicators.
 	// Kill-switch names are not subject to it. Default 256.
 	MaxPerHost int
 	// Quiet is how long after its last lookup an alert ends. Default 1 h.
@@ -88,10 +88,6 @@ type Config struct {
 	// and the defaults of package flow.
 	Flows flow.Config
 }
-
-// ManyIndicators is the name of the alert that stands for all indicators that
-// a host asked for beyond Config.MaxPerHost.
-const ManyIndicators = "many-indicators"
 
 // Stats counts what a Detector saw.
 type Stats struct {
@@ -105,7 +101,7 @@ type Stats struct {
 	Repeated           uint64                   // of Matches, copies and repetitions, and answers to what was counted
 	Forwarded          uint64                   // of Matches, those explained by a client's query
 	Evicted            uint64                   // alerts ended early to make room
-	OverLimit          uint64                   // lookups counted under ManyIndicators
+	OverLimit          uint64                   // lookups counted in alert.NameManyIndicators
 	Resolvers          uint64                   // resolvers learned
 	NotDNS             uint64                   // TCP streams on port 53 that carry something else
 	Flows              flow.Stats               // of DNS over TCP

@@ -251,7 +251,7 @@ func TestManyIndicators(t *testing.T) {
 	open := map[string]int{}
 	for _, a := range b.alerts {
 		open[a.ID] += map[alert.Phase]int{alert.PhaseStart: 1, alert.PhaseEnd: -1}[a.Phase]
-		if a.Name == ManyIndicators && a.Phase == alert.PhaseEnd && a.Count != 990 {
+		if a.Name == alert.NameManyIndicators && a.Phase == alert.PhaseEnd && a.Count != 990 {
 			t.Errorf("%d lookups beyond the limit", a.Count)
 		}
 	}

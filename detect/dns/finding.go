@@ -157,8 +157,8 @@ func (d *Detector) begin(e *lru.Entry[findingKey, finding], m *message, l *looku
 		what = append(what, "on behalf")
 	}
 	if e.Key.many {
-		v.alert.Name = ManyIndicators
-		what = []string{ManyIndicators}
+		v.alert.Name = alert.NameManyIndicators
+		what = []string{alert.NameManyIndicators}
 	}
 	v.alert.ID = alert.Identify(alert.RuleDomain, e.Key.host, at, what...)
 }
