@@ -28,11 +28,6 @@ type Indicator struct {
 	Expires     time.Time  // alerts no more after this packet time, whole seconds; zero for never
 }
 
-// Active reports whether the indicator still holds at this packet time.
-func (i *Indicator) Active(at time.Time) bool {
-	return i.Expires.IsZero() || !at.After(i.Expires)
-}
-
 // Type is what kind of observable an indicator is.
 type Type uint8
 

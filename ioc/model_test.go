@@ -22,11 +22,16 @@ type model struct {
 // best returns the indicator of a name or network, and port, that speaks for it.
 func (m *model) best(value string, port uint16) (best Indicator, ok bool) {
 	for _, i := range m.all {
-		if i.Value == value && i.Port == port && i.Active(m.time) && (!ok || goesBefore(i, best)) {
+		if i.Value == value && i.Port == port && active(&i, m.time) && (!ok || goesBefore(i, best)) {
 			best, ok = i, true
 		}
 	}
 	return best, ok
+}
+
+// active reports whether an indicator still holds at a packet time.
+func active(i *Indicator, at time.Time) bool {
+	return i.Expires.IsZero() || !at.After(i.Expires)
 }
 
 // goesBefore says which of two that hold speaks for an observable.

@@ -68,9 +68,6 @@ func (s *Set) HasAddresses() bool {
 	return s != nil && (len(s.v4.entries) > 0 || len(s.v6.entries) > 0 || len(s.networks.entries) > 0)
 }
 
-// HasNames reports whether the Set has names.
-func (s *Set) HasNames() bool { return s != nil && s.names.table.count > 0 }
-
 // Address returns the match of an address and port at a packet time in Unix
 // nanoseconds. An indicator for this port goes before one for any port, and that of
 // the address itself before those of networks around it, of which the smallest comes

@@ -36,7 +36,7 @@ func TestEmptySet(t *testing.T) {
 		if _, ok := s.Name([]byte("evil.example"), 0); ok {
 			t.Errorf("%s: a name matches", name)
 		}
-		if s.HasAddresses() || s.HasNames() || len(s.Counts().Feeds) != 0 {
+		if n := s.Counts(); s.HasAddresses() || n.Total() != 0 || len(n.Feeds) != 0 {
 			t.Errorf("%s: has something", name)
 		}
 	}
@@ -194,7 +194,7 @@ func TestActive(t *testing.T) {
 	} {
 		m, _ := s.Name([]byte(test.name), 0)
 		i := s.Indicator(m)
-		if _, ok := s.Name([]byte(test.name), test.at.UnixNano()); ok != test.want || i.Active(test.at) != test.want {
+		if _, ok := s.Name([]byte(test.name), test.at.UnixNano()); ok != test.want || active(&i, test.at) != test.want {
 			t.Errorf("%s at %v: not %v", test.name, test.at, test.want)
 		}
 	}

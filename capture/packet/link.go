@@ -14,17 +14,6 @@ const (
 	linkCHDLC     capture.LinkType = 104 // Cisco PPP with HDLC framing
 )
 
-// Supports reports whether the decoder reads frames of this link type.
-func Supports(l capture.LinkType) bool {
-	switch l {
-	case capture.LinkNull, capture.LinkEthernet, capture.LinkRawBSD, capture.LinkRawOBSD, capture.LinkRaw,
-		capture.LinkLoop, capture.LinkSLL, capture.LinkIPv4, capture.LinkIPv6, capture.LinkSLL2,
-		linkPPP, linkPPPSerial, linkPPPoE, linkCHDLC:
-		return true
-	}
-	return false
-}
-
 // link decodes what is not Ethernet.
 func (d *Decoder) link(p *Packet, f *capture.Frame, wire int) Outcome {
 	b := f.Data
