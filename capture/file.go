@@ -167,8 +167,8 @@ func (f *file) peek(memory []byte) ([]byte, error) {
 	return memory, err
 }
 
-// stop closes the file and returns its memory, in which no frame is in use
-// any more.
+// stop closes the file and returns its memory, in which no frame is in use from
+// then on.
 func (f *file) stop() []byte {
 	for _, c := range slices.Backward(f.closers) {
 		c()

@@ -23,7 +23,7 @@ type Frame struct {
 }
 
 // asInt returns a length that a file claims as an int: where that has 32 bits, 2 GiB
-// at the most.
+// at most.
 func asInt(n uint32) int {
 	if math.MaxInt == math.MaxInt32 && n > math.MaxInt32 {
 		return math.MaxInt32

@@ -10,7 +10,7 @@ import (
 	"wormscope/capture"
 )
 
-// numberedPcap is a capture of n frames, one a second, that hold their number.
+// numberedPcap is a capture of n frames, one per second, that hold their number.
 func numberedPcap(w *pcapWriter, first, n uint32) []byte {
 	for i := range n {
 		w.record(first+i, 0, []byte{byte(i), byte(i >> 8), 0, 0}, 4)

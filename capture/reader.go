@@ -49,7 +49,7 @@ func Open(paths []string, stdin io.Reader) (*Reader, error) {
 }
 
 // OpenUntil opens captures as Open does. Once ctx is done, pipes among them, and
-// standard input where it is one, block nobody any more: opening or reading them
+// standard input where it is one, no longer block anybody: opening or reading them
 // fails with the cause of ctx.
 func OpenUntil(ctx context.Context, paths []string, stdin io.Reader) (*Reader, error) {
 	if len(paths) == 0 {
@@ -246,8 +246,8 @@ func (r *Reader) Stats() Stats { return newStats(r.leftOut, r.files) }
 // been read. It may be called from any goroutine.
 func (r *Reader) Consumed() int64 { return r.consumed.Load() }
 
-// Size returns what Consumed comes to at the end, in bytes, or 0 where that is
-// not known, as of a pipe. It may be called from any goroutine.
+// Size returns what Consumed comes to at the end, in bytes, or 0 where that is not
+// known, as with a pipe. It may be called from any goroutine.
 func (r *Reader) Size() int64 { return r.size }
 
 func totalSize(files []*file) (sum int64) {

@@ -24,7 +24,7 @@ type recordTest func(b []byte, prev int64) (size int, at int64)
 // one far from it will do: prev may itself be damaged, and captures have gaps.
 func (s *stream) resync(headerSize int, prev int64, test recordTest) (skipped int64, found bool) {
 	from := s.in.offset()
-	s.in.pos++ // the damaged record is no candidate
+	s.in.pos++ // the damaged record is not a candidate
 	for whole := false; !whole && !found; {
 		whole = !s.in.have(2 * resyncWindow) // the rest of the stream is in memory
 		var i int

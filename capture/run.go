@@ -11,7 +11,7 @@ const MaxRun = 128
 // nobody wants costs little.
 type Run struct {
 	Block []byte       // what the frames lie in, borrowed as Frame.Data is
-	Heads [MaxRun]Head // one a frame; the first N are valid
+	Heads [MaxRun]Head // one per frame; the first N are valid
 	N     int          // how many frames there are
 	Link  LinkType     // Frame.Link of all
 	File  int          // Frame.File of all

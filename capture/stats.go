@@ -13,7 +13,7 @@ const (
 // Stats says what has been read so far and what was wrong with it.
 type Stats struct {
 	FileStats             // the sum over all files
-	Files     []FileStats // one a file; the index is Frame.File
+	Files     []FileStats // one per file; the index is Frame.File
 	Warnings  []Warning   // in the order of the files, at most 100, 20 a file
 	More      uint64      // warnings that Warnings has no room for
 }
@@ -49,7 +49,7 @@ type Warning struct {
 type tally struct {
 	FileStats
 	number   int    // of the file, as in Frame.File
-	records  uint64 // that are no frames, but get a number from Wireshark, too
+	records  uint64 // that are not frames, but get a number from Wireshark, too
 	warnings []Warning
 	more     uint64
 }

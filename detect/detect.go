@@ -71,7 +71,7 @@ const (
 	TCPData                     // any other TCP segment
 	UDP
 	ICMP  // errors of ICMP and ICMPv6
-	Other // any other protocol, and ICMP messages that are no errors
+	Other // any other protocol, and ICMP messages that are not errors
 
 	TCP      = TCPControl | TCPClose | TCPData
 	AllKinds = TCP | UDP | ICMP | Other

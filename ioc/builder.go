@@ -57,7 +57,7 @@ func (b *Builder) Allow(value string) error { return b.set.allowed.add(value) }
 func (b *Builder) From(file string) { b.set.notes.file = b.set.notes.text(file) }
 
 // Add adds an indicator. Its value must be canonical, see Indicator. Package feed
-// brings what it reads into that form, and refuses what is no sensible indicator.
+// brings what it reads into that form, and refuses what is not a sensible indicator.
 func (b *Builder) Add(i Indicator) error {
 	if i.Class > Anonymizer || i.Confidence > HighConfidence || i.Line < 0 {
 		return fmt.Errorf("indicator %q: class, confidence or line is out of range", i.Value)

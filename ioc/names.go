@@ -93,7 +93,7 @@ func (n *names) hash(name []byte) uint64 {
 func (n *names) lookup(name []byte, now moment) (found ref, ok bool) {
 	var s suffixes
 	s.begin(name)
-	if !s.next() { // a single label is no indicator
+	if !s.next() { // a single label is not an indicator
 		return 0, false
 	}
 	for s.next() {
@@ -131,7 +131,7 @@ func (n *names) clean(msg []byte, labels []int, lengths uint64) bool {
 		return false
 	}
 	last := len(labels) - 1
-	if last < 1 { // a single label is no indicator
+	if last < 1 { // a single label is not an indicator
 		return true
 	}
 	end := after(msg, labels[last])

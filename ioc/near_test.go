@@ -62,7 +62,7 @@ func TestNearNeverHidesAnIndicator(t *testing.T) {
 	}
 }
 
-// TestNearIsSeldomTrue asks for addresses that are no indicators.
+// TestNearIsSeldomTrue asks for addresses that are not indicators.
 func TestNearIsSeldomTrue(t *testing.T) {
 	for _, n := range []int{10, 1000, 30000} {
 		s, _ := bigSet(t, 0, n)

@@ -116,7 +116,7 @@ func (s *Set) Neither(a, b ip.Addr) bool {
 	return false
 }
 
-// hint4 returns 0 for most IPv4 addresses that are no indicators, and 1 for all
+// hint4 returns 0 for most IPv4 addresses that are not indicators, and 1 for all
 // others. It has no branch that depends on the address, since a processor that
 // mispredicts it would lose more time than the rest takes.
 func (s *Set) hint4(n uint32) uint64 {
@@ -217,7 +217,7 @@ func (s *Set) Name(name []byte, at int64) (Match, bool) {
 	return s.matchAt(inNames, int(r), s.names.arena.entry(r).note, at)
 }
 
-// Clean reports true for most names that are no indicators, and false for all others.
+// Clean reports true for most names that are not indicators, and false for all others.
 // It is what to ask first of a name in a DNS message, since it costs less than making
 // text of the name and calling Name. A nil Set reports true.
 //

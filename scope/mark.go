@@ -152,7 +152,7 @@ func (h *host) cleaned() int64 {
 }
 
 // seenAfter returns when a fact that lasts beyond a time was first seen after
-// it, as far as that is known: of what is no fact from SMB, only the first and
+// it, as far as that is known: of what is not a fact from SMB, only the first and
 // the last time are.
 func (f *fact) seenAfter(t int64) int64 {
 	switch {

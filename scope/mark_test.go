@@ -27,7 +27,7 @@ func marked(t *testing.T, words []said, marks ...scope.Mark) (scope.Document, []
 }
 
 // TestCleanedIsNoMoreSaid: what was done to a host before it was cleaned is told
-// apart from what made it ill again, and who was cleaned is no stranger in the tree.
+// apart from what made it ill again, and who was cleaned is not a stranger in the tree.
 func TestCleanedIsNoMoreSaid(t *testing.T) {
 	const host, earlier, later, next = "10.1.0.14", "10.1.0.15", "10.1.0.16", "10.1.0.17"
 	payload := func(to, by string, when int) said { return factOf(smbFact(alert.FactPayload, to, by, "", when)) }

@@ -51,8 +51,8 @@ func TestAskersThatAreNotInside(t *testing.T) {
 	}
 }
 
-// TestScannersThatAreNotInside: where somebody scans and neither he nor whom he tries
-// is inside, it is likely that nobody said what is.
+// TestScannersThatAreNotInside: where a host scans and neither it nor its targets are
+// inside, it is likely that nobody said what is.
 func TestScannersThatAreNotInside(t *testing.T) {
 	const host, other = "2001:db8:1::5", "2001:db8:1::7"
 	scans := func(host, whom string) said {

@@ -15,7 +15,7 @@ import (
 
 const worm = "10.1.0.14"
 
-// attacks are attacks of one host on n others, one a second from a time on.
+// attacks are attacks of one host on n others, one per second from a time on.
 func attacks(n, from int) []said {
 	words := make([]said, 0, n)
 	for i := range n {

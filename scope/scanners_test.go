@@ -11,7 +11,7 @@ import (
 )
 
 // TestAttackersFirst: of those outside the ones that attacked come first, however
-// few answered them, and what they did is told. A check is no attack, nor is a mark
+// few answered them, and what they did is told. A check is not an attack, nor is a mark
 // of WannaCry's that tools have, too.
 func TestAttackersFirst(t *testing.T) {
 	const victim, attacker, checker, sweeper = "10.1.0.14", "203.0.113.7", "203.0.113.8", "203.0.113.9"

@@ -10,7 +10,7 @@ import (
 )
 
 // TestVerdict: that there is no sign of a worm is said only where nothing
-// inside was attacked, and nothing inside acts up; a check is no attack.
+// inside was attacked, and nothing inside acts up; a check is not an attack.
 func TestVerdict(t *testing.T) {
 	const host, other, by = "10.1.0.14", "10.1.0.15", "203.0.113.9"
 	const quiet, attacked, exploited = "No sign of a worm in 1,234,567 packets",

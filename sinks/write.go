@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// lines are events that wait, one a line, and the places between them where the
+// lines are events that wait, one per line, and the places between them where the
 // file is to be rotated.
 type lines struct {
 	text []byte

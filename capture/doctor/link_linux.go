@@ -47,7 +47,7 @@ func Inspect(name string) (*Link, error) {
 	return l, errors.Join(err, unix.Close(fd))
 }
 
-// ask asks the driver about offloads and the receive ring. It is no error if the
+// ask asks the driver about offloads and the receive ring. It is not an error if the
 // driver does not know.
 func (l *Link) ask(fd int) error {
 	var err error

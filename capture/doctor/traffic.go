@@ -164,7 +164,7 @@ type sight struct {
 
 const (
 	// copyWindow is how far apart copies may be, in nanoseconds. A TCP
-	// retransmission takes 200 ms at the least (RFC 6298 says a second).
+	// retransmission takes 200 ms at least (RFC 6298 says a second).
 	copyWindow = int64(50e6)
 	maxRecent  = 1 << 16
 )

@@ -156,7 +156,7 @@ func (f *Filter) Bytes() int { return len(f.sets) * sizeOf(f.cells) }
 // Close gives up the program. Sockets that it is attached to keep it, with the
 // indicators that were in force last.
 func (f *Filter) Close() error {
-	err := errors.Join(f.program.Close(), f.sets[0].Close(), f.sets[1].Close()) // nil is no error
+	err := errors.Join(f.program.Close(), f.sets[0].Close(), f.sets[1].Close()) // nil is not an error
 	for _, m := range f.maps {
 		err = errors.Join(err, m.Close())
 	}

@@ -155,7 +155,7 @@ func (t *tap) ask(nobodyWaits bool) bool {
 	return nobodyWaits || time.Since(t.asked) >= askEvery
 }
 
-// read looks for a frame. It waits for one a little.
+// read looks for a frame, and waits a little for one.
 func (t *tap) read() error {
 	if t.handle == nil {
 		return t.find()

@@ -99,7 +99,7 @@ func common(next Proto) bool {
 }
 
 // mustFit reports whether a length that exceeds its surroundings proves that this
-// is no packet. It does so only where it was guessed that one may be here, from a
+// is not a packet. It does so only where it was guessed that one may be here, from a
 // port or an MPLS label: segmentation offload, fragments and cut packets have such
 // lengths, too. An IPv4 header can still show by its checksum that it is one.
 func (d *Decoder) mustFit() bool { return d.frame.strict && !d.frame.partial }

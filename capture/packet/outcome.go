@@ -3,7 +3,7 @@ package packet
 // Outcome is what became of one frame.
 type Outcome uint8
 
-// The outcomes. OK comes first, then what is no failure, then the failures.
+// The outcomes. OK comes first, then what is not a failure, then the failures.
 const (
 	OK    Outcome = iota // the packet is filled: give it to the detectors
 	NotIP                // nothing here is IP: ARP, LLDP, EAPOL, spanning tree, PPP control

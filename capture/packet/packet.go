@@ -52,7 +52,7 @@ type Packet struct {
 type ICMP struct {
 	Type, Code uint8
 	// Inner is the packet that an error message quotes (RFC 792, RFC 4443):
-	// who sent it, to whom. HasInner is false when the message is no error,
+	// who sent it, to whom. HasInner is false when the message is not an error,
 	// or quotes too little.
 	HasInner           bool
 	InnerProto         Proto

@@ -29,13 +29,13 @@ const (
 // hosts and on ports that nobody asks about, and need not be decoded.
 //
 // A packet is wanted by those who want both its kind (protocol and TCP flags) and
-// one of its ports. ICMP messages that are no errors, and packets with an address
+// one of its ports. ICMP messages that are not errors, and packets with an address
 // in a given set of blocks, are wanted whatever their kind and ports.
 type Sieve struct {
 	kinds [256][flagSets]Takers // by protocol and flags
 	from  [portSlots]Takers     // by source port
 	to    [portSlots]Takers     // by destination port
-	talk  Takers                // who wants ICMP messages that are no errors
+	talk  Takers                // who wants ICMP messages that are not errors
 	near  ip.Blocks             // blocks of addresses,
 	close Takers                // and who wants what is from or to one of them
 }
@@ -77,7 +77,7 @@ func (s *Sieve) TakeAnyPort(who Takers) {
 	}
 }
 
-// TakeTalk notes who wants the messages of ICMP and ICMPv6 that are no errors.
+// TakeTalk notes who wants the messages of ICMP and ICMPv6 that are not errors.
 // For these protocols TakeKinds is about errors only.
 func (s *Sieve) TakeTalk(who Takers) { s.talk |= who }
 

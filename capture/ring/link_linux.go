@@ -24,8 +24,8 @@ func (r *ring) failed() {
 	r.isDown(text)
 }
 
-// isDown notes that the interface captures nothing any more, and warns. Every
-// interface has no link a moment before it is down: both together count as one
+// isDown notes that the interface no longer captures anything, and warns. Every
+// interface loses its link a moment before it is down: both together count as one
 // loss.
 func (r *ring) isDown(text string) {
 	if r.iface.up.Swap(false) {
@@ -43,7 +43,7 @@ func (r *ring) isBack(text string) {
 
 // find looks whether an interface of the name is there and up. If it was made
 // anew, or was in another network namespace meanwhile, capture moves to the new one;
-// an error means that this is not possible any more.
+// an error means that this is no longer possible.
 func (r *ring) find() error {
 	d, err := lookUp(r.fd, r.iface.name)
 	if err != nil {
@@ -77,7 +77,7 @@ func (r *ring) unbound() bool {
 }
 
 // unmoved handles the error of a ring that could not move to the interface that
-// came back. It returns the error if trying again is of no use.
+// came back. It returns the error if trying again is useless.
 func (r *ring) unmoved(err error) error {
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, unix.ENODEV):
@@ -183,7 +183,7 @@ func (r *ring) replace(d device) error {
 }
 
 // spare returns a socket in the network namespace of the others. Those that
-// Open made come first: the process may not be able to make any more.
+// Open made come first: the process may no longer be able to make any.
 func (r *ring) spare(d device) (int, error) {
 	if last := len(r.spares) - 1; last >= 0 {
 		fd := r.spares[last]

@@ -11,7 +11,7 @@ import (
 const Available = true
 
 // spares is how many further sockets each ring of a fanout group has, for a
-// process that may not make any itself any more.
+// process that is no longer permitted to make any.
 const spares = 8
 
 // Open begins to capture from interfaces of the network namespace that the

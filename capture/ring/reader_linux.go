@@ -33,7 +33,7 @@ type Reader struct {
 	one     capture.Run   // the frame that Next returns
 	limit   int64         // Unix nanoseconds
 	hold    time.Duration // how long a frame is kept back for earlier ones of other rings
-	polls   []unix.PollFd // one a ring, then that of Stop
+	polls   []unix.PollFd // one per ring, then that of Stop
 	busy    bool          // frames were read since the last call of gather
 	pause   *time.Timer   // of gather, nil without Options.Gather
 	turns   int           // blocks since the sockets were polled
@@ -234,8 +234,8 @@ func (r *Reader) keepBack(c *ring, t int64) time.Duration {
 	return late + r.hold
 }
 
-// drained lets nothing in any more, the first time it is called, and reports
-// whether all is read that had come by then.
+// drained lets nothing more in from its first call on, and reports whether all is
+// read that had come by then.
 func (r *Reader) drained() bool {
 	if !r.silent {
 		for _, ring := range r.rings {

@@ -46,7 +46,7 @@ type ring struct {
 	mu      sync.Mutex // guards what follows, up to ended
 	fd      int
 	memory  []byte
-	spares  []int // sockets for replace, in case that the process may not make any more
+	spares  []int // sockets for replace, in case the process is no longer permitted to make any
 	program int   // the eBPF filter, -1 for none
 	dropped uint64
 	freezes uint64

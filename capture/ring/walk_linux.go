@@ -157,7 +157,7 @@ func (w *walk) restore(off, start, end int) int {
 // putTag puts back the VLAN tag that the kernel took out: it moves the two MAC
 // addresses, which begin at b[4], to the front of b, and writes the tag behind
 // them. The first four bytes of b are the end of the header that the kernel wrote
-// before the frame, of which nothing is read any more.
+// before the frame, of which nothing is read after this.
 func putTag(b, h []byte) {
 	copy(b[:macsLen], b[tagLen:])
 	binary.BigEndian.PutUint16(b[macsLen:], tagType(h))

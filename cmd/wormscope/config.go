@@ -78,7 +78,7 @@ func (f *feedSetting) UnmarshalYAML(n *yaml.Node) error {
 // allowSetting is what never alarms.
 type allowSetting struct {
 	Scanners   networkList   `yaml:"scanners"`   // hosts that may scan: vulnerability scanners, monitoring
-	Indicators indicatorList `yaml:"indicators"` // names, addresses and networks that are no indicators, whatever a feed says
+	Indicators indicatorList `yaml:"indicators"` // names, addresses and networks that are not indicators, whatever a feed says
 }
 
 // indicatorList is names, addresses and networks in canonical form.

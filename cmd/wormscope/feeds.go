@@ -115,7 +115,7 @@ func loadFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, error) 
 	return set, err
 }
 
-// readFeeds is loadFeeds for callers who want the reports, too: one a feed.
+// readFeeds is loadFeeds for callers who want the reports, too: one per feed.
 func readFeeds(ctx context.Context, s *settings, std streams) (*ioc.Set, []*feed.Report, error) {
 	b, err := startSet(s)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"wormscope/internal/testnet"
 )
 
-// floodMemory is what a replay of the flood may take at the most, resident, in
+// floodMemory is what a replay of the flood may take at most, resident, in
 // bytes. What it takes depends on when the garbage collector gets to run; see
 // docs/performance.md.
 const floodMemory = 200 << 20

@@ -17,7 +17,7 @@ import (
 // hint suggests the known word that was likely meant, as text to append to an error
 // message. It is empty where none is similar.
 func hint(word string, known []string) string {
-	best, least := "", 3 // two slips of the finger at the most
+	best, least := "", 3 // two slips of the finger at most
 	for _, k := range known {
 		if d := slips(word, k); d < least && 2*d <= len(k) {
 			best, least = k, d

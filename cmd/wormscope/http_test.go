@@ -265,8 +265,8 @@ func TestHTTPMethods(t *testing.T) {
 	}
 }
 
-// TestHTTPKeepsNoStranger: connections are few, and who has no token would keep those
-// that he has for as long as one who idles, again and again.
+// TestHTTPKeepsNoStranger: connections are few, and a client without a token would keep
+// its own for as long as one that idles, again and again.
 func TestHTTPKeepsNoStranger(t *testing.T) {
 	cert, key, _ := testCertificate(t, t.TempDir())
 	t.Setenv(tokenVariable, "0123456789abcdef")

@@ -29,7 +29,7 @@ type sensor struct {
 
 	mu    sync.Mutex
 	lines []written
-	busy  time.Duration // how late the machine was at the most
+	busy  time.Duration // how late the machine was at most
 	waits []wait        // in order of time
 	stop  chan struct{}
 	done  sync.WaitGroup

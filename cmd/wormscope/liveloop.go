@@ -33,7 +33,7 @@ const (
 	// that are made during the run, and in case the run does not end well.
 	noteEvery = 10 * time.Second
 	// settled is how far behind the wall clock packet time advances while no packets
-	// come: older packets must not be on their way through the ring any more.
+	// come: older packets must no longer be on their way through the ring.
 	settled = 250 * time.Millisecond
 )
 

@@ -338,7 +338,7 @@ func (p *pipeline) panicked(f *capture.Frame, names names, reason any) {
 
 // run processes everything that the source has and calls between after each
 // batch. It stops at the first error of between, of writing events or state, or
-// of the source, and returns it. The end of the source is no error.
+// of the source, and returns it. The end of the source is not an error.
 func (p *pipeline) run(source source, between func() error) error {
 	for {
 		err := p.batch(source)

@@ -65,7 +65,7 @@ func (s *runsSource) More(run *capture.Run, most int) int {
 	return n
 }
 
-// udpFrames are frames of equal length, one a millisecond.
+// udpFrames are frames of equal length, one per millisecond.
 func udpFrames(n int) []capture.Frame {
 	data := make([]byte, 60)
 	copy(data[12:], []byte{8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0, 9, 0, 26})

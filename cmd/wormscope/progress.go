@@ -37,7 +37,7 @@ func newProgress(w io.Writer, size int64) *progress {
 
 // A waiting shows on a terminal how many events wait for the sinks.
 type waiting struct {
-	to    io.Writer // nil where it is no terminal
+	to    io.Writer // nil where it is not a terminal
 	shown bool
 }
 

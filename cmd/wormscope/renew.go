@@ -22,7 +22,7 @@ const (
 	// debounce is how long the folders of feeds must be quiet before feeds are
 	// read anew: files are often written in pieces, and several together.
 	debounce = 2 * time.Second
-	// longest is how long it may take at the most until they are quiet.
+	// longest is how long it may take at most until they are quiet.
 	longest = 30 * time.Second
 	// patience is how many times a feed that changes while it is read is tried.
 	patience = 3

@@ -18,8 +18,8 @@ import (
 )
 
 // A parcel is full when it has parcelPackets or parcelBytes; its last packet may go
-// beyond the latter. Each ring has so many parcels, which is how far the merger may fall
-// behind before rings fill.
+// beyond the latter. parcels is how many each ring has, which is how far the merger may
+// fall behind before rings fill.
 const (
 	parcelPackets = 512
 	parcelBytes   = 128 << 10

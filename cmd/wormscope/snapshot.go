@@ -45,7 +45,7 @@ type snapshot struct {
 	Reloaded   time.Time // the last time that new feeds were used, the start included
 
 	Configured    time.Time // when the configuration in force was read
-	Misconfigured bool      // when it was read again it was of no use, so that the one before is in force
+	Misconfigured bool      // when it was read again it was unusable, so that the one before stays in force
 
 	Memory memorySnapshot
 }

@@ -126,7 +126,7 @@ func unmarshal(t *testing.T, raw []byte, into any) {
 	}
 }
 
-// readEvents reads events, one a line.
+// readEvents reads events, one per line.
 func readEvents(t *testing.T, lines []byte) []eventDoc {
 	t.Helper()
 	var out []eventDoc

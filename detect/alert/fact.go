@@ -24,7 +24,7 @@ type Fact struct {
 // FactKind is a kind of fact, as the scope document names it.
 type FactKind string
 
-// The facts that are no alerts.
+// The facts that are not alerts.
 const (
 	// FactTargeted: the host answered, or refused, an attempt of a scanner.
 	FactTargeted FactKind = "targeted"
@@ -54,7 +54,7 @@ type Pace struct {
 	last int64  // when it last spoke, Unix nanoseconds
 }
 
-// PaceInterval is how long a growing alert stays quiet at the most.
+// PaceInterval is how long a growing alert stays quiet at most.
 const PaceInterval = 5 * time.Minute
 
 // Due reports whether to speak at this count and packet time (Unix

@@ -156,9 +156,8 @@ type Asset struct {
 	Unpatched bool
 }
 
-// Become notes whether the server is Samba. An address can go to another
-// machine: what a server of the other sort said of its system is of no use then,
-// and dropped.
+// Become notes whether the server is Samba. An address can go to another machine:
+// then what a server of the other sort said of its system is dropped.
 func (a *Asset) Become(samba bool) {
 	if a.Samba == samba {
 		return

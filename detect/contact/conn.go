@@ -252,7 +252,7 @@ func (s *stream) start(seq uint32) {
 
 // add returns how many bytes a segment goes beyond those before it: copies and
 // retransmissions add nothing, and what the capture lost counts as sent. A FIN
-// has a sequence number and is no byte.
+// has a sequence number and is not a byte.
 func (s *stream) add(seq uint32, n int, fin bool) uint64 {
 	const farthest = 1 << 24 // beyond, a sequence number is forged or of another connection
 	s.start(seq)

@@ -12,7 +12,7 @@ import (
 const (
 	maxAsked = 65536
 	// behalfWindow is how long after someone asked a host for an indicator its
-	// own lookup may be on his behalf: an upstream that is dead is asked again
+	// own lookup may be on their behalf: an upstream that is dead is asked again
 	// for minutes.
 	behalfWindow = int64(5 * time.Minute)
 	// forwardWindow is how long after a client's query, or the last query for

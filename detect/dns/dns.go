@@ -93,7 +93,7 @@ type Config struct {
 type Stats struct {
 	Queries, Responses uint64
 	Reflected          uint64                   // of Responses, those to a port that nobody asks from
-	OtherOpcodes       uint64                   // messages that are no lookups
+	OtherOpcodes       uint64                   // messages that are not lookups
 	Undecoded          [dnsmsg.NumFaults]uint64 // messages that break off or make no sense, by dnsmsg.Fault
 	CutShort           uint64                   // messages of which the capture holds the beginning only
 	Matches            uint64                   // messages with an indicator name

@@ -105,7 +105,7 @@ func TestLastIsSaid(t *testing.T) {
 	}
 }
 
-// TestLateAnswer: an answer is no lookup of its own, however late it is.
+// TestLateAnswer: an answer is not a lookup of its own, however late it is.
 func TestLateAnswer(t *testing.T) {
 	b := newBench(t, Config{})
 	q := query(1, "bad.example", dns.TypeA)

@@ -88,7 +88,7 @@ func TestOtherAddress(t *testing.T) {
 }
 
 // TestOtherAddressAgain: what a resolver asks again because nobody answers is for
-// its client, too, and who asked for himself before is no resolver.
+// its client, too, and whoever asked on its own account before is not a resolver.
 func TestOtherAddressAgain(t *testing.T) {
 	const name = "bad.example"
 	b := newBench(t, Config{})

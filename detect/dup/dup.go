@@ -61,7 +61,7 @@ func (f *Filter) Seen(h Hash, now int64) bool {
 
 // A Hash sums up what tells one thing from another, by FNV-1a over 64-bit
 // words. It needs no seed: the same capture must give the same result, and
-// whoever makes values collide gains a miscount of what he sent himself.
+// whoever makes values collide gains a miscount of their own traffic.
 type Hash uint64
 
 // The FNV-1a constants for 64 bits.

@@ -151,7 +151,7 @@ func (d *Detector) counted(p *packet.Packet) bool {
 
 // lookedAt notes a stream of which data are seen, and reports whether that was
 // done lately. It saves the rest for all but the first segments of a transfer.
-// Whoever makes streams collide gains that his own data are not looked at.
+// Whoever makes streams collide only keeps their own data from being looked at.
 func (d *Detector) lookedAt(p *packet.Packet) bool {
 	stream := p.Src.Addr.Hash() ^ bits.RotateLeft64(p.Dst.Addr.Hash(), 32) ^ uint64(p.Src.Port)<<16 ^ uint64(p.Dst.Port)
 	r := &d.recent[(p.Dst.Port^p.Src.Port)%recentSize]

@@ -17,7 +17,7 @@
 //   - Time: a segment is given up after 100 ms of packet time without progress
 //     when the receiver has acknowledged it (then the capture lost it), after
 //     5 s in any case. A connection that is over is kept for a minute, and of
-//     those 65,536, for what comes late, and in case that it goes on.
+//     those 65,536, for what comes late, and in case it goes on.
 //
 // Where segments overlap with different bytes the first captured wins.
 package flow
@@ -73,7 +73,7 @@ type Config struct {
 	MaxFlows   int           // connections with data; default 200,000
 	MaxWait    int           // bytes of a direction that wait for an earlier segment; default 256 KiB
 	MaxWaitAll int           // bytes that wait in all; default 64 MiB
-	Idle       time.Duration // a connection that is silent so long is over, or up to a hundredth less; default 1 h
+	Idle       time.Duration // after which a silent connection is over, or up to a hundredth earlier; default 1 h
 	Ports      []uint16      // ports of responders, for when no opening was seen
 
 	// Bored and Dull spare consumers bytes that would change nothing for them, such

@@ -10,8 +10,8 @@ import "wormscope/capture/packet"
 // a bucket is two cache lines.
 //
 // The hash that says where is no secret, so that the same capture always gives the
-// same result. Who makes connections collide gains that the first bytes seen of
-// others' are taken for the first that there were.
+// same result. Whoever makes connections collide gains only that the first bytes seen
+// of the others are taken for the first that there were.
 type openings struct {
 	asked []asked // a power of two
 	v4    openTable[key4]

@@ -101,8 +101,8 @@ func (t *Table[K, V]) Get(k K) *Entry[K, V] {
 }
 
 // Probe returns an entry whose key may have a hash, or nil when none has. It is
-// for who has the hash of a key at hand and compares the keys himself, which is
-// faster than Get: only if they differ Get must be asked.
+// for callers who have the hash of a key at hand and compare the keys themselves, which
+// is faster than Get: only if they differ Get must be asked.
 func (t *Table[K, V]) Probe(hash uint64) *Entry[K, V] {
 	cells, h := t.cells, short(hash)
 	mask := uint32(len(cells) - 1) //nolint:gosec // G115: there are some, and fewer than 4 Gi
@@ -183,8 +183,8 @@ func (t *Table[K, V]) Remove(e *Entry[K, V]) {
 	t.drop(e)
 }
 
-// drop takes e, which has no cell any more, out of the order of use, and keeps
-// its memory.
+// drop takes e, which no longer has a cell, out of the order of use, and keeps its
+// memory.
 func (t *Table[K, V]) drop(e *Entry[K, V]) {
 	t.used--
 	p, l := e.place, &t.links[e.place]

@@ -16,7 +16,7 @@ const (
 	tellAgain = int64(3600e9)
 )
 
-// again notes the failure of an attempt that is no first contact. If the source has
+// again notes the failure of an attempt that is not a first contact. If the source has
 // an alert open, most of which failed, it still scans.
 func (d *Detector) again(a *attempt) {
 	if !d.findings.scanning(a.src) {

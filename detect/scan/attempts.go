@@ -89,8 +89,8 @@ func (a *attempt) has(m mark) bool { return a.marks&m != 0 }
 // waits reports whether an answer would still count. A shadow began with one.
 func (a *attempt) waits() bool { return a.state == open || a.state == silent }
 
-// forget lets nobody find an attempt any more. Its time still holds its place
-// in the order.
+// forget makes an attempt one that nobody finds. Its time still holds its place in
+// the order.
 func (a *attempt) forget() { *a = attempt{time: a.time, number: a.number} }
 
 // repeat notes another SYN of the same attempt, and marks that it gives it.
@@ -255,7 +255,7 @@ func (t *attempts) advance(head uint64) {
 	t.head = head
 }
 
-// close notes that an attempt needs no judgement any more.
+// close notes that an attempt no longer needs a judgement.
 func (t *attempts) close(a *attempt) { t.mark(a, true) }
 
 func (t *attempts) mark(a *attempt, closed bool) {

@@ -85,7 +85,7 @@ func nth(a string, n int) netip.Addr {
 func (b *bed) wait(d time.Duration) {
 	b.now += d
 	b.engine.Packet(&packet.Packet{Time: begin.Add(b.now).UnixNano(), Proto: packet.ProtoUDP})
-	b.engine.Settle() // it is no mistake of a clock
+	b.engine.Settle() // it is not a mistake of a clock
 }
 
 // send lets the detector see a TCP segment.

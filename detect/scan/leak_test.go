@@ -32,7 +32,7 @@ func onlyNot(fromServer bool, flags packet.Flags) bool { return !fromServer || !
 
 func everything(bool, packet.Flags) bool { return true }
 
-// TestLostAnswers shows that a server that pushes to its clients is no scanner
+// TestLostAnswers shows that a server that pushes to its clients is not a scanner
 // though the tap loses some of what they answer, as their connections go on.
 func TestLostAnswers(t *testing.T) {
 	client := func(fromServer bool, _ packet.Flags) bool { return !fromServer }
@@ -70,7 +70,7 @@ func TestLostAnswers(t *testing.T) {
 }
 
 // TestLeak shows what is made of a tap that shows no answers of a third of
-// the servers: who connects to them is no scanner, and who connects to nobody is.
+// the servers: who connects to them is not a scanner, and who connects to nobody is.
 func TestLeak(t *testing.T) {
 	b := newBed(t, Config{})
 	b.whole()

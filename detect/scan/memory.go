@@ -72,7 +72,7 @@ func (b *bucket) find(h uint32) (at int, found bool) {
 		if e == 0 {
 			return i, false
 		}
-		if e^h <= epochMask { // they differ in the epoch at the most
+		if e^h <= epochMask { // they differ in the epoch at most
 			return i, true
 		}
 	}

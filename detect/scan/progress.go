@@ -196,7 +196,7 @@ func (c *callers) has(host ip.Addr, port uint16) bool {
 	return (w.young|w.old)&bit != 0
 }
 
-// turn forgets those of attempts that are not remembered any more.
+// turn forgets those of attempts that are no longer remembered.
 func (c *callers) turn(now int64) {
 	if now-c.turnedAt < lateAfter {
 		return

@@ -117,7 +117,7 @@ func TestOfficeIsNoScanner(t *testing.T) {
 	}
 }
 
-// TestLateAnswerOfNewcomer shows that a source's only attempt is no failure when
+// TestLateAnswerOfNewcomer shows that a source's only attempt is not a failure when
 // its answer came late, though the source was not tested yet.
 func TestLateAnswerOfNewcomer(t *testing.T) {
 	b := newBed(t, Config{})

@@ -192,7 +192,7 @@ func (s *sketch) count() uint64 {
 	return uint64(e + .5)
 }
 
-// most returns how many it may be with what came late, while it is no estimate.
+// most returns how many it may be with what came late, while it is not an estimate.
 func (s *sketch) most() uint64 { return uint64(s.n + s.lates) } //nolint:gosec // G115: never negative.
 
 // estimated reports whether count is an estimate.

@@ -10,7 +10,7 @@ const (
 	// sampleAborted is how many of these may have broken off their handshakes,
 	// one in so many, if the others are to have completed theirs.
 	sampleAborted = 8
-	// sentAgain is when a SYN or SYN-ACK is no copy, but said again.
+	// sentAgain is when a SYN or SYN-ACK is not a copy, but said again.
 	sentAgain = int64(900 * time.Millisecond)
 )
 

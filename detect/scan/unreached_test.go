@@ -56,7 +56,7 @@ func TestUnreached(t *testing.T) {
 }
 
 // TestUnreachedBefore shows that one who sweeps addresses of which a router
-// said that nobody is there hides no slow worm behind him.
+// said that nobody is there hides no slow worm behind it.
 func TestUnreachedBefore(t *testing.T) {
 	attempts := func(inventory int) uint64 {
 		b := newBed(t, Config{})

@@ -86,7 +86,7 @@ func (t *pairs) add(h uint64, src, dst ip.Addr) *pair {
 
 // judgePair counts a port of a destination, and alarms when a source failed at
 // too many. Those that served before are down: who checks all services of a
-// host is no scanner when it restarts.
+// host is not a scanner when it restarts.
 func (d *Detector) judgePair(a *attempt, hd uint64, served bool, now int64) {
 	if a.has(shadow | exempt) {
 		return

@@ -45,7 +45,7 @@ func TestVerticalBegins(t *testing.T) {
 	}
 }
 
-// TestVerticalRestart shows that who checks the services of a host is no scanner
+// TestVerticalRestart shows that who checks the services of a host is not a scanner
 // when the host restarts, and who tries ports that never answered is, meanwhile.
 func TestVerticalRestart(t *testing.T) {
 	for _, down := range []outcome{silent, refused} {

@@ -134,7 +134,7 @@ func (c *conn) remember(k kind, h *smb1.Header, at flow.Segment) *request {
 	return r
 }
 
-// list makes Tick look after the session.
+// list makes Tick attend to the session.
 func (c *conn) list() {
 	if !c.session.listed {
 		c.session.listed = true

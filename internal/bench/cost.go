@@ -19,7 +19,7 @@ import (
 // cost is what a run of a program took.
 type cost struct {
 	cpu, wall time.Duration
-	peak      int64 // bytes of memory at the most
+	peak      int64 // bytes of memory at most
 }
 
 // command is a program with its arguments.

@@ -120,7 +120,7 @@ func (o options) row(rows *bytes.Buffer, capture, empty string) error {
 }
 
 // copy is the command that has tcpdump copy a capture to nowhere. Run by root,
-// it would become a user of its own first, and give him the device.
+// it would first become a user of its own, and give the device to that user.
 func (o options) copy(capture string) command {
 	args := []string{"-nr", capture, "-w", os.DevNull}
 	if os.Geteuid() == 0 {

@@ -26,7 +26,7 @@ const (
 	// size: so few that other addresses rarely have the same two bits.
 	wordShare = 4
 	// How many upper bits of an address are the number of its block. The array
-	// then takes 8 KB at the least, and 2 MB at the most.
+	// then takes 8 KB at least, and 2 MB at most.
 	minBlockBits, maxBlockBits = 15, 23
 	// blocksWord is the number of bits in half a word: of blocks that share the
 	// word, and of values of an address's lowest bits.

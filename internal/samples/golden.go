@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Golden renders all samples, one a line after its name, and compares them with
+// Golden renders all samples, one per line after its name, and compares them with
 // testdata/samples.txt of the package under test, or writes that file.
 func Golden(t *testing.T, update bool, render func(*event.Event) ([]byte, error)) {
 	t.Helper()

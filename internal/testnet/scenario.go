@@ -144,7 +144,7 @@ func chain(t testing.TB, path string) {
 	r.Stop()
 }
 
-// share has a client read a file from Samba, with one version of SMB at the most.
+// share has a client read a file from Samba, with one version of SMB at most.
 func share(version string) func(testing.TB, string) {
 	return func(t testing.TB, path string) {
 		t.Helper()

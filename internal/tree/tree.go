@@ -58,7 +58,7 @@ func (w *walk) at(path string) error {
 	return nil
 }
 
-// tell tells of what is no folder to be read.
+// tell has the caller visit what is not a folder to be read.
 func (w *walk) tell(path string, info fs.FileInfo, err error) error {
 	return unlessSkip(w.visit(path, info, err))
 }

@@ -73,7 +73,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // The report is never nil: it has every file that was read, those with errors
 // included. The error joins an *Error for each file that can't be read or has no
 // usable entry. There is one exception: a file in a folder that has nothing but
-// comments, and entries that can't be seen in packets, such as hashes, is no error.
+// comments, and entries that can't be seen in packets, such as hashes, is not an error.
 // Public collections have such files. Only the report has ErrNoEntries for it.
 func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report, error) {
 	report := &Report{}
@@ -134,7 +134,7 @@ func Files(path string) (files []string, folder bool, err error) {
 	return files, true, nil
 }
 
-// isAboutFolder reports whether a file of this name is no feed, but tells about the
+// isAboutFolder reports whether a file of this name is not a feed, but tells about the
 // folder.
 func isAboutFolder(name string) bool {
 	upper := strings.ToUpper(name)

@@ -83,7 +83,7 @@ func isZeek(text string) bool {
 	return false
 }
 
-// refuse returns an error for what is no text, or text in a format that is not read,
+// refuse returns an error for what is not text, or text in a format that is not read,
 // and says what it is.
 func refuse(head []byte) error {
 	magics := []struct{ magic, what string }{

@@ -21,7 +21,7 @@ type observable struct {
 // addr returns an address and port.
 func (o *observable) addr() netip.AddrPort { return netip.AddrPortFrom(o.net.Addr(), o.port) }
 
-// A parser takes entries apart and refuses what is no sensible indicator.
+// A parser takes entries apart and refuses what is not a sensible indicator.
 type parser struct {
 	guards guards
 	force  bool

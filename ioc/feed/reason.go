@@ -16,7 +16,7 @@ const (
 	unwatchedType = "not watched: type "
 )
 
-// Reasons for what is no indicator, or no sensible one.
+// Reasons for what is not an indicator, or no sensible one.
 const (
 	reasonAllowed      Reason = "allow-listed"
 	reasonEmpty        Reason = "no indicator in the line"

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// shared.txt has hosts that many share, one a line.
+// shared.txt has hosts that many share, one per line.
 //
 //go:embed shared.txt
 var sharedHosts string

@@ -72,7 +72,7 @@ func (p *parser) parseMask(host, mask string) (observable, Reason) {
 }
 
 // parseRange reads "first-last". The range must be exactly one network, since an
-// indicator can be nothing else. ok is false for text that is no range of addresses.
+// indicator can be nothing else. ok is false for text that is not a range of addresses.
 func (p *parser) parseRange(text string) (o observable, reason Reason, ok bool) {
 	first, last, found := strings.Cut(text, "-")
 	if !found {

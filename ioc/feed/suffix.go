@@ -10,7 +10,7 @@ import (
 )
 
 // suffixes.txt has the rules of two labels and more that package publicsuffix
-// has, without the exceptions, one a line, under the version of the list that
+// has, without the exceptions, one per line, under the version of the list that
 // it was made from. TestSuffixes writes it. The list that both come from is
 // under the Mozilla Public License 2.0.
 //

@@ -81,7 +81,7 @@ func (l *List) ipSet(w *bytes.Buffer, suffix, family string, entries []*Entry) {
 	fmt.Fprintf(w, "swap %s %s\ndestroy %s\n", filling, name, filling)
 }
 
-// writeCisco writes named access lists for IOS, one a family. Each denies both
+// writeCisco writes named access lists for IOS, one per family. Each denies both
 // directions and permits the rest.
 func (l *List) writeCisco(w *bytes.Buffer) {
 	l.comments(w, "!")

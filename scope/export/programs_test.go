@@ -165,7 +165,7 @@ func TestIPSetOfAnySize(t *testing.T) {
 	}
 }
 
-// TestIPSetGoesOn: what a restore that was broken off has left is no obstacle, and
+// TestIPSetGoesOn: what a restore that was broken off has left is not an obstacle, and
 // not in the list.
 func TestIPSetGoesOn(t *testing.T) {
 	need(t, true, "ipset", "unshare")

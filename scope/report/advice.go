@@ -16,7 +16,7 @@ type step struct {
 	Lists []addressList
 }
 
-// An addressList is what a step is to be done to, one a line, to be copied.
+// An addressList is what a step is to be done to, one per line, to be copied.
 type addressList struct {
 	Label string
 	Items []string // at most maxListed

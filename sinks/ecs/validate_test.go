@@ -16,7 +16,7 @@ import (
 // validatorDir holds the Node script that knows the published field list.
 const validatorDir = "testdata/validate"
 
-// validate runs events, one a line, through the script, and returns the faults
+// validate runs events, one per line, through the script, and returns the faults
 // that it prints. Without Node, or where the field list can't be installed,
 // the test is skipped, or fails when CI is set.
 func validate(t *testing.T, events []byte) []string {

@@ -90,7 +90,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestHostile: what no detector says is no event, whoever sent it. An address goes
+// TestHostile: what no detector says is not an event, whoever sent it. An address goes
 // into every output as it is, and its zone can be any text.
 func TestHostile(t *testing.T) {
 	const evil = "fe80::1%\x1b[31m\n"

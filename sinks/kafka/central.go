@@ -78,7 +78,7 @@ func (c *Central) Validate() error {
 // A Tally counts the words that were read.
 type Tally struct {
 	Words   uint64
-	Damaged uint64 // messages that are no words; they are passed over
+	Damaged uint64 // messages that are not words; they are passed over
 	Example string // the first of those, and why
 }
 

@@ -76,7 +76,7 @@ func (l *link) await(ctx context.Context, topic string) (int, error) {
 	}
 }
 
-// create makes a topic. It is no error if that exists already.
+// create makes a topic. It is not an error if that exists already.
 func (l *link) create(ctx context.Context, topic string, how creation) error {
 	wanted := kafkago.TopicConfig{Topic: topic, NumPartitions: how.partitions, ReplicationFactor: how.replicas}
 	if how.replicas == 0 {

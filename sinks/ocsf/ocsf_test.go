@@ -132,7 +132,7 @@ func python(t *testing.T) string {
 	return bin
 }
 
-// validate holds documents, one a line, against the published schema and
+// validate holds documents, one per line, against the published schema and
 // returns the faults.
 func validate(t *testing.T, documents []byte) []string {
 	t.Helper()

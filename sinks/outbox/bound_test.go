@@ -80,7 +80,7 @@ func TestTheBoundHolds(t *testing.T) {
 			}
 			check(t, "there", there.numbers(), n)
 			s := box.Stats()
-			unread := 2 * tailSize * s.Bytes / int64(s.Sinks[1].Waiting) // at the most, by the sink that keeps up
+			unread := 2 * tailSize * s.Bytes / int64(s.Sinks[1].Waiting) // at most, by the sink that keeps up
 			if s.Bytes > bound+unread || s.Lost == 0 || s.Sinks[0].Lost != 0 || s.Sinks[1].Lost != s.Lost {
 				t.Errorf("stats: %+v, %d unread", s, unread)
 			}

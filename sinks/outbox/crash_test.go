@@ -144,7 +144,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// readNumbers reads what a recorder wrote. What a kill tore off is no number:
+// readNumbers reads what a recorder wrote. What a kill tore off is not a number:
 // whoever was killed had not said that it has it.
 func readNumbers(t *testing.T, path string) []int {
 	t.Helper()

@@ -17,7 +17,7 @@ type batch struct {
 	oldest time.Time // when the first of it was appended
 	bytes  int64     // as encoded; 0 where that is not known
 	passed int       // events of earlier runs that were counted as waiting, but are not wanted
-	bad    [][]byte  // records that are no events, from the disk
+	bad    [][]byte  // records that are not events, from the disk
 }
 
 // The bounds of a batch. Kafka is some ten times as fast with thousands of

@@ -203,7 +203,7 @@ func (b *Outbox) replace(s *segment, p *purge) error {
 	return nil
 }
 
-// warnLost warns of events that were given up, once a minute at the most. It is
+// warnLost warns of events that were given up, once a minute at most. It is
 // called with b.mu held.
 func (b *Outbox) warnLost(why string) {
 	if now := time.Now(); now.Sub(b.stats.lostWarned) > time.Minute {

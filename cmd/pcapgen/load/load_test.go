@@ -50,7 +50,7 @@ func each(t *testing.T, pcap []byte, visit func(*packet.Packet)) (packets, lengt
 	}
 }
 
-// lines returns the lines of a feed that are no comment.
+// lines returns the lines of a feed that are not comments.
 func lines(t *testing.T, write func(io.Writer) error) map[string]bool {
 	t.Helper()
 	var b strings.Builder

@@ -14,7 +14,7 @@ import (
 )
 
 // maxPause is how much time passes between two frames of a repeated capture
-// at the most: a day without traffic is nothing to measure.
+// at most: a day without traffic is nothing to measure.
 const maxPause = time.Second
 
 // WriteRepeated writes the Ethernet frames of captures, one capture after the

@@ -108,7 +108,7 @@ func (w *Worm) Internet(when, end time.Duration, threads int) {
 	}
 }
 
-// randomInternet draws a public unicast address that is no documentation range.
+// randomInternet draws a public unicast address that is not a documentation range.
 func (n *Net) randomInternet() netip.Addr {
 	for {
 		v := n.Rand.Uint32()

@@ -14,7 +14,7 @@ import (
 )
 
 // tcpdump alone is measured, with itself: again where the machine is so busy that
-// the cable loses frames, which is no measurement.
+// the cable loses frames, which is not a measurement.
 func TestTable(t *testing.T) {
 	testnet.Need(t)
 	var out, messages bytes.Buffer
@@ -52,7 +52,7 @@ func TestTcpdumpCounts(t *testing.T) {
 	}
 }
 
-// A program that ends at once is no reader.
+// A program that ends at once is not a reader.
 func TestAProgramThatEnds(t *testing.T) {
 	testnet.Need(t)
 	c, err := newCable()
