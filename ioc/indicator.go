@@ -25,7 +25,7 @@ type Indicator struct {
 	Confidence  Confidence // the feed's own, or its default
 	TLP         string     // traffic light protocol marking in ECS's words, empty when the feed gives none
 	FirstSeen   time.Time  // as the feed says, whole seconds; zero when it does not
-	Expires     time.Time  // alerts no more after this packet time, whole seconds; zero for never
+	Expires     time.Time  // raises no alert after this packet time, whole seconds; zero for never
 }
 
 // Type is what kind of observable an indicator is.

@@ -28,7 +28,7 @@ type bucket struct {
 const (
 	bucketSize = 12
 	// Of 8 places, how many may be taken while the table grows, and how many
-	// are in a table that grows no more.
+	// are in a table that no longer grows.
 	growingFill, finalFill = 6, 7
 )
 
@@ -36,7 +36,7 @@ const (
 // the bucket.
 func tagOf(h uint64) uint8 { return max(uint8(h), 1) } //nolint:gosec // the low byte is meant
 
-// newNameTable makes a table for n names, and no more.
+// newNameTable makes a table for at most n names.
 func newNameTable(n int) nameTable {
 	return nameTable{buckets: make([]bucket, n*8/(bucketSize*finalFill)+1)}
 }

@@ -26,8 +26,8 @@ const (
 	chainSpan  = time.Hour
 	chainLinks = 3
 	chainShare = 50
-	// chainRoot is with how many times the followers of another, in proportion to the
-	// hosts that each tried, a host can't have the worm from it.
+	// chainRoot is how many times as many followers as another, in proportion to the
+	// hosts that each tried, show that a host does not have the worm from that one.
 	chainRoot = 4
 )
 
@@ -72,14 +72,14 @@ func (k *link) compare(other *link) int {
 	return cmp.Or(cmp.Compare(k.began, other.began), k.host.Compare(other.host))
 }
 
-// outdoes reports whether a host has more than so many times the followers of
-// another, for the hosts that each tried.
+// outdoes reports whether a host has more than so many times as many followers as
+// another, in proportion to the hosts that each tried.
 func (k *link) outdoes(other *link, times uint64) bool {
 	return times*other.led*k.tried < k.led*other.tried
 }
 
-// findLeader looks for whom a host follows most likely: who has the most
-// followers for the hosts that it tried.
+// findLeader looks for the host that this one most likely follows: the one with the
+// most followers in proportion to the hosts that it tried.
 func (k *link) findLeader() {
 	k.leader, k.root = nil, k
 	for _, other := range k.by {
@@ -114,7 +114,7 @@ func (l *Ledger) relink(h *host, f *fact) []*host {
 	return l.rejoin(h, f.port)
 }
 
-// relinkAll does as relink when any facts about a host may count no more.
+// relinkAll is relink for when any facts about a host may no longer count.
 func (l *Ledger) relinkAll(h *host) (others []*host) {
 	seen := map[uint16]bool{}
 	for f := range h.all() {
@@ -259,9 +259,9 @@ func (l *Ledger) triedBy(k *link, by netip.Addr, port uint16) bool {
 	return false
 }
 
-// judge finds the links that show a worm, and returns those for which that
-// changed, by when they began. That says something of those alone that look like
-// servers: where nobody does, as nearly always, links may be many.
+// judge finds the links that show a worm, and returns those for which that changed, by
+// when they began. It matters only to links that look like servers: where none does,
+// which is nearly always so, there is nothing to do, however many links there are.
 func (c *chain) judge() (changed []*link) {
 	matters := c.following > 0 && c.answered > 0
 	if !matters && !c.judged {

@@ -88,8 +88,8 @@ func (h *host) proven(f *fact) bool {
 	}
 }
 
-// manyKillSwitches is for how many kill-switch names a host does not ask just because
-// it has the worm: each variant has one name.
+// manyKillSwitches is how many kill-switch names a host has asked for when that is no
+// longer because it has the worm: each variant has one name.
 const manyKillSwitches = 3
 
 // asksForMany reports whether the host asked for the kill-switch names of many

@@ -27,10 +27,10 @@ const (
 	// Isolated: the host was taken off the network. Its state stays, and
 	// whatever it does later is a warning.
 	Isolated MarkKind = "isolated"
-	// Cleaned: the host was made anew. What it did before counts no more.
+	// Cleaned: the host was reinstalled. What it did before no longer counts.
 	Cleaned MarkKind = "cleaned"
 	// FalsePositive: the host was looked at and is well. What had begun by then
-	// counts no more, even where it goes on.
+	// no longer counts, even where it goes on.
 	FalsePositive MarkKind = "false-positive"
 )
 
@@ -68,8 +68,8 @@ func (l *Ledger) Mark(m Mark) {
 	l.mark(m.Host, append(marks, m), m.Time)
 }
 
-// SetMarks takes all that analysts say, in the place of all they said before,
-// and returns the hosts of which that is news at a time.
+// SetMarks replaces all marks by those given, and returns the hosts whose marks that
+// changes, sorted. now is the time of the changes of state that follow from it.
 func (l *Ledger) SetMarks(all []Mark, now time.Time) (changed []netip.Addr) {
 	byHost := map[netip.Addr][]Mark{}
 	for _, m := range all {
@@ -120,8 +120,8 @@ func (l *Ledger) mark(host netip.Addr, marks []Mark, now time.Time) {
 	l.reviewAll(others, now, alert.FrameRef{})
 }
 
-// excused reports whether a mark says that a fact counts no more. A port that is
-// open stays so until the host is made anew.
+// excused reports whether a mark says that a fact no longer counts. A port that is
+// open stays so until the host is reinstalled.
 func (h *host) excused(f *fact) bool {
 	for i := range h.marks {
 		at := h.marks[i].Time.UnixNano()

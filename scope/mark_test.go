@@ -325,7 +325,7 @@ func TestRevise(t *testing.T) {
 }
 
 // TestOpenBeforeItWasCleaned: that a host answered on its SMB port before it was
-// made anew is nothing to act upon; an open port of a false positive is.
+// reinstalled is nothing to act upon; an open port of a false positive is.
 func TestOpenBeforeItWasCleaned(t *testing.T) {
 	const host, by = "10.1.0.14", "203.0.113.9"
 	words := []said{alertOf(exposed(host, 445, by, 40, true, 10, 10)), factOf(targeted(host, by, 200, 20))}

@@ -42,8 +42,8 @@ func (l *Ledger) noteAsker(a *alert.Alert) {
 }
 
 // noteStranger notes a scan by a host that is not inside of one that is not either.
-// At the edge of an institution that is rare: one of them is its own, of which
-// nobody said so, as with the IPv6 addresses of hosts that have private ones, too.
+// At the edge of an institution that is rare: one of them is its own and not declared,
+// as with the IPv6 addresses of hosts that have private ones, too.
 func (l *Ledger) noteStranger(a *alert.Alert) {
 	if to := a.Resp.Addr(); to.IsValid() && !l.zones.Inside(to) {
 		l.strangers.note(a.Host)

@@ -72,8 +72,8 @@ func (o *onset) gone() int64 {
 	return o.clean
 }
 
-// wormAct reports whether a fact is an act that a worm on the host did. What
-// a person or a tool may as well have done before is none.
+// wormAct reports whether a fact is an act that a worm on the host did. What a person
+// or a tool may as well have done before the infection is not one.
 func (h *host) wormAct(f *fact) bool {
 	switch f.kind {
 	case kindScanning, kindExploitSent, kindPayloadSent, kindMark:

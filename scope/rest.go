@@ -11,10 +11,10 @@ import (
 	"wormscope/ioc"
 )
 
-// maxFacts is how many facts of one kind are kept whole about a host, of lookups
-// and of contacts so many each. Beyond it the half that was seen latest stays, so
-// that what a host does after a mark is known, and of the others the strongest,
-// the earliest of equals.
+// maxFacts is how many facts of one kind are kept whole about a host; lookups and
+// contacts are kinds of their own. Beyond it the half that was seen latest stays, so
+// that what a host does after a mark is known, and of the others the strongest, the
+// earliest of equals.
 const maxFacts = 32
 
 // maxBrief is how many more of one kind are kept in brief: without evidence and

@@ -276,7 +276,7 @@ func (h *host) combine(g *grounds) (confidence float64, families int) {
 }
 
 // answersSMB reports whether a fact is that the host answers on an SMB port, and
-// has not been made anew since.
+// has not been reinstalled since.
 func (h *host) answersSMB(f *fact) bool {
 	return f.kind == kindExposed && alert.IsSMB(f.port) && !h.excused(f)
 }

@@ -177,7 +177,7 @@ func (h *HostEntry) AnswersSMB() bool { return h.smb() != nil }
 
 // smb returns the fact that a host answers on an SMB port, one that shows it
 // reached from outside rather than another; nil when it does not, or not since it
-// was made anew.
+// was reinstalled.
 func (h *HostEntry) smb() *FactItem {
 	var found *FactItem
 	for i := range h.Facts {

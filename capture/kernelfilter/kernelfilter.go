@@ -124,8 +124,8 @@ func (f *Filter) Update(indicators iter.Seq[netip.Prefix]) error {
 	next := 1 - f.current
 	err := f.sets[next].Put(uint32(0), newTable(indicators, f.cells).b)
 	if err == nil {
-		// The kernel returns when no frame is being judged by the old ones any
-		// more: these may be written over from then on.
+		// The kernel returns when no frame is being judged by the old ones: these
+		// may be written over from then on.
 		err = f.maps["indicators"].Put(uint32(0), f.sets[next])
 	}
 	if err != nil {

@@ -61,7 +61,7 @@ func overLink(t *testing.T, fd int) {
 		plain(4001), hidden, tagged(0x8100, plain(4001)), tagged(0x8100, hidden), tagged(0x8100, tagged(0x8100, hidden)),
 		tagged(0x88a8, tagged(0x8100, plain(4001))), tagged(0x88a8, tagged(0x8100, hidden)), tagged(0x9100, hidden), last,
 	}
-	// The outermost tag of the standard types is not in the frame any more.
+	// The outermost tag of the standard types is no longer in the frame.
 	want := [][]byte{hidden, hidden, tagged(0x8100, hidden), tagged(0x8100, hidden), tagged(0x9100, hidden), last}
 	for _, frame := range sent {
 		if _, err := unix.Write(near, frame); err != nil {

@@ -93,7 +93,7 @@ func (p *Packet) readIPv6(h *[40]byte) Proto {
 
 // common reports whether next is what most IPv6 headers announce. Where the
 // lengths do not fit, this tells an IPv6 packet that was cut before it went into
-// a tunnel from bytes that are none.
+// a tunnel from bytes that are no packet.
 func common(next Proto) bool {
 	return next == ProtoTCP || next == ProtoUDP || next == ProtoICMPv6
 }

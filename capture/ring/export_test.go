@@ -4,7 +4,7 @@ package ring
 
 import "golang.org/x/sys/unix"
 
-// Spares is how often an interface can be made anew under several rings.
+// Spares is how often an interface can be recreated under several rings.
 const Spares = spares
 
 // Bound reports whether all sockets get frames from an interface that is there.

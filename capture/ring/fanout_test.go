@@ -62,7 +62,7 @@ func flows(next func(*capture.Frame) error) (map[[2]ip.AddrPort]int, error) {
 }
 
 // Each frame is in one ring, and both directions of a flow in the same: from
-// the first frame on, also where the interface was made anew. A busy machine loses
+// the first frame on, also where the interface was recreated. A busy machine loses
 // some frames on the cable.
 func TestFanoutKeepsFlowsTogether(t *testing.T) {
 	p := testnet.NewPair(t)
@@ -127,7 +127,7 @@ func frames(seen ...map[[2]ip.AddrPort]int) (n int) {
 	return n
 }
 
-// An interface that is made anew more often than there are sockets for ends a
+// An interface that is recreated more often than there are sockets for ends a
 // capture that may make no more: who goes on blind should not look healthy.
 func TestMadeAnewTooOften(t *testing.T) {
 	p := testnet.NewPair(t)

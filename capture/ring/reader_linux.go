@@ -39,7 +39,7 @@ type Reader struct {
 	turns   int           // blocks since the sockets were polled
 	looked  time.Duration // when interfaces that are down were looked for
 	linked  time.Duration // when the others were checked for a link
-	silent  bool          // the rings let nothing in any more
+	silent  bool          // the rings let nothing more in
 	until   time.Duration // when draining ends, whatever is left
 	err     error         // what Next returns from now on
 }

@@ -245,7 +245,7 @@ func TestLink(t *testing.T) {
 	tap.IsUp(true, 1, 1)
 }
 
-// An interface that has no link any more and then goes down is lost once.
+// An interface that loses its link and then goes down is lost once.
 func TestLinkThenDown(t *testing.T) {
 	p, tap := unplugged(t)
 	p.IP("link", "set", testnet.Right, "down")

@@ -23,7 +23,7 @@ func quietPipe(t *testing.T) (out io.Reader, end func()) {
 		t.Fatal(err)
 	}
 	r, w := io.Pipe()
-	go func() { _, _ = w.Write(whole) }() // fails when nobody reads any more
+	go func() { _, _ = w.Write(whole) }() // fails once nobody reads
 	return r, func() { _ = w.Close() }
 }
 

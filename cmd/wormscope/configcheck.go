@@ -117,8 +117,8 @@ func (s *settings) checkCentral() error {
 	return central.Validate()
 }
 
-// makeable checks that a folder exists and can be written to, or can be made. An empty
-// path is none.
+// makeable checks that a folder exists and can be written to, or can be made. It finds
+// nothing wrong with an empty path.
 func makeable(dir string) error {
 	if dir == "" {
 		return nil

@@ -199,7 +199,7 @@ func TestSaysWhatBecomesOfTheRest(t *testing.T) {
 	}
 }
 
-// TestWithoutSinks: a run that has no sinks any more says what waits for those
+// TestWithoutSinks: a run that no longer has sinks says what waits for those
 // that an earlier one had.
 func TestWithoutSinks(t *testing.T) {
 	dir := t.TempDir()

@@ -110,7 +110,7 @@ func TestFeedsAreRenewedOneByOne(t *testing.T) {
 }
 
 // TestFeedIsKeptByFile has two files of one name. One breaks, and what the other
-// withdraws at that time is not used any more.
+// withdraws at that time is no longer used.
 func TestFeedIsKeptByFile(t *testing.T) {
 	dir := t.TempDir()
 	write := func(folder, text string) {

@@ -172,7 +172,7 @@ const (
 	maxRingMB = 64 << 10
 )
 
-// isRingSize reports whether a ring can have that size. NaN is none.
+// isRingSize reports whether a ring can have that size, which it can't if that is NaN.
 func isRingSize(mb float64) bool { return mb >= minRingMB && mb <= maxRingMB }
 
 // maxRings is how many rings an interface can have: this many readers keep busy the one

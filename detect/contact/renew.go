@@ -8,7 +8,7 @@ import (
 
 // SetIndicators looks addresses up in another set from now on, a packet time.
 // What is open stays open, with all it counted; alerts whose indicator is
-// withdrawn or holds no more end. The engine must be told: what the detector
+// withdrawn or no longer holds end. The engine must be told: what the detector
 // Wants may be another.
 func (d *Detector) SetIndicators(set *ioc.Set, now int64) {
 	remap := detect.Remap(d.set, set, now)

@@ -20,7 +20,7 @@ type pair struct {
 // An attempt is what is known of a pair.
 type attempt struct {
 	waiting bool  // for an answer
-	until   int64 // when to wait no more, Unix nanoseconds
+	until   int64 // when to stop waiting, Unix nanoseconds
 	counted bool  // among the targets of its source
 	first   seen
 	seq     uint32   // of first

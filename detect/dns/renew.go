@@ -8,7 +8,7 @@ import (
 
 // SetIndicators looks names up in another set from now on, a packet time. What
 // is open stays open, with all it counted; alerts whose indicator is withdrawn
-// or holds no more end.
+// or no longer holds end.
 func (d *Detector) SetIndicators(set *ioc.Set, now int64) {
 	remap := detect.Remap(d.set, set, now)
 	for e := d.findings.Oldest(); e != nil; {

@@ -258,7 +258,7 @@ func TestWhoOpened(t *testing.T) {
 }
 
 // TestClockSetBack sets the clock back by an hour behind a connection, and sends
-// data of another one on the same ports: they are no more of the first.
+// data of another one on the same ports: they are no longer of the first.
 func TestClockSetBack(t *testing.T) {
 	for _, back := range []int64{0, 2 * second, 3600 * second} {
 		b := newBench(Config{})

@@ -10,7 +10,7 @@ import (
 // The end of a connection proves little. Bytes from before it can be captured
 // behind it, copies of segments can follow, and anyone can send a RST that the
 // receiver ignores or never gets. So a connection that is over stays in the
-// table for a while, and is no more over when it goes on.
+// table for a while, and is no longer over when it goes on.
 
 const (
 	overWait  = int64(time.Minute)

@@ -32,7 +32,7 @@ type Table[K comparable, V any] struct {
 	chunks [][]Entry[K, V] // the first has one, ring
 	links  []link          // the order of use, by place
 	begun  int             // entries of the last chunk that were ever in use
-	free   place           // the first of those that are no more; next is another, ring for none
+	free   place           // the first of those that are out of use; next is another, ring for none
 }
 
 // cell is a place of the hash table, free where it names no entry.

@@ -170,7 +170,7 @@ func (d *Detector) close(place int32, now int64) {
 	if f.kind == network {
 		d.leaveNet(f, place)
 	}
-	f.aged = f.attempts // nothing is waited for any more
+	f.aged = f.attempts // no answer is due
 	d.say(f, alert.PhaseEnd, now)
 	d.findings.close(place)
 	for _, k := range f.keys {

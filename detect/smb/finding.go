@@ -41,7 +41,7 @@ type evidence struct {
 
 const (
 	maxFrames = 8                // of an alert
-	idleAfter = int64(time.Hour) // an alert that grows no more is ended after
+	idleAfter = int64(time.Hour) // an alert that no longer grows is ended after
 )
 
 // finding returns the finding of a key, new where there is none.
@@ -121,7 +121,7 @@ func (d *Detector) end(e *lru.Entry[findingKey, finding]) {
 	d.findings.Remove(e)
 }
 
-// endIdle ends the alerts that grow no more.
+// endIdle ends the alerts that no longer grow.
 func (d *Detector) endIdle(now int64) {
 	for e := d.findings.Oldest(); e != nil && now-e.Value.touched > idleAfter; e = d.findings.Oldest() {
 		d.end(e)

@@ -52,7 +52,7 @@ func TestServerNotSeen(t *testing.T) {
 	}
 }
 
-// TestLateReplies: a reply counts though it is no more waited for.
+// TestLateReplies: a reply counts even if nothing waits for it.
 func TestLateReplies(t *testing.T) {
 	late := func(t *talk) {
 		t.now += replyWait + 1e9

@@ -138,7 +138,7 @@ func (s *Server) Pause() {
 func (s *Server) stopped() error {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid)) // the pattern is well formed
 	for _, path := range threads {
-		stat, _ := os.ReadFile(path) // a thread that has ended runs no more
+		stat, _ := os.ReadFile(path) // a thread that has ended no longer runs
 		if _, after, ok := strings.Cut(string(stat), ") "); ok && !strings.HasPrefix(after, "T") {
 			return fmt.Errorf("%s: %s", path, stat)
 		}

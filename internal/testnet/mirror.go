@@ -53,7 +53,7 @@ func (n *Net) plug() {
 }
 
 // Replug takes the sensor's interface away and, after what is done meanwhile,
-// gives it another of the same name. What was mirrored to it is not any more.
+// gives it another of the same name. What was mirrored to it no longer is.
 func (n *Net) Replug(meanwhile func()) {
 	n.t.Helper()
 	n.ip("switch", "link", "del", "span")

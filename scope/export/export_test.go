@@ -207,7 +207,7 @@ func TestDocumentWithoutNeverBlock(t *testing.T) {
 }
 
 // TestIndicatorsBeyondFacts: what a host met beyond its listed facts is blocked,
-// and guarded, as the rest is; what is known no more is said.
+// and guarded, as the rest is; what is no longer known is said.
 func TestIndicatorsBeyondFacts(t *testing.T) {
 	h := host("10.1.0.17", scope.Suspected)
 	h.Unlisted = []scope.MetIndicator{

@@ -74,7 +74,7 @@ type Store struct {
 	missed   uint64                      // words and facts left out because too many waited
 	rows     struct{ alerts, facts int } // upper bounds of how many there are
 	full     struct{ alerts, facts bool }
-	err      error // why nothing can be written any more
+	err      error // why nothing more can be written
 }
 
 // Open opens the state folder for a run that adds to it, and makes it if it is not

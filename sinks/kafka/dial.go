@@ -87,7 +87,7 @@ func (l *link) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	}
 	secure := tls.Client(c, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = c.Close() // it is of no use
+		_ = c.Close() // it is useless
 		return nil, tlsconf.Explain(addr, err)
 	}
 	return &conn{Conn: secure, addr: addr, sasl: l.sasl != nil, since: time.Now()}, nil
@@ -126,8 +126,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, c.explain(err)
 }
 
-// settled is how old a connection is when its end can't be the fault of the settings
-// any more.
+// settled is how old a connection is when its end can no longer be the fault of the
+// settings.
 const settled = dialTimeout
 
 // explain returns an error that says what to do. Its guess why a connection ended

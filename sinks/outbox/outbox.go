@@ -42,7 +42,7 @@ type Options struct {
 	// Wait makes Append wait for room instead of giving events up. It waits for as
 	// long as the sinks make progress, and this long for one that makes none: then
 	// what that sink lacks is given up. 0 means not to wait, less than 0 for ever.
-	// When Stop is closed nobody waits any more.
+	// When Stop is closed nobody waits any longer.
 	Wait time.Duration
 	Stop <-chan struct{}
 	// Warn takes what an operator should know, a line without a newline. It is
@@ -124,7 +124,7 @@ type Outbox struct {
 
 	// For the committer only.
 	active   file   // that of the newest segment
-	shrinkAt uint64 // before durable reaches this position, trying to shrink is of no use
+	shrinkAt uint64 // before durable reaches this position, trying to shrink is useless
 }
 
 // An entry is an event that was appended.

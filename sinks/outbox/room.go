@@ -71,8 +71,8 @@ func (b *Outbox) awaitSinks() {
 
 // holders returns the sinks that are worth waiting for: those that are behind the
 // ledger or, without a ledger, behind what was appended. If only the ledger is
-// behind, waiting is of no use, since it is the caller of Append who brings that up
-// to date. It is called with b.mu held.
+// behind, waiting is useless, since it is the caller of Append who brings that up to
+// date. It is called with b.mu held.
 func (b *Outbox) holders() []*shipper {
 	last := min(b.ledger, b.position)
 	var list []*shipper
@@ -121,8 +121,8 @@ func (b *Outbox) unlocked(do func()) {
 }
 
 // kept returns how many bytes there will be when everything that was appended is
-// durable, except segments that are kept only for sinks that nobody waits for any
-// more. It is called with b.mu held.
+// durable, except segments that are kept only for sinks for which nobody waits. It is
+// called with b.mu held.
 func (b *Outbox) kept() int64 {
 	each := int64(512)
 	if b.stats.Appended > 0 {
@@ -144,7 +144,7 @@ func (b *Outbox) kept() int64 {
 	return size
 }
 
-// stopped reports whether Append should wait no more.
+// stopped reports whether Append should stop waiting.
 func (b *Outbox) stopped() bool { return isClosed(b.opts.Stop) }
 
 func isClosed(c <-chan struct{}) bool {

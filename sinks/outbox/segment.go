@@ -194,8 +194,8 @@ func (b *Outbox) segmentAfter(after uint64) *segment {
 	return b.segments[i]
 }
 
-// secured returns the position up to which nobody needs records any more: neither a
-// sink, absent ones included, nor the ledger. It is called with b.mu held.
+// secured returns the position up to which records are no longer needed: neither by a
+// sink, absent ones included, nor by the ledger. It is called with b.mu held.
 func (b *Outbox) secured() uint64 {
 	if !b.started {
 		return 0
@@ -210,7 +210,7 @@ func (b *Outbox) secured() uint64 {
 	return p
 }
 
-// trim removes the segments that are needed no more, but never the newest.
+// trim removes the segments that are no longer needed, but never the newest.
 func (b *Outbox) trim() {
 	b.files.Lock()
 	defer b.files.Unlock()

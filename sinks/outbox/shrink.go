@@ -91,7 +91,7 @@ type purge struct {
 }
 
 // rewrite replaces a segment by one without the records that the purge p lets go:
-// those that nobody needs any more, and the oldest of a severity.
+// those that are no longer needed, and the oldest of a severity.
 func (b *Outbox) rewrite(s *segment, p *purge) error {
 	f, err := b.medium.open(s.name())
 	if err != nil {

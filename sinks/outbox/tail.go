@@ -30,7 +30,7 @@ func (t *tail) add(list []entry, durable uint64) {
 	}
 }
 
-// forget notes that sinks have lost events and are not to get them any more.
+// forget notes that sinks have lost events and are no longer to get them.
 func (t *tail) forget(given map[uint64]uint64) {
 	for i := range t.entries {
 		t.entries[i].wanted &^= given[t.entries[i].position]

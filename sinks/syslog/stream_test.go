@@ -9,7 +9,7 @@ import (
 )
 
 // TestResetIsSaid: of a connection that the receiver has reset, that is said, and
-// not that this side can't be closed any more, however late the reset is read.
+// not that this side can no longer be closed, however late the reset is read.
 func TestResetIsSaid(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

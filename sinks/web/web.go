@@ -115,7 +115,7 @@ func (a Answer) Excerpt() string {
 
 // Do sends a request; path is appended to the URL of the settings, and body may be
 // nil. It first waits as long as the last answer demanded. It returns an error only
-// if there is no answer: one with any status is none.
+// if there is no answer: an answer of any status is not an error.
 func (c *Client) Do(ctx context.Context, method, path, contentType string, body []byte) (Answer, error) {
 	if err := c.wait(ctx); err != nil {
 		return Answer{}, err
