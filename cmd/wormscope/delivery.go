@@ -313,18 +313,7 @@ func (d *delivery) describe(s *snapshot) {
 		return
 	}
 	stats := d.box.Stats()
-	o := &outboxSnapshot{
-		Appended: stats.Appended, Queued: stats.Queued, Bytes: stats.Bytes, Lost: stats.Lost, Errors: stats.Errors, Error: stats.Error,
-		Damaged: stats.Damaged, Torn: stats.Torn,
-	}
-	for i := range stats.Sinks {
-		k := &stats.Sinks[i]
-		o.Sinks = append(o.Sinks, sinkSnapshot{
-			Name: k.Name, Waiting: k.Waiting, Oldest: k.Oldest, Delivered: k.Delivered, Repeated: k.Repeated,
-			Refused: k.Refused, Lost: k.Lost, Retries: k.Retries, Error: k.Error, Since: k.Since,
-		})
-	}
-	s.Outbox = o
+	s.Outbox = &stats
 }
 
 // warnings returns warnings about events that sinks will not get.

@@ -17,6 +17,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wormscope/capture/ring"
+	"wormscope/sinks/outbox"
 )
 
 // fullBoard shows a run that has something of everything.
@@ -223,7 +226,7 @@ func TestHTTPHealth(t *testing.T) {
 	check("/healthz", 200, "ok")
 	check("/readyz", 200, "ok")
 	wrong := *s
-	wrong.Interfaces = append([]interfaceSnapshot{{Name: "eth7"}}, s.Interfaces...)
+	wrong.Interfaces = append([]ring.Interface{{Name: "eth7"}}, s.Interfaces...)
 	wrong.Feeds = append([]feedSnapshot{{Path: "/etc/wormscope/feeds/empty.csv"}}, s.Feeds...)
 	b.latest.Store(&wrong)
 	check("/healthz", 200, "ok")
@@ -237,7 +240,7 @@ func TestHTTPHealth(t *testing.T) {
 	b.latest.Store(&wrong)
 	check("/readyz", 503, "the state folder can't be written: see the log")
 	wrong = *s
-	wrong.Outbox = &outboxSnapshot{Error: "disk full", Sinks: []sinkSnapshot{{Name: "kafka", Waiting: 3, Error: "no broker", Since: time.Unix(1_700_000_000, 0)}}}
+	wrong.Outbox = &outbox.Stats{Error: "disk full", Sinks: []outbox.SinkStats{{Name: "kafka", Waiting: 3, Error: "no broker", Since: time.Unix(1_700_000_000, 0)}}}
 	b.latest.Store(&wrong)
 	check("/readyz", 503, "events can't be kept for sinks: disk full\nsink kafka, since 2023-11-14T22:13:20Z, 3 events wait: no broker")
 	b.latest.Store(s)

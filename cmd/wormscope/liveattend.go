@@ -167,7 +167,7 @@ func (l *liveRun) line(before, now *snapshot) {
 	for i := range now.Interfaces {
 		f := &now.Interfaces[i]
 		dropped += f.Dropped
-		use = max(use, 100*f.RingUsed/max(f.Ring, 1))
+		use = max(use, 100*f.InUse/max(f.Blocks, 1))
 		if i < len(before.Interfaces) {
 			wasDropped += before.Interfaces[i].Dropped
 		}

@@ -166,12 +166,7 @@ func (l *liveRun) publish(now time.Time) {
 	s := l.p.snapshot()
 	s.At, s.Started = now, l.started
 	s.StateErrors = l.stateErrors
-	for _, f := range l.source.Stats().Interfaces {
-		s.Interfaces = append(s.Interfaces, interfaceSnapshot{
-			Name: f.Name, Received: f.Received, Dropped: f.Dropped, Freezes: f.Freezes, Bytes: f.Bytes,
-			Truncated: f.Truncated, Up: f.Up, Ring: f.Blocks, RingUsed: f.InUse,
-		})
-	}
+	s.Interfaces = l.source.Stats().Interfaces
 	if l.keeper != nil {
 		l.keeper.describe(s)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"wormscope/capture/ring"
 	"wormscope/detect/alert"
 )
 
@@ -114,7 +115,7 @@ func trafficMetrics() []metric {
 }
 
 func interfaceMetrics() []metric {
-	each := func(value func(f *interfaceSnapshot) float64) func(*snapshot, emit) {
+	each := func(value func(f *ring.Interface) float64) func(*snapshot, emit) {
 		return func(s *snapshot, emit emit) {
 			for i := range s.Interfaces {
 				emit(value(&s.Interfaces[i]), s.Interfaces[i].Name)
@@ -125,35 +126,35 @@ func interfaceMetrics() []metric {
 	return []metric{
 		{
 			"wormscope_interface_packets_total", prometheus.CounterValue, "Packets captured", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Received) }),
+			each(func(f *ring.Interface) float64 { return float64(f.Received) }),
 		},
 		{
 			"wormscope_interface_bytes_total", prometheus.CounterValue, "Bytes on the wire of the packets captured", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Bytes) }),
+			each(func(f *ring.Interface) float64 { return float64(f.Bytes) }),
 		},
 		{
 			"wormscope_interface_dropped_packets_total", prometheus.CounterValue, "Packets lost because the ring was full", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Dropped) }),
+			each(func(f *ring.Interface) float64 { return float64(f.Dropped) }),
 		},
 		{
 			"wormscope_interface_freezes_total", prometheus.CounterValue, "Times that the ring was full", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Freezes) }),
+			each(func(f *ring.Interface) float64 { return float64(f.Freezes) }),
 		},
 		{
 			"wormscope_interface_truncated_packets_total", prometheus.CounterValue, "Packets captured in part", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Truncated) }),
+			each(func(f *ring.Interface) float64 { return float64(f.Truncated) }),
 		},
 		{
 			"wormscope_interface_up", prometheus.GaugeValue, "1 while the interface is there and up", label,
-			each(func(f *interfaceSnapshot) float64 { return number(f.Up) }),
+			each(func(f *ring.Interface) float64 { return number(f.Up) }),
 		},
 		{
 			"wormscope_ring_blocks", prometheus.GaugeValue, "Blocks of the ring", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.Ring) }),
+			each(func(f *ring.Interface) float64 { return float64(f.Blocks) }),
 		},
 		{
 			"wormscope_ring_used_blocks", prometheus.GaugeValue, "Blocks of the ring that wait to be read", label,
-			each(func(f *interfaceSnapshot) float64 { return float64(f.RingUsed) }),
+			each(func(f *ring.Interface) float64 { return float64(f.InUse) }),
 		},
 	}
 }

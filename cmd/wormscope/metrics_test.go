@@ -13,11 +13,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"wormscope/capture/ring"
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/internal/testnet"
 	"wormscope/ioc"
 	"wormscope/sinks"
+	"wormscope/sinks/outbox"
 )
 
 // fullSnapshot has a value for every metric.
@@ -25,9 +27,9 @@ func fullSnapshot(now time.Time) *snapshot {
 	return &snapshot{
 		At: now, Started: now.Add(-time.Hour), Frames: 12, Bytes: 3456, First: now.Add(-time.Minute).UnixNano(), Last: now.UnixNano(),
 		Undecoded: map[string]uint64{"truncated": 2}, Panics: 1, WentBack: 3,
-		Interfaces: []interfaceSnapshot{
-			{Name: "eth1", Received: 10, Dropped: 4, Freezes: 1, Bytes: 3000, Truncated: 1, Up: true, Ring: 256, RingUsed: 5},
-			{Name: "eth2", Received: 2, Bytes: 456, Up: true, Ring: 256},
+		Interfaces: []ring.Interface{
+			{Name: "eth1", Received: 10, Dropped: 4, Freezes: 1, Bytes: 3000, Truncated: 1, Up: true, Blocks: 256, InUse: 5},
+			{Name: "eth2", Received: 2, Bytes: 456, Up: true, Blocks: 256},
 		},
 		Alerts:     map[alert.Rule]uint64{alert.RuleScan: 7},
 		Events:     sinks.FileStats{Events: 20, Lost: 1, Errors: 2, Rotations: 3},
@@ -38,7 +40,7 @@ func fullSnapshot(now time.Time) *snapshot {
 			{Name: "builtin", Entries: 3, Loaded: now}, {Name: "own", Path: "/etc/wormscope/feeds/own.csv", Entries: 9, Loaded: now, Refused: 1, Reason: "empty"},
 		},
 		Reloads: 2, Reloaded: now, Configured: now.Add(-time.Hour), Misconfigured: true,
-		Outbox: &outboxSnapshot{Appended: 30, Queued: 1, Bytes: 4096, Lost: 2, Errors: 3, Sinks: []sinkSnapshot{
+		Outbox: &outbox.Stats{Appended: 30, Queued: 1, Bytes: 4096, Lost: 2, Errors: 3, Sinks: []outbox.SinkStats{
 			{Name: "kafka", Waiting: 4, Oldest: now.Add(-90 * time.Second), Delivered: 26, Repeated: 5, Refused: 6, Lost: 7, Retries: 8},
 			{Name: "syslog", Delivered: 30},
 		}},

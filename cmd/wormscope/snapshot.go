@@ -5,10 +5,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wormscope/capture/ring"
 	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/ioc"
 	"wormscope/sinks"
+	"wormscope/sinks/outbox"
 )
 
 // A snapshot is the state of a live run at one time, as status pages and metrics
@@ -25,7 +27,7 @@ type snapshot struct {
 	Undecoded  map[string]uint64
 	Panics     uint64 // frames that a detector failed on
 	WentBack   uint64 // times that frames became more than a second older than one before them
-	Interfaces []interfaceSnapshot
+	Interfaces []ring.Interface
 
 	Alerts       map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
 	Events       sinks.FileStats       // of the event file
@@ -34,7 +36,7 @@ type snapshot struct {
 	StateFailed  time.Time             // when a write of the state folder was last seen to fail
 	StateErrors  uint64                // seconds in which it failed
 	Hosts        map[string]int        // number of inside hosts by state, such as "suspected"
-	Outbox       *outboxSnapshot       // what waits for sinks, nil where there are none
+	Outbox       *outbox.Stats         // what waits for sinks, nil where there are none
 	// Tables are those of the detectors and of the ledger.
 	Tables []detect.Table
 
@@ -48,19 +50,6 @@ type snapshot struct {
 	Misconfigured bool      // when it was read again it was unusable, so that the one before stays in force
 
 	Memory memorySnapshot
-}
-
-// interfaceSnapshot is what one interface has brought.
-type interfaceSnapshot struct {
-	Name      string
-	Received  uint64 // packets, those that were dropped not included
-	Dropped   uint64 // packets that the kernel had no room for
-	Freezes   uint64 // times that the ring was full
-	Bytes     uint64 // on the wire
-	Truncated uint64
-	Up        bool
-	Ring      int // blocks of the ring
-	RingUsed  int // blocks that wait to be read
 }
 
 // feedSnapshot is one feed file.
