@@ -34,19 +34,6 @@ const maxFrames = 4
 // frames are the numbers of a few frames, in order; those that are 0 are none.
 type frames [maxFrames]alert.FrameRef
 
-// keep makes the first of some frames the evidence of a fact.
-func (f *fact) keep(all []alert.FrameRef) {
-	f.lastFrame, f.frames = alert.FrameRef{}, nil
-	switch len(all) {
-	case 0:
-	case 1:
-		f.lastFrame = all[0]
-	default:
-		f.frames = new(frames)
-		copy(f.frames[:], all)
-	}
-}
-
 // A fact is one thing known about a host, with when, how often and how sure.
 // What judge asks about comes first, in one cache line.
 type fact struct {
@@ -71,6 +58,19 @@ type fact struct {
 	count      uint64
 	lastFrame  alert.FrameRef
 	frames     *frames // the first few; nil where lastFrame is the only one
+}
+
+// keep makes the first of some frames the evidence of a fact.
+func (f *fact) keep(all []alert.FrameRef) {
+	f.lastFrame, f.frames = alert.FrameRef{}, nil
+	switch len(all) {
+	case 0:
+	case 1:
+		f.lastFrame = all[0]
+	default:
+		f.frames = new(frames)
+		copy(f.frames[:], all)
+	}
 }
 
 // proven reports whether the fact alone means infection: WannaCry, and

@@ -103,7 +103,7 @@ func (t *text) hosts(s State, title string) {
 }
 
 // more says how many of a list of n were left out after the first shown.
-func (t *text) more(n uint64, shown uint64) {
+func (t *text) more(n, shown uint64) {
 	if n > shown {
 		t.printf("  ... and %s more: %s\n", grouped(n-shown), textSeeMore)
 	}
