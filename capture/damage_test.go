@@ -214,6 +214,8 @@ func damage(data []byte, offset int, what ...byte) []byte {
 	return data
 }
 
+// TestResync damages captures at many places: as few frames as can be are lost, and a
+// warning says what was skipped.
 func TestResync(t *testing.T) {
 	const n = 200
 	p, g := pcapSample(n), pcapngSample(n)

@@ -82,6 +82,7 @@ func wantFrames(t *testing.T, got, want []record) {
 	}
 }
 
+// TestPcapVariants reads pcap files of every byte order, magic number and version.
 func TestPcapVariants(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -129,6 +130,7 @@ func TestLongerThanOnTheWire(t *testing.T) {
 	wantFrames(t, got, []record{{1e9, "abcdef", 6, 1, 0, 1}})
 }
 
+// TestPcapngVariants reads each form of pcapng block, in both byte orders.
 func TestPcapngVariants(t *testing.T) {
 	le, be := &ngWriter{}, &ngWriter{big: true}
 	resol := func(w *ngWriter, n byte) []byte { return w.option(9, []byte{n}) }

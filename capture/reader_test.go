@@ -115,6 +115,8 @@ func TestLongRow(t *testing.T) {
 	}
 }
 
+// TestFolder reads a folder with captures, links and other files: each capture once, and
+// a warning about all else.
 func TestFolder(t *testing.T) {
 	p := plainPcap(1, 60, 1e6, 1)
 	dir := write(t, map[string][]byte{

@@ -13,6 +13,8 @@ import (
 	"wormscope/capture"
 )
 
+// TestOpenErrors checks the whole text of each error of Open: what the file is, and what
+// to do.
 func TestOpenErrors(t *testing.T) {
 	p := plainPcap(1, 60, 1e6, 1)
 	dir := write(t, map[string][]byte{

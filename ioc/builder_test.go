@@ -10,6 +10,8 @@ import (
 	"time"
 )
 
+// TestSeveralFeeds shows whose entry a match has when several feeds list an observable,
+// in whichever order they are added.
 func TestSeveralFeeds(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2017, 5, day, 0, 0, 0, 0, time.UTC) }
 	for _, test := range []struct {
@@ -106,6 +108,7 @@ func oneLineEach(list []Indicator) bool {
 	return len(feeds) == len(list)
 }
 
+// TestAllow shows that what is on the allow list is neither added nor matched.
 func TestAllow(t *testing.T) {
 	b := NewBuilder()
 	for _, a := range []string{"Good.Evil.Example.", "192.0.2.7", "198.51.100.0/25", "2001:db8::/48", "::ffff:192.0.2.8"} {

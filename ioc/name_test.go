@@ -28,6 +28,8 @@ func plainCheck(name []byte) string {
 	return ""
 }
 
+// TestCheckName compares checkName with a plain check, for each byte at each place and
+// for random names.
 func TestCheckName(t *testing.T) {
 	check := func(name []byte) bool {
 		want, got := plainCheck(name), ""

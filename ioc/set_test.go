@@ -42,6 +42,8 @@ func TestEmptySet(t *testing.T) {
 	}
 }
 
+// TestName shows which indicator a name matches: itself, one above it, or a kill switch
+// in the middle.
 func TestName(t *testing.T) {
 	s := build(
 		t,
@@ -106,6 +108,7 @@ func TestName(t *testing.T) {
 	}
 }
 
+// TestAddress shows which indicator an address and port match: the most specific one.
 func TestAddress(t *testing.T) {
 	s := build(
 		t,

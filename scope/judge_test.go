@@ -20,6 +20,7 @@ func find(d scope.Document, ip string) scope.HostEntry {
 	return scope.HostEntry{IP: ip}
 }
 
+// TestJudgement shows which state what a host did leads to, and how sure that is.
 func TestJudgement(t *testing.T) {
 	const host = "10.1.0.14"
 	established := alert.Contact{State: "established", Initiator: "host"}

@@ -46,6 +46,8 @@ func TestCleanedIsNoMoreSaid(t *testing.T) {
 	}
 }
 
+// TestMarks shows what each mark does to a host's state, and when what the host does
+// contradicts it.
 func TestMarks(t *testing.T) {
 	const host = "10.1.0.14"
 	asked := alertOf(lookup(host, killSwitch, "NXDOMAIN", 61, 688))

@@ -61,6 +61,7 @@ func TestTreeNamesFiles(t *testing.T) {
 	}
 }
 
+// TestSources shows who may have infected a host, and how likely each is.
 func TestSources(t *testing.T) {
 	const host, a, b = "10.1.0.14", "10.1.0.15", "10.1.0.16"
 	completed := func(by string, when int) alert.Fact {

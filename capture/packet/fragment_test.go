@@ -68,6 +68,8 @@ func big(v6 bool) []byte {
 	return stack(ip, udpLayer(40000, 53, ip), gopacketPayload(payload))
 }
 
+// TestFragments sends the fragments of a datagram in every order, copied, overlapping
+// and cut short.
 func TestFragments(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		piece, header := piece4, 20

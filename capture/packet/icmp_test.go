@@ -11,6 +11,7 @@ import (
 
 func gopacketPayload(b []byte) gopacket.Payload { return gopacket.Payload(b) }
 
+// TestQuotedPackets checks what is read of the packet that an ICMP error quotes.
 func TestQuotedPackets(t *testing.T) {
 	tcp4, tcp6 := segment(false, ""), segment(true, "")
 	icmp4 := func(header string, quoted []byte) []byte {

@@ -27,6 +27,8 @@ func with(data []byte, offset int, bytes string) []byte {
 	return data
 }
 
+// TestOutcomes checks what becomes of frames that are not IP, broken or cut short, and
+// that it is counted.
 func TestOutcomes(t *testing.T) {
 	tcp4, tcp6 := typed(0x0800, segment(false, "x")), typed(0x86dd, segment(true, "x"))
 	udp4 := frame4()
@@ -137,6 +139,8 @@ func TestUnsupportedLinks(t *testing.T) {
 	}
 }
 
+// TestLengths checks how long a payload is and how much of it was captured, whatever
+// pads or cuts the frame.
 func TestLengths(t *testing.T) {
 	tcp4, tcp6, udp4 := typed(0x0800, segment(false, "payload")), typed(0x86dd, segment(true, "payload")), frame4()
 	jumbo := typed(0x86dd, with(segment(true, "payload"), 4, "0000 00")[:40], unhex("0600 c204 0001 0000"), segment(true, "payload")[40:])

@@ -11,6 +11,8 @@ import (
 	"wormscope/ioc"
 )
 
+// TestContacts plays traffic with indicator addresses and compares the alerts: who began,
+// whether the contact was established, and the bytes.
 func TestContacts(t *testing.T) {
 	for _, c := range []struct {
 		what string

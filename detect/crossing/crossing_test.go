@@ -80,6 +80,7 @@ const (
 	finAck = packet.FIN | packet.ACK
 )
 
+// TestCrossing plays connections over a closed border and compares the alerts.
 func TestCrossing(t *testing.T) {
 	const client, server = "10.1.0.9:50000", "10.2.0.1:445"
 	for _, c := range []struct {

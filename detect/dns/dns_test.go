@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 )
 
+// TestLookups plays queries and answers with indicator names and compares the alerts.
 func TestLookups(t *testing.T) {
 	edns := func(m *dns.Msg, subnet string) *dns.Msg {
 		p := netip.MustParsePrefix(subnet)

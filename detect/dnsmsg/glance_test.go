@@ -54,6 +54,8 @@ func checkGlance(t *testing.T, msg []byte) bool {
 	return true
 }
 
+// TestGlance compares what a glance says of a message with what the parser reads of it,
+// for whole messages and damaged ones.
 func TestGlance(t *testing.T) {
 	message := func(question string, response bool, answers, others []string) []byte {
 		m := new(dns.Msg).SetQuestion(question, dns.TypeA)

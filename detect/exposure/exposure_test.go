@@ -59,6 +59,7 @@ func (b *bench) send(src, dst string, flags packet.Flags, seq uint32, payload in
 
 const synAck = packet.SYN | packet.ACK
 
+// TestExposure plays answers on lateral ports and compares the alerts.
 func TestExposure(t *testing.T) {
 	const server = "10.2.0.1:445"
 	for _, c := range []struct {

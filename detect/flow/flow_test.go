@@ -8,6 +8,8 @@ import (
 	"wormscope/internal/ip"
 )
 
+// TestTranscripts sends the segments of connections in every order that a tap shows, and
+// compares what the consumer is given.
 func TestTranscripts(t *testing.T) {
 	const (
 		syn    = packet.SYN

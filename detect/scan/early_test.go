@@ -45,6 +45,7 @@ func TestEarlyAnswers(t *testing.T) {
 	}
 }
 
+// TestEarlyAnswer shows which answers captured before their SYN count for it.
 func TestEarlyAnswer(t *testing.T) {
 	const server = "10.9.0.1"
 	src, dst := ad(worm), ad(server)

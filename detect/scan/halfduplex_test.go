@@ -8,6 +8,7 @@ import (
 	"wormscope/detect/alert"
 )
 
+// TestHalfDuplex shows what is found, and nobody accused, on taps of one direction.
 func TestHalfDuplex(t *testing.T) {
 	clientSide := func(b *bed, n int) {
 		for i := range n {

@@ -12,6 +12,7 @@ import (
 	"wormscope/internal/ip"
 )
 
+// TestInside shows which attempts of an inside host are a scan, and by which rule.
 func TestInside(t *testing.T) {
 	for _, s := range []scenario{
 		{
@@ -122,6 +123,7 @@ func TestInside(t *testing.T) {
 	}
 }
 
+// TestOutside shows which attempts of outside hosts are a scan, of one host or of many.
 func TestOutside(t *testing.T) {
 	const scanner = "198.51.100.7"
 	for _, s := range []scenario{
@@ -186,6 +188,7 @@ func TestOutside(t *testing.T) {
 	}
 }
 
+// TestOutcomes shows which packets end an attempt, and how.
 func TestOutcomes(t *testing.T) {
 	dst := ad("10.9.0.1")
 	src := ad(worm)

@@ -140,6 +140,7 @@ func TestPairLines(t *testing.T) {
 	}
 }
 
+// TestVertical shows how many failed ports of one host, and how fast, are a scan.
 func TestVertical(t *testing.T) {
 	ports := func(n int, gap time.Duration, o func(i int) outcome) func(b *bed) {
 		return func(b *bed) {

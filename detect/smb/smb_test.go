@@ -56,6 +56,7 @@ func implantSays(mid, result uint16, signature uint32) []byte {
 	return message{command: 0x32, mid: mid + result, status: 0xC0000002, reply: true, signature: signature, machine: 1}.encode()
 }
 
+// TestConversations plays SMB messages and compares the alerts and facts.
 func TestConversations(t *testing.T) {
 	converse(t, []conversation{
 		{

@@ -15,6 +15,7 @@ func prefixes(t *testing.T, s ...string) []netip.Prefix {
 	return out
 }
 
+// TestMap checks in which zone an address is, and whether that is inside.
 func TestMap(t *testing.T) {
 	m, err := New(DefaultInside(), []Zone{
 		{"office", prefixes(t, "10.10.0.0/16", "2001:db8:1::/48")},

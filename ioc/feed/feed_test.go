@@ -98,6 +98,7 @@ a.example
 	}
 }
 
+// TestErrors checks the whole text of the error for a file that is no feed.
 func TestErrors(t *testing.T) {
 	for _, test := range []struct {
 		name, content string
@@ -147,6 +148,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestFolder reads a folder of feeds, without what is hidden or about the folder.
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{

@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// TestEntries reads entries in all the ways in which feeds write them.
 func TestEntries(t *testing.T) {
 	for _, test := range []struct{ entry, lookup, want string }{
 		{"evil.example", "evil.example", "domain evil.example"},
@@ -106,6 +107,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// TestRefused checks for which reason an entry is refused, and that the report shows it.
 func TestRefused(t *testing.T) {
 	long := strings.Repeat("a", 64)
 	for _, test := range []struct {

@@ -130,6 +130,7 @@ func TestParentIsTheBestEarlierSource(t *testing.T) {
 	}
 }
 
+// TestGrowth shows what the report says of how fast the outbreak grows.
 func TestGrowth(t *testing.T) {
 	doubling := func(n int, every time.Duration) []time.Time { // 1 at first, twice as many each time
 		times := []time.Time{begin}
