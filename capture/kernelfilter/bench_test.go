@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"wormscope/capture/kernelfilter"
+	"wormscope/internal/needs"
 )
 
 // million gives a million addresses of IPv4, none of them private.
@@ -26,7 +27,7 @@ func million() iter.Seq[netip.Prefix] {
 
 // BenchmarkLoad says what a million addresses cost to load.
 func BenchmarkLoad(b *testing.B) {
-	need(b)
+	needs.Root(b, "to load a program into the kernel")
 	for b.Loop() {
 		f, err := kernelfilter.Load(million(), kernelfilter.Config{})
 		if err != nil {
@@ -41,7 +42,7 @@ func BenchmarkLoad(b *testing.B) {
 
 // BenchmarkUpdate says what it costs to renew them.
 func BenchmarkUpdate(b *testing.B) {
-	need(b)
+	needs.Root(b, "to load a program into the kernel")
 	f, err := kernelfilter.Load(million(), kernelfilter.Config{})
 	if err != nil {
 		b.Fatal(err)
@@ -57,7 +58,7 @@ func BenchmarkUpdate(b *testing.B) {
 // BenchmarkFrame says what the kernel takes for one frame, with a million
 // addresses loaded.
 func BenchmarkFrame(b *testing.B) {
-	need(b)
+	needs.Root(b, "to load a program into the kernel")
 	f, err := kernelfilter.Load(million(), kernelfilter.Config{Ports: []uint16{53, 139, 445}})
 	if err != nil {
 		b.Fatal(err)

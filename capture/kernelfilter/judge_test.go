@@ -10,6 +10,7 @@ import (
 	"wormscope/capture"
 	"wormscope/capture/kernelfilter"
 	"wormscope/capture/packet"
+	"wormscope/internal/needs"
 )
 
 // plain reports whether a frame has nothing but tags before the header of IP,
@@ -38,7 +39,7 @@ func plain(frame []byte, p *packet.Packet) bool {
 // about its frame, and against what detectors need, for all frames of the
 // project's captures.
 func TestJudge(t *testing.T) {
-	need(t)
+	needs.Root(t, "to load a program into the kernel")
 	paths, err := filepath.Glob("../../testdata/pcaps/*.pcap*")
 	if err != nil || len(paths) < 40 {
 		t.Fatalf("%d captures, %v", len(paths), err)

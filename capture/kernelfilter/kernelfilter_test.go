@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"wormscope/capture/kernelfilter"
+	"wormscope/internal/needs"
 )
 
 func load(t testing.TB, indicators ...string) *kernelfilter.Filter {
 	t.Helper()
-	need(t)
+	needs.Root(t, "to load a program into the kernel")
 	f, err := kernelfilter.Load(slices.Values(prefixes(indicators...)), kernelfilter.Config{Ports: []uint16{53, 139, 445}, Room: 1 << 16})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"wormscope/capture/kernelfilter"
 	"wormscope/capture/packet"
 	"wormscope/internal/corpus"
+	"wormscope/internal/needs"
 )
 
 // needed says, of what the decoder made of a frame, whether a detector may use
@@ -119,7 +120,7 @@ func TestNeededIsKeptOfPublicCaptures(t *testing.T) { checkNeeded(t, corpus.File
 // more tags, and cut short. It also wants a part of the rest dropped.
 func checkNeeded(t *testing.T, paths []string) {
 	t.Helper()
-	need(t)
+	needs.Root(t, "to load a program into the kernel")
 	list, known := someOf(t, paths)
 	f, err := kernelfilter.Load(slices.Values(list), kernelfilter.Config{Ports: []uint16{53, 139, 445}})
 	if err != nil {
@@ -166,7 +167,7 @@ func checkNeeded(t *testing.T, paths []string) {
 
 // FuzzNeeded looks for a frame that may matter and is dropped.
 func FuzzNeeded(f *testing.F) {
-	need(f)
+	needs.Root(f, "to load a program into the kernel")
 	own, err := filepath.Glob("../../testdata/pcaps/encap-*.pcap")
 	if err != nil {
 		f.Fatal(err)

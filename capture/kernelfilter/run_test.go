@@ -1,26 +1,12 @@
 package kernelfilter_test
 
 import (
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"wormscope/capture/kernelfilter"
 )
-
-// need skips the test where no program can be loaded. Where CI is set it fails
-// instead.
-func need(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("needs root, to load a program into the kernel")
-	}
-	t.Skip("needs root, to load a program into the kernel")
-}
 
 // A runner asks a filter about frames.
 type runner struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"wormscope/capture/packet"
+	"wormscope/internal/needs"
 )
 
 // tuple is what decoders must agree on.
@@ -156,12 +156,7 @@ var tsharkDeviations = map[string]struct {
 
 func TestTshark(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needs.Tools(t, "tshark")
 	for _, name := range captures(t, "encap", "ipv6_frag_malformed") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()

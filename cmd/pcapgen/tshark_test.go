@@ -7,21 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// tool returns where a tool is. Without it the test is skipped, or fails
-// where CI is set.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatalf("%v, and CI is set: .ci/deps installs it", err)
-	}
-	if err != nil {
-		t.Skipf("%v: .ci/deps installs it", err)
-	}
-	return path
-}
+	"wormscope/internal/needs"
+)
 
 // Wireshark finds no malformed packet and no wrong checksum in any committed
 // capture; in one with a byte changed, it does.
@@ -52,10 +40,10 @@ func TestWiresharkFindsNothingWrong(t *testing.T) {
 func wrong(t *testing.T, captures ...string) string {
 	t.Helper()
 	all := filepath.Join(t.TempDir(), "all.pcapng")
-	if out, err := exec.Command(tool(t, "mergecap"), append([]string{"-a", "-w", all}, captures...)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(needs.Tools(t, "mergecap"), append([]string{"-a", "-w", all}, captures...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	out, err := exec.Command(tool(t, "tshark"), "-r", all, "-o", "tcp.desegment_tcp_streams:FALSE",
+	out, err := exec.Command(needs.Tools(t, "tshark"), "-r", all, "-o", "tcp.desegment_tcp_streams:FALSE",
 		"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
 		"-Y", "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || "+
 			"icmp.checksum.status == 0 || icmpv6.checksum.status == 0").Output()

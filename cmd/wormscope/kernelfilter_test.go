@@ -20,6 +20,7 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/cmd/pcapgen/capfile"
 	"wormscope/internal/corpus"
+	"wormscope/internal/needs"
 	"wormscope/ioc"
 	"wormscope/ioc/feed"
 )
@@ -62,12 +63,7 @@ func TestKernelFilterHidesNothingPublic(t *testing.T) {
 // that the filter is not for. Some of the capture's addresses are indicators.
 func sameFiltered(t *testing.T, path string, flags ...string) bool {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root, to load a program into the kernel")
-		}
-		t.Skip("needs root, to load a program into the kernel")
-	}
+	needs.Root(t, "to load a program into the kernel")
 	recorded := readFrames(path)
 	if len(recorded) == 0 {
 		return false
@@ -247,12 +243,7 @@ func (f *filteredTap) AttachEBPF(program int) error {
 // TestKernelFilterThatWasOnIsTold takes the kernel filter away in the middle of a
 // run: what it dropped before is missing all the same.
 func TestKernelFilterThatWasOnIsTold(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root, to load a program into the kernel")
-		}
-		t.Skip("needs root, to load a program into the kernel")
-	}
+	needs.Root(t, "to load a program into the kernel")
 	out, err := openEvents(&eventSetting{}, io.Discard, true)
 	if err != nil {
 		t.Fatal(err)

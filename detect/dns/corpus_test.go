@@ -3,7 +3,6 @@ package dns
 import (
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"wormscope/detect/lru"
 	"wormscope/detect/zone"
 	"wormscope/internal/corpus"
+	"wormscope/internal/needs"
 	"wormscope/ioc"
 )
 
@@ -23,12 +23,7 @@ import (
 // captures an indicator: each host that asks for it, by tshark, must be found.
 func TestCorpusAgainstTshark(t *testing.T) {
 	files := corpus.Files(t, "dns")
-	if _, err := exec.LookPath("tshark"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("tshark is missing and CI is set: %v", err)
-		}
-		t.Skipf("tshark is not here: %v", err)
-	}
+	needs.Tools(t, "tshark")
 	total := 0
 	for _, file := range files {
 		want := tshark(t, file)

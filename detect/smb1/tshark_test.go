@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/flow"
 	"wormscope/internal/corpus"
+	"wormscope/internal/needs"
 )
 
 // line is a message as both sides can tell it, with the connection and the
@@ -125,12 +125,7 @@ func theirs(t *testing.T, file string) []line {
 // TestTshark: every SMB1 message that the reference dissector reads is found,
 // with the same header.
 func TestTshark(t *testing.T) {
-	if _, err := exec.LookPath("tshark"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needs.Tools(t, "tshark")
 	compared := 0
 	for _, file := range corpus.Files(t, "eternalsafety", "smb_attack", "smb_legit", "lateral_movement") {
 		have, gaps := ours(t, file)

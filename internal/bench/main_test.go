@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"wormscope/internal/testnet"
+	"wormscope/internal/needs"
 )
 
 func TestMedian(t *testing.T) {
@@ -64,7 +64,7 @@ func TestAProgramThatFailsFails(t *testing.T) {
 
 // Two runs of one program count the same instructions, but for a few.
 func TestExact(t *testing.T) {
-	testnet.NeedTools(t, "valgrind")
+	needs.Tools(t, "valgrind")
 	a, err := (command{"true", nil}).instructions()
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"wormscope/internal/needs"
 	"wormscope/internal/testnet"
 )
 
@@ -85,7 +86,7 @@ type Cluster struct {
 // tool is skipped, or fails where CI is set.
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
-	testnet.NeedTools(t, "java", "mvn", "openssl", "flock", "bash")
+	needs.Tools(t, "java", "mvn", "openssl", "flock", "bash")
 	if o.Version == "" {
 		o.Version = Version
 	}

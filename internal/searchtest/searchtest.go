@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/needs"
 	"wormscope/internal/testnet"
 )
 
@@ -41,7 +42,7 @@ type Server struct {
 // skipped, or fails where CI is set.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	testnet.NeedTools(t, "java", "mvn", "flock", "bash")
+	needs.Tools(t, "java", "mvn", "flock", "bash")
 	dir := t.TempDir()
 	for _, args := range [][]string{{"get"}, {"home", dir}} {
 		if out, err := script(folder(), args...).CombinedOutput(); err != nil {

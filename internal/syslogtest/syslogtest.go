@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"wormscope/internal/needs"
 	"wormscope/internal/testca"
 	"wormscope/internal/testnet"
 )
@@ -35,7 +36,7 @@ type Server struct {
 // gnutls driver; a test that lacks it is skipped, or fails where CI is set.
 func Start(t testing.TB, ca *testca.CA, server testca.Pair) *Server {
 	t.Helper()
-	s := &Server{t: t, program: testnet.NeedTools(t, "rsyslogd"), dir: t.TempDir()}
+	s := &Server{t: t, program: needs.Tools(t, "rsyslogd"), dir: t.TempDir()}
 	addresses := []*string{&s.UDP, &s.TCP, &s.TLS, &s.Mutual}
 	for i, port := range testnet.FreePorts(t, len(addresses)) {
 		*addresses[i] = fmt.Sprintf("127.0.0.1:%d", port)

@@ -1,8 +1,7 @@
 // Package testnet gives a test a network of its own: namespaces joined by a
 // bridge, with no way out, in which real tools run while tcpdump listens on
 // the bridge as on a span port. It needs root and Linux. Beside that it has what
-// any test may use: Eventually and Until wait for a condition, Need and NeedTools
-// skip a test that lacks something.
+// any test may use: Eventually and Until wait for a condition.
 package testnet
 
 import (
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wormscope/internal/needs"
 )
 
 // Patience is how long tests wait before they take something for hanging. It is
@@ -22,46 +23,12 @@ import (
 // has taken 40 seconds.
 const Patience = 3 * time.Minute
 
-// Need skips the test when it does not run as root, or when a tool is
-// missing. Where CI is set it fails instead: there, everything is installed.
+// Need gives the test up, as package needs does, when it does not run as root or a tool
+// is missing.
 func Need(t testing.TB, tools ...string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		giveUp(t)("needs root, to make network namespaces")
-	}
-	NeedTools(t, append(tools, "ip", "tcpdump", "ethtool")...)
-}
-
-// NeedTools is Need for a test without a network, which needs no root. It skips the
-// test when a tool is missing, or fails where CI is set, and returns the path of
-// the first tool.
-func NeedTools(t testing.TB, tools ...string) string {
-	t.Helper()
-	for _, tool := range tools {
-		if find(tool) == "" {
-			giveUp(t)("needs %s: .ci/deps installs it", tool)
-		}
-	}
-	return find(tools[0])
-}
-
-// giveUp is how a test ends that lacks something.
-func giveUp(t testing.TB) func(format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		return t.Fatalf
-	}
-	return t.Skipf
-}
-
-// find returns where a tool is, or nothing. Servers are often on no one's path.
-func find(tool string) string {
-	for _, name := range []string{tool, "/usr/sbin/" + tool, "/sbin/" + tool} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
+	needs.Root(t, "to make network namespaces")
+	needs.Tools(t, append(tools, "ip", "tcpdump", "ethtool")...)
 }
 
 // A Net is a bridge in a namespace of its own, and the hosts on it. It is gone
@@ -195,7 +162,7 @@ func (h *Host) Try(limit time.Duration, name string, args ...string) (string, er
 // command is a command that runs on the host; when its context ends, it is
 // asked to stop, and killed if it does not.
 func (h *Host) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	if path := find(name); path != "" {
+	if path := needs.Find(name); path != "" {
 		name = path
 	}
 	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", h.net.prefix + h.name, name}, args...)...)

@@ -10,26 +10,19 @@ import (
 	"strings"
 	"testing"
 
+	"wormscope/internal/needs"
 	"wormscope/scope/export"
 )
 
-// need skips the test where it lacks a tool, or root; where CI is set it fails
-// instead.
+// need gives the test up where it lacks a tool, or root if that is needed, and lets
+// scripts find the tools that are not on everybody's PATH.
 func need(t *testing.T, root bool, tools ...string) {
 	t.Helper()
-	giveUp := t.Skipf
-	if os.Getenv("CI") != "" {
-		giveUp = t.Fatalf
+	if root {
+		needs.Root(t, "to make a network namespace")
 	}
-	if root && os.Geteuid() != 0 {
-		giveUp("needs root, to make a network namespace")
-	}
+	needs.Tools(t, tools...)
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			giveUp("needs %s: .ci/deps installs it", tool)
-		}
-	}
 }
 
 // shell runs a script in a folder.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"wormscope/internal/needs"
 	"wormscope/scope"
 )
 
@@ -37,18 +37,10 @@ type browser struct {
 // machine.
 const patience = 2 * time.Minute
 
-// openBrowser starts Chromium. Where there is none the test is skipped, but
-// fails where CI is set.
+// openBrowser starts Chromium.
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	switch {
-	case err == nil:
-	case os.Getenv("CI") != "":
-		t.Fatal("chromium is not installed: .ci/deps installs it")
-	default:
-		t.Skip("chromium is not installed")
-	}
+	path := needs.Tools(t, "chromium")
 	// The test's own context ends before its clean-up, and a browser that is closed
 	// after that is not waited for.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*patience)

@@ -14,26 +14,21 @@ import (
 	"testing"
 	"time"
 
+	"wormscope/internal/needs"
 	"wormscope/internal/samples"
 	"wormscope/internal/testnet"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// need returns where a program is; without it the test is skipped, or fails
-// when CI is set.
-func need(t *testing.T, tool string) string {
+// lognormalizer returns where liblognorm's program is, which Debian keeps off the PATH.
+func lognormalizer(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{tool, "/usr/lib/lognorm/" + tool, "/usr/sbin/" + tool} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
+	const name = "lognormalizer"
+	if path, err := exec.LookPath("/usr/lib/lognorm/" + name); err == nil {
+		return path
 	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("needs %s: .ci/deps installs it", tool)
-	}
-	t.Skipf("needs %s: .ci/deps installs it", tool)
-	return ""
+	return needs.Tools(t, name)
 }
 
 // records are the samples, and lookups of hostile names, rendered. An empty
@@ -86,7 +81,7 @@ func compare(t *testing.T, lines [][]byte, got []parsed) {
 
 // TestLiblognorm has the parser of rsyslog and others read the records.
 func TestLiblognorm(t *testing.T) {
-	tool := need(t, "lognormalizer")
+	tool := lognormalizer(t)
 	rules := filepath.Join(t.TempDir(), "cef.rb")
 	if err := os.WriteFile(rules, []byte("version=2\nrule=:%cef:cef%\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -112,7 +107,7 @@ func TestLiblognorm(t *testing.T) {
 // TestRsyslog sends the records to a real rsyslog, which reads them with
 // mmnormalize and writes what it read.
 func TestRsyslog(t *testing.T) {
-	tool := need(t, "rsyslogd")
+	tool := needs.Tools(t, "rsyslogd")
 	dir := t.TempDir()
 	port := testnet.FreePorts(t, 1)[0]
 	out := filepath.Join(dir, "out.json")

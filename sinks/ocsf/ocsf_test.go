@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"wormscope/detect/alert"
+	"wormscope/internal/needs"
 	"wormscope/internal/samples"
 	"wormscope/scope"
 	"wormscope/sinks/event"
@@ -104,10 +105,7 @@ func TestSitesAreApart(t *testing.T) {
 // CI is set.
 func python(t *testing.T) string {
 	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("CI") != "" {
-		missing = t.Fatalf
-	}
+	missing := needs.GiveUp(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		missing("no place for the schema: %v", err)
