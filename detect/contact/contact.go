@@ -15,23 +15,23 @@
 //
 // # Who began
 //
-//   - A SYN or SYN-ACK tells, an echo request, and the first packet of another
-//     protocol.
-//   - Where the opening of a TCP connection was not captured the ports tell, if one
-//     end has a port that is known to be served, and the other has not. The alert
-//     has TransportGuess set then.
-//   - Without TCP, an echo reply, or what comes from a port below 1024 to one above,
-//     looks like an answer. If it is the first packet and the peer's, the host is
-//     taken to have asked (TransportGuess). If it is the host's, the peer is, where
-//     it called upon that port before: so a tunnel goes on after a pause. Elsewhere
-//     who began is unknown: the question may be lost, or the host called from an odd
-//     port.
+//   - A SYN or SYN-ACK tells, and so does an echo request, or the first packet of
+//     another protocol.
+//   - Where the opening of a TCP connection was not captured, the ports tell, if one
+//     end has a port that is known to be served and the other has not. The alert then
+//     has TransportGuess set.
+//   - Without TCP, an echo reply looks like an answer, and so does what comes from a
+//     port below 1024 to one above. If such a packet is the first and comes from the
+//     peer, the host is taken to have asked (TransportGuess). If it comes from the host,
+//     the peer is taken to have asked, provided that it called upon that port before: so
+//     a tunnel goes on after a pause. Otherwise it is unknown who began: the question
+//     may be lost, or the host called from an odd port.
 //   - While nothing of the host is seen, nothing shows that it began: a SYN-ACK or a
 //     datagram may be an answer, a reflection or backscatter. Who began is unknown.
 //
-// What a resolver asks of name servers is on behalf of its clients (OnBehalf): all
-// traffic is with port 53 of the address, and the host is known as a resolver, or
-// all its messages are queries that desire no recursion.
+// What a resolver asks name servers is on behalf of its clients (OnBehalf). It is taken
+// for that when all traffic is with port 53 of the address, and the host is known as a
+// resolver or sends nothing but queries that desire no recursion.
 //
 // # Addresses that try many hosts
 //

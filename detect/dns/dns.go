@@ -28,16 +28,15 @@
 //     indicator one host is enough: the query that brought it was no sign yet that
 //     anyone should remember.
 //
-// Else there is one alert of low severity with OnBehalf set. An alert that began
-// without it gets it when the client's query comes a moment later, as it can
+// An alert about such a query has OnBehalf set, and is of low severity. One that began
+// without OnBehalf gets it when the client's query comes a moment later, as it can
 // where two sensors' clocks differ, or when the host passes the answer on.
 //
-// A forwarder whose clients are on the far side of the tap and
-// that adds nothing to its queries can't be told from a client; when it is
-// learned later, the fact (alert.FactResolver) says so. A resolver that is
-// itself infected is seen by other rules, or by a lookup that none of this
-// explains. One that is asked on one address and asks a resolver that clients
-// inside use on another looks like two hosts.
+// A forwarder whose clients are on the far side of the tap and that adds nothing to its
+// queries can't be told from a client; when it is learned later, the fact
+// (alert.FactResolver) says so. A resolver that is itself infected is seen by other
+// rules, or by a lookup that none of this explains. One that is asked on one address,
+// and on another asks a resolver that clients inside use, looks like two hosts.
 //
 // # Answers
 //
@@ -46,14 +45,14 @@
 // makes a weaker alert, with Unasked set, until the capture has shown that the
 // tap does not see queries: anyone can send it. A known resolver is believed. Where
 // an alias led to the indicator, its query was not noted, and nothing is held against
-// the answer. One over UDP to a port below 1024, but for 53, is no answer to anybody:
-// floods of them, which others' servers were made to send, drown services. It makes
-// no alert, and does not tell of the tap.
+// the answer. One over UDP to a port below 1024, but for 53, answers nobody: servers
+// are made to send floods of them, to drown services. It makes no alert, and says
+// nothing of what the tap shows.
 //
 // A zone that is transferred holds names that nobody asked for; they are not
 // looked up.
 //
-// Multicast DNS and LLMNR are not read: nobody resolves there for anyone.
+// Multicast DNS and LLMNR are not read: there nobody resolves for anybody else.
 package dns
 
 import (

@@ -7,11 +7,11 @@
 // reached from outside, or from another zone. It ends with the capture, with
 // the number of clients and connections.
 //
-// An answer is a SYN-ACK. One whose SYN was not captured counts too, since it
-// takes a listening port to send it: on a tap of one direction there is nothing
-// else, and backscatter of a flood on this host is an answer to a SYN all the
-// same. Where the capture began in the middle, data from an SMB port to a port
-// that no server has show as much.
+// An answer is a SYN-ACK. One whose SYN was not captured counts too, since only a
+// listening port sends it: a tap of one direction shows nothing else, and even the
+// backscatter of a flood on this host answers a SYN. Where the capture began in the
+// middle of a connection, data from an SMB port to a port that no server has show as
+// much.
 package exposure
 
 import (

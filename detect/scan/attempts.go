@@ -129,9 +129,9 @@ func acknowledges(seq, data, ack uint32) bool {
 // attempts holds the attempts of the last lateAfter in the order they began, a
 // ring. At its limit the oldest goes, and what it would have come to stays unknown.
 //
-// An attempt is one cache line, and there are so many that hardly any is in a
-// near cache when its time is over. So that only those are looked at then
-// that had no answer, the others are marked in a bitmap.
+// An attempt is one cache line, and there are so many that hardly any is in a near
+// cache when its time is over. Those that need no judgement then are marked in a
+// bitmap, so that only the others are looked at.
 type attempts struct {
 	blocks     []*block // of the ring; nil where none of the attempts stands
 	spare      []*block // that are in none of these places

@@ -2,10 +2,10 @@ package scan
 
 import "slices"
 
-// bare is what tells a capture of SYNs and nothing else, as tcpdump takes with
+// bare recognises a capture of SYNs and nothing else, as tcpdump takes with
 // "tcp[13] == 2": no connection goes on there, so that nothing shows that answers are
-// missing. What tells is that hosts do not repeat what they send, as they would were
-// they not answered. Scanners may not repeat it either, but hosts of many kinds
+// missing. What gives it away is that hosts do not repeat their SYNs, as they would if
+// they had no answer. Scanners may not repeat theirs either, but hosts of many kinds
 // do.
 type bare struct {
 	other   bool            // a segment was seen that is no SYN, or an error

@@ -24,8 +24,8 @@ type tap struct {
 }
 
 const (
-	// oneWay is how many times as much must speak for a tap of one direction as
-	// against it: it is 98 % of all evidence then.
+	// oneWay is how many times as much evidence must speak for a tap of one direction
+	// as against it: 98 % of all.
 	oneWay = 49
 	// fewest of each kind of evidence.
 	fewestMissing, fewestLone = 3, 8

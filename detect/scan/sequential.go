@@ -36,8 +36,8 @@ func (s *source) unstep(share float64, weight uint8) {
 }
 
 // walk adds an outcome to the random walk of a source outside. At the lower
-// threshold the source is found benign, and when nothing of it is open any
-// more, the walk begins again. weight is that of a failure.
+// threshold the source is found benign, and when none of its attempts is open, the
+// walk begins again. weight is that of a failure.
 func (s *source) walk(o outcome, weight uint8) {
 	if o != answered {
 		s.llr += failedWalk(weight)
