@@ -242,7 +242,7 @@ const (
 	// maxSkew is how wrong a server's clock may be for its time to be kept.
 	maxSkew = 24 * time.Hour
 	// firstSMB2 is when the first system with SMB2 was released (Windows Vista).
-	// A capture that is older has a clock that was never set, or none.
+	// An older capture was made with a clock that was never set, or with none.
 	firstSMB2 = 1162944000 // 2006-11-08T00:00:00Z
 )
 

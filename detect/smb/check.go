@@ -17,9 +17,9 @@ const (
 // maxTransaction is how many bytes of a transaction a Windows server allocates.
 const maxTransaction = 0x10400
 
-// checks reports whether a request is a check: for less than an unpatched server
-// can't allocate, it answers as a patched one, and there are servers that number
-// the files that they open from 0 on.
+// checks reports whether a request is a check. It must ask for more than an unpatched
+// server can allocate: asked for less, that answers as a patched one does. And where a
+// server numbers its open files from 0 on, a small request may be an ordinary one.
 func checks(t *smb1.Trans) bool {
 	return t.SetupCount >= 1 && t.Setup[0] == setupPeekNamedPipe && (t.SetupCount == 1 || t.Setup[1] == 0) &&
 		int(t.MaxParam)+int(t.MaxData) > maxTransaction
@@ -104,9 +104,9 @@ func (c *conn) checkOneWay(p reply) {
 	c.sayCheck(alert.SMBCheck{Patch: alert.PatchVulnerable, Status: uint32(p.status), Answered: true}, true, p.at)
 }
 
-// refused notes that a server did not let a checking tool in. Such a tool is
-// known by its first message; others ask nothing that tells them from a
-// client that has the wrong password.
+// refused notes that a server did not let a checking tool in. Such a tool is known by
+// its first message; others send nothing that tells them from a client with the wrong
+// password.
 func (c *conn) refused(h *smb1.Header, at flow.Segment) {
 	status, nt := h.NTStatus()
 	if c.marked&markHeader == 0 || !nt || status == smb1.StatusSuccess || status == smb1.StatusMoreProcessing {

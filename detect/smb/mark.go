@@ -13,9 +13,9 @@ import (
 type marks uint8
 
 const (
-	// markHeader: PID 0x4B2F, MID 0x5EC5 and Flags2 0x2801 in the first
-	// message. WannaCry has it from a public checking tool, and dozens of
-	// tools have it from there: it tells a tool, not an infection, and does not suffice for suspicion.
+	// markHeader: PID 0x4B2F, MID 0x5EC5 and Flags2 0x2801 in the first message.
+	// WannaCry has it from a public checking tool, and so have dozens of other tools:
+	// it tells a tool, not an infection, and is not enough for a suspicion.
 	markHeader marks = 1 << iota
 	markPing         // Timeout of its ping
 	markExec         // Timeout of its exec

@@ -2,8 +2,8 @@ package smb
 
 import "fmt"
 
-// Warnings says in sentences, without a full stop, what weakens the detector's
-// conclusions; none when nothing does.
+// Warnings says what weakens the detector's conclusions, in sentences without a full
+// stop. There are none when nothing does.
 func (s *Stats) Warnings() []string {
 	var w []string
 	warn := func(n uint64, format string) {

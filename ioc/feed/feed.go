@@ -62,7 +62,7 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("feed %s: %v", e.Path, e.Err) }
 
-// Unwrap returns what is the matter with the feed.
+// Unwrap returns what is wrong with the feed.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Load reads a file, or all files of a folder and of the folders in it, in the order

@@ -73,9 +73,8 @@ func (r *Report) Total() int {
 	return n
 }
 
-// InOrder reports whether it is no error that the file has no usable entry: it is not
-// empty, and has nothing but comments and entries of kinds that are never seen in
-// packets.
+// InOrder reports whether the file may well have no usable entry: it is not empty, and
+// has nothing but comments and entries of kinds that are never seen in packets.
 func (f *FileReport) InOrder() bool {
 	for i := range f.Skipped {
 		if !f.Skipped[i].Reason.unwatched() {

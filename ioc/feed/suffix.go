@@ -17,9 +17,9 @@ import (
 //go:embed suffixes.txt
 var suffixRules string
 
-// A suffixFilter tells of nearly all names of two labels or more that they are no
-// public suffix, and never does so of one that is. It saves looking a million names
-// up in the list itself, which is much slower.
+// A suffixFilter says of nearly all names of two labels or more that they are not a
+// public suffix, and never says so of one that is. It saves looking up a million names
+// in the list itself, which is much slower.
 type suffixFilter struct {
 	seed  maphash.Seed
 	words [suffixWords]uint64
@@ -62,7 +62,7 @@ func (f *suffixFilter) has(rule string) bool {
 	return f.words[word]&bits == bits
 }
 
-// mayBe reports false only for names that are no public suffix. A name with a dot is
+// mayBe reports false only for names that are not a public suffix. A name with a dot is
 // one if it is a rule itself, or matches a rule with a wildcard. dot is the index of
 // the name's first dot, negative if it has none.
 func (f *suffixFilter) mayBe(name string, dot int) bool {

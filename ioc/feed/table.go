@@ -139,8 +139,8 @@ func headerTable(first, rest, delimiters string, by Columns) (table, error) {
 	return table{}, errNoHeader
 }
 
-// newTable makes the table of a header. The error is errNoHeader when it is
-// none, and another one when a named column is missing in it.
+// newTable makes the table of a header. The error is errNoHeader when the line is not
+// one, and another when a named column is missing in it.
 func newTable(header string, delimiter byte, by Columns) (table, error) {
 	fields, _ := splitFields(header, delimiter, nil)
 	for i := range fields {
