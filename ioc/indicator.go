@@ -5,6 +5,16 @@
 // A [Builder] takes indicators, from package feed or by hand, and makes a
 // [Set] of them: immutable, so that any number of goroutines may ask it, and
 // small enough for a million names in less than 40 MB.
+//
+// # Where to begin
+//
+// Builder.Add (builder.go) and Set.Name and Set.Address (set.go). Names are found in
+// names.go, by a table (nametable.go) of the hashes of their texts (arena.go), and kill
+// switches also in the middle of a name (killswitch.go). Addresses are in addresses.go,
+// networks in networks.go. Nearly all that is asked about is no indicator: filters
+// (hash.go), and Tails (tails.go) for names, answer without a look at the tables. What
+// feeds say of an indicator is kept in note.go and entry.go. draft.go and batch.go make
+// it fast to add a million names, which name.go checks.
 package ioc
 
 import "time"

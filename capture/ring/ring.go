@@ -1,7 +1,12 @@
 // Package ring captures from network interfaces through AF_PACKET rings
 // (TPACKET_V3, Documentation/networking/packet_mmap.rst of Linux): the kernel
 // writes frames into blocks of shared memory and hands over whole blocks. It
-// needs no cgo, and Linux.
+// needs Linux, and no cgo.
+//
+// Open (open_linux.go) makes a Source (source_linux.go) by Options (this file). A Reader
+// (reader_linux.go) reads one ring of each interface (ring_linux.go), and walks over the
+// frames of its blocks (walk_linux.go). socket_linux.go has the system calls, and
+// link_linux.go deals with interfaces that go down or away and come back.
 package ring
 
 import (

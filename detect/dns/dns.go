@@ -53,6 +53,13 @@
 // looked up.
 //
 // Multicast DNS and LLMNR are not read: there nobody resolves for anybody else.
+//
+// # Where to begin
+//
+// Detector.Packet (this file) hands on messages, those over TCP by way of stream.go.
+// Detector.message (message.go) reads one, and Detector.match (finding.go) takes each
+// name in it that is an indicator: it finds out whose lookup that is (behalf.go, with
+// resolver.go, and lookup.go for messages of one lookup), and brings the alert up to date.
 package dns
 
 import (

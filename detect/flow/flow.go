@@ -20,6 +20,10 @@
 //     those 65,536, for what comes late, and in case it goes on.
 //
 // Where segments overlap with different bytes the first captured wins.
+//
+// Begin with Table.Packet (this file). How a connection began is in opening.go. The bytes
+// of its segments go through stream.go, where those that came too early wait (queue.go).
+// A connection that has ended is kept for a while by over.go.
 package flow
 
 import (

@@ -3,6 +3,10 @@
 // (RFC 1002, chapter 4.3), the headers and the fields that detection needs.
 // It takes a TCP stream in any chunks, allocates nothing, and never buffers
 // more than the head of a message.
+//
+// A Framer (this file) finds the messages of one direction. ParseHeader (header.go) and
+// the other Parse functions read what they hold: session.go the set-up of sessions,
+// transaction.go transactions, smb2.go the later versions, ntlm.go challenges.
 package smb1
 
 // MaxHead is how many bytes of a message are kept, from its protocol
