@@ -125,7 +125,10 @@ func makeable(dir string) error {
 	}
 	there := filepath.Clean(dir)
 	for {
-		_, err := os.Stat(there)
+		info, err := os.Stat(there)
+		if err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is a file, where a folder is wanted", there)
+		}
 		if err == nil {
 			break
 		}

@@ -82,6 +82,9 @@ type Store struct {
 // ErrLocked. A damaged database is renamed, see SetAside, and an empty one made in its
 // place; now is part of the new name.
 func Open(dir string, now time.Time, o Options) (*Store, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("state %s: a file, where a folder is wanted", dir)
+	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
