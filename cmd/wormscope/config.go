@@ -281,6 +281,9 @@ func flagOver[T comparable](given bool, value T, setting *T) {
 // the file, except for feeds, which are added to them.
 func (v *flagValues) override(s *settings) error {
 	for _, p := range v.feeds {
+		if p == "" {
+			return usagef("--feed: the path is empty: want a file or a folder")
+		}
 		s.Feeds = append(s.Feeds, feedSetting{Path: p})
 	}
 	if v.given("no-builtin") {

@@ -45,8 +45,8 @@ root, or CAP_NET_RAW.`,
 				return usagef("doctor takes no argument %q: name an interface with -i", args[0])
 			case own.iface == "":
 				return usagef("doctor needs an interface: -i IFACE")
-			case own.duration < 0 || own.duration > time.Hour:
-				return usagef("--duration %v: up to an hour", own.duration)
+			case own.duration <= 0 || own.duration > time.Hour:
+				return usagef("--duration %v: want more than nothing, and an hour at the most", own.duration)
 			}
 			return nil
 		},

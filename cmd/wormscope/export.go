@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,7 @@ error: what they seem to have done may be another host's doing.
 			return flags.run(cmd.Context(), export.ToIsolate, std)
 		},
 	}
-	flags.add(cmd)
+	flags.add(cmd, export.ToIsolate)
 	cmd.Flags().StringVar(&flags.minState, "min-state", "suspected", "list hosts of at least this `STATE`: infected, suspected, targeted or exposed")
 	return cmd
 }
@@ -77,26 +78,42 @@ is said on standard error, and in the list where its format has comments.
 		Args: noFurther,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd.Context(), export.ToBlock, std) },
 	}
-	flags.add(cmd)
+	flags.add(cmd, export.ToBlock)
 	return cmd
 }
 
 // add adds the flags that both lists have.
-func (f *exportFlags) add(cmd *cobra.Command) {
+func (f *exportFlags) add(cmd *cobra.Command, purpose export.Purpose) {
 	f.addStateFlags(cmd)
 	f.central.add(cmd)
 	cmd.Flags().StringVar(&f.scopeFile, "scope-file", "", "make the list of a scope document, `FILE`, rather than of a state folder")
-	cmd.Flags().StringVar(&f.format, "format", "csv", "`FORMAT`: csv, json, nftables, ipset, rpz or cisco")
+	cmd.Flags().StringVar(&f.format, "format", "csv", "`FORMAT`: "+formats(purpose))
+}
+
+// formats names the formats that a list can be written in.
+func formats(p export.Purpose) string {
+	var names []string
+	for _, f := range export.Formats() {
+		if f.Check(p) == nil {
+			names = append(names, string(f))
+		}
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // run makes the list and writes it.
 func (f *exportFlags) run(ctx context.Context, purpose export.Purpose, std streams) error {
 	format := export.Format(f.format)
 	if !slices.Contains(export.Formats(), format) {
-		return usagef("--format %q: csv, json, nftables, ipset, rpz or cisco", f.format)
+		return usagef("--format %q: %s", f.format, formats(purpose))
 	}
 	if err := format.Check(purpose); err != nil {
 		return usagef("export %s --format %s: %v", purpose, format, err)
+	}
+	least, err := f.least(purpose)
+	if err != nil {
+		return err
 	}
 	s, err := f.settings()
 	if err != nil {
@@ -108,7 +125,7 @@ func (f *exportFlags) run(ctx context.Context, purpose export.Purpose, std strea
 	}
 	var list export.List
 	if purpose == export.ToIsolate {
-		list, err = isolate(doc, f.minState)
+		list = export.Isolate(doc, least)
 	} else {
 		list, err = block(doc, &s, zones)
 	}
@@ -173,13 +190,15 @@ func readScope(path string) (*scope.Document, error) {
 	return &doc, nil
 }
 
-// isolate lists the hosts of at least a state.
-func isolate(doc *scope.Document, least string) (export.List, error) {
-	var state scope.State
-	if err := state.UnmarshalText([]byte(least)); err != nil || state == scope.Seen {
-		return export.List{}, usagef("--min-state %q: infected, suspected, targeted or exposed", least)
+// least returns the least state of hosts in a list of whom to isolate.
+func (f *exportFlags) least(purpose export.Purpose) (state scope.State, err error) {
+	if purpose != export.ToIsolate {
+		return state, nil
 	}
-	return export.Isolate(doc, state), nil
+	if err = state.UnmarshalText([]byte(f.minState)); err != nil || state == scope.Seen {
+		return state, usagef("--min-state %q: infected, suspected, targeted or exposed", f.minState)
+	}
+	return state, nil
 }
 
 // block lists what to block, guarded by what is inside and what is trusted.

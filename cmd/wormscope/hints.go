@@ -72,6 +72,12 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 
 // flagFault refuses a flag that is wrong.
 func flagFault(cmd *cobra.Command, err error) error {
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		f := wrong.GetFlag()
+		if want := wantedOf(f); want != "" {
+			return usagef("--%s %q: want %s (see %s --help)", f.Name, wrong.GetValue(), want, cmd.CommandPath())
+		}
+	}
 	meant := ""
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		var names []string
@@ -86,6 +92,19 @@ func flagFault(cmd *cobra.Command, err error) error {
 		}
 	}
 	return usagef("%w%s (see %s --help)", err, meant, cmd.CommandPath())
+}
+
+// wantedOf says what to give a flag, nothing where package pflag says it well.
+func wantedOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "duration":
+		return wanted("time.Duration")
+	case "float64":
+		return "a number"
+	case "stringToString":
+		return "NAME=VALUE,..., such as indicator=ip,description=malware"
+	}
+	return wanted(f.Value.Type())
 }
 
 // unknownKey refuses a key that the configuration does not have at this place.

@@ -45,6 +45,16 @@ func (v *httpSetting) addFlags(cmd *cobra.Command) {
 	f.StringVar(&v.TokenFile, "http-token-file", "", "`FILE` with the bearer token that clients must have (or "+tokenVariable+")")
 }
 
+// needed refuses flags about a server that is not asked for.
+func (v *httpSetting) needed(listen string) error {
+	for _, f := range []struct{ flag, value string }{{"http-cert", v.Cert}, {"http-key", v.Key}, {"http-token-file", v.TokenFile}} {
+		if f.value != "" && listen == "" {
+			return usagef("--%s needs --http", f.flag)
+		}
+	}
+	return nil
+}
+
 // override replaces settings of the file by those of the flags. given reports whether a
 // flag was given.
 func (v *httpSetting) override(s *httpSetting, given func(flag string) bool) {

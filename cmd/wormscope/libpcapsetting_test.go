@@ -21,7 +21,7 @@ func TestLibpcapIsRefused(t *testing.T) {
 		args   []string
 	}{
 		{exitUsage, []string{"live", "--libpcap", "-i", "nosuch0", "--filter", "tcp[13] & 2 != 0"}},
-		{exitUsage, []string{"live", "--config", config}},
+		{exitFail, []string{"live", "--config", config}},
 		{exitFail, []string{"config", "check", config}},
 	} {
 		var stdout, stderr bytes.Buffer

@@ -75,18 +75,30 @@ func (v *liveSetting) override(s *liveSetting, given func(flag string) bool) {
 // check refuses what makes no sense before anything is opened.
 func (v *liveSetting) check() error {
 	if len(v.Interfaces) == 0 {
-		return usagef("live needs an interface: -i IFACE, or live.interfaces in the configuration")
+		return usageError{errNoInterface}
 	}
+	return v.checkValues()
+}
+
+// blameLive returns an error about what live is told, which blames the configuration
+// file unless the flags alone are wrong, or no interface is named.
+func (v *flagValues) blameLive(err error) error {
+	if err == nil || v.config == "" || errors.Is(err, errNoInterface) || v.live.checkValues() != nil {
+		return err
+	}
+	return fmt.Errorf("configuration %s: live: %s", v.config, err.Error()) // no usageError any more
+}
+
+// errNoInterface says that live does not know what to watch.
+var errNoInterface = errors.New("live needs an interface: -i IFACE, or live.interfaces in the configuration")
+
+// checkValues refuses values that make no sense.
+func (v *liveSetting) checkValues() error {
 	for i, name := range v.Interfaces {
 		if slices.Contains(v.Interfaces[:i], name) {
 			return usagef("interface %s is named twice", name)
 		}
 	}
-	return v.checkValues()
-}
-
-// checkValues refuses values that make no sense.
-func (v *liveSetting) checkValues() error {
 	switch {
 	case v.RingMB != 0 && !isRingSize(v.RingMB):
 		return usagef("--ring-mb %g: a ring has %g to %d MiB", v.RingMB, minRingMB, maxRingMB)
@@ -151,7 +163,7 @@ event file. A line of state a minute goes to standard error.`,
 			if err != nil {
 				return err
 			}
-			if err := s.Live.check(); err != nil {
+			if err := cmp.Or(flags.blameLive(s.Live.check()), status.needed(s.HTTP.Listen)); err != nil {
 				return err
 			}
 			return s.Live.asUser(watchLive(cmd.Context(), &s, read, std))
