@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,7 +167,7 @@ func (s *settings) readConfig(path string) error {
 	if err = dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("configuration %s: more than one YAML document", path)
 	}
-	if err = checkCentralKeys(text); err != nil {
+	if err = cmp.Or(checkCentralKeys(text), checkNumbers(text)); err != nil {
 		return fmt.Errorf("configuration %s: %s", path, yamlFault(err))
 	}
 	return nil
@@ -241,7 +242,7 @@ func (v *flagValues) settings() (settings, error) {
 	if err := v.override(&s); err != nil {
 		return s, err
 	}
-	if err := cmp.Or(v.blame(cmp.Or(s.checkPolicy(), s.Alerts.check(), s.checkSinks()), ""), v.blame(s.parseFilter(), v.filter)); err != nil {
+	if err := cmp.Or(v.blame(s.checkFile(), ""), v.blame(s.parseFilter(), v.filter)); err != nil {
 		return s, err
 	}
 	s.ownNetwork = s.Internal != nil || s.Zones != nil
@@ -249,6 +250,21 @@ func (v *flagValues) settings() (settings, error) {
 		s.Internal = zone.DefaultInside()
 	}
 	return s, v.blame(s.checkOutputs(), v.alerts+v.scope+v.report)
+}
+
+// checkFile refuses what makes no sense and only a configuration file can say, or zones
+// that flags would have been refused for before.
+func (s *settings) checkFile() error {
+	for i := range s.Feeds {
+		if s.Feeds[i].Path == "" {
+			return fmt.Errorf("feeds: feed %d has no path", i+1)
+		}
+	}
+	if slices.Contains(s.Lateral, 0) {
+		return errors.New("lateral_ports: 0 is no port")
+	}
+	_, err := zone.New(nil, s.Zones)
+	return cmp.Or(err, s.checkPolicy(), s.Alerts.check(), s.checkSinks())
 }
 
 // blame returns an error that blames the configuration file, unless the value came from

@@ -40,6 +40,9 @@ func (s *settings) checkPolicy() error {
 				return fmt.Errorf("policy: closed border %d: there is no zone %q%s", i+1, name, hint(name, known))
 			}
 		}
+		if slices.Contains(c.Ports, 0) {
+			return fmt.Errorf("policy: closed border %d: 0 is no port (leave ports out for all lateral ones)", i+1)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -163,6 +164,60 @@ func checkKeys(n *yaml.Node, t reflect.Type, of string) error {
 		}
 		if err := checkKeys(n.Content[i+1], field, key.Value+" of "+of); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkNumbers refuses fractions where the settings are whole numbers: yaml would cut
+// them down without a word, of ports and of how much may wait.
+func checkNumbers(text []byte) error {
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil || len(root.Content) == 0 {
+		return err
+	}
+	return checkWhole(root.Content[0], reflect.TypeFor[settings]())
+}
+
+// checkWhole is checkNumbers of a node that is decoded into a type.
+func checkWhole(n *yaml.Node, t reflect.Type) error {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
+		for _, item := range n.Content {
+			if err := checkWhole(item, t.Elem()); err != nil {
+				return err
+			}
+		}
+	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
+		return checkWholeKeys(n, t)
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 && n.ShortTag() == "!!float":
+		if v, err := strconv.ParseFloat(n.Value, 64); err != nil || v != math.Trunc(v) {
+			return fmt.Errorf("line %d: want a whole number, not %q", n.Line, n.Value)
+		}
+	}
+	return nil
+}
+
+// checkWholeKeys is checkWhole of the keys of a mapping. Of a sink these are those that
+// all have, and those of its type.
+func checkWholeKeys(n *yaml.Node, t reflect.Type) error {
+	known := yamlKeys(t)
+	for i := 0; i < len(n.Content) && t == reflect.TypeFor[sinkSetting](); i += 2 {
+		if _, keys := kindOf(n.Content[i+1].Value); n.Content[i].Value == "type" && keys != nil {
+			maps.Copy(known, yamlKeys(reflect.TypeOf(keys).Elem()))
+		}
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if field, ok := known[n.Content[i].Value]; ok {
+			if err := checkWhole(n.Content[i+1], field); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
