@@ -12,6 +12,18 @@ func TestWarnings(t *testing.T) {
 	if w := s.Warnings(); len(w) != 0 {
 		t.Errorf("nothing was lost, but: %q", w)
 	}
+	s.Sealed, s.Flow.Gaps, s.Flow.Evicted, s.Messages.NoBuffer, s.HostsEvicted = 1, 1, 1, 1, 1
+	singular := []string{
+		"an SMB connection lacks bytes (gaps: 1): checks, exploits and implants may have been missed in it",
+		"1 SMB message was encrypted: what it holds is unknown",
+		"1 SMB connection was no more followed to make room for others",
+		"1 SMB message or request was given up to make room for others",
+		"what was known of 1 SMB host was forgotten to make room for others",
+	}
+	if w := s.Warnings(); !slices.Equal(w, singular) {
+		t.Errorf("got %q, want %q", w, singular)
+	}
+	s.Flow.Evicted, s.HostsEvicted = 0, 0
 	s.Sealed, s.Flow.Gaps, s.Messages.NoBuffer, s.RequestsDropped = 4, 2, 1, 2
 	want := []string{
 		"SMB connections lack bytes (gaps: 2): checks, exploits and implants may have been missed in them",

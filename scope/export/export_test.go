@@ -99,6 +99,10 @@ func TestAttackerReason(t *testing.T) {
 	if at < 0 || l.Entries[at].Reason != "scans from outside: 254 targets, 2 answered; over SMB: MS17-010 check, EternalBlue" {
 		t.Errorf("entry %d of %+v", at, l.Entries)
 	}
+	d.External[0].Targets, d.External[0].Attacks = 1, nil
+	if l = export.Block(d, guards()); l.Entries[at].Reason != "scans from outside: 1 target, 2 answered" {
+		t.Errorf("entry %d of %+v", at, l.Entries)
+	}
 }
 
 func guards() export.Guards {

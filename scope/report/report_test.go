@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -269,6 +270,17 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 	if links < 30 {
 		t.Errorf("only %d links: those of the tree are missing", links)
+	}
+}
+
+// TestOneLeftOut: of one row that a table leaves out it is not said that they are.
+func TestOneLeftOut(t *testing.T) {
+	for more, want := range map[int]string{1: "1 more is in the scope document.", 2: "2 more are in the scope document."} {
+		doc := quiet()
+		doc.Attacks = slices.Repeat([]scope.Attack{{Kind: "flood", Target: "10.1.0.80", Port: 80, Sources: 5, First: start, Last: start}}, 200+more)
+		if page := render(t, doc); !strings.Contains(page, want) {
+			t.Errorf("%q is missing", want)
+		}
 	}
 }
 
