@@ -243,6 +243,7 @@ func TestResync(t *testing.T) {
 		{"pcapng, length", damage(g.data, g.ends[40]+4, impossible...), 1, uint64(g.ends[41] - g.ends[40]), "damaged: a block of type 6 and 4294967295 bytes"},
 		{"pcapng, second length", damage(g.data, g.ends[41]-4, impossible...), 1, uint64(g.ends[41] - g.ends[40]), "that ends as one of 4294967295"},
 		{"pcapng, odd length", damage(g.data, g.ends[40]+7, 0x03), 1, uint64(g.ends[41] - g.ends[40]), "damaged: a block of type 6"},
+		{"pcap, one byte too many", slices.Concat(p.data[:p.ends[50]], []byte{0xfe}, p.data[p.ends[50]:]), 0, 1, "; 1 byte skipped"},
 		{"pcapng, bytes too many", slices.Concat(g.data[:g.ends[40]], []byte(strings.Repeat("\xfe", 77)), g.data[g.ends[40]:]), 0, 77, "damaged: a block"},
 	}
 	for _, tt := range tests {

@@ -139,6 +139,8 @@ func (s *search) finish() error {
 			return fmt.Errorf("%s: no capture in the folder can be read; the first: %w", f.path, f.unread)
 		case f.captures == 0 && f.others == 0:
 			return fmt.Errorf("%s: a folder without captures", f.path)
+		case f.captures == 0 && f.others == 1:
+			return fmt.Errorf("%s: a folder without captures; its only file: %w", f.path, f.first)
 		case f.captures == 0:
 			return fmt.Errorf("%s: a folder without captures; of %d other files the first: %w", f.path, f.others, f.first)
 		case f.others == 1:

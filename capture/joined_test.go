@@ -66,6 +66,7 @@ func TestJoinedBadly(t *testing.T) {
 		warning string
 	}{
 		"cut short":    {slices.Concat(first, second[:20]), 50, "cut short: 20 bytes are left of the last file header"},
+		"one byte":     {slices.Concat(first, second[:1]), 50, "cut short: 1 byte is left of the last record"},
 		"new version":  {slices.Concat(first, damage(second, 4, 9)), 50, "what is appended is a pcap file of version 9.4, which is not known; the rest of the file is not read"},
 		"after damage": {slices.Concat(first, []byte(strings.Repeat("\xfe", 33)), second), 100, "several pcap files in one, as cat joins them; all are read"},
 	} {

@@ -106,5 +106,5 @@ func (s *stream) warnDamage(from int64, what string, skipped int64, found bool) 
 	if !found {
 		done = "at the end of the file are not read"
 	}
-	s.warn(from, "damaged: %s; %d bytes %s", what, skipped, done)
+	s.warn(from, "damaged: %s; %s %s", what, bytesOf(skipped), done)
 }

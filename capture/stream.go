@@ -72,9 +72,21 @@ func (s *stream) ended(what string, from int64) error {
 	case !errors.Is(s.in.err, io.EOF):
 		s.warn(from, "the %s data are damaged or cut short (%v): what comes after is not read", s.packing, s.in.err)
 	case left > 0:
-		s.warn(from, "cut short: %d bytes are left of the last %s", left, what)
+		are := "are"
+		if left == 1 {
+			are = "is"
+		}
+		s.warn(from, "cut short: %s %s left of the last %s", bytesOf(left), are, what)
 	}
 	return io.EOF
+}
+
+// bytesOf writes a number of bytes.
+func bytesOf(n int64) string {
+	if n == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // bare strips the operation and path from an error of the file system, for a message

@@ -66,10 +66,10 @@ func TestOpenErrors(t *testing.T) {
 		{"ng_end", "ng end: is no capture: begins as pcapng does, but with a section header of 28 bytes that ends as one of 150994972"},
 		{"ng_short", "ng short: is no capture: the pcapng header is cut short: 20 of 28 bytes"},
 		{"folder", "folder: a folder without captures; of 2 other files the first: folder/a.txt: is no capture: begins with 68 65 6c 6c (text)"},
-		{"nested", "nested: a folder without captures; of 1 other files the first: nested/x/y: is no capture: it is empty"},
+		{"nested", "nested: a folder without captures; its only file: nested/x/y: is no capture: it is empty"},
 		{"damaged", "damaged: no capture in the folder can be read; the first: damaged/b: the gzip data are damaged or cut short: unexpected EOF"},
 		{"bare", "bare: a folder without captures"},
-		{"linked", "linked: a folder without captures; of 1 other files the first: linked/a: is no capture: begins with 68 65 6c 6c (text)"},
+		{"linked", "linked: a folder without captures; its only file: linked/a: is no capture: begins with 68 65 6c 6c (text)"},
 	}
 	t.Chdir(dir)
 	for _, tt := range tests {

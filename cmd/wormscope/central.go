@@ -125,7 +125,7 @@ func keepJoint(ctx context.Context, s *settings, std streams) error {
 	std.report("keeping topic %s from topic %s, as one of group %s", s.Central.JointTopic, s.Central.LedgerTopic, s.Central.Group)
 	err = worker.Run(ctx)
 	status := worker.Status()
-	std.report("stopped: %d words read, %d messages were none", status.Words, status.Damaged)
+	std.report("stopped: %s read, %s none", numbered(status.Words, "word"), amount(status.Damaged, "message was", "messages were"))
 	return err
 }
 
@@ -147,8 +147,8 @@ func jointLedger(ctx context.Context, s *settings, std streams) (*scope.Ledger, 
 	about := scope.Capture{Sensors: set.Sensors(), Undecoded: map[string]uint64{}}
 	about.First, about.Last = set.Span()
 	if tally.Damaged > 0 {
-		about.Warnings = append(about.Warnings, fmt.Sprintf("%d messages of topic %s are no words of a sensor, the first is %s",
-			tally.Damaged, s.Central.JointTopic, tally.Example))
+		messages := amount(tally.Damaged, "message of topic "+s.Central.JointTopic+" is no word", "messages of topic "+s.Central.JointTopic+" are no words")
+		about.Warnings = append(about.Warnings, messages+" of a sensor, the first is "+tally.Example)
 		std.report("warning: %s", about.Warnings[0])
 	}
 	ledger, err := newLedger(s, zones, nil)

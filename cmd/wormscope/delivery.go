@@ -324,11 +324,11 @@ func (d *delivery) warnings() []string {
 	stats := d.box.Stats()
 	var out []string
 	if stats.Lost > 0 {
-		out = append(out, fmt.Sprintf("%d events were given up before they were delivered: the outbox was full, or the disk took none", stats.Lost))
+		out = append(out, amount(stats.Lost, "event was given up before it was", "events were given up before they were")+" delivered: the outbox was full, or the disk took none")
 	}
 	for i := range stats.Sinks {
 		if k := &stats.Sinks[i]; k.Refused > 0 {
-			out = append(out, fmt.Sprintf("sink %s refused %d events for good", k.Name, k.Refused))
+			out = append(out, fmt.Sprintf("sink %s refused %s for good", k.Name, amount(k.Refused, "event", "events")))
 		}
 	}
 	return out

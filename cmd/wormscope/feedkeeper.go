@@ -205,7 +205,7 @@ func shrunk(was, is int) error {
 	case is == 0 && was > 0:
 		return feed.ErrNoEntries
 	case 2*is < was:
-		return fmt.Errorf("%d entries, %d before: more than half are missing", is, was)
+		return fmt.Errorf("%s, %d before: more than half are missing", amount(is, "entry", "entries"), was)
 	}
 	return nil
 }

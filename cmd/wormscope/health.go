@@ -60,7 +60,7 @@ func (s *snapshot) sinkTrouble() []string {
 	}
 	for i := range s.Outbox.Sinks {
 		if k := &s.Outbox.Sinks[i]; k.Error != "" {
-			wrong = append(wrong, fmt.Sprintf("sink %s, since %s, %d events wait: %s", k.Name, k.Since.UTC().Format(time.RFC3339), k.Waiting, k.Error))
+			wrong = append(wrong, fmt.Sprintf("sink %s, since %s, %s: %s", k.Name, k.Since.UTC().Format(time.RFC3339), amount(k.Waiting, "event waits", "events wait"), k.Error))
 		}
 	}
 	return wrong

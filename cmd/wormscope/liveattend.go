@@ -201,7 +201,7 @@ func (l *liveRun) line(before, now *snapshot) {
 	} else {
 		l.log.Info("state", fields...)
 	}
-	l.notify(fmt.Sprintf("STATUS=%.0f packets/s, %d dropped, %d alerts, %d hosts infected", rate, dropped, alerts, now.Hosts["infected"]))
+	l.notify(fmt.Sprintf("STATUS=%.0f packets/s, %d dropped, %s, %s infected", rate, dropped, amount(alerts, "alert", "alerts"), amount(now.Hosts["infected"], "host", "hosts")))
 }
 
 // notify tells the service manager, if there is one.

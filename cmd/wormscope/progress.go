@@ -52,7 +52,7 @@ func newWaiting(w io.Writer) *waiting {
 func (p *waiting) show(events int) {
 	if p.to != nil {
 		p.shown = true
-		_, _ = fmt.Fprintf(p.to, "\r%d events wait to be delivered   ", events) // as of a bar
+		_, _ = fmt.Fprintf(p.to, "\r%s to be delivered   ", amount(events, "event waits", "events wait")) // as of a bar
 	}
 }
 

@@ -385,7 +385,7 @@ func (k *state) warnings() []string {
 	if k == nil || k.writer != nil || k.store.Missed() == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d findings are not in the state folder: its disk had no room for too long", k.store.Missed())}
+	return []string{amount(k.store.Missed(), "finding is", "findings are") + " not in the state folder: its disk had no room for too long"}
 }
 
 // close writes what waits and closes the folder.

@@ -87,7 +87,7 @@ func readWarnings(source *capture.Reader, stats *capture.Stats) []string {
 		out = append(out, text)
 	}
 	if stats.More > 0 {
-		out = append(out, fmt.Sprintf("%d more faults in the files", stats.More))
+		out = append(out, amount(stats.More, "more fault", "more faults")+" in the files")
 	}
 	return out
 }
@@ -117,7 +117,7 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 		warn("%s lost when the capture was made: the contents are unknown", numbered(stats.Dropped, "packet"))
 	}
 	if stats.Skipped > 0 {
-		warn("%d bytes of the files are damaged and were passed over", stats.Skipped)
+		warn("%s passed over", amount(stats.Skipped, "byte of the files is damaged and was", "bytes of the files are damaged and were"))
 	}
 	if percent(stats.Truncated) >= 100*worthWarning {
 		warn("%.0f%% of the packets were cut short when captured (snapshot length): names and contents may be missing", percent(stats.Truncated))
@@ -143,7 +143,7 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 		warn("all packets have the same time, as where times were left out: what came first, and how fast, is not known")
 	}
 	if p.traffic.panics > 0 {
-		warn("%d packets could not be examined because of a mistake in wormscope, please report it: %s", p.traffic.panics, p.traffic.panicAt)
+		warn("%s could not be examined because of a mistake in wormscope, please report it: %s", numbered(p.traffic.panics, "packet"), p.traffic.panicAt)
 	}
 	return out
 }
@@ -186,9 +186,12 @@ func unseen(decoded *packet.Stats, frames uint64) []string {
 }
 
 // numbered writes a number with its noun.
-func numbered(n uint64, noun string) string {
+func numbered(n uint64, noun string) string { return amount(n, noun, noun+"s") }
+
+// amount writes a number with the words for one, or for another number.
+func amount[N int | uint64](n N, one, many string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"iter"
 	"net/netip"
 
@@ -38,7 +37,7 @@ func (p *pipeline) leftOut() []string {
 	}
 	text := "only traffic that matches --filter was looked at: " + p.filter
 	if p.traffic.leftOut > 0 {
-		text += fmt.Sprintf(" (%d packets do not)", p.traffic.leftOut)
+		text += " (" + amount(p.traffic.leftOut, "packet does", "packets do") + " not)"
 	}
 	return []string{text}
 }

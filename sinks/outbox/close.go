@@ -116,7 +116,7 @@ func (b *Outbox) Close() error {
 	mu.Lock()
 	defer mu.Unlock()
 	if unsaved := b.Stats().Unsaved; unsaved > 0 {
-		errs = append(errs, fmt.Errorf("outbox: %d events could not be kept, and sinks do not have them", unsaved))
+		errs = append(errs, fmt.Errorf("outbox: %s not be kept, and not every sink has what was lost", counted(unsaved, "event could", "events could")))
 	}
 	return errors.Join(errs...)
 }

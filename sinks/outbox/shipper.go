@@ -241,7 +241,8 @@ func (s *shipper) noteAndSay(position uint64) {
 	s.unnoted = err
 }
 
-func counted(n int, one, many string) string {
+// counted writes a number with its words.
+func counted[N int | uint64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

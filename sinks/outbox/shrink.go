@@ -209,6 +209,6 @@ func (b *Outbox) warnLost(why string) {
 	if now := time.Now(); now.Sub(b.stats.lostWarned) > time.Minute {
 		b.stats.lostWarned = now
 		lost := b.stats.Lost
-		go b.warn("outbox: %s: %d events were given up so far, the oldest of the lowest severity first", why, lost)
+		go b.warn("outbox: %s: %s given up so far, the oldest of the lowest severity first", why, counted(lost, "event was", "events were"))
 	}
 }
