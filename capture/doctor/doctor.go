@@ -62,10 +62,22 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	end := "\nNothing to do.\n"
 	if warnings > 0 {
-		end = fmt.Sprintf("\n%d of %d checks need attention.\n", warnings, len(r.Findings))
+		need := "need"
+		if warnings == 1 {
+			need = "needs"
+		}
+		end = fmt.Sprintf("\n%d of %d checks %s attention.\n", warnings, len(r.Findings), need)
 	}
 	_, err := io.WriteString(w, end)
 	return err
+}
+
+// counted writes a number with its words.
+func counted(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // share returns part of whole in per cent.

@@ -67,7 +67,11 @@ func (l *Link) offloads() Finding {
 		f.Status, f.Text = Unknown, "the driver does not tell about offloads"
 	case len(on) > 0:
 		f.Status = Warning
-		f.Text = strings.ToUpper(strings.Join(on, " and ")) + " puts received segments together: all of them is read, but packets are fewer and larger than on the wire, and time stamps are later"
+		puts := strings.ToUpper(on[0]) + " puts"
+		if len(on) > 1 {
+			puts = "GRO and LRO put"
+		}
+		f.Text = puts + " received segments together: all of them are read, but packets are fewer and larger than on the wire, and time stamps are later"
 		f.Do = "ethtool -K " + l.Name + " " + strings.Join(on, " off ") + " off"
 	}
 	f.Counts = map[string]uint64{"gro": flag(l.Offloads.GRO), "lro": flag(l.Offloads.LRO), "tso": flag(l.Offloads.TSO), "gso": flag(l.Offloads.GSO)}
