@@ -160,8 +160,13 @@ func (r *Report) load(ctx context.Context, b *ioc.Builder, path string, o Option
 }
 
 // readFile reads one file.
-func readFile(ctx context.Context, b *ioc.Builder, file *FileReport, o Options) error {
-	src, err := open(file.Path)
+func readFile(ctx context.Context, b *ioc.Builder, file *FileReport, o Options) (err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil { // then what was read from was closed
+			err = context.Cause(ctx)
+		}
+	}()
+	src, err := open(ctx, file.Path)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,13 +36,37 @@ func (s *source) Close() {
 	}
 }
 
-// open opens a feed. Compression is recognised by its magic number.
-func open(path string) (*source, error) {
-	f, err := os.Open(path) //nolint:gosec // the user named it
+// openUntil opens a file. Where that may wait for a writer, as of a named pipe, it
+// fails once ctx is done.
+func openUntil(ctx context.Context, path string) (*os.File, error) {
+	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return os.Open(path) //nolint:gosec // the user named it
+	}
+	var f *os.File
+	var err error
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		f, err = os.Open(path) //nolint:gosec // the user named it
+	}()
+	select {
+	case <-opened:
+		return f, err
+	case <-ctx.Done(): // a writer that comes later finds a reader that leaves
+		go func() { <-opened; _ = f.Close() }()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// open opens a feed. Compression is recognised by its magic number. What waits for a
+// pipe ends once ctx is done.
+func open(ctx context.Context, path string) (*source, error) {
+	f, err := openUntil(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{closers: []func(){func() { _ = f.Close() }}}
+	forget := context.AfterFunc(ctx, func() { _ = f.Close() })
+	s := &source{closers: []func(){func() { forget(); _ = f.Close() }}}
 	if info, statErr := f.Stat(); statErr == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
 		s.Close()
 		return nil, errors.New("not a regular file")
