@@ -19,7 +19,6 @@ import (
 	"embed"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"html/template"
 	"io"
 
@@ -42,26 +41,23 @@ var files embed.FS
 // maxHosts, maxData and maxListed.
 func Write(w io.Writer, doc *scope.Document, o Options) error {
 	if doc == nil {
-		return errors.New("report: no scope document")
+		return errors.New("no scope document")
 	}
 	t, err := template.New("page.gohtml").Funcs(template.FuncMap{
 		"number": grouped[uint64], "count": grouped[int], "clock": clock, "clean": clean, "percent": percent, "plural": plural[uint64],
 	}).ParseFS(files, "page.gohtml", "parts.gohtml")
 	if err != nil {
-		return fmt.Errorf("report: %w", err)
+		return err
 	}
 	p, err := newPage(doc, o)
 	if err != nil {
-		return fmt.Errorf("report: %w", err)
+		return err
 	}
 	out := bufio.NewWriterSize(w, 1<<16)
 	if err := t.Execute(out, p); err != nil {
-		return fmt.Errorf("report: %w", err)
+		return err
 	}
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	return nil
+	return out.Flush()
 }
 
 // readEmbedded returns the style sheet and the script, and a Content-Security-Policy
