@@ -3,11 +3,48 @@ package main
 import (
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"wormscope/internal/testnet"
 )
+
+// TestSecondSignal has a replay write into a pipe that nobody reads: a signal alone can't
+// end it, since what was read is still written, and a second one does.
+func TestSecondSignal(t *testing.T) {
+	dir := t.TempDir()
+	pipe, events := filepath.Join(dir, "pipe"), filepath.Join(dir, "events")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("wormscope", "replay", "--alerts", events, "--scope", pipe, "../../testdata/pcaps/dig-nxdomain.pcap")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }() // its exit status tells
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	testnet.Until(t, "what was found is written", func() bool {
+		info, err := os.Stat(events)
+		return err == nil && info.Size() > 0 // signals are heeded before that
+	})
+	testnet.Until(t, "the program ends", func() bool {
+		_ = cmd.Process.Signal(unix.SIGTERM) // fails when it has ended
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != unix.SIGTERM {
+		t.Errorf("it ended by %v (%v), want the second signal", status.Signal(), cmd.ProcessState)
+	}
+}
 
 // TestScopeIntoSpecials has the scope document written to a pipe, a device and
 // a link: each must still be there afterwards. Written by root, a file in place of
