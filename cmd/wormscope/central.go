@@ -75,6 +75,7 @@ Report and export read the joint ledger with --kafka.`,
 	f.StringVar(&flags.config, "config", "", "read settings from `FILE` (YAML); flags win")
 	flags.addNetworkFlags(cmd)
 	central.add(cmd)
+	f.Lookup("kafka").Usage = "keep the joint ledger in the Kafka at these `BROKERS` (host:port,…)" // the others read it
 	f.StringVar(&own.LedgerTopic, "ledger-topic", "", "`TOPIC` that the sensors write to (default wormscope-ledger)")
 	f.StringVar(&own.StateTopic, "state-topic", "", "`TOPIC` for the changes of hosts' joint states (default none)")
 	f.StringVar(&own.Group, "group", "", "consumer `GROUP` of the workers (default wormscope)")
