@@ -75,6 +75,9 @@ func New(c Config, r sinks.Renderer) (*Sink, error) {
 	if !regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`).MatchString(c.DataStream) {
 		return nil, fmt.Errorf("data_stream: %q: want small letters, digits, dots, hyphens and underscores", c.DataStream)
 	}
+	if c.Replicas != nil && *c.Replicas < 0 {
+		return nil, fmt.Errorf("replicas: %d: must not be negative", *c.Replicas)
+	}
 	header, err := authorization(c)
 	if err != nil {
 		return nil, err

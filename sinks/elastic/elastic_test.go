@@ -179,6 +179,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		`url: "": want http://HOST:PORT`:               {},
 		`url: "ftp://a": want http`:                    {Settings: web.Settings{URL: "ftp://a"}},
 		"url: no user or password in it":               {Settings: web.Settings{URL: "http://u:p@a:9200"}},
+		"replicas: -1: must not be negative":           {Replicas: new(-1)},
 		`data_stream: "Big": want small letters`:       {DataStream: "Big"},
 		"username and api_key: give one of them":       {Username: "u", Password: "p", APIKey: "k"},
 		"password or password_file: missing":           {Username: "u"},

@@ -69,8 +69,8 @@ func (c *Central) Validate() error {
 		seen[t.name] = t.key
 		errs = append(errs, checkTopic(t.key, t.name))
 	}
-	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > 1<<15-1 {
-		errs = append(errs, errors.New("partitions and replicas: want 1 or more"))
+	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > mostReplicas {
+		errs = append(errs, errNumbers)
 	}
 	return errors.Join(errs...)
 }

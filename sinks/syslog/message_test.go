@@ -53,6 +53,7 @@ func TestSettingsAreChecked(t *testing.T) {
 	for want, s := range map[string]Config{
 		"address: missing: want host:port": {},
 		`address: "a:b:c:d": want`:         {Address: "a:b:c:d", Protocol: "tcp"},
+		`address: ":514": names no host`:   {Address: ":514", Protocol: "tcp"},
 		`protocol: "sctp": want`:           {Address: "a:1", Protocol: "sctp"},
 		`facility: "local9": want`:         {Address: "a:1", Facility: "local9"},
 		`facility: "24": want`:             {Address: "a:1", Facility: "24"},

@@ -140,7 +140,10 @@ func (c *Config) address() error {
 	if c.Address == "" {
 		return errors.New("address: missing: want host:port")
 	}
-	if _, port, err := net.SplitHostPort(c.Address); err == nil {
+	if host, port, err := net.SplitHostPort(c.Address); err == nil {
+		if host == "" { // which would be this machine
+			return fmt.Errorf("address: %q: names no host: want host:port", c.Address)
+		}
 		return c.port(port)
 	}
 	port := "514"
