@@ -32,12 +32,29 @@ func (f *centralFlags) add(cmd *cobra.Command) {
 // override replaces settings of the file by those of the flags.
 func (f *centralFlags) override(c *kafka.Central) {
 	if f.brokers != "" {
-		c.Brokers = strings.Split(f.brokers, ",")
+		c.Brokers = nil
+		for b := range strings.SplitSeq(f.brokers, ",") {
+			c.Brokers = append(c.Brokers, strings.TrimSpace(b))
+		}
 	}
 	if f.jointTopic != "" {
 		c.JointTopic = f.jointTopic
 	}
 	c.Defaults()
+}
+
+// check refuses a joint ledger that makes no sense before anything is connected to.
+// More are values of other flags that say where it is.
+func (f *centralFlags) check(s *settings, more ...string) error {
+	err := s.Central.Validate()
+	switch {
+	case err == nil:
+		return nil
+	case f.brokers+f.jointTopic+strings.Join(more, "") != "" || s.configFile == "":
+		return usagef("--kafka: %s", oneLine(err))
+	default:
+		return fmt.Errorf("configuration %s: central: %s", s.configFile, oneLine(err))
+	}
 }
 
 func newScope(std streams) *cobra.Command {
@@ -67,6 +84,9 @@ Report and export read the joint ledger with --kafka.`,
 			overrideWorker(&s.Central, &own)
 			if len(s.Central.Brokers) == 0 {
 				return usagef("scope needs a Kafka: --kafka BROKERS, or central.brokers in the configuration")
+			}
+			if err := central.check(&s, own.LedgerTopic, own.StateTopic); err != nil {
+				return err
 			}
 			return keepJoint(cmd.Context(), &s, std)
 		},

@@ -153,6 +153,9 @@ func (f *exportFlags) document(ctx context.Context, s *settings, std streams) (*
 		doc, err := readScope(f.scopeFile)
 		return doc, zones, err
 	case len(s.Central.Brokers) > 0 && f.state == "":
+		if err := f.central.check(s); err != nil {
+			return nil, nil, err
+		}
 		ledger, zones, about, err := jointLedger(ctx, s, std)
 		if err != nil {
 			return nil, nil, err

@@ -35,6 +35,9 @@ DIR, as replay does. It can be run while something is added to the folder. With
 				return usagef("--state and --kafka can't both be where the ledger is")
 			}
 			if central.override(&s.Central); len(s.Central.Brokers) > 0 && flags.state == "" {
+				if err := central.check(&s); err != nil {
+					return err
+				}
 				return reportJoint(cmd.Context(), &s, std)
 			}
 			return reportState(&s, std)
