@@ -123,7 +123,32 @@ func (s *sinkSetting) UnmarshalYAML(n *yaml.Node) error {
 	if s.Name == "" {
 		s.Name = s.Type
 	}
+	for i := 0; i < len(rest.Content); i += 2 {
+		if key := rest.Content[i]; key.Value == "tls" && clearBy(own) != "" {
+			return fmt.Errorf("line %d: tls: settings are given, but %s", key.Line, clearBy(own))
+		}
+	}
 	return nil
+}
+
+// clearBy says what makes a sink do without TLS, empty where that is not so. Who writes
+// tls, if only {}, wants it.
+func clearBy(own kind) string {
+	url := ""
+	switch k := own.(type) {
+	case *syslogKind:
+		if k.Protocol == "tcp" || k.Protocol == "udp" {
+			return "protocol is " + k.Protocol
+		}
+	case *elasticKind:
+		url = k.URL
+	case *splunkKind:
+		url = k.URL
+	}
+	if strings.HasPrefix(strings.ToLower(url), "http:") {
+		return "url is http"
+	}
+	return ""
 }
 
 // yamlKeys returns the types of the keys that a struct has.
