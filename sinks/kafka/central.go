@@ -69,7 +69,7 @@ func (c *Central) Validate() error {
 		seen[t.name] = t.key
 		errs = append(errs, checkTopic(t.key, t.name))
 	}
-	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > mostReplicas {
+	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > maxReplicas {
 		errs = append(errs, errNumbers)
 	}
 	return errors.Join(errs...)

@@ -90,11 +90,11 @@ func checkTopic(key, name string) error {
 	return nil
 }
 
-// mostReplicas is how many replicas the protocol of Kafka can ask for.
-const mostReplicas = 1<<15 - 1
+// maxReplicas is how many replicas the protocol of Kafka can ask for.
+const maxReplicas = 1<<15 - 1
 
 // errNumbers refuses how topics would be made.
-var errNumbers = fmt.Errorf("partitions and replicas: want 1 or more, and of replicas %d at the most", mostReplicas)
+var errNumbers = fmt.Errorf("partitions and replicas: want 1 or more, and of replicas %d at the most", maxReplicas)
 
 // Validate says what is wrong with the settings, without connecting: all of it, one
 // a line.
@@ -123,7 +123,7 @@ func (c *Config) Validate() error {
 	if !slices.Contains([]string{"", deniedWait, deniedRefuse}, c.WhenDenied) {
 		errs = append(errs, fmt.Errorf("when_denied: %q: want %s or %s", c.WhenDenied, deniedWait, deniedRefuse))
 	}
-	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > mostReplicas {
+	if c.Partitions < 0 || c.Replicas < 0 || c.Replicas > maxReplicas {
 		errs = append(errs, errNumbers)
 	}
 	if !c.Create && (c.Partitions != 0 || c.Replicas != 0) {
