@@ -1,5 +1,7 @@
 package capture
 
+import "wormscope/internal/plural"
+
 const (
 	// resyncChain is how many plausible records in a row prove a record boundary.
 	// A packet whose payload is a piece of a capture file holds fewer.
@@ -106,5 +108,5 @@ func (s *stream) warnDamage(from int64, what string, skipped int64, found bool) 
 	if !found {
 		done = "at the end of the file are not read"
 	}
-	s.warn(from, "damaged: %s; %s %s", what, bytesOf(skipped), done)
+	s.warn(from, "damaged: %s; %s %s", what, plural.Count(skipped, "byte", "bytes"), done)
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"sync/atomic"
+
+	"wormscope/internal/plural"
 )
 
 // maxFrame is the most bytes a frame can have, libpcap's MAXIMUM_SNAPLEN. A
@@ -72,21 +74,9 @@ func (s *stream) ended(what string, from int64) error {
 	case !errors.Is(s.in.err, io.EOF):
 		s.warn(from, "the %s data are damaged or cut short (%v): what comes after is not read", s.packing, s.in.err)
 	case left > 0:
-		are := "are"
-		if left == 1 {
-			are = "is"
-		}
-		s.warn(from, "cut short: %s %s left of the last %s", bytesOf(left), are, what)
+		s.warn(from, "cut short: %s left of the last %s", plural.Count(left, "byte is", "bytes are"), what)
 	}
 	return io.EOF
-}
-
-// bytesOf writes a number of bytes.
-func bytesOf(n int64) string {
-	if n == 1 {
-		return "1 byte"
-	}
-	return fmt.Sprintf("%d bytes", n)
 }
 
 // bare strips the operation and path from an error of the file system, for a message

@@ -3,6 +3,8 @@ package scope
 import (
 	"slices"
 	"strings"
+
+	"wormscope/internal/plural"
 )
 
 // An Action is one thing to do now.
@@ -45,7 +47,7 @@ func (d *Document) Actions() []Action {
 	}
 	n, way := &d.Totals, d.Way()
 	found := uint64(len(d.Contradicted(Isolated)))
-	add(FindActive, found, "Find "+counted(found, "host")+" that should be isolated and "+verb(found, "is", "are")+" still active", "")
+	add(FindActive, found, "Find "+counted(found, "host")+" that should be isolated and "+plural.Word(found, "is", "are")+" still active", "")
 	infected := d.atLarge(Infected)
 	isolate := "Isolate the " + counted(infected, "infected host") + " now"
 	if d.anyIsolated(Infected) { // the verdict counts these, too
@@ -53,9 +55,9 @@ func (d *Document) Actions() []Action {
 	}
 	add(Isolate, infected, isolate, "pull the cable or shut the switch port; do not reboot")
 	serving := uint64(len(d.Serving()))
-	add(MoveService, serving, counted(serving, "infected or suspected host")+" "+verb(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
+	add(MoveService, serving, counted(serving, "infected or suspected host")+" "+plural.Word(serving, "serves", "serve")+" others, as resolver or file server", "move the service before you pull the cable")
 	acting := uint64(len(d.ActingForOthers()))
-	add(LookBehind, acting, "Look behind the "+counted(acting, "allowed scanner or translator")+" that "+verb(acting, "looks", "look")+" infected or suspected", "it may be another host's doing")
+	add(LookBehind, acting, "Look behind the "+counted(acting, "allowed scanner or translator")+" that "+plural.Word(acting, "looks", "look")+" infected or suspected", "it may be another host's doing")
 	if len(d.Behind) > 0 {
 		add(FindClient, 1, "Find the host for which "+d.behindWhom()+" asked for a kill-switch name", "its log says who asked, and that host is infected")
 	}
@@ -75,7 +77,7 @@ func (d *Document) Actions() []Action {
 		add(ClosePorts, 1, "Close TCP "+way.Ports()+" between zones, and to and from the internet", "")
 	}
 	open := d.openBorders()
-	add(CloseBorders, open, "Close the "+counted(open, "border")+" between zones that "+verb(open, "does", "do")+" not hold", "")
+	add(CloseBorders, open, "Close the "+counted(open, "border")+" between zones that "+plural.Word(open, "does", "do")+" not hold", "")
 	list = append(list, d.blockScanners()...)
 	inside := uint64(len(d.Internal))
 	add(ExamineScanners, inside, "Examine the "+counted(inside, "inside scanner")+", or name in allow.scanners what is yours", "")
@@ -169,7 +171,7 @@ func (t *Totals) patchFirst() string {
 		first = append(first, "where the internet reaches it")
 	}
 	if t.Vulnerable > 0 {
-		first = append(first, "on "+grouped(t.Vulnerable)+" that "+verb(t.Vulnerable, "is", "are")+" known not to be patched")
+		first = append(first, "on "+grouped(t.Vulnerable)+" that "+plural.Word(t.Vulnerable, "is", "are")+" known not to be patched")
 	}
 	if len(first) == 0 {
 		return ""

@@ -11,6 +11,7 @@ import (
 
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
+	"wormscope/internal/plural"
 )
 
 // DocumentVersion is the version of the scope document's format.
@@ -86,11 +87,11 @@ func (l *Ledger) warnings() []string {
 	}
 	if gone > 0 {
 		w = append(w, fmt.Sprintf("the ledger was full at %s hosts: %s of the least state%s dropped, %s of them suspected or infected",
-			grouped(l.hosts.limit), grouped(gone), verb(gone, " was", " were"), grouped(ill)))
+			grouped(l.hosts.limit), grouped(gone), plural.Word(gone, " was", " were"), grouped(ill)))
 	}
 	if n := l.external.evicted[0] + l.external.evicted[1]; n > 0 {
 		w = append(w, fmt.Sprintf("the list of outside scanners was full at %s: %s%s dropped",
-			grouped(l.external.limit), grouped(n), verb(n, " was", " were")))
+			grouped(l.external.limit), grouped(n), plural.Word(n, " was", " were")))
 	}
 	if l.lost > 0 {
 		w = append(w, fmt.Sprintf("floods and distributed scans: only the first %s are listed", grouped(maxAttacks)))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"wormscope/internal/plural"
 )
 
 // Measures of the text summary: its width in characters, and how many hosts,
@@ -168,7 +170,7 @@ func (t *text) scanners(title string, list []Scanner, kept map[string]string) {
 		s := &list[i]
 		where := "many ports"
 		if len(s.Ports) > 0 {
-			where = verb(uint64(len(s.Ports)), "port ", "ports ") + Ports(s.Ports, 4)
+			where = plural.Word(uint64(len(s.Ports)), "port ", "ports ") + Ports(s.Ports, 4)
 		}
 		known := ""
 		if s.Indicator != "" {

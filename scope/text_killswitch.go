@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"wormscope/internal/plural"
 	"wormscope/ioc"
 )
 
@@ -32,7 +33,7 @@ func (d *Document) KillSwitches() string {
 		told, means string
 	}{
 		{n[notReached], "not reached by ", " (the worm goes on)"},
-		{active, "reached by ", verb(active, " that scans or attacks", " that scan or attack") + " all the same (the worm goes on)"},
+		{active, "reached by ", plural.Word(active, " that scans or attacks", " that scan or attack") + " all the same (the worm goes on)"},
 		{n[reached], "reached by ", " (it may be dormant)"},
 		{n[unknown], "asked for by ", ", without an answer in the capture"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wormscope/detect/alert"
+	"wormscope/internal/plural"
 )
 
 // targeted writes the hosts that were tried, and did not act up themselves:
@@ -240,7 +241,7 @@ func (d *Document) BlindSpots() []string {
 	c := &d.Capture
 	var spots []string
 	if c.Dropped > 0 {
-		spots = append(spots, counted(c.Dropped, "packet")+verb(c.Dropped, " was dropped before it was captured", " were dropped before they were captured")+share(c.Dropped, c.Dropped+c.Packets))
+		spots = append(spots, counted(c.Dropped, "packet")+plural.Word(c.Dropped, " was dropped before it was captured", " were dropped before they were captured")+share(c.Dropped, c.Dropped+c.Packets))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(c.Undecoded)) {
 		if n := c.Undecoded[reason]; n > 0 {

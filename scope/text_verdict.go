@@ -3,6 +3,8 @@ package scope
 import (
 	"fmt"
 	"strings"
+
+	"wormscope/internal/plural"
 )
 
 // verdict writes the answer in one sentence, and what it rests on.
@@ -115,7 +117,7 @@ func (t *text) nothing() string {
 		return "of " + counted(c.Packets, "packet") + " none holds IP, and nothing else is looked at"
 	case c.NotIP > 0:
 		return "of " + counted(c.Packets, "packet") + " none could be looked at: " + grouped(c.NotIP) +
-			verb(c.NotIP, " holds", " hold") + " no IP, and the rest could not be decoded"
+			plural.Word(c.NotIP, " holds", " hold") + " no IP, and the rest could not be decoded"
 	default:
 		return "of " + counted(c.Packets, "packet") + " none could be decoded"
 	}
@@ -138,7 +140,7 @@ func (t *text) worst() string {
 		return hostsWere(n.Attacked) + " ATTACKED, none is known to be exploited"
 	case t.doc.OthersOnly():
 		n := uint64(len(t.doc.NotInside))
-		return "Not known yet: " + counted(n, "host") + " with signs of a worm " + verb(n, "does", "do") + " not count as inside"
+		return "Not known yet: " + counted(n, "host") + " with signs of a worm " + plural.Word(n, "does", "do") + " not count as inside"
 	case t.doc.UnseenOnly():
 		return "Not known yet: a host that the capture does not show had a kill-switch name looked up"
 	case len(t.doc.Capture.Sensors) > 0:
@@ -163,33 +165,33 @@ func (t *text) also() (also []string) {
 		exploited = 0
 	}
 	if n := uint64(len(t.doc.Contradicted(Isolated))); n > 0 {
-		also = append(also, grouped(n)+" marked isolated"+verb(n, " is", " are")+" STILL ACTIVE")
+		also = append(also, grouped(n)+" marked isolated"+plural.Word(n, " is", " are")+" STILL ACTIVE")
 	}
 	if n := t.doc.openBorders(); n > 0 {
-		also = append(also, counted(n, "closed border")+verb(n, " does", " do")+" not hold")
+		also = append(also, counted(n, "closed border")+plural.Word(n, " does", " do")+" not hold")
 	}
 	if exploited > 0 {
-		also = append(also, grouped(exploited)+" more"+verb(exploited, " was", " were")+" EXPLOITED")
+		also = append(also, grouped(exploited)+" more"+plural.Word(exploited, " was", " were")+" EXPLOITED")
 	}
 	if targeted > 0 {
 		these := grouped(targeted) + " more"
 		if n.Infected+n.Suspected+n.Exploited+n.Attacked == 0 {
 			these = counted(targeted, "host")
 		}
-		also = append(also, these+verb(targeted, " was", " were")+" targeted")
+		also = append(also, these+plural.Word(targeted, " was", " were")+" targeted")
 	}
 	if n.SMBExposed > 0 {
 		these := grouped(n.SMBExposed)
 		if n.Infected+n.Suspected+n.Exploited+n.Attacked+targeted == 0 { // the verdict is about packets
 			these = counted(n.SMBExposed, "host")
 		}
-		also = append(also, these+verb(n.SMBExposed, " answers", " answer")+" on the SMB port")
+		also = append(also, these+plural.Word(n.SMBExposed, " answers", " answer")+" on the SMB port")
 	}
 	if n.FromInternet > 0 {
 		also = append(also, grouped(n.FromInternet)+" of these to the internet")
 	}
 	if n := uint64(len(t.doc.Internal)); n > 0 {
-		also = append(also, counted(n, "other inside host")+verb(n, " scans or checks others", " scan or check others"))
+		also = append(also, counted(n, "other inside host")+plural.Word(n, " scans or checks others", " scan or check others"))
 	}
 	if n.External > 0 {
 		also = append(also, counted(n.External, "outside scanner"))
@@ -220,13 +222,6 @@ func (t *text) affected() string {
 	}
 }
 
-func hostsAre(n uint64) string { return counted(n, "host") + verb(n, " is", " are") }
+func hostsAre(n uint64) string { return counted(n, "host") + plural.Word(n, " is", " are") }
 
-func hostsWere(n uint64) string { return counted(n, "host") + verb(n, " was", " were") }
-
-func verb(n uint64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
+func hostsWere(n uint64) string { return counted(n, "host") + plural.Word(n, " was", " were") }

@@ -11,6 +11,8 @@ package doctor
 import (
 	"fmt"
 	"io"
+
+	"wormscope/internal/plural"
 )
 
 // Status is the verdict of a Finding.
@@ -62,22 +64,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	end := "\nNothing to do.\n"
 	if warnings > 0 {
-		need := "need"
-		if warnings == 1 {
-			need = "needs"
-		}
-		end = fmt.Sprintf("\n%d of %d checks %s attention.\n", warnings, len(r.Findings), need)
+		end = fmt.Sprintf("\n%d of %d checks %s attention.\n", warnings, len(r.Findings), plural.Word(warnings, "needs", "need"))
 	}
 	_, err := io.WriteString(w, end)
 	return err
-}
-
-// counted writes a number with its words.
-func counted(n uint64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // share returns part of whole in per cent.

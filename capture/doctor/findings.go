@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/internal/plural"
 )
 
 // With fewer frames, or connections, nothing can be said.
@@ -54,7 +55,7 @@ func (t *Traffic) rate(name string, loss Loss) Finding {
 		f.Do = "set up the mirror on the switch (see span.md); tcpdump -i " + name + " shows the same"
 		return f
 	}
-	f.Text = fmt.Sprintf("%s, %d bytes", counted(t.frames, "frame", "frames"), t.bytes)
+	f.Text = fmt.Sprintf("%s, %d bytes", plural.Count(t.frames, "frame", "frames"), t.bytes)
 	seconds := t.seconds()
 	if t.frames < fewestFrames || seconds < 0.1 {
 		return f
@@ -80,7 +81,7 @@ func (t *Traffic) drops(loss Loss) Finding {
 	}
 	if loss.Dropped > 0 {
 		f.Status = Warning
-		f.Text = fmt.Sprintf("%s lost, %.2f%%: the ring was full", counted(loss.Dropped, "frame was", "frames were"), share(loss.Dropped, loss.Dropped+t.frames))
+		f.Text = fmt.Sprintf("%s lost, %.2f%%: the ring was full", plural.Count(loss.Dropped, "frame was", "frames were"), share(loss.Dropped, loss.Dropped+t.frames))
 		f.Do = "give live a larger ring (--ring-mb), a core of its own, or --kernel-filter"
 	}
 	return f

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wormscope/detect/zone"
+	"wormscope/internal/plural"
 	"wormscope/scope"
 	"wormscope/sinks/ecs"
 	"wormscope/sinks/event"
@@ -146,7 +147,7 @@ func keepJoint(ctx context.Context, s *settings, std streams) error {
 	std.report("keeping topic %s from topic %s, as one of group %s", s.Central.JointTopic, s.Central.LedgerTopic, s.Central.Group)
 	err = worker.Run(ctx)
 	status := worker.Status()
-	std.report("stopped: %s read, %s none", numbered(status.Words, "word"), amount(status.Damaged, "message was", "messages were"))
+	std.report("stopped: %s read, %s none", numbered(status.Words, "word"), plural.Count(status.Damaged, "message was", "messages were"))
 	return err
 }
 
@@ -168,7 +169,7 @@ func jointLedger(ctx context.Context, s *settings, std streams) (*scope.Ledger, 
 	about := scope.Capture{Sensors: set.Sensors(), Undecoded: map[string]uint64{}}
 	about.First, about.Last = set.Span()
 	if tally.Damaged > 0 {
-		messages := amount(tally.Damaged, "message of topic "+s.Central.JointTopic+" is no word", "messages of topic "+s.Central.JointTopic+" are no words")
+		messages := plural.Count(tally.Damaged, "message of topic "+s.Central.JointTopic+" is no word", "messages of topic "+s.Central.JointTopic+" are no words")
 		about.Warnings = append(about.Warnings, messages+" of a sensor, the first is "+tally.Example)
 		std.report("warning: %s", about.Warnings[0])
 	}

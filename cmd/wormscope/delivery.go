@@ -12,6 +12,7 @@ import (
 
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
+	"wormscope/internal/plural"
 	"wormscope/scope"
 	"wormscope/sinks/event"
 	"wormscope/sinks/outbox"
@@ -324,11 +325,11 @@ func (d *delivery) warnings() []string {
 	stats := d.box.Stats()
 	var out []string
 	if stats.Lost > 0 {
-		out = append(out, amount(stats.Lost, "event was given up before it was", "events were given up before they were")+" delivered: the outbox was full, or the disk took none")
+		out = append(out, plural.Count(stats.Lost, "event was given up before it was", "events were given up before they were")+" delivered: the outbox was full, or the disk took none")
 	}
 	for i := range stats.Sinks {
 		if k := &stats.Sinks[i]; k.Refused > 0 {
-			out = append(out, fmt.Sprintf("sink %s refused %s for good", k.Name, amount(k.Refused, "event", "events")))
+			out = append(out, fmt.Sprintf("sink %s refused %s for good", k.Name, plural.Count(k.Refused, "event", "events")))
 		}
 	}
 	return out

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"wormscope/internal/plural"
 	"wormscope/ioc"
 	"wormscope/ioc/feed"
 )
@@ -205,7 +206,7 @@ func shrunk(was, is int) error {
 	case is == 0 && was > 0:
 		return feed.ErrNoEntries
 	case 2*is < was:
-		return fmt.Errorf("%s, %d before: more than half are missing", amount(is, "entry", "entries"), was)
+		return fmt.Errorf("%s, %d before: more than half are missing", plural.Count(is, "entry", "entries"), was)
 	}
 	return nil
 }

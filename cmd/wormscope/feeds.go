@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wormscope/internal/plural"
 	"wormscope/ioc"
 	"wormscope/ioc/feed"
 )
@@ -174,13 +175,13 @@ func warnFeed(std streams, f *feed.FileReport) {
 	case f.Err != nil:
 		std.report("warning: feed %s: %v", f.Path, f.Err)
 	case n > 0:
-		std.report("warning: feed %s: %s not used (see wormscope feeds check)", f.Path, amount(n, "entry is", "entries are"))
+		std.report("warning: feed %s: %s not used (see wormscope feeds check)", f.Path, plural.Count(n, "entry is", "entries are"))
 	}
 	if n := f.Undated.Count; n > 0 {
 		std.report("warning: feed %s: %s is not understood (see wormscope feeds check)", f.Path,
-			amount(n, "entry is used for ever, since when it expires", "entries are used for ever, since when they expire"))
+			plural.Count(n, "entry is used for ever, since when it expires", "entries are used for ever, since when they expire"))
 	}
 	if n := f.Unclassed.Count; n > 0 {
-		std.report("warning: feed %s: %s a class that is not understood (see wormscope feeds check)", f.Path, amount(n, "entry has", "entries have"))
+		std.report("warning: feed %s: %s a class that is not understood (see wormscope feeds check)", f.Path, plural.Count(n, "entry has", "entries have"))
 	}
 }

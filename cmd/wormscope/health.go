@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"wormscope/internal/plural"
 )
 
 // stuckAfter is how long the capture loop, which turns several times a second, may
@@ -60,7 +62,7 @@ func (s *snapshot) sinkTrouble() []string {
 	}
 	for i := range s.Outbox.Sinks {
 		if k := &s.Outbox.Sinks[i]; k.Error != "" {
-			wrong = append(wrong, fmt.Sprintf("sink %s, since %s, %s: %s", k.Name, k.Since.UTC().Format(time.RFC3339), amount(k.Waiting, "event waits", "events wait"), k.Error))
+			wrong = append(wrong, fmt.Sprintf("sink %s, since %s, %s: %s", k.Name, k.Since.UTC().Format(time.RFC3339), plural.Count(k.Waiting, "event waits", "events wait"), k.Error))
 		}
 	}
 	return wrong

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"wormscope/capture/ring"
+	"wormscope/internal/plural"
 	"wormscope/ioc"
 )
 
@@ -339,7 +340,7 @@ func (l *liveRun) sight() sight {
 	for i, f := range l.source.Stats().Interfaces {
 		v.add(f.Name, fileStats(&f))
 		if f.Losses > 0 {
-			v.warnings = append(v.warnings, fmt.Sprintf("interface %s went away or down %s: what came meanwhile was not seen", f.Name, amount(f.Losses, "time", "times")))
+			v.warnings = append(v.warnings, fmt.Sprintf("interface %s went away or down %s: what came meanwhile was not seen", f.Name, plural.Count(f.Losses, "time", "times")))
 		}
 		l.p.state.named(i, fmt.Sprintf("live %s %d", f.Name, l.started.UnixNano()))
 	}
@@ -347,7 +348,7 @@ func (l *liveRun) sight() sight {
 		v.warnings = append(v.warnings, "the kernel filter was on: packets and bytes are those that it let through")
 	}
 	if n := l.p.held; n > 0 {
-		v.warnings = append(v.warnings, amount(n, "look-up or contact of this machine itself is", "look-ups and contacts of this machine itself are")+" not told (see --own-traffic)")
+		v.warnings = append(v.warnings, plural.Count(n, "look-up or contact of this machine itself is", "look-ups and contacts of this machine itself are")+" not told (see --own-traffic)")
 	}
 	return v
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"wormscope/internal/plural"
 )
 
 // newLogger makes the log of a run's operation: lines on standard error.
@@ -201,7 +203,7 @@ func (l *liveRun) line(before, now *snapshot) {
 	} else {
 		l.log.Info("state", fields...)
 	}
-	l.notify(fmt.Sprintf("STATUS=%.0f packets/s, %d dropped, %s, %s infected", rate, dropped, amount(alerts, "alert", "alerts"), amount(now.Hosts["infected"], "host", "hosts")))
+	l.notify(fmt.Sprintf("STATUS=%.0f packets/s, %d dropped, %s, %s infected", rate, dropped, plural.Count(alerts, "alert", "alerts"), plural.Count(now.Hosts["infected"], "host", "hosts")))
 }
 
 // notify tells the service manager, if there is one.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"wormscope/internal/plural"
 )
 
 // A progress shows on a terminal how much has been read. On anything else it
@@ -52,7 +54,7 @@ func newWaiting(w io.Writer) *waiting {
 func (p *waiting) show(events int) {
 	if p.to != nil {
 		p.shown = true
-		_, _ = fmt.Fprintf(p.to, "\r%s to be delivered   ", amount(events, "event waits", "events wait")) // as of a bar
+		_, _ = fmt.Fprintf(p.to, "\r%s to be delivered   ", plural.Count(events, "event waits", "events wait")) // as of a bar
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
+	"wormscope/internal/plural"
 	"wormscope/scope"
 	"wormscope/scope/store"
 	"wormscope/sinks/outbox"
@@ -385,7 +386,7 @@ func (k *state) warnings() []string {
 	if k == nil || k.writer != nil || k.store.Missed() == 0 {
 		return nil
 	}
-	return []string{amount(k.store.Missed(), "finding is", "findings are") + " not in the state folder: its disk had no room for too long"}
+	return []string{plural.Count(k.store.Missed(), "finding is", "findings are") + " not in the state folder: its disk had no room for too long"}
 }
 
 // close writes what waits and closes the folder.

@@ -7,6 +7,7 @@ import (
 
 	"wormscope/capture"
 	"wormscope/capture/packet"
+	"wormscope/internal/plural"
 	"wormscope/scope"
 )
 
@@ -87,7 +88,7 @@ func readWarnings(source *capture.Reader, stats *capture.Stats) []string {
 		out = append(out, text)
 	}
 	if stats.More > 0 {
-		out = append(out, amount(stats.More, "more fault", "more faults")+" in the files")
+		out = append(out, plural.Count(stats.More, "more fault", "more faults")+" in the files")
 	}
 	return out
 }
@@ -117,7 +118,7 @@ func (p *pipeline) sightWarnings(stats *capture.Stats, decoded *packet.Stats, c 
 		warn("%s lost when the capture was made: the contents are unknown", numbered(stats.Dropped, "packet"))
 	}
 	if stats.Skipped > 0 {
-		warn("%s passed over", amount(stats.Skipped, "byte of the files is damaged and was", "bytes of the files are damaged and were"))
+		warn("%s passed over", plural.Count(stats.Skipped, "byte of the files is damaged and was", "bytes of the files are damaged and were"))
 	}
 	if percent(stats.Truncated) >= 100*worthWarning {
 		warn("%.0f%% of the packets were cut short when captured (snapshot length): names and contents may be missing", percent(stats.Truncated))
@@ -186,12 +187,4 @@ func unseen(decoded *packet.Stats, frames uint64) []string {
 }
 
 // numbered writes a number with its noun.
-func numbered(n uint64, noun string) string { return amount(n, noun, noun+"s") }
-
-// amount writes a number with the words for one, or for another number.
-func amount[N int | uint64](n N, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
+func numbered(n uint64, noun string) string { return plural.Count(n, noun, noun+"s") }

@@ -9,6 +9,7 @@ import (
 	"wormscope/capture/filter"
 	"wormscope/capture/kernelfilter"
 	"wormscope/capture/ring"
+	"wormscope/internal/plural"
 	"wormscope/ioc"
 )
 
@@ -37,7 +38,7 @@ func (p *pipeline) leftOut() []string {
 	}
 	text := "only traffic that matches --filter was looked at: " + p.filter
 	if p.traffic.leftOut > 0 {
-		text += " (" + amount(p.traffic.leftOut, "packet does", "packets do") + " not)"
+		text += " (" + plural.Count(p.traffic.leftOut, "packet does", "packets do") + " not)"
 	}
 	return []string{text}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"wormscope/detect"
+	"wormscope/internal/plural"
 )
 
 // counters are what the detector counts about its own work.
@@ -82,14 +83,6 @@ func (d *Detector) Tables() []detect.Table {
 	}
 }
 
-// verb returns the words for so many things.
-func verb(n uint64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
 // Warnings returns what weakens the conclusions about scans, in sentences for
 // the summary; nothing when nothing does.
 func (s *Stats) Warnings() []string {
@@ -112,7 +105,7 @@ func (s *Stats) Warnings() []string {
 	say(s.ClockSet == 1, "the capture's clock went back once; scans that span that time may be missed")
 	say(s.ClockSet > 1, "the capture's clock went back %d times; scans that span such a time may be missed", s.ClockSet)
 	say(s.SourcesEvicted > 0, "more sources than the scan detector remembers: %d %s let go; "+
-		"slow scans may be missed", s.SourcesEvicted, verb(s.SourcesEvicted, "was", "were"))
-	say(s.Unsaid > 0, "%d %s not raised: too many were open", s.Unsaid, verb(s.Unsaid, "alert of a scan or flood was", "alerts of scans and floods were"))
+		"slow scans may be missed", s.SourcesEvicted, plural.Word(s.SourcesEvicted, "was", "were"))
+	say(s.Unsaid > 0, "%d %s not raised: too many were open", s.Unsaid, plural.Word(s.Unsaid, "alert of a scan or flood was", "alerts of scans and floods were"))
 	return w
 }

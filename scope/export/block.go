@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"wormscope/internal/plural"
 	"wormscope/scope"
 )
 
@@ -116,19 +117,11 @@ func (p *protection) scanner(l *builder, s *scope.Scanner) {
 		return
 	}
 	e := Entry{Addr: addr, Scans: s.Indicator == "", First: s.First, Last: s.Last}
-	e.Reason = "scans from outside: " + targets(s.Targets) + ", " + number(s.Answered) + " answered"
+	e.Reason = "scans from outside: " + plural.Count(s.Targets, "target", "targets") + ", " + number(s.Answered) + " answered"
 	if did := s.Deeds(); did != "" {
 		e.Reason += "; over SMB: " + oneLine(did)
 	}
 	l.add(e)
-}
-
-// targets writes a number of targets.
-func targets(n uint64) string {
-	if n == 1 {
-		return "1 target"
-	}
-	return number(n) + " targets"
 }
 
 // endsWorm is the reason why a kill switch, be it a name or an address, must not be

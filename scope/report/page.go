@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"wormscope/internal/plural"
 	"wormscope/scope"
 )
 
@@ -177,9 +178,9 @@ func tiles(doc *scope.Document) []tile {
 		{n.Infected, "infected", "infected", "isolate now"},
 		{n.Suspected, "suspected", "suspected", "examine"},
 		{n.Targeted, "targeted", "targeted", tried},
-		{n.SMBExposed, plural(n.SMBExposed, "answers", "answer") + " on SMB", "exposed", "TCP 445 or 139"},
-		{n.FromInternet, plural(n.FromInternet, "answers", "answer") + " the internet", "exposed", "on SMB: take off the net"},
-		{n.External, "outside " + plural(n.External, "scanner", "scanners"), "", scanners},
+		{n.SMBExposed, plural.Word(n.SMBExposed, "answers", "answer") + " on SMB", "exposed", "TCP 445 or 139"},
+		{n.FromInternet, plural.Word(n.FromInternet, "answers", "answer") + " the internet", "exposed", "on SMB: take off the net"},
+		{n.External, "outside " + plural.Word(n.External, "scanner", "scanners"), "", scanners},
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"wormscope/internal/plural"
 )
 
 // clean replaces characters that can't be seen, or that turn the direction of
@@ -30,17 +32,9 @@ func grouped[N int | uint64](n N) string {
 	return s
 }
 
-// plural returns the singular for one, and the plural else.
-func plural[N int | uint64](n N, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
 // counted writes a number with its noun.
 func counted[N int | uint64](n N, noun string) string {
-	return grouped(n) + " " + plural(n, noun, noun+"s")
+	return grouped(n) + " " + plural.Word(n, noun, noun+"s")
 }
 
 // clock writes a time to the second; the page says once that it is UTC.

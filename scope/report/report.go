@@ -22,6 +22,7 @@ import (
 	"html/template"
 	"io"
 
+	"wormscope/internal/plural"
 	"wormscope/scope"
 )
 
@@ -44,7 +45,7 @@ func Write(w io.Writer, doc *scope.Document, o Options) error {
 		return errors.New("no scope document")
 	}
 	t, err := template.New("page.gohtml").Funcs(template.FuncMap{
-		"number": grouped[uint64], "count": grouped[int], "clock": clock, "clean": clean, "percent": percent, "plural": plural[uint64],
+		"number": grouped[uint64], "count": grouped[int], "clock": clock, "clean": clean, "percent": percent, "plural": plural.Word[uint64],
 	}).ParseFS(files, "page.gohtml", "parts.gohtml")
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"wormscope/internal/plural"
 )
 
 // Drain waits until every sink has everything that was appended, or ctx ends;
@@ -116,7 +118,7 @@ func (b *Outbox) Close() error {
 	mu.Lock()
 	defer mu.Unlock()
 	if unsaved := b.Stats().Unsaved; unsaved > 0 {
-		errs = append(errs, fmt.Errorf("outbox: %s not be kept, and not every sink has what was lost", counted(unsaved, "event could", "events could")))
+		errs = append(errs, fmt.Errorf("outbox: %s not be kept, and not every sink has what was lost", plural.Count(unsaved, "event could", "events could")))
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"wormscope/internal/plural"
 )
 
 // cursorFile returns the path of a sink's cursor: a file of one line, with the
@@ -91,7 +93,7 @@ func (b *Outbox) findAbsentees() error {
 		b.absent = append(b.absent, absentee{name, cursor})
 		if lacks := b.eventsAfter(cursor); lacks > 0 {
 			b.warn("outbox: %s for sink %s, which is not configured, and are kept as long as there is room: to let them go, delete %s",
-				counted(lacks, "event waits", "events wait"), name, b.cursorFile(name))
+				plural.Count(lacks, "event waits", "events wait"), name, b.cursorFile(name))
 		}
 	}
 	return nil
@@ -106,7 +108,7 @@ func (b *Outbox) dismiss() {
 	for _, a := range gone {
 		if lacks := b.eventsAfter(a.cursor); lacks > 0 {
 			b.warn("outbox: it is full at %d MiB: %s given up that waited for sink %s, which is not configured",
-				b.opts.MaxBytes>>20, counted(lacks, "event is", "events are"), a.name)
+				b.opts.MaxBytes>>20, plural.Count(lacks, "event is", "events are"), a.name)
 		}
 	}
 }

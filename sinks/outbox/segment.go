@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wormscope/internal/plural"
 	"wormscope/sinks/event"
 )
 
@@ -106,7 +107,7 @@ func (b *Outbox) count(s *segment, newest bool) error {
 	}
 	if damaged > 0 {
 		b.stats.Damaged += uint64(damaged)
-		b.warn("outbox: %s is damaged in %s: the events there are lost", s.name(), counted(damaged, "place", "places"))
+		b.warn("outbox: %s is damaged in %s: the events there are lost", s.name(), plural.Count(damaged, "place", "places"))
 	}
 	if newest {
 		*s = whole

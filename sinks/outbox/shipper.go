@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"wormscope/internal/plural"
 	"wormscope/sinks"
 	"wormscope/sinks/event"
 )
@@ -176,7 +177,7 @@ func (s *shipper) failed(err error) {
 	waiting := s.waiting
 	b.mu.Unlock()
 	if text != said {
-		b.warn("sink %s: %s: %s, tried again until it works", s.name, text, counted(waiting, "event waits", "events wait"))
+		b.warn("sink %s: %s: %s, tried again until it works", s.name, text, plural.Count(waiting, "event waits", "events wait"))
 	}
 }
 
@@ -203,10 +204,10 @@ func (s *shipper) arrived(got *batch, refused int) {
 	b.wake()
 	b.mu.Unlock()
 	if was != "" {
-		b.warn("sink %s: works again after %s, %s", s.name, time.Since(since).Round(time.Second), counted(waiting, "event waits", "events wait"))
+		b.warn("sink %s: works again after %s, %s", s.name, time.Since(since).Round(time.Second), plural.Count(waiting, "event waits", "events wait"))
 	}
 	if refused > 0 {
-		b.warn("sink %s: %s never be taken: %s", s.name, counted(refused, "event will", "events will"), s.dead.where())
+		b.warn("sink %s: %s never be taken: %s", s.name, plural.Count(refused, "event will", "events will"), s.dead.where())
 	}
 	b.trim()
 }
@@ -239,12 +240,4 @@ func (s *shipper) noteAndSay(position uint64) {
 		s.box.warn("sink %s: after a restart it gets events again: %s", s.name, oneLine(err))
 	}
 	s.unnoted = err
-}
-
-// counted writes a number with its words.
-func counted[N int | uint64](n N, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

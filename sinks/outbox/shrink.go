@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"wormscope/internal/plural"
 	"wormscope/sinks/event"
 )
 
@@ -209,6 +210,6 @@ func (b *Outbox) warnLost(why string) {
 	if now := time.Now(); now.Sub(b.stats.lostWarned) > time.Minute {
 		b.stats.lostWarned = now
 		lost := b.stats.Lost
-		go b.warn("outbox: %s: %s given up so far, the oldest of the lowest severity first", why, counted(lost, "event was", "events were"))
+		go b.warn("outbox: %s: %s given up so far, the oldest of the lowest severity first", why, plural.Count(lost, "event was", "events were"))
 	}
 }
