@@ -35,6 +35,7 @@ type Reader struct {
 	hold    time.Duration // how long a frame is kept back for earlier ones of other rings
 	polls   []unix.PollFd // one per ring, then that of Stop
 	busy    bool          // frames were read since the last call of gather
+	begun   time.Duration // when the first of them was
 	pause   *time.Timer   // of gather, nil without Options.Gather
 	turns   int           // blocks since the sockets were polled
 	looked  time.Duration // when interfaces that are down were looked for
@@ -71,8 +72,12 @@ func newReader(s *Source, rings []*ring) *Reader {
 // wait, so that its frames may come up to one block early.
 //
 // Each wait costs a context switch, what the Go runtime does about it, and cached
-// data. So while frames keep coming, Next reads all that are there, and then lets
-// Options.Gather pass before it looks for more.
+// data: whatever else runs meanwhile pushes the detectors' tables out, to read them
+// back takes a millisecond, and in a virtual machine the processor may have been
+// another's. So while frames keep coming, Next reads all that are there, and then
+// lets Options.Gather pass before it looks for more. The longer it took to read them,
+// the longer it waits, up to Options.GatherMost, or until a third of a ring is
+// full.
 func (r *Reader) Next(f *capture.Frame) error {
 	for {
 		if c := r.current; c != nil && c.left > 0 {
@@ -120,7 +125,9 @@ func (r *Reader) turn() error {
 	for idle := r.source.options.IdleAfter; r.err == nil; {
 		wait := r.choose()
 		if wait == 0 {
-			r.busy = r.pause != nil
+			if r.pause != nil && !r.busy {
+				r.busy, r.begun = true, now()
+			}
 			return nil
 		}
 		if r.source.stopped.Load() {
@@ -149,20 +156,42 @@ func (r *Reader) turn() error {
 	return r.err
 }
 
-// gather waits Options.Gather for frames to gather, and returns how long it did.
-// It waits by a timer of the Go runtime and not in a system call: the runtime would
-// check on a thread in one every 20 µs for a while, each time with a context
-// switch.
+// gatherShare is how many times as long frames gather as the last ones took to be
+// read: where that is hardly any work, they need not be late to save any.
+const gatherShare = 100
+
+// gather waits for frames to gather, and returns how long it did. It looks every
+// Options.Gather whether there are enough of them. It waits by a timer of the Go runtime and not in a
+// system call: the runtime would check on a thread in one every 20 µs for a while, each
+// time with a context switch.
 func (r *Reader) gather() time.Duration {
+	o := &r.source.options
 	r.busy = false
 	begin := now()
-	r.pause.Reset(r.source.options.Gather)
-	select {
-	case <-r.pause.C:
-	case <-r.source.stopping:
-		r.pause.Stop()
+	until := begin + max(o.Gather, min((begin-r.begun)*gatherShare, o.GatherMost))
+	for t := begin; t < until; t = now() {
+		r.pause.Reset(min(o.Gather, until-t))
+		select {
+		case <-r.pause.C:
+		case <-r.source.stopping:
+			r.pause.Stop()
+			return now() - begin
+		}
+		if r.filling() {
+			break
+		}
 	}
 	return now() - begin
+}
+
+// filling reports whether a third of a ring waits to be read.
+func (r *Reader) filling() bool {
+	for _, ring := range r.rings {
+		if ring.filled(3) {
+			return true
+		}
+	}
+	return false
 }
 
 // waiting reports whether a frame is kept back.
@@ -189,7 +218,7 @@ func (r *Reader) choose() time.Duration {
 	if best == nil {
 		return lookEvery
 	}
-	if missing && !best.half() {
+	if missing && !best.filled(2) {
 		if wait := r.keepBack(best, first); wait > 0 {
 			return wait
 		}

@@ -45,6 +45,7 @@ type Options struct {
 	BlockTimeout time.Duration // after which a block that is not full is handed over, 1 ms to 10 s; 0 for 10 ms
 	IdleAfter    time.Duration // when Next says that nothing came; 0 for 100 ms
 	Gather       time.Duration // how long frames gather once all were read, see Reader.Next; 0 for not at all
+	GatherMost   time.Duration // the same where there are many; 0 for no longer than Gather
 	Fanout       int           // rings an interface, up to 64; 0 for one
 
 	// NoPromiscuous leaves the interface in the mode it is in. Else it takes in
@@ -94,6 +95,8 @@ func (o Options) WithDefaults() (Options, error) {
 		return o, fmt.Errorf("idle after %v: it must be 1 ms or more", o.IdleAfter)
 	case o.Gather < 0:
 		return o, fmt.Errorf("to gather for %v: it must be 0 or more", o.Gather)
+	case o.GatherMost < 0:
+		return o, fmt.Errorf("to gather for %v at most: it must be 0 or more", o.GatherMost)
 	case o.Fanout < 1 || o.Fanout > maxFanout:
 		return o, fmt.Errorf("%d rings an interface: it must be 1 to %d", o.Fanout, maxFanout)
 	}

@@ -135,9 +135,9 @@ func (r *ring) damaged() error {
 	return fmt.Errorf("%s: block %d of the ring makes no sense at byte %d", r.iface.name, r.index, r.off)
 }
 
-// half reports whether at least half of the ring waits to be read.
-func (r *ring) half() bool {
-	return ours(r.block((r.index + r.options.Blocks/2) % r.options.Blocks))
+// filled reports whether at least one of so many parts of the ring waits to be read.
+func (r *ring) filled(parts int) bool {
+	return ours(r.block((r.index + r.options.Blocks/parts) % r.options.Blocks))
 }
 
 // drained reports whether all frames are read, those included that are in the

@@ -5,7 +5,6 @@ package ring_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,38 +138,6 @@ func TestAllocations(t *testing.T) {
 	if allocated := testing.AllocsPerRun(10, func() { source.More(&run, 32) }); allocated != 0 {
 		t.Errorf("%v allocations a run", allocated)
 	}
-}
-
-// What comes while frames gather is read after that, and Stop ends it.
-func TestGather(t *testing.T) {
-	p := testnet.NewPair(t)
-	o := livetest.Small(testnet.Right)
-	o.Gather = 400 * time.Millisecond
-	o.IdleAfter = time.Hour
-	source := open(t, p, o)
-	s := p.Sender(testnet.Left)
-	var f capture.Frame
-	next := func(want error) time.Duration {
-		begin := time.Now()
-		if err := source.Next(&f); !errors.Is(err, want) {
-			t.Fatalf("got %v, want %v", err, want)
-		}
-		return time.Since(begin)
-	}
-	s.Send(livetest.Frame(0, 60))
-	next(nil)
-	var took time.Duration
-	// Where the test is held up, the frame is there before it is asked for, and none
-	// is waited for.
-	for try := 1; try <= 20 && took < o.Gather; try++ {
-		s.Send(livetest.Frame(try, 60))
-		took = next(nil)
-	}
-	if took < o.Gather {
-		t.Errorf("no frame was left to gather with others: the last came after %v", took)
-	}
-	time.AfterFunc(50*time.Millisecond, source.Stop)
-	next(io.EOF)
 }
 
 // What came of two interfaces before Stop is read in the order of its times: what
@@ -311,6 +278,7 @@ func TestOptions(t *testing.T) {
 		{ring.Options{Interfaces: []string{"a"}, BlockTimeout: time.Microsecond}, "a block time-out of 1µs: it must be 1 ms to 10 s"},
 		{ring.Options{Interfaces: []string{"a"}, IdleAfter: -1}, "idle after -1ns: it must be 1 ms or more"},
 		{ring.Options{Interfaces: []string{"a"}, Gather: -1}, "to gather for -1ns: it must be 0 or more"},
+		{ring.Options{Interfaces: []string{"a"}, GatherMost: -1}, "to gather for -1ns at most: it must be 0 or more"},
 		{ring.Options{Interfaces: []string{"a"}, Fanout: 100}, "100 rings an interface: it must be 1 to 64"},
 	} {
 		if _, err := ring.Open(c.o); err == nil || err.Error() != c.want {

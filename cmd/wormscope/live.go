@@ -192,12 +192,14 @@ func isRingSize(mb float64) bool { return mb >= minRingMB && mb <= maxRingMB }
 // core that runs the detectors.
 const maxRings = 16
 
-// How long frames gather in a ring before they are read: too short to matter, and short
-// enough that even 16 Gbit/s, which is more than one core can read, fill no more than a
-// quarter of the ring meanwhile.
+// How long frames gather in a ring before it is looked at: too short to matter, and
+// short enough that even 16 Gbit/s fill no more than half of the ring meanwhile. Where
+// they keep the processor busy, they gather for gatherMost, as long as two thirds of
+// the ring are free.
 const (
-	maxGather  = 30 * time.Millisecond
-	gatherRate = 8 // bytes of the ring for each nanosecond
+	maxGather  = 60 * time.Millisecond
+	gatherRate = 4 // bytes of the ring for each nanosecond
+	gatherMost = 500 * time.Millisecond
 )
 
 // ringOptions says how to capture.
@@ -220,6 +222,8 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 	}
 	if rings > 1 {
 		o.IdleAfter = idleShard
+	} else {
+		o.GatherMost = min(gatherMost, 9*o.Gather)
 	}
 	return o
 }
