@@ -125,9 +125,7 @@ func (r *Reader) turn() error {
 	for idle := r.source.options.IdleAfter; r.err == nil; {
 		wait := r.choose()
 		if wait == 0 {
-			if r.pause != nil && !r.busy {
-				r.busy, r.begun = true, now()
-			}
+			r.noteBusy()
 			return nil
 		}
 		if r.source.stopped.Load() {
@@ -156,14 +154,21 @@ func (r *Reader) turn() error {
 	return r.err
 }
 
+// noteBusy notes that there are frames to read.
+func (r *Reader) noteBusy() {
+	if r.pause != nil && !r.busy {
+		r.busy, r.begun = true, now()
+	}
+}
+
 // gatherShare is how many times as long frames gather as the last ones took to be
 // read: where that is hardly any work, they need not be late to save any.
 const gatherShare = 100
 
 // gather waits for frames to gather, and returns how long it did. It looks every
-// Options.Gather whether there are enough of them. It waits by a timer of the Go runtime and not in a
-// system call: the runtime would check on a thread in one every 20 µs for a while, each
-// time with a context switch.
+// Options.Gather whether there are enough of them. It waits by a timer of the Go
+// runtime and not in a system call: the runtime would check on a thread in one every
+// 20 µs for a while, each time with a context switch.
 func (r *Reader) gather() time.Duration {
 	o := &r.source.options
 	r.busy = false
