@@ -17,16 +17,21 @@ type Sifted struct {
 // found is what sifting found out about a frame. From the lowest bit on:
 //   - 8 bits: who wants it, a Takers,
 //   - 14 bits, not all 0 if it is odd: only decoding it tells who wants it,
-//   - 2 bits: how many VLAN tags it has, and
-//   - 8 bits: its place in the run.
-type found uint32
+//   - 2 bits: how many VLAN tags it has,
+//   - 8 bits: its place in the run, and
+//   - 32 bits: where in the run's memory its header begins that says what IP it is, if
+//     it is not odd: that of Ethernet, or as if tags were its beginning.
+type found uint64
 
 const (
 	foundOdd   = 8 // the lowest bit of each field
 	foundTags  = 22
 	foundPlace = 24
+	foundAt    = 32
 	// foundAny is the mask of who and odd: 0 if nobody wants the frame.
 	foundAny = 1<<foundTags - 1
+	// foundOdds is the mask of odd alone.
+	foundOdds = foundAny &^ (1<<foundOdd - 1)
 	// foundTag is a count of one tag.
 	foundTag = 1 << foundTags
 )
@@ -117,7 +122,7 @@ frames:
 			size := int(be.Uint16(h[4:]))
 			what |= (found(proto^ProtoUDP) | found(uint64((size-8)|(wire-size))>>63)) << foundOdd //nolint:gosec // G115: the same
 		}
-		what |= found(who) | found(uint32(s.close)*marked)
+		what |= found(who) | found(uint32(s.close)*marked) | found(at)<<foundAt //nolint:gosec // G115: in memory
 		r.found[n] = what
 		if what&foundAny != 0 {
 			n++
@@ -142,7 +147,9 @@ func (r *Sifted) TakeAll(from, to int) {
 func (r *Sifted) Wanted() int { return r.wanted }
 
 // Place returns the index in the run of the ith wanted frame.
-func (r *Sifted) Place(i int) int { return int(r.found[i] >> foundPlace) }
+func (r *Sifted) Place(i int) int {
+	return int(r.found[i] >> foundPlace & (1<<(foundAt-foundPlace) - 1))
+}
 
 // Who returns who wants the ith wanted frame, which was decoded into p. It may name
 // some who do not want it.

@@ -51,6 +51,7 @@ func (d *pair) sift(t *testing.T, f *capture.Frame, o packet.Outcome) {
 	run.One(f)
 	r.Sift(d.sieve, &run, 0, 1)
 	who := d.sieve.Who(&d.p)
+	d.control(t, &r, f, o)
 	if r.Wanted() == 1 {
 		if got := r.Who(0, d.sieve, &d.p); o == packet.OK && got != who {
 			t.Fatalf("%b want it by its headers, %b when it is decoded\n%+v\n%x", got, who, d.p, f.Data)

@@ -18,6 +18,7 @@ type pair struct {
 	sieve         *packet.Sieve
 	sifting       *packet.Decoder // sees only what somebody wants of the Sieve
 	passed        int             // frames that nobody wants
+	controls      int             // that Control told of
 }
 
 func newPair() *pair {
@@ -95,6 +96,9 @@ func TestStages(t *testing.T) {
 		}
 	}
 	d.counts(t)
+	if d.controls < 100 {
+		t.Errorf("%d frames were told of by Control: it is not tested", d.controls)
+	}
 	if d.passed < 1000 {
 		t.Errorf("%d frames were passed: sifting is not tested", d.passed)
 	}

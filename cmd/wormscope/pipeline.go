@@ -223,6 +223,7 @@ func (p *pipeline) sift(from int) {
 	}
 	p.sieve, p.from, p.to, p.taken, p.all = p.engine.Sieve(), from, to, 0, false
 	p.sifted.Sift(p.sieve, run, from, to)
+	p.sifted.Control(run.Block, p.scans.Ahead)
 }
 
 // siftNone makes a stretch of which every frame is looked at.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wormscope/internal/ip"
+	"wormscope/internal/prefetch"
 )
 
 // Times that decide what an attempt came to, in nanoseconds of packet time.
@@ -152,6 +153,7 @@ type block [blockSize]attempt
 const (
 	blockSize     = 256  // attempts, 16 KB
 	firstAttempts = 1024 // that the index is for at first
+	judgedAhead   = 12   // after so many more an attempt is judged that is fetched now
 )
 
 func newAttempts(limit int) attempts {
@@ -322,6 +324,9 @@ func (t *attempts) due(now int64) *attempt {
 		return nil
 	}
 	t.judged++
+	if n := t.judged + judgedAhead; n < t.tail {
+		prefetch.Line(t.at(n))
+	}
 	return a
 }
 

@@ -19,7 +19,7 @@ func (d *Detector) try(p *packet.Packet) {
 	src := d.roles.of(c.src)
 	d.aim(&c, src)
 	h := pairHash(c.hs, c.hd, c.port)
-	d.prefetch(c.pop, h, c.kh, mix(c.kh, c.hd))
+	d.fetch(&c, h)
 	if a := d.attempts.find(h, c.src, c.dst, c.port); a != nil {
 		if !a.has(shadow) {
 			d.retry(a, h, p)

@@ -34,9 +34,9 @@ func (x *index) next(h, pos uint32) (slot int, after uint32) {
 	}
 }
 
-// peek reads the first cell of a hash, for what prefetch says.
-func (x *index) peek(h uint64) uint64 {
-	return x.cells[hash32(h)&uint32(len(x.cells)-1)] //nolint:gosec // G115: tables are far smaller.
+// home returns the first cell of a hash.
+func (x *index) home(h uint64) *uint64 {
+	return &x.cells[hash32(h)&uint32(len(x.cells)-1)] //nolint:gosec // G115: tables are far smaller.
 }
 
 // add notes that a slot has hash h. It reports false where too many others

@@ -35,9 +35,6 @@ func (x *latest) group(n uint32) *group {
 	return &x.groups[n&uint32(len(x.groups)-1)] //nolint:gosec // G115: tables are far smaller.
 }
 
-// peek reads the group of a hash, for what prefetch says.
-func (x *latest) peek(h uint64) uint64 { return uint64(x.group(hash32(h)).beyond) }
-
 // hints reports whether one of the cells has this hash, as hardly ever one
 // does that is not of the entry looked for.
 func (g *group) hints(h uint32) bool {

@@ -62,9 +62,6 @@ func (m *memory) each(yield func(*bucket) bool) {
 	}
 }
 
-// peek reads the bucket of a hash, for what prefetch says.
-func (m *memory) peek(hash uint64) uint64 { return uint64(m.bucket(hash32(hash))[0]) }
-
 // find returns where in its bucket h is, or else the first place that is free:
 // entries stand in front, without gaps. In a full bucket that is bucketSize.
 func (b *bucket) find(h uint32) (at int, found bool) {

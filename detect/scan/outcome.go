@@ -4,6 +4,7 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/internal/ip"
+	"wormscope/internal/prefetch"
 )
 
 // accept looks at a SYN-ACK.
@@ -157,7 +158,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	counts := a.has(first | firstNet)
 	weighs := counts && o != answered && !a.has(swept)
 	if weighs || o != silent {
-		d.peeked = d.alive.peek(hd) ^ d.alive.peek(hp)
+		prefetch.Two(d.alive.bucket(hash32(hd)), d.alive.bucket(hash32(hp)))
 	}
 	served := o != answered && d.alive.has(hp)
 	if weighs {
@@ -199,7 +200,7 @@ func (d *Detector) settleSwept(a *attempt) bool {
 	if a.state != silent {
 		hd := a.dst.Hash()
 		hp := portHash(hd, a.port)
-		d.peeked = d.alive.peek(hd) ^ d.alive.peek(hp)
+		prefetch.Two(d.alive.bucket(hash32(hd)), d.alive.bucket(hash32(hp)))
 		d.enliven(a.dst, a.state, hd, hp)
 	}
 	d.tally(s, a)

@@ -9,7 +9,7 @@
 // Detector.Packet, in scan.go, leads to all else. An attempt goes this way:
 //
 //   - A SYN begins it (contact.go). It stays for 21 seconds (attempts.go, and
-//     latest.go to find it).
+//     latest.go to find it; ahead.go has both fetched).
 //   - Its source is inside or outside, and the two are kept apart (sources.go). Who
 //     tried one destination so far is a newcomer (newcomers.go), who tried more a
 //     source. A destination is new to a source that did not contact it for a week
@@ -119,7 +119,6 @@ type Detector struct {
 	oneSided bool
 	changed  func() // to be called when either is another
 	frame    frame  // of the present packet
-	peeked   uint64 // of no use but to have been read, see prefetch
 
 	attempts  attempts
 	early     early
@@ -229,14 +228,6 @@ func (d *Detector) stamp(p *packet.Packet) bool {
 
 // sight is the present packet.
 func (d *Detector) sight() sight { return sight{d.now, d.frame} }
-
-// prefetch reads what an attempt is about to be looked up by. Nearly all of the
-// cost of an attempt is waiting for memory; read one after the other as they
-// are needed, each look-up waits for the one before, and read here, where none
-// depends on another, they all wait at once.
-func (d *Detector) prefetch(pop *population, attempt, source, contact uint64) {
-	d.peeked = d.attempts.index.peek(attempt) ^ pop.index.peek(source) ^ pop.contacts.peek(contact)
-}
 
 // advance lets time pass to that of a packet.
 func (d *Detector) advance(now int64) {
