@@ -7,9 +7,9 @@ import (
 )
 
 // Control calls see for the wanted frames that are TCP segments with SYN or RST, in
-// their order, with what their headers say. It leaves out those that are odd. It is for
-// who would have memory fetched for these segments before they are decoded: run is the
-// one that was sifted.
+// their order, with what their headers say; block is the memory of the run that was
+// sifted. It leaves out those that are odd. It is for who would have memory fetched for
+// these segments before they are decoded.
 func (r *Sifted) Control(block []byte, see func(src, dst ip.AddrPort, f Flags)) {
 	const (
 		ether, len4, len6, tcp = 14, 20, 40, 20 // the headers
