@@ -33,7 +33,8 @@ const (
 	CloseBorders                       // that policy closes, and that do not hold
 	BlockScanners                      // outside
 	ExamineScanners                    // inside, that are not suspected
-	InstallPatch
+	FixSMBGhost                        // which MS17-010 is not about
+	InstallPatch                       // MS17-010
 	KeepKillSwitch
 )
 
@@ -81,11 +82,21 @@ func (d *Document) Actions() []Action {
 	list = append(list, d.blockScanners()...)
 	inside := uint64(len(d.Internal))
 	add(ExamineScanners, inside, "Examine the "+counted(inside, "inside scanner")+", or name in allow.scanners what is yours", "")
-	if n.SMBExposed > n.Patched && !way.Unlike {
-		add(InstallPatch, 1, "Install MS17-010 and switch SMBv1 off on every host that answers on 445"+n.patchFirst(), "")
+	return append(list, d.repair(&way)...)
+}
+
+// repair says which flaws to close, those that the worm goes through as far as it
+// shows, and what to leave open.
+func (d *Document) repair(way *Way) (list []Action) {
+	n := &d.Totals
+	if way.Ghost {
+		list = append(list, Action{FixSMBGhost, "Install the update for SMBGhost (CVE-2020-0796) on Windows 10 and Server, versions 1903 and 1909", "where it can't be now, switch SMBv3 compression off on the server"})
 	}
-	if d.killSwitchAsked() || len(d.Behind) > 0 || n.Infected > 0 && way.Exploits {
-		add(KeepKillSwitch, 1, "Never block the kill-switch names", "where they lead to a web server, the worm stops")
+	if n.SMBExposed > n.Patched && !way.Unlike && (!way.GhostOnly || n.Vulnerable > 0) {
+		list = append(list, Action{InstallPatch, "Install MS17-010 and switch SMBv1 off on every host that answers on 445" + n.patchFirst(), ""})
+	}
+	if d.killSwitchAsked() || len(d.Behind) > 0 || n.Infected > 0 && way.Exploits && !way.GhostOnly {
+		list = append(list, Action{KeepKillSwitch, "Never block the kill-switch names", "where they lead to a web server, the worm stops"})
 	}
 	return list
 }

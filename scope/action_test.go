@@ -63,6 +63,40 @@ func TestWayIsClosed(t *testing.T) {
 	}
 }
 
+// TestPatchForTheFlawSeen: where SMBGhost is all that was seen of attacks on SMB, the
+// advice is to close that flaw. MS17-010 does not, and such a worm has no kill switch
+// that is known. Systems that have the flaw are new, so that they need no MS17-010.
+func TestPatchForTheFlawSeen(t *testing.T) {
+	const worm, host, other = "10.1.0.14", "10.3.0.20", "10.3.0.21"
+	server := alertOf(exposed(host, 445, worm, 40, false, 2, 11))
+	ghost := factOf(smbFact(alert.FactExploitSent, worm, host, "SMBGhost", 5))
+	eternal := factOf(smbFact(alert.FactExploitSent, worm, other, blue, 6))
+	swarms := alertOf(scan(worm, "sequential", swept(445), 5, 5))
+	for name, tt := range map[string]struct {
+		said                     []said
+		ghost, patch, killSwitch bool
+	}{
+		"none":                  {[]said{server, swarms}, false, true, false},
+		"SMBGhost":              {[]said{server, swarms, ghost}, true, false, false},
+		"one direction":         {[]said{swarms, ghost}, true, false, false},
+		"SMBGhost, and a check": {[]said{server, swarms, ghost, factOf(smbFact(alert.FactVulnerable, other, worm, "check", 6))}, true, true, true},
+		"SMBGhost, EternalBlue": {[]said{server, swarms, ghost, eternal}, true, true, true},
+		"EternalBlue":           {[]said{server, swarms, eternal}, false, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, _ := ledgerOf(t, tt.said)
+			d := l.Document(capture())
+			for kind, want := range map[scope.ActionKind]bool{
+				scope.FixSMBGhost: tt.ghost, scope.InstallPatch: tt.patch, scope.KeepKillSwitch: tt.killSwitch,
+			} {
+				if got := action(&d, kind) != nil; got != want {
+					t.Errorf("action %d: %v, want %v: %+v", kind, got, want, d.Actions())
+				}
+			}
+		})
+	}
+}
+
 // portScan is a scan of the ports of one host, of which a few are listed.
 func portScan(host string) said {
 	a := scan(host, "vertical", alert.Scan{Ports: []uint16{25, 70, 111, 113, 143, 199, 445, 1025, 3306, 31337}, Targets: 1, Answered: 2, Refused: 4, Silent: 993, Rate: 200}, 9, 9)

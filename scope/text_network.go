@@ -57,6 +57,13 @@ func (h *HostEntry) Attacked() bool {
 	})
 }
 
+// MetSMBGhost reports whether SMBGhost was tried on a host, whatever its state.
+func (h *HostEntry) MetSMBGhost() bool {
+	return slices.ContainsFunc(h.Facts, func(f FactItem) bool {
+		return f.Name == alert.NameSMBGhost && f.Fact == kindExploitAttempted.String() && f.Confidence > 0
+	})
+}
+
 // received tells what was tried on a host, the worst first, and how it is
 // patched.
 func (t *text) received(h *HostEntry) string {
@@ -152,25 +159,25 @@ func (t *text) exposed() {
 	t.more(n, textLines)
 }
 
-// patchWords says how many hosts are known to be patched, and how many not.
+// patchWords says how many hosts are known to have the patch of MS17-010, and how
+// many not. It names the patch: other worms go through flaws that it does not close.
 func (t *text) patchWords() string {
 	n := &t.doc.Totals
-	if n.Vulnerable+n.Patched == 0 {
-		if n.OutOfSupport > 0 {
-			return ", patch state unknown; " + grouped(n.OutOfSupport) + " no longer supported"
-		}
-		return ", patch state unknown"
+	var known []string
+	if n.Vulnerable > 0 {
+		known = append(known, grouped(n.Vulnerable)+" NOT patched")
 	}
-	var parts []string
-	for _, p := range []struct {
-		n    uint64
-		what string
-	}{{n.Vulnerable, " NOT patched"}, {n.Patched, " not vulnerable"}, {n.OutOfSupport, " no longer supported"}} {
-		if p.n > 0 {
-			parts = append(parts, grouped(p.n)+p.what)
-		}
+	if n.Patched > 0 {
+		known = append(known, grouped(n.Patched)+" not vulnerable")
 	}
-	return "; known: " + strings.Join(parts, ", ")
+	words := ", patch state unknown"
+	if len(known) > 0 {
+		words = "; MS17-010: " + strings.Join(known, ", ")
+	}
+	if n.OutOfSupport > 0 {
+		words += "; " + grouped(n.OutOfSupport) + " no longer supported"
+	}
+	return words
 }
 
 // AnswersSMB reports whether a host answers on port 445 or 139.

@@ -19,6 +19,9 @@ type Way struct {
 	Unlike bool
 	// Exploits says that attacks on SMB itself were seen.
 	Exploits bool
+	// Ghost says that SMBGhost is one of them, and GhostOnly that nothing was seen
+	// of MS17-010 beside it, not even a check.
+	Ghost, GhostOnly bool
 }
 
 // Way returns how the worm of the document goes. Ports count that suspected
@@ -26,11 +29,16 @@ type Way struct {
 // everybody serves, the web and names, is nothing to close.
 func (d *Document) Way() Way {
 	w := Way{Exploits: d.Totals.Attacked+d.Totals.Exploited > 0}
+	var others bool // than SMBGhost
 	for i := range d.Hosts {
-		if h := &d.Hosts[i]; h.State >= Suspected {
+		h := &d.Hosts[i]
+		if h.State >= Suspected {
 			w.acts(h)
 		}
+		ghost, other := h.flaws()
+		w.Ghost, others = w.Ghost || ghost, others || other
 	}
+	w.GhostOnly = w.Ghost && !others
 	for i := range d.External {
 		s := &d.External[i]
 		for _, p := range s.Ports {
@@ -50,6 +58,18 @@ func (d *Document) Way() Way {
 	w.Unlike = shown && !w.SMB
 	w.SMB = w.SMB || d.Totals.SMBExposed > 0 || !shown && d.Totals.Infected+d.Totals.Suspected > 0
 	return w
+}
+
+// flaws reports whether anything of SMBGhost, and of any other flaw of SMB, was seen
+// on a host: exploits, checks, implants and marks have names.
+func (h *HostEntry) flaws() (ghost, other bool) {
+	for i := range h.Facts {
+		f := &h.Facts[i]
+		this := f.Name == alert.NameSMBGhost
+		ghost = ghost || this && f.Confidence > 0
+		other = other || !this && f.Name != "" && f.Confidence > 0
+	}
+	return ghost, other
 }
 
 // acts takes account of what a suspected host did.

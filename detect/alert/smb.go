@@ -18,6 +18,10 @@ const (
 	NameImplanted = "implanted" // it answered as an implant
 )
 
+// NameSMBGhost is the name of RuleExploit alerts about the one exploit that goes
+// through another flaw than those of MS17-010.
+const NameSMBGhost = "SMBGhost"
+
 // Facts about SMB for the ledger. Peer is the other end; where Confidence is 0, the
 // ledger's own confidence in facts of the kind is meant (docs/scope.md).
 const (

@@ -81,6 +81,7 @@ var reasons = map[scope.ActionKind]string{ //nolint:gochecknoglobals // a table
 	scope.SayInside:        "They scan or attack others, were attacked, contacted an indicator address, or asked for a kill-switch name, and do not count as inside: neither do those others. Only hosts inside are judged.",
 	scope.ClosePorts:       "This stops the spread also to hosts that are not patched yet.",
 	scope.ExamineScanners:  "They scanned, and nearly all answered, or they checked for MS17-010 or DoublePulsar. A server that pushes to its clients, or an administrator, does this, and a worm that knows its targets.",
+	scope.FixSMBGhost:      "These versions have the flaw. MS17-010 does not close it, nor does switching SMBv1 off. Where the update can't be installed now, switch SMBv3 compression off on the server; clients need the update.",
 	scope.InstallPatch:     "Those that the internet reaches come off the net until it is done.",
 	scope.KeepKillSwitch:   "Where such a name leads to a web server the worm stops. Let them resolve, if need be to a web server of your own that answers on port 80.",
 }
@@ -116,6 +117,8 @@ func lists(doc *scope.Document, k scope.ActionKind) []addressList {
 		return toBlock(doc)
 	case scope.ExamineScanners:
 		return []addressList{listOf("Scan or check from inside", scannerList(doc.Internal))}
+	case scope.FixSMBGhost:
+		return ghosts(doc)
 	case scope.InstallPatch:
 		return unpatched(doc)
 	case scope.KeepKillSwitch:
@@ -181,6 +184,24 @@ func unpatched(doc *scope.Document) []addressList {
 		listOf("Vulnerable", vulnerable),
 		listOf("Answer the internet on the SMB port, patch state unknown", outside),
 		listOf("Answer on the SMB port, patch state unknown", unknown),
+	}
+}
+
+// ghosts lists the hosts that SMBGhost was tried on, and others that offer what it
+// goes through.
+func ghosts(doc *scope.Document) []addressList {
+	var attacked, offer []string
+	for i := range doc.Hosts {
+		switch h := &doc.Hosts[i]; {
+		case h.MetSMBGhost():
+			attacked = append(attacked, h.IP)
+		case h.Asset != nil && h.Asset.Compression:
+			offer = append(offer, h.IP)
+		}
+	}
+	return []addressList{
+		listOf("Attacked with SMBGhost", attacked),
+		listOf("Offer SMBv3 compression, so may have the flaw", offer),
 	}
 }
 
