@@ -110,3 +110,26 @@ func TestLargeSecurityDescriptor(t *testing.T) {
 		}, nil},
 	})
 }
+
+// TestPortOfAServersAttack: a server that attacks its clients does so by its own port.
+// Theirs differ each time, and are none to close.
+func TestPortOfAServersAttack(t *testing.T) {
+	rec := &recorder{}
+	d := New(rec, Config{})
+	for _, client := range []uint16{49739, 55203} {
+		k := newTalk(client).open()
+		k.tell(compressed(0xFFFFFFFF, 0x10))
+		for i := range k.packets {
+			d.Packet(&k.packets[i])
+		}
+	}
+	d.Close(0)
+	if len(rec.facts) == 0 {
+		t.Fatal("no attack is told")
+	}
+	for _, f := range rec.facts {
+		if f.Port != 445 {
+			t.Errorf("%s of %s: port %d", f.Kind, f.Host, f.Port)
+		}
+	}
+}
