@@ -40,6 +40,8 @@ func TestWayIsClosed(t *testing.T) {
 		{"exploited", []said{factOf(smbFact(alert.FactExploitCompleted, a, b, blue, 5))}, "445 and 139", false, false},
 		{"attacks SMB", []said{factOf(smbFact(alert.FactMark, a, b, "ping-timeout", 5))}, "445 and 139", false, true},
 		{"from outside, answered", []said{outside(23, 2)}, "23", false, false},
+		{"mail from outside, answered", []said{outside(25, 2)}, "", false, false},
+		{"mail", []said{alertOf(scan(a, "sequential", swept(25), 5, 5))}, "25", false, false},
 		{"from outside, in vain", []said{outside(23, 0)}, "", false, false},
 		{"many ports from outside, answered", []said{portScan("203.0.113.99")}, "", false, false},
 		{"SMB from outside, in vain", []said{outside(445, 0)}, "445 and 139", false, false},

@@ -26,7 +26,7 @@ type Way struct {
 
 // Way returns how the worm of the document goes. Ports count that suspected
 // hosts scan, and those on which scanners from outside were answered; what
-// everybody serves, the web and names, is nothing to close.
+// everybody serves, the web and names, is nothing to close, nor is mail to those.
 func (d *Document) Way() Way {
 	w := Way{Exploits: d.Totals.Attacked+d.Totals.Exploited > 0}
 	var others bool // than SMBGhost
@@ -40,13 +40,7 @@ func (d *Document) Way() Way {
 	}
 	w.GhostOnly = w.Ghost && !others
 	for i := range d.External {
-		s := &d.External[i]
-		for _, p := range s.Ports {
-			w.SMB = w.SMB || alert.IsSMB(p)
-			if s.Answered > 0 {
-				w.port(p)
-			}
-		}
+		w.outside(&d.External[i])
 	}
 	for i := range d.Attacks {
 		w.SMB = w.SMB || alert.IsSMB(d.Attacks[i].Port)
@@ -85,6 +79,16 @@ func (w *Way) acts(h *HostEntry) {
 	}
 }
 
+// outside takes account of a scanner from outside.
+func (w *Way) outside(s *Scanner) {
+	for _, p := range s.Ports {
+		w.SMB = w.SMB || alert.IsSMB(p)
+		if s.Answered > 0 && p != portMail {
+			w.port(p)
+		}
+	}
+}
+
 func (w *Way) port(p uint16) {
 	switch {
 	case alert.IsSMB(p):
@@ -93,6 +97,10 @@ func (w *Way) port(p uint16) {
 		w.Other = append(w.Other, p)
 	}
 }
+
+// portMail is where mail comes in from everywhere: who answers there is a mail server.
+// Hosts inside that scan it are to be kept from it all the same.
+const portMail = 25
 
 // publicPort reports whether nearly all networks offer a service to everybody
 // on a port.
