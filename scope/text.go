@@ -125,18 +125,46 @@ func (t *text) host(h *HostEntry) {
 	if len(about) > 0 {
 		t.wrapped("      ", strings.Join(about, "; "))
 	}
-	lines, shown := h.lines(), 0
-	for _, pass := range []bool{true, false} {
+	lines := h.lines()
+	shown := chosen(lines)
+	for _, l := range shown {
+		t.wrapped("    - ", l.words()+l.reservation()+t.frames(l.first))
+	}
+	if left := len(lines) + h.untold() - len(shown); left > 0 {
+		t.printf("    - and %s\n", counted(uint64(left), "more fact"))
+	}
+}
+
+// chosen returns the lines about a host to show, those that speak against it first. Where
+// there are too many, the strongest of each fact that does stays: a state may rest on
+// several of them, and a host that asks for dozens of names may scan, too.
+func chosen(lines []line) []*line {
+	list := make([]*line, 0, len(lines))
+	for _, counts := range []bool{true, false} {
 		for i := range lines {
-			if l := &lines[i]; l.counts == pass && shown < textFacts {
-				t.wrapped("    - ", l.words()+l.reservation()+t.frames(l.first))
-				shown++
+			if lines[i].counts == counts {
+				list = append(list, &lines[i])
 			}
 		}
 	}
-	if left := len(lines) + h.untold() - shown; left > 0 {
-		t.printf("    - and %s\n", counted(uint64(left), "more fact"))
+	if len(list) <= textFacts {
+		return list
 	}
+	strongest := map[string]*line{}
+	for _, l := range list {
+		if s := strongest[l.first.Fact]; l.counts && (s == nil || l.first.Confidence > s.first.Confidence) {
+			strongest[l.first.Fact] = l
+		}
+	}
+	room := textFacts - len(strongest) // for others
+	list = slices.DeleteFunc(list, func(l *line) bool {
+		if strongest[l.first.Fact] == l {
+			return false
+		}
+		room--
+		return room < 0
+	})
+	return list[:min(len(list), textFacts)]
 }
 
 // frames says where in the capture a fact can be looked at.
