@@ -4,6 +4,9 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"wormscope/detect/alert"
+	"wormscope/ioc"
 )
 
 // maxBehind is how many hosts are named that asked for clients which are not seen.
@@ -33,6 +36,48 @@ func (l *Ledger) behind() (list []string) {
 		}
 	}
 	return list
+}
+
+// passedOn lists the hosts inside that asked for another indicator's name on behalf of a
+// client, where no host is known to have asked for it. Who is behind them is suspected
+// at most, so that it does not change the verdict. It is nil where not all is known that
+// hosts asked for.
+func (l *Ledger) passedOn() []netip.Addr {
+	asked := map[string]struct{}{} // by hosts of their own accord
+	passed := map[netip.Addr][]string{}
+	for h := range l.hosts.all() {
+		if !h.resolver && h.rest != nil && h.rest.lost&(1<<kindBeaconing) != 0 {
+			return nil
+		}
+		for f := range h.all() {
+			switch {
+			case f.kind != kindBeaconing || f.by == nil || rateIndicator(f.by) < suspectedFrom:
+			case !h.resolver && f.confidence > 0:
+				asked[f.by.Value] = struct{}{}
+			case f.seeks() && !h.excused(f) && len(passed) < maxBehind:
+				passed[h.addr] = append(passed[h.addr], f.by.Value)
+			}
+		}
+	}
+	maps.DeleteFunc(passed, func(_ netip.Addr, names []string) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { _, ok := asked[name]; return !ok })
+	})
+	return slices.SortedFunc(maps.Keys(passed), netip.Addr.Compare)
+}
+
+// seeks reports whether the fact is a lookup of an indicator's name that is no kill
+// switch, and more than an answer that anyone can send.
+func (f *fact) seeks() bool {
+	return f.alert != nil && f.alert.Rule == alert.RuleDomain && !f.alert.Evidence.DNS.Unasked && f.by.Class != ioc.KillSwitch
+}
+
+// passedOnWarnings says who asked for clients that are not seen.
+func (l *Ledger) passedOnWarnings() []string {
+	const what = " asked for an indicator's name on behalf of a host that the capture does not show"
+	if hosts := l.passedOn(); len(hosts) > 0 {
+		return []string{told(hosts, what, what)}
+	}
+	return nil
 }
 
 // behindWarnings says who asked for clients that are not seen.

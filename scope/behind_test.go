@@ -1,12 +1,14 @@
 package scope_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"wormscope/detect/alert"
+	"wormscope/ioc"
 	"wormscope/scope"
 )
 
@@ -21,10 +23,12 @@ func TestClientsThatAreNotSeen(t *testing.T) {
 		change(a.Evidence.DNS)
 		return alertOf(a)
 	}
+	weakName := &ioc.Indicator{Type: ioc.Domain, Value: "relay.example.net", Class: ioc.Anonymizer}
 	own := func(*alert.DNS) {}
 	behalf := func(d *alert.DNS) { d.OnBehalf = true }
 	resolves := factOf(alert.Fact{Kind: alert.FactResolver, Host: addr(resolver), Time: at(6)})
 	const unseen = "Not known yet: a host that the capture does not show had a kill-switch name looked up"
+	const name = " asked for an indicator's name on behalf of a host that the capture does not show"
 	const words = " asked for a kill-switch name on behalf of a host that the capture does not show"
 	for _, c := range []struct {
 		name    string
@@ -38,7 +42,9 @@ func TestClientsThatAreNotSeen(t *testing.T) {
 		{"two", []said{asks(other, behalf), asks(resolver, behalf)}, []string{resolver, other}, unseen, resolver + " and 1 other host" + words},
 		{"the client is seen", []said{asks(client, own), asks(resolver, behalf)}, nil, "1 host is INFECTED", ""},
 		{"asks for itself", []said{asks(resolver, own)}, nil, "1 host is INFECTED", ""},
-		{"another name", []said{alertOf(lookup(resolver, badName, "NXDOMAIN", 5, 5)), resolves}, nil, "No sign of a worm", ""},
+		{"another name", []said{alertOf(lookup(resolver, badName, "NXDOMAIN", 5, 5)), resolves}, nil, "No sign of a worm", resolver + name},
+		{"another name, the client is seen", []said{alertOf(lookup(resolver, badName, "NXDOMAIN", 5, 5)), resolves, alertOf(lookup(client, badName, "NXDOMAIN", 5, 5))}, nil, "1 host is SUSPECTED", ""},
+		{"a name that weighs little", []said{alertOf(lookup(resolver, weakName, "NXDOMAIN", 5, 5)), resolves}, nil, "No sign of a worm", ""},
 	} {
 		l, _ := ledgerOf(t, c.said)
 		d := l.Document(capture())
@@ -51,6 +57,14 @@ func TestClientsThatAreNotSeen(t *testing.T) {
 		if find := action(&d, scope.FindClient); (find != nil) != (len(c.behind) > 0) {
 			t.Errorf("%s: actions %+v", c.name, d.Actions())
 		}
+	}
+	many := []said{resolves} // more than are kept whole, of the client's in another order
+	for i := range 100 {
+		one := &ioc.Indicator{Type: ioc.Domain, Value: fmt.Sprintf("c%d.example.net", i), Class: ioc.Malicious}
+		many = append(many, alertOf(lookup(resolver, one, "NXDOMAIN", 500+i, 5)), alertOf(lookup(client, one, "NXDOMAIN", 499-i, 5)))
+	}
+	if got := ledgerWarnings(t, many); len(got) > 0 {
+		t.Errorf("the client is seen to ask for all, and it warns %q", got)
 	}
 	l, _ := ledgerOf(t, []said{asks(resolver, behalf)})
 	l.Mark(scope.Mark{Host: addr(resolver), Kind: scope.FalsePositive, Time: at(50)})

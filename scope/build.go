@@ -53,7 +53,7 @@ func (l *Ledger) document(c Capture, zones *zoneCounter, list []judged) Document
 	d.NotInside, d.Behind = l.likelyOwn(), l.behind()
 	d.Borders = l.borderList()
 	d.Marks = l.markItems()
-	d.Capture.Warnings = append(append(d.Capture.Warnings, l.warnings()...), d.behindWarnings()...)
+	d.Capture.Warnings = append(d.Capture.Warnings, slices.Concat(l.warnings(), d.behindWarnings(), l.passedOnWarnings())...)
 	return d
 }
 
