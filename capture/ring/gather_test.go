@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wormscope/capture"
+	"wormscope/capture/ring"
 	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )
@@ -84,5 +85,41 @@ func TestGatherMost(t *testing.T) {
 	case <-read:
 	case <-time.After(10 * time.Second):
 		t.Error("a third of the ring was full, and nothing was read")
+	}
+}
+
+// An interface that is gone is noticed, and found when it is back, however steadily
+// frames of another one gather.
+func TestGatherLooks(t *testing.T) {
+	p := testnet.NewPair(t)
+	other := []string{"link", "add", "left2", "type", "veth", "peer", "name", "right2"}
+	p.IP(other...)
+	p.Up("left2", "right2")
+	o := livetest.Small(testnet.Right, "right2")
+	o.Gather = 60 * time.Millisecond
+	source := open(t, p, o)
+	s := p.Sender(testnet.Left)
+	var f capture.Frame
+	steps := []struct {
+		change func()
+		told   func(ring.Interface) bool
+	}{
+		{func() {}, func(i ring.Interface) bool { return i.Up }},
+		{func() { p.IP("link", "del", "right2") }, func(i ring.Interface) bool { return i.Losses == 1 }},
+		{func() { p.IP(other...); p.Up("left2", "right2") }, func(i ring.Interface) bool { return i.Returns == 1 }},
+	}
+	for step, c := range steps {
+		c.change()
+		told := false
+		for i := 0; i < 40 && !told; i++ { // fewer than the blocks after which the sockets are polled anyway
+			s.Send(livetest.Frame(i, 60))
+			if err := source.Next(&f); err != nil && !errors.Is(err, capture.ErrIdle) {
+				t.Fatal(err)
+			}
+			told = c.told(source.Stats().Interfaces[1])
+		}
+		if !told {
+			t.Fatalf("step %d: 40 times frames were left to gather, and what happened to the other interface was not looked at: %+v", step, source.Stats().Interfaces[1])
+		}
 	}
 }

@@ -168,7 +168,8 @@ const gatherShare = 100
 // gather waits for frames to gather, and returns how long it did. It looks every
 // Options.Gather whether there are enough of them. It waits by a timer of the Go
 // runtime and not in a system call: the runtime would check on a thread in one every
-// 20 µs for a while, each time with a context switch.
+// 20 µs for a while, each time with a context switch. After that it looks what has
+// happened to the interfaces, if it is time to.
 func (r *Reader) gather() time.Duration {
 	o := &r.source.options
 	r.busy = false
@@ -185,6 +186,9 @@ func (r *Reader) gather() time.Duration {
 		if r.filling() {
 			break
 		}
+	}
+	if now()-r.looked >= lookEvery { // else the sockets are polled only after pollEvery blocks
+		r.poll(0)
 	}
 	return now() - begin
 }
