@@ -31,3 +31,39 @@ func TestCompressIntoItsOwnFile(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+// TestDeleted: somebody deletes the event file, or saves it from an editor, which
+// renames another one to its name. What comes after that is in the file of that name.
+func TestDeleted(t *testing.T) {
+	dir := t.TempDir()
+	path, edited := filepath.Join(dir, "events"), filepath.Join(dir, "edited")
+	f := open(t, path, FileOptions{})
+	event := func(line string) {
+		t.Helper()
+		must(t, f.Event([]byte(line)))
+		must(t, f.Flush())
+	}
+	event("one")
+	must(t, os.Remove(path))
+	event("two")
+	if got := read(t, path); got != "two\n" {
+		t.Errorf("after the file was deleted there is %q", got)
+	}
+	must(t, os.WriteFile(edited, []byte("two, edited\n"), 0o600))
+	must(t, os.Rename(edited, path))
+	event("three")
+	if got := read(t, path); got != "two, edited\nthree\n" {
+		t.Errorf("after another took its place there is %q", got)
+	}
+	must(t, os.Remove(path))
+	must(t, os.Mkdir(path, 0o700))
+	must(t, f.Event([]byte("four")))
+	if err := f.Flush(); err == nil {
+		t.Error("a folder took its place, and nothing is said")
+	}
+	must(t, os.Remove(path))
+	event("five")
+	if got := read(t, path); got != "four\nfive\n" {
+		t.Errorf("after the folder is gone there is %q", got)
+	}
+}

@@ -129,11 +129,9 @@ func (f *File) writeBatch() error {
 
 // writeUpTo writes the batch up to a place.
 func (f *File) writeUpTo(end int) error {
-	if f.out == nil {
-		if err := f.open(); err != nil {
-			f.count(func(s *FileStats) { s.Errors++ })
-			return err
-		}
+	if err := f.named(); err != nil {
+		f.count(func(s *FileStats) { s.Errors++ })
+		return err
 	}
 	n, err := f.out.Write(f.batch.text[f.begun:end])
 	whole := bytes.LastIndexByte(f.batch.text[:f.begun+n], '\n') + 1
@@ -142,6 +140,21 @@ func (f *File) writeUpTo(end int) error {
 	if err != nil {
 		f.count(func(s *FileStats) { s.Errors++ })
 		return fmt.Errorf("event file %s: %d bytes of events wait: %w", f.path, len(f.batch.text), err)
+	}
+	return nil
+}
+
+// named opens the path where it could not be opened before, or the file has lost its
+// name to somebody who deleted it, or saved it from an editor.
+func (f *File) named() error {
+	if f.out == nil {
+		return f.open()
+	}
+	f.mu.Lock()
+	regular := f.regular
+	f.mu.Unlock()
+	if regular && nameless(f.file) {
+		return f.switchFile()
 	}
 	return nil
 }
