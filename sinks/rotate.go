@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -146,8 +147,11 @@ func (f *File) freeName(when time.Time) (string, error) {
 			n = max(n, r.n, 1) // the first has no number
 		}
 	}
-	if n == 0 {
+	switch n {
+	case 0:
 		return stem + "-" + stamp + ext, nil
+	case math.MaxInt: // of a file that somebody else has made
+		return "", fmt.Errorf("a file %s-%s-%d%s has the highest number that there is: rename it", stem, stamp, n, ext)
 	}
 	return stem + "-" + stamp + "-" + strconv.Itoa(n+1) + ext, nil
 }
@@ -190,7 +194,10 @@ func (f *File) rotatedFiles() ([]rotated, error) {
 		if m == nil {
 			continue
 		}
-		n, _ := strconv.Atoi(m[2]) // none is 0, the first
+		n, err := strconv.Atoi(cmp.Or(m[2], "0")) // none is the first
+		if err != nil {
+			continue // too large to be ours
+		}
 		files = append(files, rotated{filepath.Join(filepath.Dir(f.real), e.Name()), m[1], n})
 	}
 	slices.SortFunc(files, func(a, b rotated) int {

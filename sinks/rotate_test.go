@@ -225,3 +225,27 @@ func TestKeepsTheNewestWhenTheClockIsSetBack(t *testing.T) {
 		t.Errorf("there are %q, want %q", got, want)
 	}
 }
+
+// TestNumbersOfOthers: somebody has given files names that rotated ones have, with
+// numbers after which there is none. No rotated file takes the name of another.
+func TestNumbersOfOthers(t *testing.T) {
+	for _, number := range []string{"9223372036854775807", "99999999999999999999"} {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, "events-99991231T235959Z-"+number+".jsonl"), []byte("not ours\n"), 0o600))
+		f := open(t, filepath.Join(dir, "events.jsonl"), FileOptions{MaxSize: 1})
+		for i := range 5 {
+			must(t, f.Event(fmt.Appendf(nil, "event %d", i)))
+			_ = f.Flush() // that it can't be rotated is said, and loses nothing
+		}
+		must(t, f.Close())
+		var all strings.Builder
+		for _, name := range folder(t, dir) {
+			all.WriteString(read(t, filepath.Join(dir, name)))
+		}
+		for i := range 5 {
+			if want := fmt.Sprintf("event %d\n", i); strings.Count(all.String(), want) != 1 {
+				t.Errorf("number %s: event %d is lost; what is left is\n%s", number, i, all.String())
+			}
+		}
+	}
+}
