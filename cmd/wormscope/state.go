@@ -16,7 +16,6 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/detect/zone"
-	"wormscope/internal/plural"
 	"wormscope/scope"
 	"wormscope/scope/store"
 	"wormscope/sinks/outbox"
@@ -30,6 +29,7 @@ type state struct {
 	changes  []scope.Change // what the next word led to: the ledger is told it first
 	flushed  time.Time      // when flush wrote last
 	writer   *stateWriter   // nil where the run itself writes
+	missed   uint64         // words that the writer has left out, once it has ended
 	box      *outbox.Outbox // holds the same words for sinks, nil where there are none
 	position uint64         // in box, of the latest word that the store was given
 }
@@ -196,7 +196,7 @@ func (k *state) fact(f alert.Fact, position uint64) {
 func (k *state) word(w word) {
 	w.changes, k.changes = k.changes, nil
 	if k.writer != nil {
-		k.writer.waiting.words = append(k.writer.waiting.words, w)
+		k.writer.add(w)
 		return
 	}
 	k.position = max(k.position, w.position)
@@ -378,15 +378,6 @@ func (k *state) run(seen *sight, warnings []string) store.Run {
 		run.Captures = append(run.Captures, about)
 	}
 	return run
-}
-
-// warnings says what of the run is missing in the folder. While there is a writer,
-// which owns the store, it says nothing.
-func (k *state) warnings() []string {
-	if k == nil || k.writer != nil || k.store.Missed() == 0 {
-		return nil
-	}
-	return []string{plural.Count(k.store.Missed(), "finding is", "findings are") + " not in the state folder: its disk had no room for too long"}
 }
 
 // close writes what waits and closes the folder.

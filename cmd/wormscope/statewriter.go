@@ -2,9 +2,12 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"sync"
+	"time"
 
 	"wormscope/detect/alert"
+	"wormscope/internal/plural"
 	"wormscope/scope"
 	"wormscope/scope/store"
 )
@@ -17,7 +20,12 @@ type stateWriter struct {
 	hand    chan words    // from the capture loop to the writer
 	done    chan struct{} // closed when the writer has ended
 
+	patience time.Duration // how long the capture loop waits while the writer gets nowhere
+	stuck    bool          // it has waited so long, and waits no more
+	missed   uint64        // words left out meanwhile
+
 	mu    sync.Mutex
+	moved time.Time     // when the writer took its latest word, zero while it has none
 	err   error         // of the last transaction
 	marks *[]scope.Mark // all, after another process has changed some; nil once taken
 }
@@ -56,9 +64,15 @@ func (w *word) tell(s *store.Store) {
 
 func (w *words) len() int { return len(w.words) }
 
-// maxWaiting is how many words, about 100 MB, may wait for a slow disk. Then the
-// capture loop waits, too.
-const maxWaiting = 1 << 16
+const (
+	// maxWaiting is how many words, about 100 MB, may wait for a slow disk. Then the
+	// capture loop waits, too. Of a disk that takes nothing for statePatience it is no
+	// longer waited for: words that are beyond are left out.
+	maxWaiting    = 1 << 16
+	statePatience = 5 * time.Second
+	// slowState is after how long flush reports a disk that takes nothing.
+	slowState = 10 * time.Second
+)
 
 // startWriter starts a goroutine that writes. Until stopWriter, only that one may
 // use the store.
@@ -66,7 +80,7 @@ func (k *state) startWriter() {
 	if k == nil {
 		return
 	}
-	k.writer = &stateWriter{hand: make(chan words), done: make(chan struct{})}
+	k.writer = &stateWriter{hand: make(chan words), done: make(chan struct{}), patience: statePatience}
 	go k.writer.run(k)
 }
 
@@ -75,9 +89,11 @@ func (k *state) startWriter() {
 func (w *stateWriter) run(k *state) {
 	defer close(w.done)
 	for batch := range w.hand {
+		w.move()
 		for i := range batch.words {
 			k.position = max(k.position, batch.words[i].position)
 			batch.words[i].tell(k.store)
+			w.move()
 		}
 		err := k.flushNow()
 		if err == nil && batch.run != nil {
@@ -85,6 +101,7 @@ func (w *stateWriter) run(k *state) {
 		}
 		marks, fresh, failed := k.store.FreshMarks()
 		w.mu.Lock()
+		w.moved = time.Time{}
 		w.err = cmp.Or(err, failed)
 		if fresh {
 			w.marks = &marks
@@ -103,23 +120,70 @@ func (w *stateWriter) takeMarks() *[]scope.Mark {
 	return marks
 }
 
-// flush hands over what waits if the writer is free; if too much waits, it waits
-// until the writer is. Even if nothing waits, that has the writer look for new
-// marks. It returns the error of the last transaction.
-func (w *stateWriter) flush() error {
-	if w.waiting.len() >= maxWaiting {
-		w.hand <- w.waiting
-		w.waiting = words{}
-	} else {
-		select {
-		case w.hand <- w.waiting:
-			w.waiting = words{}
-		default:
+// add has a word wait. Where the disk hangs and too many do, that is left out and
+// counted, and only the changes of states stay, as in the store.
+func (w *stateWriter) add(one word) {
+	if w.stuck && w.waiting.len() >= maxWaiting {
+		w.missed++
+		if len(one.changes) == 0 {
+			return
 		}
+		one.alert, one.fact = nil, nil
+	}
+	w.waiting.words = append(w.waiting.words, one)
+}
+
+// flush hands over what waits if the writer is free; if too much waits, it waits until
+// the writer is, but not for a disk that hangs. Even if nothing waits, that has the
+// writer look for new marks. It returns the error of the last transaction, or that the
+// disk takes nothing.
+func (w *stateWriter) flush() error {
+	select {
+	case w.hand <- w.waiting:
+		w.waiting, w.stuck = words{}, false
+	default:
+		if w.waiting.len() >= maxWaiting && !w.stuck {
+			w.wait()
+		}
+	}
+	if still := w.still(); still >= slowState {
+		return fmt.Errorf("state: the disk has taken nothing for %v; %s", still.Truncate(time.Second), plural.Count(w.waiting.len(), "finding waits", "findings wait"))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err
+}
+
+// wait hands over what waits, unless the writer gets nowhere for as long as patience.
+func (w *stateWriter) wait() {
+	look := time.NewTicker(max(w.patience/10, 1))
+	defer look.Stop()
+	for !w.stuck {
+		select {
+		case w.hand <- w.waiting:
+			w.waiting = words{}
+			return
+		case <-look.C:
+			w.stuck = w.still() >= w.patience
+		}
+	}
+}
+
+// move notes that the writer has got somewhere.
+func (w *stateWriter) move() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.moved = time.Now()
+}
+
+// still returns for how long the writer has got nowhere, 0 if it has nothing to do.
+func (w *stateWriter) still() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.moved.IsZero() {
+		return 0
+	}
+	return time.Since(w.moved)
 }
 
 // stopWriter ends the writer once it has written everything. Then the store may be
@@ -129,10 +193,23 @@ func (k *state) stopWriter() {
 		return
 	}
 	w := k.writer
-	k.writer = nil
+	k.writer, k.missed = nil, w.missed
 	if w.waiting.len() > 0 {
 		w.hand <- w.waiting
 	}
 	close(w.hand)
 	<-w.done
+}
+
+// warnings says what of the run is missing in the folder. While there is a writer,
+// which owns the store, it says nothing.
+func (k *state) warnings() []string {
+	if k == nil || k.writer != nil {
+		return nil
+	}
+	missed := k.missed + k.store.Missed()
+	if missed == 0 {
+		return nil
+	}
+	return []string{plural.Count(missed, "finding is", "findings are") + " not in the state folder: its disk had no room, or hung, for too long"}
 }

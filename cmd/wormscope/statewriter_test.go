@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,72 @@ func TestStateWriterWritesAll(t *testing.T) {
 	}
 	if found.alerts != n || found.facts != n {
 		t.Errorf("%+v of %d each", found, n)
+	}
+	if err := k.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStateWriterHangs: a disk takes nothing and reports no error. The capture loop goes
+// on, what is beyond the bound is counted as missing, and it is said that the disk hangs.
+func TestStateWriterHangs(t *testing.T) {
+	db, err := store.Open(t.TempDir(), time.Now(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hung, release := make(chan struct{}), make(chan struct{})
+	db.Begin(func(int) string { return "eth0" }, func() error {
+		select {
+		case <-hung:
+		default:
+			close(hung)
+		}
+		<-release
+		return nil
+	})
+	k := &state{store: db}
+	k.startWriter()
+	k.writer.patience = time.Millisecond
+	n := 0
+	tell := func(times int) {
+		for range times {
+			k.fact(alert.Fact{Kind: alert.FactResolver, Host: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), Time: time.Unix(1, 0)}, 0)
+			n++
+		}
+	}
+	tell(1)
+	for k.writer.waiting.len() > 0 {
+		_ = k.writer.flush()
+	}
+	<-hung
+	tell(maxWaiting)
+	flushed := make(chan error)
+	go func() { flushed <- k.writer.flush() }()
+	select {
+	case err := <-flushed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		close(release)
+		t.Fatal("the capture loop waits for a disk that hangs")
+	}
+	const beyond = 5
+	tell(beyond)
+	k.writer.mu.Lock()
+	k.writer.moved = time.Now().Add(-time.Hour)
+	k.writer.mu.Unlock()
+	if err := k.writer.flush(); err == nil || !strings.Contains(err.Error(), "has taken nothing for 1h0m0s; 65536 findings wait") {
+		t.Errorf("of a disk that hangs it is said: %v", err)
+	}
+	close(release)
+	k.stopWriter()
+	if got := k.warnings(); len(got) != 1 || !strings.HasPrefix(got[0], "5 findings are not in the state folder") {
+		t.Errorf("of what is missing it is said: %q", got)
+	}
+	var found counter
+	if err := db.Load(&found); err != nil || found.facts != n-beyond {
+		t.Errorf("%d facts of %d are there: %v", found.facts, n-beyond, err)
 	}
 	if err := k.close(); err != nil {
 		t.Error(err)
