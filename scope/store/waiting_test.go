@@ -3,7 +3,10 @@ package store
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"wormscope/detect/alert"
@@ -42,4 +45,27 @@ func TestTooManyWait(t *testing.T) {
 		t.Errorf("%d facts, the last of those that there is room for: %v, the next: %v", len(got.facts), has(last), has(late))
 	}
 	shut(t, s)
+}
+
+// TestDeleted: somebody deletes the database under a run, to whose writes the system
+// then says nothing.
+func TestDeleted(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	s.Alert(alert.Alert{ID: "first", Host: addr("10.0.0.1"), Time: now})
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, FileName)); err != nil {
+		t.Skip(err) // a system on which a file that is open can't be deleted
+	}
+	for range 2 {
+		s.Alert(alert.Alert{ID: "late", Host: addr("10.0.0.1"), Time: now})
+		if err := s.Flush(); err == nil || !strings.Contains(err.Error(), "state.db was deleted") {
+			t.Errorf("what is kept nowhere is written without a word: %v", err)
+		}
+	}
+	if err := s.Close(); err == nil {
+		t.Error("closed without a word, with an alert that is nowhere")
+	}
 }

@@ -5,9 +5,13 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"time"
 
 	"wormscope/detect/alert"
@@ -90,6 +94,10 @@ func (s *Store) Flush() error {
 			return err
 		}
 	}
+	if err := s.present(); err != nil {
+		s.failing = true
+		return err
+	}
 	err := s.update(s.write)
 	if s.failing = mayPass(err); s.failing {
 		clear(s.files) // the transaction gave them their ids
@@ -103,6 +111,15 @@ func (s *Store) Flush() error {
 	s.clear()
 	s.err = err
 	return err
+}
+
+// present returns an error if somebody has deleted the database: what is written to it
+// is then kept nowhere, and the system does not say so.
+func (s *Store) present() error {
+	if _, err := os.Stat(filepath.Join(s.dir, FileName)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("state %s: %s was deleted: nothing more is kept there until wormscope is started again", s.dir, FileName)
+	}
+	return nil
 }
 
 func (s *Store) clear() {
