@@ -282,7 +282,7 @@ func (d *Detector) alarmFlood(c *contact, cell *targetCell) {
 		rule: alert.RuleFlood, kind: flood, host: c.dst, port: port,
 		first: cell.startAt, last: d.now, quiet: quietAfter,
 		packets: n, known: n,
-		orig: netip.AddrPortFrom(c.src.Netip(), 0), resp: netip.AddrPortFrom(host, port),
+		resp:   netip.AddrPortFrom(host, port), // no originator: one of many, and likely forged
 		frames: []alert.FrameRef{d.frame.ref()},
 		id:     alert.Identify(alert.RuleFlood, host, time.Unix(0, cell.startAt).UTC()),
 	}

@@ -51,6 +51,25 @@ func TestFloodOfManyPorts(t *testing.T) {
 	}
 }
 
+// TestFloodBlamesNobody shows that a flood names none of its sources, most of which are
+// forged: a receiver of events would take the one that it names for the culprit.
+func TestFloodBlamesNobody(t *testing.T) {
+	b := newBed(t, Config{})
+	b.whole()
+	from := scattered("198.18.0.0", 16)
+	for i := range 3000 {
+		b.syn(from(i), ad(victim), 443)
+		b.wait(10 * time.Millisecond)
+	}
+	floods := floodsOf(b)
+	if len(floods) != 1 {
+		t.Fatalf("said %d floods, want one", len(floods))
+	}
+	if a := floods[0]; a.Orig.IsValid() || a.Resp.Addr() != a.Host || a.Resp.Port() != 443 {
+		t.Errorf("a flood from %v to %v, want no source, and the target %v", a.Orig, a.Resp, a.Host)
+	}
+}
+
 // floodsOf returns the floods that were said to begin.
 func floodsOf(b *bed) (floods []alert.Alert) {
 	for _, a := range b.rec.starts() {
