@@ -88,7 +88,7 @@ func crowds() []Sample {
 	return []Sample{
 		{Name: "scan", Event: Alert(alert.Alert{
 			Rule: alert.RuleScan, Name: "sequential", Severity: alert.Critical, Proto: 6, Count: 254, Phase: alert.PhaseEnd, Seq: 4,
-			Orig: netip.MustParseAddrPort("10.1.0.14:0"),
+			Orig: netip.MustParseAddrPort("10.1.0.14:50002"), Resp: netip.MustParseAddrPort("10.1.0.2:445"),
 			Evidence: alert.Evidence{Scan: &alert.Scan{
 				Port: 445, Targets: 254, Answered: 12, Refused: 30, Silent: 212, Rate: 19.8, Attempts: 7, LLR: 9.66,
 				Sample: []netip.Addr{addr("10.1.0.1"), addr("10.1.0.2")},
@@ -96,7 +96,7 @@ func crowds() []Sample {
 		})},
 		{Name: "scan-external", Event: Alert(alert.Alert{
 			Rule: alert.RuleScan, Name: "external", Severity: alert.Low, Host: addr("203.0.113.99"), Proto: 6,
-			Orig:     netip.MustParseAddrPort("203.0.113.99:40000"),
+			Orig: netip.MustParseAddrPort("203.0.113.99:40000"), Resp: netip.MustParseAddrPort("10.1.0.20:445"),
 			Evidence: alert.Evidence{Scan: &alert.Scan{Ports: []uint16{139, 445}, Targets: 1020, Silent: 1020}},
 		})},
 		{Name: "flood", Event: Alert(alert.Alert{
@@ -117,7 +117,7 @@ func crowds() []Sample {
 		{Name: "smb-exposed", Event: Alert(alert.Alert{
 			Rule: alert.RuleExposure, Severity: alert.High, Host: addr("10.1.0.20"), Proto: 6,
 			Orig: netip.MustParseAddrPort("203.0.113.5:41000"), Resp: netip.MustParseAddrPort("10.1.0.20:445"),
-			Evidence: alert.Evidence{Exposure: &alert.Exposure{Port: 445, By: addr("203.0.113.5"), FromOutside: true, Clients: 3}},
+			Evidence: alert.Evidence{Exposure: &alert.Exposure{Port: 445, By: addr("203.0.113.5"), FromOutside: true, Clients: 3, Zones: []string{"internet", "office"}}},
 		})},
 	}
 }

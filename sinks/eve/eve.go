@@ -154,8 +154,8 @@ func (r *Renderer) begin(at time.Time) *record {
 	return &record{Timestamp: at.UTC().Format(timestamp), EventType: "alert", Host: r.opts.Sensor}
 }
 
-// flow fills in the deciding flow. A scan has many destinations: the first of
-// its sample stands for them.
+// flow fills in the deciding flow. Of a scan without one the first destination of its
+// sample stands for all.
 func (d *record) flow(a *alert.Alert) {
 	resp := a.Resp
 	if s := a.Evidence.Scan; s != nil && !traits.Known(resp) && len(s.Sample) > 0 {
