@@ -63,6 +63,9 @@ func noFurther(cmd *cobra.Command, args []string) error {
 
 // reportState writes the scope of a state folder.
 func reportState(s *settings, std streams) (err error) {
+	if s.State == "" {
+		return usagef("--state DIR or --kafka BROKERS is missing: where is the ledger?")
+	}
 	db, zones, err := attachState(s)
 	if err != nil {
 		return err
