@@ -40,8 +40,8 @@ const minToken = 16
 func (v *httpSetting) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&v.Listen, "http", "", "serve /metrics, /healthz and /readyz at `ADDR`; a port alone is on the loopback interface")
-	f.StringVar(&v.Cert, "http-cert", "", "certificate of that server, PEM `FILE`")
-	f.StringVar(&v.Key, "http-key", "", "its key, PEM `FILE`")
+	f.StringVar(&v.Cert, "http-cert", "", "certificate of the server of --http, PEM `FILE`")
+	f.StringVar(&v.Key, "http-key", "", "key of that certificate, PEM `FILE`")
 	f.StringVar(&v.TokenFile, "http-token-file", "", "`FILE` with the bearer token that clients must have (or "+tokenVariable+")")
 }
 
