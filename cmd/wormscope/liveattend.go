@@ -34,7 +34,7 @@ func (l *liveRun) attend(ctx context.Context, read func() (settings, error)) *sy
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	all.Go(func() {
 		l.obey(ctx, signals, renew)
-		signal.Stop(signals)
+		endAtNext(func() { signal.Stop(signals) })
 	})
 	all.Go(func() { l.renewFeeds(ctx, renew, read) })
 	all.Go(func() { l.keeper.watchFolders(ctx, l.watcher, l.log, renew) })
@@ -70,7 +70,7 @@ func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan
 		case sig := <-signals:
 			l.log.Info("stopping", zap.String("signal", sig.String()))
 			l.source.Stop()
-			return // a second signal ends the program at once
+			return
 		case <-l.hangups:
 			l.reopen()
 			ask(renew, renewal{asked: true})

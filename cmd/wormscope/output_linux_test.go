@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,6 +44,44 @@ func TestSecondSignal(t *testing.T) {
 	})
 	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != unix.SIGTERM {
 		t.Errorf("it ended by %v (%v), want the second signal", status.Signal(), cmd.ProcessState)
+	}
+}
+
+// TestSameSignalTwice sends a replay the same signal twice, one right after the other, as
+// timeout(1) does: what was read is still told.
+func TestSameSignalTwice(t *testing.T) {
+	capture, err := os.ReadFile("../../testdata/pcaps/dig-nxdomain.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for timely := false; !timely; {
+		dir := t.TempDir()
+		events, scope := filepath.Join(dir, "events"), filepath.Join(dir, "scope")
+		cmd := exec.Command("wormscope", "replay", "--alerts", events, "--scope", scope, "-")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill() }) // fails when it has ended
+		if _, err = in.Write(capture); err != nil {
+			t.Fatal(err)
+		}
+		testnet.Until(t, "what was found is written", func() bool {
+			info, err := os.Stat(events)
+			return err == nil && info.Size() > 0
+		})
+		begin := time.Now()
+		_ = cmd.Process.Signal(unix.SIGTERM)
+		time.Sleep(20 * time.Millisecond)
+		_ = cmd.Process.Signal(unix.SIGTERM)
+		timely = time.Since(begin) < sameSignal/2 // else the machine kept this test waiting
+		_ = cmd.Wait()                            // its exit status tells
+		if told := slurp(scope); timely && (cmd.ProcessState.ExitCode() != exitFail || len(told) == 0) {
+			t.Errorf("it ended by %v, with a scope of %d bytes", cmd.ProcessState, len(told))
+		}
 	}
 }
 

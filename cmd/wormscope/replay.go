@@ -65,7 +65,7 @@ Nothing has to be configured.`,
 func replay(ctx context.Context, s *settings, paths []string, std streams) (err error) {
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	context.AfterFunc(ctx, cancel) // a second signal ends the program at once, whatever it waits for
+	context.AfterFunc(ctx, func() { endAtNext(cancel) })
 	askForHugePages()
 	source, err := openCaptures(ctx, paths, std.in)
 	if err != nil {
