@@ -89,6 +89,7 @@ func attemptsToAlarm(t testing.TB, r *rand.Rand, p float64, gap time.Duration, f
 		}
 		s.now += gap.Nanoseconds() - 2e6
 		s.engine.Packet(&packet.Packet{Time: s.now - 1, Proto: packet.ProtoUDP}) // time passes
+		s.engine.Settle()                                                        // by no mistake of a clock
 		if len(s.rec.alerts) > 0 {
 			return n + 1
 		}
