@@ -105,10 +105,8 @@ func (f *Framer) Next(b *[]byte) (Message, bool) {
 		if f.skip > 0 {
 			f.pass(b)
 		}
-		if len(*b) == 0 {
-			return Message{}, false
-		}
-		if f.slab != nil && !f.fill(b) {
+		// What is kept is gone through to its end, even where no byte comes to it.
+		if f.slab == nil && len(*b) == 0 || f.slab != nil && !f.fill(b) {
 			return Message{}, false
 		}
 		w := *b
