@@ -18,6 +18,7 @@ type parser struct {
 type qualifiers struct {
 	proto string // ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6 or empty
 	dir   direction
+	said  bool   // src or dst was written
 	kind  string // host, net, port, portrange, proto or empty
 }
 
@@ -152,12 +153,15 @@ func (p *parser) primitive() (node, error) {
 	switch {
 	case len(p.tokens) == 0:
 		return nil, wrong(token{}, "want a primitive such as host 192.0.2.1")
+	case isValue(p.peek()) && p.last.kind != "":
+		return p.value(p.last)
+	}
+	p.last = qualifiers{} // a value takes the words of the primitive right before it
+	switch {
 	case p.accept("vlan"):
 		return p.vlan()
 	case p.peek() == "less" || p.peek() == "greater":
 		return p.length()
-	case isValue(p.peek()) && p.last.kind != "":
-		return p.value(p.last)
 	}
 	first := p.here()
 	q, err := p.qualifiers()
@@ -168,18 +172,20 @@ func (p *parser) primitive() (node, error) {
 		p.last = q
 		return p.value(q)
 	}
-	if q.dir != either || q.proto == "" {
-		if isValue(p.peek()) && q.proto != "tcp" && q.proto != "udp" && q.proto != "sctp" {
-			q.kind = "host"
-			p.last = q
-			return p.value(q)
-		}
-		if q.proto == "" && q.dir == either {
-			return nil, p.unknown(first)
-		}
+	switch {
+	case !q.said && q.proto == "":
+		return nil, p.unknown(first)
+	case !q.said:
+		return protocol(q.proto), nil
+	case !isValue(p.peek()):
 		return nil, wrong(p.here(), "want host, net, port or portrange")
 	}
-	return protocol(q.proto), nil
+	q.kind = "host"
+	if err := q.check(p.here()); err != nil {
+		return nil, err
+	}
+	p.last = q
+	return p.value(q)
 }
 
 // unknown returns the error that no primitive begins with a word.
@@ -187,6 +193,9 @@ func (p *parser) unknown(t token) error {
 	switch t.text {
 	case "and", "or", "&&", "||", ")", "not", "!":
 		return wrong(t, "want a primitive such as host 192.0.2.1")
+	}
+	if isValue(t.text) {
+		return wrong(t, "a value alone: say before it what it is, as in host 192.0.2.1 or port 53")
 	}
 	const others = " ether gateway broadcast multicast mpls pppoes pppoed geneve vxlan inbound outbound ifindex ip6mask protochain " +
 		"decnet iso stp ipx netbeui igmp pim ah esp vrrp carp igrp llc wlan type subtype rnr rset len ether byte on action link ppp slip fddi tr "
@@ -206,7 +215,7 @@ func (p *parser) qualifiers() (q qualifiers, err error) {
 	if slices.Contains(protocols, p.peek()) {
 		q.proto = p.next().text
 	}
-	switch {
+	switch q.said = true; {
 	case p.accept("src"):
 		q.dir = source
 		if p.follows("or", "dst") {
@@ -221,6 +230,8 @@ func (p *parser) qualifiers() (q qualifiers, err error) {
 		} else if p.follows("and", "src") {
 			q.dir = both
 		}
+	default:
+		q.said = false
 	}
 	kind := p.here()
 	if !p.accept("host", "net", "port", "portrange", "proto") {
@@ -240,7 +251,7 @@ func (q *qualifiers) check(kind token) error {
 			return wrong(kind, "%s has no ports", q.proto)
 		}
 	case "proto":
-		if !network || q.dir != either {
+		if !network || q.said {
 			return wrong(kind, "it goes with ip and ip6 only")
 		}
 	default:

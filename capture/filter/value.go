@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -36,8 +37,8 @@ func (p *parser) network(t token, q qualifiers) (node, error) {
 	if p.accept("mask") {
 		m := p.next()
 		bits, ok := maskBits(m.text)
-		if !ok {
-			return nil, wrong(m, "no network mask of IPv4")
+		if !ok || strings.Contains(text, ":") {
+			return nil, wrong(m, "a mask of IPv4 is wanted, for a network of IPv4")
 		}
 		text += "/" + strconv.Itoa(bits)
 	}
@@ -102,18 +103,16 @@ func ports(t token, q qualifiers) (node, error) {
 	if isRange && q.kind != "portrange" {
 		return nil, wrong(t, "a range needs portrange")
 	}
-	from, err := strconv.ParseUint(low, 10, 16)
+	const otherwise = "no port number, 0 to 65535; names of services are not looked up"
+	from, err := number(t, low, math.MaxUint16, otherwise)
 	if err != nil {
-		return nil, wrong(t, "no port number, 0 to 65535; names of services are not looked up")
+		return nil, err
 	}
-	to, err := strconv.ParseUint(high, 10, 16)
+	to, err := number(t, high, math.MaxUint16, otherwise)
 	if err != nil {
-		return nil, wrong(t, "no port number, 0 to 65535; names of services are not looked up")
+		return nil, err
 	}
-	if from > to {
-		from, to = to, from
-	}
-	n := portIn{q.dir, uint32(from), uint32(to), 0}
+	n := portIn{q.dir, min(from, to), max(from, to), 0}
 	if q.proto != "" {
 		n.proto = protoNumbers[q.proto]
 	}
@@ -125,14 +124,13 @@ var protoNumbers = map[string]uint32{"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58
 
 // protoNumber makes the node for a protocol by number.
 func protoNumber(t token, q qualifiers) (node, error) {
-	name := strings.TrimPrefix(t.text, `\`)
+	name, isName := strings.CutPrefix(t.text, `\`)
 	n, ok := protoNumbers[name]
-	if !ok {
-		v, err := strconv.ParseUint(name, 10, 8)
-		if err != nil {
-			return nil, wrong(t, `no protocol: a number, or \icmp, \tcp, \udp, \icmp6, \sctp`)
+	if !isName || !ok {
+		var err error
+		if n, err = number(t, t.text, math.MaxUint8, `no protocol: a number, or \icmp, \tcp, \udp, \icmp6, \sctp`); err != nil {
+			return nil, err
 		}
-		n = uint32(v)
 	}
 	switch q.proto {
 	case "ip":
@@ -170,22 +168,35 @@ func (p *parser) vlan() (node, error) {
 		return tagIs{anyTag}, nil
 	}
 	t := p.next()
-	id, err := strconv.ParseUint(t.text, 10, 16)
-	if err != nil || id > maxVLAN {
-		return nil, wrong(t, "no VLAN, 0 to %d", maxVLAN)
+	id, err := number(t, t.text, maxVLAN, "no VLAN, 0 to 4095")
+	if err != nil {
+		return nil, err
 	}
-	return tagIs{uint32(id)}, nil
+	return tagIs{id}, nil
 }
 
 // length reads less and greater, which include the number.
 func (p *parser) length() (node, error) {
 	word, t := p.next(), p.next()
-	n, err := strconv.ParseUint(t.text, 10, 31)
+	n, err := number(t, t.text, math.MaxInt32, word.text+" needs a number of bytes")
 	if err != nil {
-		return nil, wrong(t, "%s needs a number of bytes", word.text)
+		return nil, err
 	}
 	if word.text == "less" {
-		return shorter{uint32(n)}, nil
+		return shorter{n}, nil
 	}
-	return longer{uint32(n)}, nil
+	return longer{n}, nil
+}
+
+// number reads a word or a part of one as a number. otherwise is why it is
+// refused where it is none.
+func number(t token, text string, most uint32, otherwise string) (uint32, error) {
+	if len(text) > 1 && text[0] == '0' { // which tcpdump takes for an octal or hexadecimal number
+		return 0, wrong(t, "a number that begins with 0; write it out in decimal")
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n > uint64(most) {
+		return 0, &Error{t.text, t.at, otherwise}
+	}
+	return uint32(n), nil
 }
