@@ -22,13 +22,16 @@ func overlapping(list []finding) [][]finding {
 			if only == f.sensor {
 				continue
 			}
-			open[only] = slices.DeleteFunc(groups, func(g *group) bool {
+			left := slices.DeleteFunc(groups, func(g *group) bool {
 				if g.seenBeside(f.sensor).Before(begun) {
 					return g.latest[0].end.Before(begun) // else another sensor's may join it yet
 				}
 				mine.take(g)
 				return true
 			})
+			if open[only] = left; len(left) == 0 {
+				delete(open, only) // or all later ones would pass by all sensors there ever were
+			}
 		}
 		open[mine.only()] = append(open[mine.only()], mine)
 		all = append(all, mine)
@@ -146,32 +149,22 @@ func (h *host) mergedFacts() []told {
 
 // sightings are when sensors learned the same fact, in order.
 type sightings struct {
-	list  []sighting
+	list  []time.Time    // each of some sensors, at about one time
 	start int            // of those that are not too old
-	next  map[string]int // the first that a sensor may not have had a part in
-}
-
-// A sighting is a fact that some sensors learned at about one time.
-type sighting struct {
-	at      time.Time
-	sensors []string
+	next  map[string]int // the first that a sensor has had no part in, nor in any behind it
 }
 
 // isNew reports whether a sensor's fact is one that no other has told, and notes it.
 func (s *sightings) isNew(sensor string, e event.Event) bool {
 	at := e.Time()
-	for s.start < len(s.list) && at.Sub(s.list[s.start].at) > tolerance {
+	for s.start < len(s.list) && at.Sub(s.list[s.start]) > tolerance {
 		s.start++
 	}
 	i := max(s.next[sensor], s.start)
-	for i < len(s.list) && slices.Contains(s.list[i].sensors, sensor) {
-		i++
-	}
-	s.next[sensor] = i
+	s.next[sensor] = i + 1
 	if i < len(s.list) {
-		s.list[i].sensors = append(s.list[i].sensors, sensor)
 		return false
 	}
-	s.list = append(s.list, sighting{at, []string{sensor}})
+	s.list = append(s.list, at)
 	return true
 }

@@ -104,6 +104,26 @@ func TestCrowds(t *testing.T) {
 	}
 }
 
+// TestManyNames: a sensor can call itself something else each time. What grew with the
+// square of that took minutes.
+func TestManyNames(t *testing.T) {
+	const n = 100_000
+	list := make([]finding, 0, n)
+	h := host{facts: map[source]event.Event{}}
+	for i := range n {
+		name, at := "s"+strconv.Itoa(i), begin.Add(time.Duration(i)*time.Minute)
+		e := event.Event{Alert: &alert.Alert{ID: strconv.Itoa(i), First: at, Last: at}}
+		list = append(list, finding{sensor: name, words: &words{e, e}})
+		h.facts[source{name, "fact"}] = event.Event{Fact: &alert.Fact{Kind: alert.FactTargeted, Time: begin.Add(time.Duration(i))}}
+	}
+	if got := overlapping(list); len(got) != n {
+		t.Errorf("%d groups, want %d", len(got), n)
+	}
+	if got := h.mergedFacts(); len(got) != 1 {
+		t.Errorf("%d facts, want 1", len(got))
+	}
+}
+
 // TestFactsAreOnceAsTheyAreSaidToBe compares each fact with each before it.
 func TestFactsAreOnceAsTheyAreSaidToBe(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
