@@ -73,7 +73,9 @@ func joinLines(lines *lineReader, first line, t *table, fields []string) ([]stri
 		}
 		read = append(read, l)
 		text += "\n" + l.text
-		fields, state = splitFields(text, t.delimiter, fields[:0])
+		if strings.IndexByte(l.text, '"') >= 0 { // else nothing closes the field
+			fields, state = splitFields(text, t.delimiter, fields[:0])
+		}
 	}
 	if state != rowWhole {
 		for _, l := range slices.Backward(read) {
@@ -112,19 +114,20 @@ func splitFields(row string, delimiter byte, fields []string) ([]string, rowStat
 
 // cutQuoted cuts a field at the quote that closes it; "" stands for a quote.
 func cutQuoted(text string) (field, rest string, ok bool) {
-	for {
-		end := strings.IndexByte(text, '"')
-		if end < 0 {
+	pairs := false
+	for end := 0; ; end += 2 {
+		next := strings.IndexByte(text[end:], '"')
+		if next < 0 {
 			return "", "", false
 		}
-		if end+1 == len(text) || text[end+1] != '"' {
-			if field == "" {
-				return text[:end], text[end+1:], true
-			}
-			return field + text[:end], text[end+1:], true
+		if end += next; end+1 < len(text) && text[end+1] == '"' {
+			pairs = true
+			continue
 		}
-		field += text[:end+1]
-		text = text[end+2:]
+		if field = text[:end]; pairs {
+			field = strings.ReplaceAll(field, `""`, `"`)
+		}
+		return field, text[end+1:], true
 	}
 }
 

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,31 @@ func TestIrregularRows(t *testing.T) {
 }
 
 // TestTypes has the words that feeds have for kinds of indicators.
+// TestManyQuotes: fields of thousands of quotes are read. What grew with the square of
+// their number, again for each line of a field, took hours for a large feed.
+func TestManyQuotes(t *testing.T) {
+	var content, line strings.Builder
+	content.WriteString("domain,description\n")
+	for range 2500 {
+		line.WriteString(`""`)
+	}
+	const rows, lines = 10, 12
+	for i := range rows {
+		fmt.Fprintf(&content, "h%d.example,\"%s", i, line.String())
+		for range lines - 1 {
+			content.WriteString("\n" + line.String())
+		}
+		content.WriteString("\"\n")
+	}
+	s, file := load(t, content.String(), Options{})
+	if file.Names != rows || file.Lines != 1+rows*lines || len(file.Skipped) != 0 {
+		t.Errorf("%+v", file)
+	}
+	if i, ok := find(s, "h9.example"); !ok || !strings.HasPrefix(i.Description, `""""""`) {
+		t.Errorf("h9.example: %v %.20q", ok, i.Description)
+	}
+}
+
 func TestTypes(t *testing.T) {
 	for kind, want := range map[string]bool{
 		"ip": true, "IPv4": true, "ip-dst|port": true, "ip:port": true, "ipv6-addr": true, "IP Address": true, "CIDR": true, "net": true,
