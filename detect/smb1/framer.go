@@ -101,12 +101,12 @@ func NewFramer(p *Pool) Framer { return Framer{pool: p} }
 // the stream's bytes in order and calls Next until it returns false.
 func (f *Framer) Next(b *[]byte) (Message, bool) {
 	f.drop(f.held)
-	for {
+	for given := *b; ; {
 		if f.skip > 0 {
 			f.pass(b)
 		}
 		// What is kept is gone through to its end, even where no byte comes to it.
-		if f.slab == nil && len(*b) == 0 || f.slab != nil && !f.fill(b) {
+		if f.slab == nil && len(*b) == 0 || f.slab != nil && !f.putBack(b, given) && !f.fill(b) {
 			return Message{}, false
 		}
 		w := *b
@@ -204,6 +204,19 @@ func (f *Framer) fill(b *[]byte) bool {
 			return false
 		}
 	}
+}
+
+// putBack has a search go on in the bytes that were given, once all that is kept is
+// from these, and reports whether it does: in the buffer it goes byte by byte, through
+// a file of zeros to its end.
+func (f *Framer) putBack(b *[]byte, given []byte) bool {
+	from := len(given) - len(*b) - f.n
+	if f.state != hunting || from < 0 || len(*b) == 0 {
+		return false
+	}
+	*b = given[from:]
+	f.drop(true)
+	return true
 }
 
 // keep stores an incomplete head until more comes. Where no buffer is free,

@@ -32,3 +32,18 @@ func TestGapInWhatIsHeld(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkZeros searches what many files hold. Where the segment before it ends like
+// the beginning of a message, what is kept of that must not slow the search.
+func BenchmarkZeros(b *testing.B) {
+	f := NewFramer(NewPool(1))
+	segment := make([]byte, 1460)
+	b.SetBytes(int64(len(segment)))
+	b.ReportAllocs()
+	for b.Loop() {
+		rest := segment
+		if _, ok := f.Next(&rest); ok || len(rest) > 0 {
+			b.Fatal("a message of zeros")
+		}
+	}
+}
