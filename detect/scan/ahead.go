@@ -15,8 +15,8 @@ import (
 func (d *Detector) Ahead(src, dst ip.AddrPort, f packet.Flags) {
 	if f&(packet.ACK|packet.RST) != 0 { // an answer: the attempt went the other way
 		hc, hs := dst.Addr.Hash(), src.Addr.Hash()
-		prefetch.Four(d.attempts.index.group(hash32(pairHash(hc, hs, src.Port))), d.alive.bucket(hash32(hs)),
-			d.alive.bucket(hash32(portHash(hs, src.Port))), (*byte)(nil))
+		prefetch.Line(d.attempts.index.group(hash32(pairHash(hc, hs, src.Port))))
+		d.alive.fetch(hs, portHash(hs, src.Port))
 		return
 	}
 	var c contact
@@ -26,7 +26,8 @@ func (d *Detector) Ahead(src, dst ip.AddrPort, f packet.Flags) {
 	d.fetch(&c, pairHash(c.hs, c.hd, c.port))
 }
 
-// fetch has the processor fetch what an attempt with this pairHash is looked up in.
+// fetch has the processor fetch what an attempt with this pairHash is looked up in. try
+// asks for it, too: what is odd, and what several rings pass on, Ahead is not told of.
 func (d *Detector) fetch(c *contact, pair uint64) {
 	prefetch.Four(d.attempts.index.group(hash32(pair)), c.pop.index.home(c.kh),
 		c.pop.contacts.bucket(hash32(mix(c.kh, c.hd))), c.pop.newcomers.set(c.kh))

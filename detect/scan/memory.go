@@ -1,5 +1,7 @@
 package scan
 
+import "wormscope/internal/prefetch"
+
 // memory remembers for a week that something was seen: who contacted whom,
 // who is alive. It keeps fingerprints in buckets of one cache line, four bytes
 // each: 27 bits of the hash and the third of a day it was last seen in. Where
@@ -61,6 +63,10 @@ func (m *memory) each(yield func(*bucket) bool) {
 		}
 	}
 }
+
+// fetch has the processor fetch the buckets of two hashes, which has or see is going to
+// be asked about.
+func (m *memory) fetch(a, b uint64) { prefetch.Two(m.bucket(hash32(a)), m.bucket(hash32(b))) }
 
 // find returns where in its bucket h is, or else the first place that is free:
 // entries stand in front, without gaps. In a full bucket that is bucketSize.

@@ -4,7 +4,6 @@ import (
 	"wormscope/capture/packet"
 	"wormscope/detect/alert"
 	"wormscope/internal/ip"
-	"wormscope/internal/prefetch"
 )
 
 // accept looks at a SYN-ACK.
@@ -158,7 +157,7 @@ func (d *Detector) settle(a *attempt, o outcome, now int64) {
 	counts := a.has(first | firstNet)
 	weighs := counts && o != answered && !a.has(swept)
 	if weighs || o != silent {
-		prefetch.Two(d.alive.bucket(hash32(hd)), d.alive.bucket(hash32(hp)))
+		d.alive.fetch(hd, hp)
 	}
 	served := o != answered && d.alive.has(hp)
 	if weighs {
@@ -200,7 +199,7 @@ func (d *Detector) settleSwept(a *attempt) bool {
 	if a.state != silent {
 		hd := a.dst.Hash()
 		hp := portHash(hd, a.port)
-		prefetch.Two(d.alive.bucket(hash32(hd)), d.alive.bucket(hash32(hp)))
+		d.alive.fetch(hd, hp)
 		d.enliven(a.dst, a.state, hd, hp)
 	}
 	d.tally(s, a)
