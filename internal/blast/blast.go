@@ -53,6 +53,7 @@ func (c *Capture) Close() error { return unix.Munmap(c.data) }
 const (
 	fileHeader   = 24
 	recordHeader = 16
+	linkHeader   = 14 // of Ethernet, which an MTU leaves out
 )
 
 // next returns the frame at an offset, and the offset of the one after it.
@@ -72,6 +73,7 @@ func (c *Capture) next(off int) (frame []byte, after int) {
 // Sent is what a Sender sent.
 type Sent struct {
 	Frames, Bytes int64
+	Left          int64 // frames that are too long for the interface, or shorter than a header
 	Took          time.Duration
 }
 
@@ -81,6 +83,7 @@ func (s Sent) Rate() float64 { return float64(s.Frames) / s.Took.Seconds() }
 // A Sender puts frames into an interface.
 type Sender struct {
 	fd       int
+	longest  int // frame that the interface takes, bytes
 	messages [batch]message
 	vectors  [batch]unix.Iovec
 }
@@ -107,9 +110,13 @@ func NewSender(iface string) (*Sender, error) {
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: int(ifr.Uint32())})
 	}
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFMTU, ifr)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("send into %s: %w", iface, err), s.Close())
 	}
+	s.longest = linkHeader + int(ifr.Uint32())
 	for i := range s.messages {
 		s.messages[i].Iov = &s.vectors[i]
 		s.messages[i].SetIovlen(1)
@@ -120,22 +127,27 @@ func NewSender(iface string) (*Sender, error) {
 // Close closes the socket.
 func (s *Sender) Close() error { return unix.Close(s.fd) }
 
-// Send sends all frames of the capture once, at a rate of frames a second, or
-// as fast as they go when it is 0. It does not sleep: the thread's core is
+// Send sends all frames of the capture that the interface takes once, at a rate of
+// frames a second, or as fast as they go when it is 0. It does not sleep: the thread's core is
 // busy.
 func (s *Sender) Send(c *Capture, rate float64) (Sent, error) {
 	var sent Sent
 	begin := time.Now()
 	for off := fileHeader; ; {
 		n, bytes := 0, int64(0)
-		for ; n < batch; n++ {
+		for n < batch {
 			var frame []byte
 			if frame, off = c.next(off); frame == nil {
 				break
 			}
+			if len(frame) < linkHeader || len(frame) > s.longest {
+				sent.Left++
+				continue
+			}
 			s.vectors[n].Base = &frame[0] // mapped memory: nothing moves or frees it meanwhile
 			s.vectors[n].SetLen(len(frame))
 			bytes += int64(len(frame))
+			n++
 		}
 		if err := s.flush(n); err != nil {
 			return sent, fmt.Errorf("after %d frames: %w", sent.Frames, err)

@@ -28,7 +28,7 @@ const (
 	left, right = "left", "right"
 	senderCore  = 0
 	readerCore  = 1
-	maxFrame    = "9000" // bytes, the MTU
+	maxFrame    = "65535" // bytes, the MTU
 )
 
 // A cable is two joined interfaces in a namespace of their own.
