@@ -63,6 +63,9 @@ func (r *Run) End(n int) {
 	r.end(n, RunSum{Captured: captured, Len: length, Oldest: oldest, Newest: newest})
 }
 
+// EndAs is End for a caller who knows the sum.
+func (r *Run) EndAs(n int, sum RunSum) { r.N, r.Sum = n, sum }
+
 // end is End for a caller who knows all of the sum except Cut.
 func (r *Run) end(n int, sum RunSum) {
 	r.N, r.Sum = n, sum

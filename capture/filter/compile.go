@@ -80,8 +80,9 @@ func (c *compiler) resolve() error {
 const snapLength = 1 << 18
 
 // compile makes the program. stripped says that the kernel takes the outer tag
-// out of the frame, and tells it on demand.
-func (f *Filter) compile(stripped bool) ([]bpf.Instruction, error) {
+// out of the frame, and tells it on demand. Without heads all frames that match are
+// kept whole.
+func (f *Filter) compile(stripped bool, heads *Heads) ([]bpf.Instruction, error) {
 	c := &compiler{}
 	yes, no := c.label(), c.label()
 	if f.root != nil {
@@ -91,7 +92,11 @@ func (f *Filter) compile(stripped bool) ([]bpf.Instruction, error) {
 		c.jump(yes)
 	}
 	c.place(yes)
-	c.emit(bpf.RetConstant{Val: snapLength})
+	if heads != nil {
+		heads.generate(c)
+	} else {
+		c.emit(bpf.RetConstant{Val: snapLength})
+	}
 	c.place(no)
 	c.emit(bpf.RetConstant{})
 	if len(c.code) > maxInstructions {

@@ -49,10 +49,10 @@ func Parse(expression string) (*Filter, error) {
 
 // Compile compiles the filter for a packet socket on an Ethernet link. The kernel
 // takes the outer VLAN tag out of a frame before the program sees it; the program
-// asks the kernel for it. An error says that the program is too long for the
-// kernel.
-func (f *Filter) Compile() ([]bpf.RawInstruction, error) {
-	program, err := f.compile(true)
+// asks the kernel for it. With heads it cuts frames, else it keeps them whole. An
+// error says that the program is too long for the kernel.
+func (f *Filter) Compile(heads *Heads) ([]bpf.RawInstruction, error) {
+	program, err := f.compile(true, heads)
 	if err != nil {
 		return nil, err
 	}

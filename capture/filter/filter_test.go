@@ -178,7 +178,7 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Compile(); err == nil || !strings.Contains(err.Error(), "make it shorter") {
+	if _, err := f.Compile(nil); err == nil || !strings.Contains(err.Error(), "make it shorter") {
 		t.Errorf("a program that is too long: %v", err)
 	}
 	if e, ok := errors.AsType[*Error](func() error { _, err := Parse("tcp and port x"); return err }()); !ok || e.Position != 14 || e.Word != "x" {
@@ -198,11 +198,11 @@ func FuzzCompile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		program, err := parsed.compile(false)
+		program, err := parsed.compile(false, nil)
 		if err != nil {
 			return
 		}
-		if _, err = parsed.Compile(); err != nil && len(program) < maxInstructions-20 {
+		if _, err = parsed.Compile(nil); err != nil && len(program) < maxInstructions-20 {
 			t.Fatal(err)
 		}
 		vm, err := bpf.NewVM(program)
@@ -223,7 +223,7 @@ func machine(t testing.TB, expression string) *bpf.VM {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := f.compile(false)
+	program, err := f.compile(false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

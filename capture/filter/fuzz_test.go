@@ -57,7 +57,7 @@ func FuzzAsTcpdump(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if program, err := parsed.compile(false); err != nil || len(program) > 2000 {
+		if program, err := parsed.compile(false, nil); err != nil || len(program) > 2000 {
 			return
 		}
 		ours, theirs := machine(t, expression), tcpdump(t, expression)

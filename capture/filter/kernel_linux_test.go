@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"golang.org/x/net/bpf"
-
 	"wormscope/capture"
 	"wormscope/capture/ring"
 	"wormscope/internal/testnet"
@@ -39,7 +37,7 @@ func TestInKernel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		program, err := f.Compile()
+		program, err := f.Compile(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,24 +47,25 @@ func TestInKernel(t *testing.T) {
 				want = append(want, frame)
 			}
 		}
-		var got [][]byte
+		var got []capture.Frame
 		if err := p.Inside(func() (err error) {
-			got, err = through(p, program, frames)
+			got, _, err = through(p, ring.Options{Filter: program}, frames)
 			return err
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.EqualFunc(got, want, bytes.Equal) {
+		if !slices.EqualFunc(got, want, func(f capture.Frame, data []byte) bool { return bytes.Equal(f.Data, data) }) {
 			t.Errorf("%q: the kernel let %d frames through, want %d:\n%x\n%x", e, len(got), len(want), got, want)
 		}
 	}
 }
 
-// through returns which frames come out of a cable past a program.
-func through(p *testnet.Pair, program []bpf.RawInstruction, frames [][]byte) (got [][]byte, err error) {
-	source, err := ring.Open(ring.Options{Interfaces: []string{testnet.Right}, BlockSize: 64 << 10, Blocks: 8, Filter: program})
+// through returns what of frames comes out of a cable past a program.
+func through(p *testnet.Pair, o ring.Options, frames [][]byte) (got []capture.Frame, stats ring.Stats, err error) {
+	o.Interfaces, o.BlockSize, o.Blocks = []string{testnet.Right}, 64<<10, 8
+	source, err := ring.Open(o)
 	if err != nil {
-		return nil, err
+		return nil, stats, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	p.Sender(testnet.Left).Send(frames...)
@@ -75,11 +74,48 @@ func through(p *testnet.Pair, program []bpf.RawInstruction, frames [][]byte) (go
 		var frame capture.Frame
 		switch err := source.Next(&frame); {
 		case errors.Is(err, io.EOF):
-			return got, nil
+			return got, source.Stats(), nil
 		case err != nil:
-			return nil, err
+			return nil, stats, err
 		case frame.Data[0] == 2: // else of the kernel's own
-			got = append(got, slices.Clone(frame.Data))
+			frame.Data = bytes.Clone(frame.Data)
+			got = append(got, frame)
+		}
+	}
+}
+
+// TestHeadsInKernel has the kernel cut frames, and the ring tell those from frames
+// of which something is missing.
+func TestHeadsInKernel(t *testing.T) {
+	p := testnet.NewPair(t)
+	segment := func(port byte) []byte {
+		head := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 1, 244, 0, 0, 0, 0, 64, 6, 0, 0, 10, 10, 1, 23, 10, 10, 1, 24, 0, port, 1, 189 - 1, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10}
+		return append(head, make([]byte, 14+500-len(head))...)
+	}
+	web, dns := segment(80), segment(53)
+	tagged := slices.Concat(web[:12], []byte{0x81, 0, 0, 5}, web[12:])
+	double := slices.Concat(web[:12], []byte{0x88, 0xa8, 0, 9, 0x81, 0, 0, 5}, web[12:])
+	frames := [][]byte{web, dns, tagged, double}
+	program, err := new(Filter).Compile(&Heads{Ports: []uint16{53}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ heads, truncated int }{{MaxHeads, 0}, {0, 2}} {
+		var got []capture.Frame
+		var stats ring.Stats
+		if err := p.Inside(func() (err error) {
+			got, stats, err = through(p, ring.Options{Filter: program, Heads: tt.heads}, frames)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []int{54, 514, 58, 522} {
+			if i >= len(got) || len(got[i].Data) != want || got[i].Len != len(frames[i]) || !bytes.HasPrefix(frames[i], got[i].Data) {
+				t.Fatalf("%d frames; of number %d %d bytes are wanted: %+v", len(got), i, want, got)
+			}
+		}
+		if n := stats.Total().Truncated; n != uint64(tt.truncated) {
+			t.Errorf("%d frames count as truncated, want %d", n, tt.truncated)
 		}
 	}
 }

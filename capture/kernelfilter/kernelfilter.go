@@ -28,7 +28,8 @@ var object []byte
 type Config struct {
 	// Ports are those of which every UDP datagram and every TCP segment is
 	// kept, in both directions. Of other ports only the segments are kept that
-	// open and close connections and that complete a handshake.
+	// open and close connections and that complete a handshake, and of these no
+	// more than the headers.
 	Ports []uint16
 	// Room is how many addresses there is room for. It takes 4 MB, and 23 bytes an
 	// address, of the kernel's memory at once. With more addresses than that the
@@ -38,6 +39,10 @@ type Config struct {
 }
 
 const defaultRoom = 1 << 20
+
+// MaxHeads is what may be left of a frame that was cut to its headers, in bytes:
+// those of Ethernet with four VLAN tags, IPv4 and TCP.
+const MaxHeads = 14 + 4*4 + 60 + 60
 
 // A Filter is a program in the kernel with the indicators that it knows. It is
 // for links of type Ethernet. Its methods are to be called by one goroutine.
@@ -135,9 +140,10 @@ func (f *Filter) Update(indicators iter.Seq[netip.Prefix]) error {
 	return nil
 }
 
-// Keeps asks the kernel whether the filter keeps a frame (BPF_PROG_TEST_RUN).
-// It is for tests and needs the privileges of Load.
-func (f *Filter) Keeps(frame []byte) (bool, error) {
+// Keeps asks the kernel how many bytes of a frame the filter keeps
+// (BPF_PROG_TEST_RUN), 0 if it drops it. It is for tests and needs the privileges of
+// Load.
+func (f *Filter) Keeps(frame []byte) (int, error) {
 	// The kernel takes no more than a page; 2 KiB of the frame are enough, since
 	// the filter reads headers only. The kernel takes the first 14 bytes for an
 	// Ethernet header and hides them from a socket filter, hence one more of these.
@@ -145,9 +151,9 @@ func (f *Filter) Keeps(frame []byte) (bool, error) {
 	hidden := append(make([]byte, 12, 14+most), 0x88, 0xb5) // an EtherType for experiments
 	verdict, err := f.program.Run(&ebpf.RunOptions{Data: append(hidden, frame[:min(len(frame), most)]...)})
 	if err != nil {
-		return false, fmt.Errorf("kernel filter: %w", err)
+		return 0, fmt.Errorf("kernel filter: %w", err)
 	}
-	return verdict != 0, nil
+	return int(min(uint64(verdict), uint64(len(frame)))), nil //nolint:gosec // no more than the frame has
 }
 
 // Bytes returns how much of the kernel's memory the indicators take.

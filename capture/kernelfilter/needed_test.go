@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -128,11 +129,16 @@ func checkNeeded(t *testing.T, paths []string) {
 	}
 	t.Cleanup(func() { f.Close() })
 	r := &runner{t, f}
-	decoder, p := packet.NewDecoder(), packet.Packet{}
+	decoder, p, cuts := packet.NewDecoder(), packet.Packet{}, 0
 	check := func(frame *capture.Frame) (want, got bool) {
-		want, got = needed(decoder.Decode(frame, &p), &p, known), r.keeps(frame.Data)
-		if want && !got {
+		o, n := decoder.Decode(frame, &p), r.kept(frame.Data)
+		want, got = needed(o, &p, known), n > 0
+		switch {
+		case want && !got:
 			t.Errorf("dropped though it may matter, %v to %v: %x", p.Src, p.Dst, frame.Data[:min(len(frame.Data), 128)])
+		case got && n < len(frame.Data):
+			cuts++
+			checkCut(t, frame, n, o, &p)
 		}
 		return want, got
 	}
@@ -159,9 +165,27 @@ func checkNeeded(t *testing.T, paths []string) {
 			check(frame)
 		}
 	})
-	t.Logf("%d indicators, %d frames, %d needed, %d kept", len(list), all, wanted, kept)
+	t.Logf("%d indicators, %d frames, %d needed, %d kept, %d of them cut", len(list), all, wanted, kept, cuts)
+	if cuts == 0 {
+		t.Error("no frame is cut to its headers")
+	}
 	if wanted == 0 || all-kept < (all-wanted)/2 {
 		t.Errorf("of %d frames that do not matter %d are dropped", all-wanted, all-kept)
+	}
+}
+
+// checkCut checks of a frame, which was decoded whole, that its headers say the same
+// alone, and that its contents are for nobody.
+func checkCut(t *testing.T, frame *capture.Frame, n int, o packet.Outcome, whole *packet.Packet) {
+	t.Helper()
+	var p packet.Packet
+	cut := *frame
+	cut.Data = frame.Data[:n]
+	got := packet.NewDecoder().Decode(&cut, &p)
+	p.Payload, p.Truncated, p.ICMP = whole.Payload, whole.Truncated, whole.ICMP // of a TCP segment, ICMP means nothing
+	on := func(port uint16) bool { return slices.Contains([]uint16{53, 139, 445}, port) }
+	if got != o || !reflect.DeepEqual(&p, whole) || p.Proto != packet.ProtoTCP || on(p.Src.Port) || on(p.Dst.Port) || n > kernelfilter.MaxHeads {
+		t.Errorf("cut to %d bytes it is %v, whole %v: %v to %v: %x", n, got, o, whole.Src, whole.Dst, frame.Data[:min(len(frame.Data), 128)])
 	}
 }
 
@@ -197,8 +221,11 @@ func FuzzNeeded(f *testing.F) {
 		}
 		var p packet.Packet
 		o := packet.NewDecoder().Decode(&capture.Frame{Data: data, Len: len(data), Link: capture.LinkEthernet}, &p)
-		if needed(o, &p, known) && !r.keeps(data) {
+		switch n := r.kept(data); {
+		case n == 0 && needed(o, &p, known):
 			t.Errorf("dropped though it may matter: %v to %v, protocol %d", p.Src, p.Dst, p.Proto)
+		case n > 0 && n < len(data):
+			checkCut(t, &capture.Frame{Data: data, Len: len(data), Link: capture.LinkEthernet}, n, o, &p)
 		}
 	})
 }

@@ -14,13 +14,16 @@ type runner struct {
 	filter *kernelfilter.Filter
 }
 
-// keeps reports whether the filter keeps a frame.
-func (r *runner) keeps(frame []byte) bool {
-	keeps, err := r.filter.Keeps(frame)
+// keeps reports whether the filter keeps a frame, or a part of it.
+func (r *runner) keeps(frame []byte) bool { return r.kept(frame) > 0 }
+
+// kept returns how many bytes of a frame the filter keeps.
+func (r *runner) kept(frame []byte) int {
+	n, err := r.filter.Keeps(frame)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return keeps
+	return n
 }
 
 func duplicate(t testing.TB, fd int) int {

@@ -139,7 +139,7 @@ var (
 // group can't be bound again, so that a spare one takes its place.
 func (r *ring) move(d device) error {
 	link, kind := d.link()
-	if kind != r.kind {
+	if kind != r.kind || link != r.link && len(r.options.Filter) > 0 { // which is for one type of link
 		return errors.New("it is of another kind: start again")
 	}
 	r.mu.Lock()

@@ -97,7 +97,7 @@ func (s *Source) find(name string) (device, error) {
 // out.
 func (r *ring) open(d device) error {
 	r.link, r.kind = d.link()
-	r.cooked, r.file = r.kind == unix.SOCK_DGRAM, r.iface.number
+	r.cooked, r.heads, r.file = r.kind == unix.SOCK_DGRAM, r.options.Heads, r.iface.number
 	var err error
 	if r.fd, err = newSocket(r.kind); err != nil {
 		return err

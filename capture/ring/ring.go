@@ -60,6 +60,9 @@ type Options struct {
 	// nil for all frames. The kernel has taken the outer VLAN tag out of the
 	// frame by then.
 	Filter []bpf.RawInstruction
+	// Heads is to how many bytes the filter, this one or AttachEBPF's, may cut frames
+	// of which nobody wants more. They do not count as truncated.
+	Heads int
 	// Warn is told what happens to an interface: that it is down or gone, and
 	// that it is back. Open and Next call it; it may be nil.
 	Warn func(iface, text string)
@@ -122,7 +125,7 @@ type Interface struct {
 	Name      string
 	Received  uint64 // frames that Next returned
 	Bytes     uint64 // of these on the wire, VLAN tags included
-	Truncated uint64 // of these with fewer bytes captured than on the wire
+	Truncated uint64 // of these with fewer bytes captured than on the wire, but for Options.Heads
 	Dropped   uint64 // frames that the kernel had no room for
 	Freezes   uint64 // how often the kernel found its next block not read yet
 	Up        bool   // the interface is there, and is set up

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"encoding/binary"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -60,6 +61,7 @@ type walk struct {
 	ahead  int  // up to which offset readAhead has been
 	sum    byte // written by readAhead and read by nobody: without it the compiler would drop the loads
 	cooked bool // frames have no link-layer header, and get LINUX_SLL's
+	heads  int  // Options.Heads
 	link   capture.LinkType
 	file   int      // Frame.File
 	number uint64   // of the last frame
@@ -92,6 +94,7 @@ func stamp(h []byte) int64 { return int64(u32(h[frameSec:]))*1e9 + int64(u32(h[f
 // copies no payload: what is put in front of a frame overwrites its header.
 func (w *walk) more(r *capture.Run, most int, until int64) {
 	block, off, n := w.block, w.off, 0
+	captured, length, cut, oldest, newest := 0, int64(0), 0, int64(math.MaxInt64), int64(math.MinInt64)
 	heads := r.Heads[:min(most, w.left, capture.MaxRun)]
 	r.Block, r.Link, r.File, r.First = block, w.link, w.file, w.number+1
 	for n < len(heads) && off >= 0 && off <= len(block)-frameData {
@@ -109,13 +112,19 @@ func (w *walk) more(r *capture.Run, most int, until int64) {
 		if w.cooked || u32(h[frameStatus:])&unix.TP_STATUS_VLAN_VALID != 0 {
 			first = w.restore(off, start, end)
 		}
-		heads[n] = capture.Head{
-			Time: time, At: uint32(first), Captured: uint32(end - first), Len: u32(h[frameLen:]) + uint32(start-first), //nolint:gosec // blocks are far smaller
+		wire := u32(h[frameLen:])
+		if end-start < int(wire) && end-start > w.heads {
+			cut++
 		}
+		heads[n] = capture.Head{
+			Time: time, At: uint32(first), Captured: uint32(end - first), Len: wire + uint32(start-first), //nolint:gosec // blocks are far smaller
+		}
+		captured, length = captured+end-first, length+int64(heads[n].Len)
+		oldest, newest = min(oldest, time), max(newest, time)
 		n++
 		off += int(u32(h[frameNext:]))
 	}
-	r.End(n)
+	r.EndAs(n, capture.RunSum{Captured: captured, Len: length, Cut: cut, Oldest: oldest, Newest: newest})
 	w.off, w.left = off, w.left-n
 	w.count(r)
 }

@@ -68,11 +68,7 @@ func sameFiltered(t *testing.T, path string, flags ...string) bool {
 	if len(recorded) == 0 {
 		return false
 	}
-	dir := t.TempDir()
-	known := filepath.Join(dir, "known.txt")
-	if err := os.WriteFile(known, []byte(someAddresses(recorded)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	known := knownOf(t, recorded)
 	b := ioc.NewBuilder()
 	for _, path := range []string{known, outbreakFeed(t)} {
 		if _, err := feed.Load(t.Context(), b, path, feed.Options{Force: true}); err != nil {
@@ -84,25 +80,47 @@ func sameFiltered(t *testing.T, path string, flags ...string) bool {
 		t.Fatal(err)
 	}
 	defer filter.Close()
+	sameKept(t, recorded, known, filter.Keeps, flags...)
+	return true
+}
+
+// knownOf writes a feed of some of the addresses in a capture.
+func knownOf(t *testing.T, recorded []capture.Frame) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "known.txt")
+	if err := os.WriteFile(path, []byte(someAddresses(recorded)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// sameKept compares what is said of frames with what is said of them when no more
+// than so many bytes of each are kept, which keeps tells. Known is a feed.
+func sameKept(t *testing.T, recorded []capture.Frame, known string, keeps func([]byte) (int, error), flags ...string) (want, got result) {
+	t.Helper()
+	dir := t.TempDir()
 	recorded = append(recorded, lastFrame(recorded))
 	whole := writeFrames(t, filepath.Join(dir, "capture.pcap"), recorded)
-	dropped := 0
+	dropped, cut := 0, 0
 	for i := range recorded {
-		keeps, err := filter.Keeps(recorded[i].Data)
+		kept, err := keeps(recorded[i].Data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !keeps {
-			// Blank, and not gone, so that frames keep their numbers.
+		switch {
+		case kept == 0: // blank, and not gone, so that frames keep their numbers
 			recorded[i].Data, recorded[i].Len = append(make([]byte, 12), 0x08, 0x06), 14
 			dropped++
+		case kept < len(recorded[i].Data):
+			recorded[i].Data = recorded[i].Data[:kept]
+			cut++
 		}
 	}
 	flags = append(flags, "--feed", known, "--feed", outbreakFeed(t))
-	want := runReplay(t, []string{whole}, flags...)
+	want = runReplay(t, []string{whole}, flags...)
 	filtered := writeFrames(t, whole, recorded)
-	got := runReplay(t, []string{filtered}, flags...)
-	t.Logf("%d of %d frames dropped, %d bytes of events", dropped, len(recorded), len(want.alerts))
+	got = runReplay(t, []string{filtered}, flags...)
+	t.Logf("%d of %d frames dropped, %d cut, %d bytes of events", dropped, len(recorded), cut, len(want.alerts))
 	if want.status != exitOK || got.status != exitOK {
 		t.Fatalf("exit status %d and %d: %s", want.status, got.status, got.stderr)
 	}
@@ -117,7 +135,7 @@ func sameFiltered(t *testing.T, path string, flags ...string) bool {
 	if diff := cmp.Diff(hostsOf(t, want.scope), hostsOf(t, got.scope)); diff != "" {
 		t.Errorf("scope (-whole +filtered):\n%s", diff)
 	}
-	return true
+	return want, got
 }
 
 // outbreakFeed is where the feed of the outbreak is.

@@ -8,7 +8,9 @@ import (
 
 	"wormscope/capture/filter"
 	"wormscope/capture/kernelfilter"
+	"wormscope/capture/packet"
 	"wormscope/capture/ring"
+	"wormscope/detect/contact"
 	"wormscope/internal/plural"
 	"wormscope/ioc"
 )
@@ -47,16 +49,31 @@ func (p *pipeline) leftOut() []string {
 // datagram: DNS (detect/dns), and SMB (detect/smb, detect/exposure).
 func keptPorts() []uint16 { return []uint16{53, 139, 445} }
 
-// filterRing has the kernel run --filter. The pipeline does so instead where an
-// interface is not Ethernet, for which filters are compiled, or where the ring is
-// to have the kernel filter, as it can have only one program.
-func (l *liveRun) filterRing(o *ring.Options) error {
-	if l.s.only == nil || l.s.Live.KernelFilter || !allEthernet(o.Interfaces) {
+// filterRing has the kernel run --filter, and cut frames to their headers whose
+// contents no detector reads, so that the ring holds more of them and less memory is
+// read. Neither is done where an interface is not Ethernet, for which filters are
+// compiled. Where the ring is to have the kernel filter, the pipeline runs --filter, as
+// a ring can have only one program.
+func (l *liveRun) filterRing(o *ring.Options) (err error) {
+	if !allEthernet(o.Interfaces) {
 		return nil
 	}
-	program, err := l.s.only.Compile()
-	o.Filter, l.inKernel = program, err == nil
+	only := l.s.only
+	if l.inKernel = only != nil && !l.s.Live.KernelFilter; !l.inKernel {
+		only = new(filter.Filter) // everything
+	}
+	o.Heads = max(filter.MaxHeads, kernelfilter.MaxHeads)
+	if o.Filter, err = only.Compile(headsEnough()); err == nil {
+		return nil
+	}
+	o.Filter, err = only.Compile(nil) // a long expression may have room without
 	return err
+}
+
+// headsEnough says of which frames no detector reads more than the headers: the
+// contents of the others are DNS, SMB, or packets in a tunnel.
+func headsEnough() *filter.Heads {
+	return &filter.Heads{Ports: append(packet.TunnelPorts(), keptPorts()...), Datagram: contact.Told}
 }
 
 // loadKernelFilter loads the kernel filter if it is asked for, while there are

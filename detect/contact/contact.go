@@ -230,13 +230,16 @@ func isHost(a ip.Addr) bool {
 	return !n.IsMulticast() && !n.IsUnspecified() && n != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
+// Told is how many bytes of a payload are looked at, to tell datagrams without an
+// identification apart.
+const Told = 64
+
 // identity sums up what the copies of one packet share: neither its time to
 // live nor its tag, which differ behind a router.
 func identity(p *packet.Packet) dup.Hash {
-	const enough = 64 // bytes of payload, to tell datagrams without an identification apart
 	h := dup.NewHash().AddrPort(p.Src).AddrPort(p.Dst)
 	h = h.Uint64(uint64(p.Seq)<<32 | uint64(p.Ack)).Uint64(uint64(p.IPID)<<32 | uint64(p.Proto)<<8 | uint64(p.Flags))
-	return h.Uint64(uint64(p.PayloadLen)).Bytes(p.Payload[:min(len(p.Payload), enough)]) //nolint:gosec // never negative
+	return h.Uint64(uint64(p.PayloadLen)).Bytes(p.Payload[:min(len(p.Payload), Told)]) //nolint:gosec // never negative
 }
 
 // conn returns the connection of a packet, and whether it begins with it.

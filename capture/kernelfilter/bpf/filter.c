@@ -1,5 +1,6 @@
-// The socket filter of wormscope: keeps a frame (returns all of it) if any
-// detector could need it, drops it (returns 0) if none does. In doubt it keeps.
+// The socket filter of wormscope: keeps a frame (returns all of it, or how many
+// bytes its headers are) if any detector could need it, drops it (returns 0) if none
+// does. In doubt it keeps, whole.
 //
 // docs/filter.md says why what is dropped can't matter. Whoever changes this
 // changes that page, layout.go and needed_test.go too.
@@ -88,12 +89,19 @@ enum {
 	COUNT = 7, // bits of an entry that count the segments still to keep
 };
 
+// The beginning of struct __sk_buff.
+struct skb {
+	u32 len;
+};
+
 // A frame, as far as it was read.
 struct frame {
-	const void *skb;
+	const struct skb *skb;
 	const u8 *set; // the indicators
 	const struct ports *ports;
 	u32 at;       // where the present header begins
+	u32 body;     // where what IP carries begins
+	u32 end;      // and where it ends
 	u64 src, dst; // the addresses, or hashes of them
 };
 
@@ -174,6 +182,14 @@ INLINE int handshake(struct frame *f, u64 from, u64 to, u32 ports, int opens)
 	return 1;
 }
 
+// headers keeps a segment's headers alone: its contents are for nobody. Where its
+// packet is longer than the frame, that is told by how much of it was captured.
+INLINE int headers(struct frame *f, const u8 *head)
+{
+	u32 size = (head[12] >> 4) * 4;
+	return size < 20 || f->end > f->skb->len ? KEEP : f->body + size;
+}
+
 // tcp keeps what opens and closes connections, what completes a handshake, and
 // everything on the ports that are read.
 INLINE int tcp(struct frame *f, const u8 *head)
@@ -188,12 +204,12 @@ INLINE int tcp(struct frame *f, const u8 *head)
 			handshake(f, f->dst, f->src, dst << 16 | src, 1);
 		else
 			handshake(f, f->src, f->dst, src << 16 | dst, 1);
-		return KEEP;
+		return headers(f, head);
 	}
 	if (flags & (FIN | RST))
-		return KEEP;
+		return headers(f, head);
 	if (flags & ACK && handshake(f, f->src, f->dst, src << 16 | dst, 0))
-		return KEEP;
+		return headers(f, head);
 	return DROP;
 }
 
@@ -244,7 +260,9 @@ INLINE int ipv4(struct frame *f)
 		return KEEP;
 	f->src = src;
 	f->dst = dst;
-	if ((h[0] & 15) > 5 && load_bytes(f->skb, f->at + (h[0] & 15) * 4, h + 20, HEAD))
+	f->body = f->at + (h[0] & 15) * 4;
+	f->end = f->at + net16(h + 2);
+	if ((h[0] & 15) > 5 && load_bytes(f->skb, f->body, h + 20, HEAD))
 		return KEEP;
 	return transport(f, h[9], h + 20);
 }
@@ -269,6 +287,8 @@ INLINE int ipv6(struct frame *f)
 		return KEEP;
 	f->src = hash6(sh, sl);
 	f->dst = hash6(dh, dl);
+	f->body = f->at + 40;
+	f->end = f->body + net16(h + 4);
 	return transport(f, h[6], h + 40);
 }
 
@@ -296,7 +316,7 @@ INLINE int other(struct frame *f, u16 t)
 }
 
 SEC("socket")
-int wormscope(void *skb)
+int wormscope(const struct skb *skb)
 {
 	u32 zero = 0;
 	struct frame f = {.skb = skb, .at = 14};
