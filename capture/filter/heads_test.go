@@ -104,7 +104,7 @@ func TestHeads(t *testing.T) {
 			continue // captures that are none are among them
 		}
 		var f capture.Frame
-		for n := 0; n < 2000; n++ {
+		for n := range 2000 {
 			if err := source.Next(&f); err != nil {
 				if !errors.Is(err, io.EOF) {
 					t.Log(err)
