@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wormscope/capture"
+	"wormscope/internal/prefetch"
 )
 
 // Where the fields of struct tpacket_block_desc with tpacket_hdr_v1, and of
@@ -47,7 +48,6 @@ const (
 const (
 	aheadLen   = 6 << 10 // from the next frame on
 	aheadLeast = 2 << 10 // it is called again when less than this is left
-	cacheLine  = 64
 )
 
 func u16(b []byte) uint16 { return binary.NativeEndian.Uint16(b) }
@@ -59,7 +59,6 @@ type walk struct {
 	off    int  // offset of the next frame's header
 	left   int  // frames that were not read yet
 	ahead  int  // up to which offset readAhead has been
-	sum    byte // written by readAhead and read by nobody: without it the compiler would drop the loads
 	cooked bool // frames have no link-layer header, and get LINUX_SLL's
 	heads  int  // Options.Heads
 	link   capture.LinkType
@@ -137,16 +136,15 @@ func (w *walk) count(r *capture.Run) {
 	w.tally.cut += uint64(r.Sum.Cut)   //nolint:gosec // "
 }
 
-// readAhead reads a byte of each cache line that the next frames are in. Another
-// processor has written them, and only the header of a frame says where the next
-// is: without this, more would wait for a cache miss at one frame after the other.
+// readAhead fetches what the next frames are in. Another processor has written that,
+// and only the header of a frame says where the next is: without this, more would wait
+// for a cache miss at one frame after the other. As much goes through a ring in a
+// moment as the caches hold, and is needed once: the detectors' tables are to stay
+// there.
 func (w *walk) readAhead(off int) {
-	end := min(off+aheadLen, len(w.block))
-	at, sum := max(w.ahead, off), byte(0)
-	for ; at < end; at += cacheLine {
-		sum += w.block[at]
-	}
-	w.ahead, w.sum = at, sum
+	from, end := max(w.ahead, off), min(off+aheadLen, len(w.block))
+	prefetch.Stream(w.block[from:max(from, end)])
+	w.ahead = end
 }
 
 // restore puts what the kernel took out of a frame in front of it, and returns

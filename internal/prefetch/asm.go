@@ -12,3 +12,6 @@ func two(p, q unsafe.Pointer)
 
 //go:noescape
 func four(p, q, r, s unsafe.Pointer)
+
+//go:noescape
+func stream(p unsafe.Pointer, lines int)

@@ -25,3 +25,14 @@ TEXT ·four(SB), NOSPLIT, $0-32
 	PREFETCHT0 (CX)
 	PREFETCHT0 (DX)
 	RET
+
+// func stream(p unsafe.Pointer, lines int)
+TEXT ·stream(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+next:
+	PREFETCHNTA (AX)
+	ADDQ $64, AX
+	DECQ CX
+	JNZ next
+	RET

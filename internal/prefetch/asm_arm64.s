@@ -25,3 +25,14 @@ TEXT ·four(SB), NOSPLIT, $0-32
 	PRFM (R2), PLDL1KEEP
 	PRFM (R3), PLDL1KEEP
 	RET
+
+// func stream(p unsafe.Pointer, lines int)
+TEXT ·stream(SB), NOSPLIT, $0-16
+	MOVD p+0(FP), R0
+	MOVD lines+8(FP), R1
+next:
+	PRFM (R0), PLDL1STRM
+	ADD $64, R0
+	SUBS $1, R1
+	BNE next
+	RET

@@ -9,3 +9,5 @@ func line(unsafe.Pointer) {}
 func two(_, _ unsafe.Pointer) {}
 
 func four(_, _, _, _ unsafe.Pointer) {}
+
+func stream(unsafe.Pointer, int) {}

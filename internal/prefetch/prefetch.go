@@ -16,3 +16,15 @@ func Two[T, U any](p *T, q *U) { two(unsafe.Pointer(p), unsafe.Pointer(q)) } //n
 func Four[T, U, V, W any](p *T, q *U, r *V, s *W) {
 	four(unsafe.Pointer(p), unsafe.Pointer(q), unsafe.Pointer(r), unsafe.Pointer(s)) //nolint:gosec // "
 }
+
+// lineLen is how many bytes of memory are fetched together, on most processors.
+const lineLen = 64
+
+// Stream fetches b, of which each byte is going to be read once and soon. What is in
+// the farther caches is to stay there, as far as the processor can do that: it keeps
+// what is fetched so in the nearest.
+func Stream(b []byte) {
+	if len(b) > 0 {
+		stream(unsafe.Pointer(unsafe.SliceData(b)), (len(b)+lineLen-1)/lineLen) //nolint:gosec // "
+	}
+}

@@ -15,6 +15,12 @@ func TestHints(t *testing.T) {
 	prefetch.Two[int, string](nil, nil)
 	prefetch.Four(&words[0], &words[1], &words[2], &words[3])
 	prefetch.Four[int, int, int, int](nil, nil, nil, nil)
+	long := make([]byte, 1000)
+	for _, n := range []int{0, 1, 63, 64, 65, 1000} {
+		prefetch.Stream(long[:n])
+		prefetch.Stream(long[len(long)-n:])
+	}
+	prefetch.Stream(nil)
 	for i, w := range words {
 		if w != uint64(i+1) {
 			t.Errorf("word %d is %d", i, w)
