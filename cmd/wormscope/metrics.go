@@ -141,7 +141,7 @@ func interfaceMetrics() []metric {
 			each(func(f *ring.Interface) float64 { return float64(f.Freezes) }),
 		},
 		{
-			"wormscope_interface_truncated_packets_total", prometheus.CounterValue, "Packets captured in part", label,
+			"wormscope_interface_truncated_packets_total", prometheus.CounterValue, "Packets captured in part, but for those whose headers are enough", label,
 			each(func(f *ring.Interface) float64 { return float64(f.Truncated) }),
 		},
 		{
