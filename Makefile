@@ -9,7 +9,7 @@ RUNS     ?= 5
 CACHE    := .cache
 PCAPGEN  := $(wildcard cmd/pcapgen/*.go cmd/pcapgen/*/*.go)
 
-.PHONY: build test race soak lint fuzz bench bench-exact bench-live bench-public profile golden pcaps pcaps-made pcaps-recorded bpf check clean
+.PHONY: build test race soak lint fuzz bench bench-exact bench-live bench-live-public bench-public profile golden pcaps pcaps-made pcaps-recorded bpf check clean
 
 # On amd64 the binary is for processors like this one: those since 2013 shift and
 # swap bytes in fewer steps. For all others: make build GOAMD64=v1
@@ -89,6 +89,10 @@ profile: $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/name
 bench-live: build $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/names.txt $(CACHE)/addresses.txt ## the same on an interface: CPU a packet and losses beside tcpdump; needs root
 	$(GO) build -o bin/bench-live ./internal/bench/live
 	bin/bench-live -wormscope $(BIN) -bare -arg --kernel-filter -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(CACHE)/small.pcap $(CACHE)/large.pcap
+
+bench-live-public: build $(PUBLIC) $(CACHE)/names.txt $(CACHE)/addresses.txt ## the same with each folder of public captures, repeated
+	$(GO) build -o bin/bench-live ./internal/bench/live
+	bin/bench-live -wormscope $(BIN) -arg --kernel-filter -runs $(RUNS) -feed $(CACHE)/names.txt -feed $(CACHE)/addresses.txt $(PUBLIC)
 
 $(CACHE)/small.pcap $(CACHE)/large.pcap $(CACHE)/smb.pcap $(CACHE)/flood.pcap: $(CACHE)/%.pcap: $(PCAPGEN)
 	@mkdir -p $(CACHE)

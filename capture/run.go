@@ -30,7 +30,7 @@ type Head struct {
 type RunSum struct {
 	Captured       int   // bytes
 	Len            int64 // bytes on the wire
-	Cut            int   // frames of which not all bytes were captured
+	Cut            int   // frames of which not all bytes were captured that may be wanted
 	Oldest, Newest int64 // Frame.Time; valid where there are frames
 }
 
