@@ -31,6 +31,9 @@ func (*Source) Name(int) string { return "" }
 // Stats returns nothing in this build.
 func (*Source) Stats() ring.Stats { return ring.Stats{} }
 
+// Settle does nothing in this build.
+func (*Source) Settle() {}
+
 // Stop does nothing in this build.
 func (*Source) Stop() {}
 

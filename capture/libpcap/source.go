@@ -98,12 +98,12 @@ func (s *Source) Next(f *capture.Frame) error {
 			return nil
 		}
 		if s.stopped.Load() && s.drained() {
-			s.settle()
+			s.Settle()
 			s.err = io.EOF
 			return s.err
 		}
 		if !s.waiting() && time.Since(begin) >= s.options.IdleAfter {
-			s.settle()
+			s.Settle()
 			return capture.ErrIdle
 		}
 	}
@@ -152,8 +152,8 @@ func (s *Source) drained() bool {
 	return time.Now().After(s.until) && !s.waiting()
 }
 
-// settle brings the drops that Stats returns up to date.
-func (s *Source) settle() {
+// Settle brings the drops that Stats returns up to date. No Next may run meanwhile.
+func (s *Source) Settle() {
 	for _, t := range s.taps {
 		t.harvest()
 	}

@@ -39,6 +39,9 @@ func (*Source) Name(int) string { return "" }
 // Stats returns nothing on this system.
 func (*Source) Stats() Stats { return Stats{} }
 
+// Settle does nothing: there are no frames on this system.
+func (*Source) Settle() {}
+
 // Stop does nothing on this system.
 func (*Source) Stop() {}
 

@@ -119,8 +119,9 @@ type Stats struct {
 
 // Interface are the counts of one interface, all its rings together. What
 // readers count is added when they are done with a block: while they read it
-// can lag by one block a ring. Once Next has returned io.EOF it is exact, and
-// what came to the interface and passed the filter is Received + Dropped.
+// can lag by one block a ring. After Settle it is exact, and once Next has
+// returned io.EOF, what came to the interface and passed the filter is Received +
+// Dropped.
 type Interface struct {
 	Name      string
 	Received  uint64 // frames that Next returned

@@ -55,6 +55,15 @@ func (s *Source) Stats() Stats {
 	return stats
 }
 
+// Settle has Stats count every frame that was read, for who stops reading before Next
+// returns io.EOF. None may read meanwhile.
+func (s *Source) Settle() {
+	for _, r := range s.rings {
+		r.settle()
+		r.harvest()
+	}
+}
+
 // Stop ends the capture: nothing more is let in, and Next returns io.EOF once
 // all is read that came before, at the latest after the interfaces have been
 // quiet for twice Options.BlockTimeout. It returns at once, and may be called

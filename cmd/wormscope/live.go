@@ -318,6 +318,7 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 // conclude ends what is open, and writes the last summary. stopped is the error that
 // ended the run, nil if it was told to end.
 func (l *liveRun) conclude(stopped error) error {
+	l.source.Settle() // --count or an error ends it in the middle of a block
 	if err := l.p.finish(l.source); err != nil {
 		l.log.Warn("events", zap.Error(err))
 	}

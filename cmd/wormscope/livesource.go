@@ -9,6 +9,7 @@ import (
 type liveSource interface {
 	source
 	Stats() ring.Stats // asked for by any goroutine
+	Settle()           // has Stats count all that was read; while none reads
 	Stop()             // makes Next return io.EOF once all is read that came before; by any goroutine
 	Close() error
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"wormscope/internal/blast"
+	"wormscope/internal/livetest"
 	"wormscope/internal/testnet"
 )
 
@@ -63,5 +64,27 @@ func TestLiveOverload(t *testing.T) {
 	}
 	if len(c.Warnings) == 0 {
 		t.Error("no warning")
+	}
+}
+
+// TestLiveCount ends in the middle of a block: what was read of it is counted in the
+// scope as well.
+func TestLiveCount(t *testing.T) {
+	p := testnet.NewPair(t)
+	scope := filepath.Join(t.TempDir(), "scope.json")
+	live := p.Start("capturing", "wormscope", "live", "-i", testnet.Right, "--count", "7", "--no-sandbox", "--scope", scope)
+	s := p.Sender(testnet.Left)
+	for i := range 20 {
+		s.Send(livetest.Frame(i, 100))
+	}
+	if status := live.Wait(testnet.Patience); status != exitOK {
+		t.Fatalf("exit status %d: %s", status, live.Output())
+	}
+	var document struct {
+		Capture struct{ Packets, Bytes int }
+	}
+	unmarshal(t, slurp(scope), &document)
+	if c := document.Capture; c.Packets != 7 || c.Bytes != 700 {
+		t.Errorf("%d packets of %d bytes, want 7 of 700", c.Packets, c.Bytes)
 	}
 }

@@ -16,6 +16,7 @@ import (
 type idleTap struct{ memorySource }
 
 func (idleTap) Stats() ring.Stats { return ring.Stats{} }
+func (idleTap) Settle()           {}
 func (idleTap) Stop()             {}
 func (idleTap) Close() error      { return nil }
 
