@@ -47,6 +47,7 @@ func (r *ring) isBack(text string) {
 func (r *ring) find() error {
 	d, err := lookUp(r.fd, r.iface.name)
 	if err != nil {
+		r.lookElsewhere()
 		return nil //nolint:nilerr // it is looked for again
 	}
 	if d.index != r.device.index || r.unbound() {
@@ -63,6 +64,21 @@ func (r *ring) find() error {
 		r.isBack("the interface is back")
 	}
 	return nil
+}
+
+// lookElsewhere looks whether the interface is up under another name, which it was
+// given while it was down: the socket is with it as long as none has its own.
+func (r *ring) lookElsewhere() {
+	if !r.lead || r.unbound() {
+		return
+	}
+	name, err := nameOf(r.fd, r.device.index)
+	if err != nil {
+		return
+	}
+	if d, err := lookUp(r.fd, name); err == nil && d.index == r.device.index && d.up {
+		r.checkName(name)
+	}
 }
 
 // unbound reports whether the kernel took the socket from its device, which it does

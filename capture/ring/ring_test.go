@@ -192,6 +192,27 @@ func TestRenamed(t *testing.T) {
 	tap.IsUp(false, 1, 0)
 }
 
+// An interface that is given another name while it is down is captured from when it is
+// up, until one comes that has its own; that is said.
+func TestRenamedWhileDown(t *testing.T) {
+	p, tap := plugged(t)
+	p.IP("link", "set", testnet.Right, "down")
+	tap.Warned("right: the interface went down")
+	p.IP("link", "set", testnet.Right, "name", "other")
+	p.Up(testnet.Left, "other")
+	tap.Warned("right: the interface is called other now, and captured from all the same")
+	p.Sender(testnet.Left).Send(livetest.Frame(0, 60))
+	tap.Frames(1)
+	tap.IsUp(false, 1, 0)
+	p.IP("link", "add", testnet.Right, "type", "veth", "peer", "name", "third")
+	p.Up(testnet.Right, "third")
+	tap.Warned("right: the interface is back")
+	p.Sender("third").Send(livetest.Frame(9, 60))
+	if got := tap.Frames(1)[0]; string(got.Data) != string(livetest.Frame(9, 60)) {
+		t.Errorf("got %q", got.Data[14:20])
+	}
+}
+
 // unplugged is plugged after the other end went down.
 func unplugged(t *testing.T) (*testnet.Pair, *livetest.Tap) {
 	t.Helper()
