@@ -22,7 +22,8 @@ const (
 type Loss struct {
 	Dropped uint64
 	Freezes uint64
-	Ring    int // bytes of the ring
+	Losses  uint64 // of the interface
+	Ring    int    // bytes of the ring
 	// NoPromiscuous is why the interface takes in only what is sent to it; nil
 	// when it takes in everything.
 	NoPromiscuous error

@@ -5,6 +5,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"wormscope/internal/plural"
 )
 
 // A Link is what the system says of an interface.
@@ -12,6 +14,7 @@ type Link struct {
 	Name      string
 	Up        bool             // it is set up
 	Carrier   bool             // it has a link
+	Losses    uint64           // how often it went down or away while it was listened to
 	Loopback  bool             // it is the loopback interface
 	MTU       int              // bytes
 	MAC       net.HardwareAddr // empty where there is none
@@ -45,6 +48,9 @@ func (l *Link) state() Finding {
 	case !l.Carrier:
 		f.Status, f.Text = Warning, "the interface has no link"
 		f.Do = "look at the cable and at the port of the switch: a mirror port must be enabled like any other"
+	case l.Losses > 0:
+		f.Status, f.Text = Warning, "the interface went down or away, or lost its link, "+plural.Count(l.Losses, "time", "times")+" meanwhile"
+		f.Do = "find out why: the system's log, the cable, the port of the switch; then look again"
 	}
 	return f
 }

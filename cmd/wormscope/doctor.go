@@ -83,8 +83,10 @@ func examine(ctx context.Context, s *settings, own *doctorSetting, std streams) 
 	if err != nil {
 		return err
 	}
-	report := doctor.Report{Version: 1, Interface: own.iface, Findings: link.Findings()}
-	if link.Up {
+	report := doctor.Report{Version: 1, Interface: own.iface}
+	if !link.Up {
+		report.Findings = link.Findings()
+	} else {
 		traffic := doctor.NewTraffic(link.MAC, zones.Inside)
 		clock := stamps{limit: maxStamps}
 		begun := time.Now()
@@ -93,7 +95,8 @@ func examine(ctx context.Context, s *settings, own *doctorSetting, std streams) 
 			return err
 		}
 		report.Seconds = time.Since(begun).Seconds()
-		report.Findings = append(report.Findings, traffic.Findings(own.iface, loss)...)
+		link.Losses = loss.Losses
+		report.Findings = append(link.Findings(), traffic.Findings(own.iface, loss)...)
 		report.Findings = append(report.Findings, clock.clock().Finding())
 	}
 	if !own.json {
@@ -127,7 +130,7 @@ func overhear(ctx context.Context, own *doctorSetting, traffic *doctor.Traffic, 
 		switch {
 		case errors.Is(err, io.EOF):
 			total := source.Stats().Total()
-			loss.Dropped, loss.Freezes, loss.Ring = total.Dropped, total.Freezes, liveRing
+			loss.Dropped, loss.Freezes, loss.Losses, loss.Ring = total.Dropped, total.Freezes, total.Losses, liveRing
 			return loss, nil
 		case errors.Is(err, capture.ErrIdle):
 			continue

@@ -137,6 +137,17 @@ func keepSending(s *testnet.Sender, round func(uint16) [][]byte) (stop func()) {
 	}
 }
 
+// TestDoctorLosesTheInterface takes the interface down while it is listened to: that
+// nothing came is not the mirror's fault.
+func TestDoctorLosesTheInterface(t *testing.T) {
+	p := testnet.NewPair(t)
+	const listens = `ip -d link show right | grep -q 'promiscuity [1-9]'`
+	out := p.Run("sh", "-c", "wormscope doctor -i right --duration 1m & until "+listens+"; do sleep 0.1; done; ip link set right down; kill $!; wait")
+	if !regexp.MustCompile(`warning  link +the interface went down or away, or lost its link, 1 time`).MatchString(out) {
+		t.Errorf("does not say that the interface was lost: %s", out)
+	}
+}
+
 // TestDoctorText looks at what people read.
 func TestDoctorText(t *testing.T) {
 	p := testnet.NewPair(t)
