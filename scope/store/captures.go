@@ -35,7 +35,8 @@ type Capture struct {
 }
 
 // Finish notes what a run read. A known capture is brought up to date if it is longer
-// now, and otherwise left alone. The warnings of the run replace those of runs that
+// now, or as long and more is known of its packets (while a run goes on, and where an
+// earlier one had a filter), and otherwise left alone. The warnings of the run replace those of runs that
 // read some or all of the same captures and no others, unless one of the captures was
 // longer then.
 func (s *Store) Finish(r Run) error {
@@ -124,10 +125,16 @@ func renameRuns(tx *sql.Tx, grown map[string]string) error {
 // writeCapture notes one capture, and returns how many packets of it were known
 // before, -1 if it was not known.
 func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
-	err = tx.QueryRowContext(context.Background(),
-		"SELECT coalesce(max(packets), -1) FROM capture WHERE print = ?", c.Print).Scan(&known)
-	if err != nil || clamped(c.Packets) <= known {
+	first, last := int64(0), int64(-1) // last before first stands for no time
+	if !c.First.IsZero() {
+		first, last = c.First.UnixNano(), c.Last.UnixNano()
+	}
+	known, faults, length, err := knownOf(tx, c.Print)
+	if err != nil || clamped(c.Packets) < known {
 		return known, err
+	}
+	if now := c.faults(); clamped(c.Packets) == known && (now < faults || last-first < length || now == faults && last-first == length) {
+		return known, nil
 	}
 	id, err := s.nameID(tx, c.Name)
 	if err != nil {
@@ -137,13 +144,35 @@ func (s *Store) writeCapture(tx *sql.Tx, c *Capture) (known int64, err error) {
 	if err != nil {
 		return known, err
 	}
-	first, last := int64(0), int64(-1) // last before first stands for no time
-	if !c.First.IsZero() {
-		first, last = c.First.UnixNano(), c.Last.UnixNano()
-	}
 	_, err = tx.ExecContext(context.Background(), "REPLACE INTO capture VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		c.Print, id, first, last, clamped(c.Packets), clamped(c.Bytes), clamped(c.Dropped), string(undecoded), clamped(c.NotIP))
 	return known, err
+}
+
+// knownOf returns what is known of a capture: its packets, -1 if it is not known, and
+// if it is, how many of them were lost or not decoded, and how much time they span.
+func knownOf(tx *sql.Tx, fingerprint string) (packets int64, faults uint64, length int64, err error) {
+	var text string
+	var first, last int64
+	var c Capture
+	err = tx.QueryRowContext(context.Background(), "SELECT packets, first, last, dropped, undecoded, not_ip FROM capture WHERE print = ?", fingerprint).
+		Scan(&packets, &first, &last, &c.Dropped, &text, &c.NotIP)
+	if errors.Is(err, sql.ErrNoRows) {
+		return -1, 0, 0, nil
+	}
+	if err == nil && json.Unmarshal([]byte(text), &c.Undecoded) != nil {
+		err = fmt.Errorf("%w: what could not be decoded of a capture", ErrDamaged)
+	}
+	return packets, c.faults(), last - first, err
+}
+
+// faults is how many packets were lost, or not decoded.
+func (c *Capture) faults() uint64 {
+	sum := c.Dropped + c.NotIP
+	for _, n := range c.Undecoded {
+		sum += n
+	}
+	return sum
 }
 
 // writeWarnings notes the warnings of a run over the captures with these fingerprints,

@@ -62,6 +62,10 @@ func TestCapturesAddUp(t *testing.T) {
 		{Captures: []Capture{capture("B", "b.pcap", 20, 50)}, Warnings: []string{"of b alone"}},                                // known better
 		{Captures: []Capture{{Print: "D", Name: "empty.pcap"}}},
 		{Captures: []Capture{{Print: "E", Name: "unlooked.pcap", Packets: 4}}}, // a filter left all out
+		{Captures: []Capture{{Print: "F", Name: "live", Packets: 7}}},          // counted, and not looked at yet
+		{Captures: []Capture{{Print: "F", Name: "live", Packets: 7, First: at(31), Last: at(32), NotIP: 1}}},
+		{Captures: []Capture{{Print: "F", Name: "live", Packets: 7, First: at(31), Last: at(33), NotIP: 1, Undecoded: map[string]uint64{"bad IPv4 header": 2}}}},
+		{Captures: []Capture{{Print: "F", Name: "filtered", Packets: 7, First: at(31), Last: at(32)}}},
 	} {
 		if err := s.Finish(r); err != nil {
 			t.Fatal(err)
@@ -72,8 +76,8 @@ func TestCapturesAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := scope.Capture{
-		First: at(-5), Last: at(30), Packets: 65, Bytes: 6100, Undecoded: map[string]uint64{"bad IPv4 header": 3}, NotIP: 6,
-		Warnings: []string{"of a", "of b and c"}, Files: []string{"a.pcap", "b.pcap", "c.pcap", "empty.pcap", "unlooked.pcap"},
+		First: at(-5), Last: at(33), Packets: 72, Bytes: 6100, Undecoded: map[string]uint64{"bad IPv4 header": 5}, NotIP: 7,
+		Warnings: []string{"of a", "of b and c"}, Files: []string{"a.pcap", "b.pcap", "c.pcap", "empty.pcap", "unlooked.pcap", "live"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
