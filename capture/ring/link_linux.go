@@ -28,8 +28,9 @@ func (r *ring) failed() {
 // interface loses its link a moment before it is down: both together count as one
 // loss.
 func (r *ring) isDown(text string) {
-	if r.iface.up.Swap(false) {
-		r.iface.losses.Add(1)
+	if r.iface.up.Load() {
+		r.iface.losses.Add(1) // first, so that whoever sees it down sees that it was lost
+		r.iface.up.Store(false)
 	}
 	r.options.Warn(r.iface.name, text)
 }

@@ -339,11 +339,26 @@ const lastDelivery = 5 * time.Second
 // sinkSaid logs a warning of the outbox.
 func (l *liveRun) sinkSaid(line string) { l.log.Warn(escaped(line)) }
 
+// atFirst returns what to warn of where an interface was down when the run began. Then
+// it has come back once more often than it was lost, or has yet to.
+func atFirst(f *ring.Interface) string {
+	switch {
+	case f.Up && f.Returns <= f.Losses, !f.Up && f.Returns < f.Losses:
+		return ""
+	case f.Returns == 0:
+		return "was down all the time: nothing was seen there"
+	}
+	return "was down at first: what came then was not seen"
+}
+
 // sight returns what was seen of the interfaces.
 func (l *liveRun) sight() sight {
 	var v sight
 	for i, f := range l.source.Stats().Interfaces {
 		v.add(f.Name, fileStats(&f))
+		if text := atFirst(&f); text != "" {
+			v.warnings = append(v.warnings, "interface "+f.Name+" "+text)
+		}
 		if f.Losses > 0 {
 			v.warnings = append(v.warnings, fmt.Sprintf("interface %s went away or down %s: what came meanwhile was not seen", f.Name, plural.Count(f.Losses, "time", "times")))
 		}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
+
+	"wormscope/capture/ring"
 )
 
 // TestLiveSaysThatNothingComes shows a run minutes with packets and without: the
@@ -23,3 +26,42 @@ func TestLiveSaysThatNothingComes(t *testing.T) {
 		}
 	}
 }
+
+// TestLiveSaysWhatWasDown: the scope tells of an interface that was not up from the
+// start, too, which none can have gone away from.
+func TestLiveSaysWhatWasDown(t *testing.T) {
+	const lost = "eth1 went away or down"
+	for _, tt := range []struct {
+		seen ring.Interface
+		want []string
+	}{
+		{ring.Interface{Up: true}, nil},
+		{ring.Interface{Up: true, Losses: 1, Returns: 1}, []string{lost}},
+		{ring.Interface{Losses: 2, Returns: 1}, []string{lost}},
+		{ring.Interface{Up: true, Returns: 1}, []string{"eth1 was down at first"}},
+		{ring.Interface{Losses: 1, Returns: 1}, []string{"eth1 was down at first", lost}},
+		{ring.Interface{}, []string{"eth1 was down all the time"}},
+	} {
+		tt.seen.Name = "eth1"
+		l := newLiveRun(&settings{}, streams{err: io.Discard})
+		l.p, l.source = &pipeline{}, &seenTap{seen: tt.seen}
+		got := l.sight().warnings
+		if len(got) != len(tt.want) {
+			t.Errorf("%+v: %q, want %q", tt.seen, got, tt.want)
+			continue
+		}
+		for i := range got {
+			if !strings.Contains(got[i], tt.want[i]) {
+				t.Errorf("%+v: %q, want %q", tt.seen, got, tt.want)
+			}
+		}
+	}
+}
+
+// A seenTap has one interface, of which this was seen.
+type seenTap struct {
+	idleTap
+	seen ring.Interface
+}
+
+func (s *seenTap) Stats() ring.Stats { return ring.Stats{Interfaces: []ring.Interface{s.seen}} }
