@@ -118,6 +118,11 @@ func TestCompletion(t *testing.T) {
 	if out := output(t, program, "__complete", "replay", "--fe"); !strings.HasPrefix(out, "--feed\t") {
 		t.Errorf("completion of replay --fe: %s", out)
 	}
+	for _, command := range []string{"live", "doctor"} {
+		if out := output(t, program, "__complete", command, "-i", ""); !strings.HasPrefix(out, "lo\n") {
+			t.Errorf("completion of %s -i: %s", command, out)
+		}
+	}
 	if out := output(t, program, "__complete", "m"); strings.Contains(out, "man\t") {
 		t.Errorf("the command that packages are made with is offered: %s", out)
 	}

@@ -29,6 +29,7 @@ type doctorSetting struct {
 func newDoctor(std streams) *cobra.Command {
 	var flags flagValues
 	var own doctorSetting
+	var ifaces []string // as live has them, so that a second one is refused and not taken for the first
 	cmd := &cobra.Command{
 		Use:   "doctor -i IFACE",
 		Short: "Say whether an interface is fit to watch, and what is wrong with the mirror",
@@ -43,8 +44,10 @@ root, or CAP_NET_RAW.`,
 			switch {
 			case len(args) > 0:
 				return usagef("doctor takes no argument %q: name an interface with -i", args[0])
-			case own.iface == "":
+			case len(ifaces) == 0:
 				return usagef("doctor needs an interface: -i IFACE")
+			case len(ifaces) > 1:
+				return usagef("doctor looks at one interface at a time: name one with -i")
 			case own.duration <= 0 || own.duration > time.Hour:
 				return usagef("--duration %v: want more than nothing, and an hour at the most", own.duration)
 			}
@@ -55,11 +58,13 @@ root, or CAP_NET_RAW.`,
 			if err != nil {
 				return err
 			}
+			own.iface = ifaces[0]
 			return examine(cmd.Context(), &s, &own, std)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&own.iface, "interface", "i", "", "look at this `IFACE`")
+	f.StringArrayVarP(&ifaces, "interface", "i", nil, "look at this `IFACE`")
+	offerInterfaces(cmd)
 	f.DurationVar(&own.duration, "duration", 10*time.Second, "listen for this `TIME`")
 	f.BoolVar(&own.json, "json", false, "write the findings as a JSON document")
 	flags.addStateFlags(cmd)

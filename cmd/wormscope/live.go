@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -41,6 +42,7 @@ type liveSetting struct {
 func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&v.Interfaces, "interface", "i", nil, "capture from this `IFACE`, repeatable")
+	offerInterfaces(cmd)
 	f.Float64Var(&v.RingMB, "ring-mb", 0, "size of each interface's ring in `MIB` (default 256)")
 	f.IntVar(&v.Rings, "rings", 0, "share each interface among `N` rings, each read by a core of its own (default 1)")
 	f.BoolVar(&v.NoPromiscuous, "no-promiscuous", false, "leave the interfaces in the mode they are in")
@@ -52,6 +54,18 @@ func (v *liveSetting) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&v.KernelFilter, "kernel-filter", false, "have the kernel drop what no detector needs (see filter.md)")
 	f.DurationVar(&v.Duration, "duration", 0, "stop after this `TIME`")
 	f.Uint64Var(&v.Count, "count", 0, "stop after `N` packets")
+}
+
+// offerInterfaces has shells complete --interface by the interfaces that there are.
+func offerInterfaces(cmd *cobra.Command) {
+	_ = cmd.RegisterFlagCompletionFunc("interface", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		all, _ := net.Interfaces() // none where they are not known
+		names := make([]string, len(all))
+		for i := range all {
+			names[i] = all[i].Name
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}) // it fails only for a flag that is not there
 }
 
 // override replaces settings of the file by those of the flags. given reports whether a
