@@ -156,11 +156,11 @@ var (
 // group can't be bound again, so that a spare one takes its place.
 func (r *ring) move(d device) error {
 	link, kind := d.link()
-	if kind != r.kind || link != r.link && len(r.options.Filter) > 0 { // which is for one type of link
-		return errors.New("it is of another kind: start again")
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if filtered := len(r.options.Filter) > 0 || r.program >= 0; kind != r.kind || link != r.link && filtered {
+		return errors.New("it is of another kind: start again") // filters are for one link type
+	}
 	if r.options.Fanout > 1 {
 		if err := r.replace(d); err != nil {
 			return err

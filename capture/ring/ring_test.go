@@ -213,6 +213,40 @@ func TestRenamedWhileDown(t *testing.T) {
 	}
 }
 
+// Another link type takes the place of the one that a filter was made for: it would
+// hold back anything there, and so nothing is captured until one of the first kind is
+// back. Without a filter the new one is captured from.
+func TestOfAnotherKind(t *testing.T) {
+	for name, filter := range map[string][]bpf.RawInstruction{"filtered": longer(t, 100), "all": nil} {
+		t.Run(name, func(t *testing.T) {
+			p := testnet.NewPair(t)
+			o := livetest.Small(testnet.Right)
+			o.Filter = filter
+			tap := livetest.Opener(func(o ring.Options) (livetest.Source, error) { return ring.Open(o) }).Open(t, p, o)
+			p.IP("link", "del", testnet.Right)
+			tap.Warned("right: the interface is gone")
+			raw := p.Tun(testnet.Right, 0)
+			if filter == nil {
+				tap.Warned("right: the interface is back")
+				raw.Send(append([]byte{0x45}, make([]byte, 100)...)) // as of IPv4
+				if got := tap.Frames(1)[0]; got.Link != capture.LinkRaw {
+					t.Errorf("link type %v", got.Link)
+				}
+				return
+			}
+			tap.Warned("right: can't capture from the interface that came back: it is of another kind: start again")
+			tap.IsUp(false, 1, 0)
+			p.IP("link", "del", testnet.Right)
+			p.Connect()
+			tap.Warned("right: the interface is back")
+			p.Sender(testnet.Left).Send(livetest.Frame(0, 60), livetest.Frame(2, 200))
+			if got := tap.Frames(1)[0]; string(got.Data) != string(livetest.Frame(2, 200)) {
+				t.Errorf("got %q", got.Data[14:20])
+			}
+		})
+	}
+}
+
 // unplugged is plugged after the other end went down.
 func unplugged(t *testing.T) (*testnet.Pair, *livetest.Tap) {
 	t.Helper()
