@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +170,7 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 		return ctx.Err()
 	}
 	known, isKnown := r.known[path]
-	tried := &report.Files[0]
+	tried, err := onlyFile(report, path, err)
 	if err == nil || tried.InOrder() {
 		err = shrunk(known.Entries, tried.Total())
 	}
@@ -183,13 +184,24 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 		return nil
 	}
 	again, err := feed.Load(ctx, r.b, path, o)
-	if used := &again.Files[0]; err != nil && !used.InOrder() || used.Total() != tried.Total() {
+	used, err := onlyFile(again, path, err)
+	if err != nil && !used.InOrder() || used.Total() != tried.Total() {
 		return fmt.Errorf("%s: %w", path, errChanged)
 	}
 	r.files[path] = feedSnapshot{
 		Name: tried.Feed, Path: path, Entries: tried.Total(), Unseen: tried.InOrder(), Loaded: time.Now(), Refused: known.Refused,
 	}
 	return nil
+}
+
+// onlyFile returns the report of a file. There is none where it has gone since its
+// folder was looked through, or was a link to nothing, or where a folder has taken its
+// place: then what it returns has no entry, and the error says why.
+func onlyFile(r *feed.Report, path string, err error) (*feed.FileReport, error) {
+	if len(r.Files) == 1 && r.Files[0].Path == path {
+		return &r.Files[0], err
+	}
+	return &feed.FileReport{Path: path, Feed: filepath.Base(path)}, cmp.Or(err, errChanged)
 }
 
 // withoutFeed returns what is wrong with a feed, without its path.

@@ -318,3 +318,39 @@ func TestFolderThatIsGoneStays(t *testing.T) {
 		}
 	}
 }
+
+// TestFeedsThatAreGone: a file of a folder that can't even be looked at, since what a
+// link leads to is missing, or as when it is removed meanwhile, is refused like any
+// other. What was read of it stays in use.
+func TestFeedsThatAreGone(t *testing.T) {
+	dir := t.TempDir()
+	link := func(name, to string) {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.RemoveAll(path), os.Symlink(to, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"stays", "breaks"} {
+		if err := os.WriteFile(filepath.Join(dir, name+".txt"), []byte(feedOf(name, 5)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := settings{Feeds: []feedSetting{{Path: dir}}}
+	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link("breaks.txt", "nowhere.txt")
+	link("dangles.txt", "nowhere.txt")
+	link("loops.txt", "loops.txt")
+	for range 2 { // the second time those are known
+		r, err := k.reread(t.Context(), &s, zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.use(r)
+		if r.refused != 3 || len(r.files) < 4 || !has(r.set, "stays4.example") || !has(r.set, "breaks4.example") {
+			t.Errorf("%d refused of %v", r.refused, r.files)
+		}
+	}
+}
