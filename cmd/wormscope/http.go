@@ -95,17 +95,25 @@ func (v *httpSetting) check() (address string, loopback bool, err error) {
 	return address, loopback, err
 }
 
+// refuse returns what is wrong with the settings themselves.
+func (v *httpSetting) refuse() error {
+	if v.Listen == "" {
+		return nil
+	}
+	_, _, err := v.check()
+	return err
+}
+
 // faults returns all that is wrong with the settings, including the files that they
 // name. It can't know the token that a run will have in its environment.
 func (v *httpSetting) faults() []error {
 	if v.Listen == "" {
 		return nil
 	}
-	_, _, err := v.check()
 	_, tokenErr := v.token()
-	list := []error{err, tokenErr}
+	list := []error{v.refuse(), tokenErr}
 	if v.Cert != "" && v.Key != "" {
-		_, err = serverTLS(v.Cert, v.Key)
+		_, err := serverTLS(v.Cert, v.Key)
 		list = append(list, err)
 	}
 	return list

@@ -172,13 +172,10 @@ event file. A line of state a minute goes to standard error.`,
 			read := func() (settings, error) {
 				s, err := flags.settings()
 				status.override(&s.HTTP, flags.given)
-				return s, err
+				return s, cmp.Or(err, flags.blameLive(s.Live.check()), status.needed(s.HTTP.Listen), s.HTTP.refuse())
 			}
 			s, err := read()
 			if err != nil {
-				return err
-			}
-			if err := cmp.Or(flags.blameLive(s.Live.check()), status.needed(s.HTTP.Listen)); err != nil {
 				return err
 			}
 			return s.Live.asUser(watchLive(cmd.Context(), &s, read, std))

@@ -214,11 +214,13 @@ func TestLiveRenews(t *testing.T) {
 	x.send(t)
 	s.await("a look-up of a name that came later", `"action":"ioc-domain"`, `"provider":"own"`)
 
-	// A configuration that is wrong changes nothing.
-	write("config/wormscope.yaml", "nonsense: true\n")
-	s.Signal(syscall.SIGHUP)
-	logs(t, s, 1, "the new configuration is wrong")
-	logs(t, s, 2, "feeds renewed")
+	// A configuration that is wrong, or that a run could not begin with, changes nothing.
+	for i, wrong := range []string{"nonsense: true\n", "live: {rings: 99}\n"} {
+		write("config/wormscope.yaml", wrong)
+		s.Signal(syscall.SIGHUP)
+		logs(t, s, 1+i, "the new configuration is wrong")
+		logs(t, s, 2+i, "feeds renewed")
+	}
 	manager.await("RELOADING=1")
 
 	// What changes and can't, is named. A feed out of reach is refused.
@@ -228,7 +230,7 @@ func TestLiveRenews(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Signal(syscall.SIGHUP)
-	logs(t, s, 3, "feeds renewed")
+	logs(t, s, 4, "feeds renewed")
 	logs(t, s, 1, "lateral_ports")
 	logs(t, s, 1, "feed refused")
 	if !strings.Contains(s.Output(), "permission denied") {
