@@ -126,7 +126,7 @@ func (k *feedKeeper) reread(ctx context.Context, s *settings, log *zap.Logger) (
 		}
 	}
 	for path, f := range r.known {
-		if _, ok := r.files[path]; !ok && path != "" {
+		if _, ok := r.files[path]; !ok && path != "" && f.inUse() {
 			log.Info("feed withdrawn", zap.String("feed", path), zap.Int("entries", f.Entries))
 		}
 	}
@@ -179,8 +179,7 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 		return r.keep(path, known, err)
 	}
 	if err != nil { // a new file, and unusable
-		r.refuse(path, err)
-		r.files[path] = feedSnapshot{Name: tried.Feed, Path: path, Refused: known.Refused + 1, Reason: err.Error()}
+		r.refuseNew(path, tried.Feed, err)
 		return nil
 	}
 	again, err := feed.Load(ctx, r.b, path, o)
@@ -229,6 +228,12 @@ func (r *rereading) refuse(path string, why error) {
 	r.log.Warn("feed refused", zap.String("feed", path), zap.Error(outOfReach(why)))
 }
 
+// refuseNew notes that what was read is not used, and nothing that was read before is.
+func (r *rereading) refuseNew(path, name string, why error) {
+	r.refuse(path, why)
+	r.files[path] = feedSnapshot{Name: name, Path: path, Refused: r.known[path].Refused + 1, Reason: why.Error()}
+}
+
 // keep uses what was last read of a file.
 func (r *rereading) keep(path string, known feedSnapshot, why error) error {
 	r.refuse(path, why)
@@ -249,7 +254,7 @@ func (r *rereading) keep(path string, known feedSnapshot, why error) error {
 func (r *rereading) keepAll(path string, why error) error {
 	found := false
 	for _, file := range slices.Sorted(maps.Keys(r.known)) {
-		if isOfFeed(file, path) {
+		if isOfFeed(file, path) && r.known[file].inUse() {
 			found = true
 			if err := r.keep(file, r.known[file], why); err != nil {
 				return err
@@ -257,7 +262,7 @@ func (r *rereading) keepAll(path string, why error) error {
 		}
 	}
 	if !found {
-		r.refuse(path, why)
+		r.refuseNew(path, filepath.Base(path), why)
 	}
 	return nil
 }

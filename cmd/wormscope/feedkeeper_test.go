@@ -272,13 +272,14 @@ func TestFileOfHashesIsReady(t *testing.T) {
 		t.Errorf("at the start: %q", wrong)
 	}
 	write("empty.txt", "")
+	s.Feeds = append(s.Feeds, feedSetting{Path: filepath.Join(dir, "of", "another.txt")})
 	r, err := k.reread(t.Context(), &s, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.use(r)
-	if wrong := unready(); len(wrong) != 1 || !strings.Contains(wrong[0], "empty.txt") {
-		t.Errorf("later: %q, want the empty file alone", wrong)
+	if wrong := unready(); len(wrong) != 2 || !strings.Contains(wrong[0]+wrong[1], "empty.txt") || !strings.Contains(wrong[0]+wrong[1], "another.txt") {
+		t.Errorf("later: %q, want the empty file, and the one that is missing", wrong)
 	}
 }
 

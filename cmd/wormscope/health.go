@@ -37,7 +37,7 @@ func (b *board) unready(now time.Time) []string {
 		}
 	}
 	for i := range s.Feeds {
-		if f := &s.Feeds[i]; f.Entries == 0 && !f.Unseen {
+		if f := &s.Feeds[i]; !f.inUse() {
 			wrong = append(wrong, fmt.Sprintf("feed %s: no indicator of it is in use", f.Path))
 		}
 	}

@@ -63,6 +63,9 @@ type feedSnapshot struct {
 	Reason  string    // why it was refused the last time, empty when it was not
 }
 
+// inUse reports whether the feed is what its user wants it to be.
+func (f feedSnapshot) inUse() bool { return f.Entries > 0 || f.Unseen }
+
 // memorySnapshot is the memory of the process, in bytes.
 type memorySnapshot struct {
 	Resident   uint64 // of the process, the ring included; 0 where it is not known
