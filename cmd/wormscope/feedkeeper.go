@@ -172,7 +172,7 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	known, isKnown := r.known[path]
 	tried, err := onlyFile(report, path, err)
 	if err == nil || tried.InOrder() {
-		err = shrunk(known.Entries, tried.Total())
+		err = shrunk(known.Entries, tried.Total()+tried.Allowed()) // what the user allows is not missing
 	}
 	err = withoutFeed(err)
 	if err != nil && isKnown && known.Entries > 0 {

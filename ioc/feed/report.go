@@ -64,6 +64,16 @@ func (f *FileReport) SkippedTotal() int {
 	return n
 }
 
+// Allowed returns the number of entries not used since they are on the allow list.
+func (f *FileReport) Allowed() int {
+	for i := range f.Skipped {
+		if f.Skipped[i].Reason == reasonAllowed {
+			return f.Skipped[i].Count
+		}
+	}
+	return 0
+}
+
 // Total returns the number of entries used in all files.
 func (r *Report) Total() int {
 	n := 0
