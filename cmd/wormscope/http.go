@@ -113,7 +113,7 @@ func (v *httpSetting) faults() []error {
 	_, tokenErr := v.token()
 	list := []error{v.refuse(), tokenErr}
 	if v.Cert != "" && v.Key != "" {
-		_, err := serverTLS(v.Cert, v.Key)
+		_, err := serverTLS(v.Cert, v.Key, nil)
 		list = append(list, err)
 	}
 	return list
@@ -153,7 +153,7 @@ type statusServer struct {
 
 // openStatus begins to listen where the settings say; it returns nil if they do not. An
 // address that other machines can reach needs TLS and a token.
-func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, error) {
+func openStatus(ctx context.Context, v *httpSetting, b *board, stale func(error)) (*statusServer, error) {
 	if v.Listen == "" {
 		return nil, nil //nolint:nilnil // there is nothing to close
 	}
@@ -174,7 +174,7 @@ func openStatus(ctx context.Context, v *httpSetting, b *board) (*statusServer, e
 	}
 	s := &statusServer{board: b, server: newServer(handler)}
 	if v.Cert != "" {
-		if s.server.TLSConfig, err = serverTLS(v.Cert, v.Key); err != nil {
+		if s.server.TLSConfig, err = serverTLS(v.Cert, v.Key, stale); err != nil {
 			return nil, err
 		}
 	}
@@ -244,9 +244,9 @@ func ignoreClosed(err error) error {
 }
 
 // serverTLS returns a configuration with a certificate that is read again when its file
-// changes.
-func serverTLS(cert, key string) (*tls.Config, error) {
-	c := &certificate{cert: cert, key: key}
+// changes. stale is called when a new one can't be read, so that the old one stays.
+func serverTLS(cert, key string, stale func(error)) (*tls.Config, error) {
+	c := &certificate{cert: cert, key: key, stale: stale}
 	if _, err := c.current(); err != nil {
 		return nil, err
 	}
@@ -259,10 +259,12 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 // A certificate is a certificate and key in files.
 type certificate struct {
 	cert, key string
+	stale     func(error)
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate
 	changed time.Time // of the file that was loaded
+	said    string    // what stale was told last
 }
 
 // current returns the certificate. A new one that can't be read, because only
@@ -277,11 +279,15 @@ func (c *certificate) current() (*tls.Certificate, error) {
 	pair, loadErr := tls.LoadX509KeyPair(c.cert, c.key)
 	if err = errors.Join(err, loadErr); err != nil {
 		if c.loaded != nil {
+			if text := err.Error(); text != c.said {
+				c.said = text
+				c.stale(err)
+			}
 			return c.loaded, nil
 		}
 		return nil, fmt.Errorf("http certificate %s, key %s: %w", c.cert, c.key, err)
 	}
-	c.loaded, c.changed = &pair, info.ModTime()
+	c.loaded, c.changed, c.said = &pair, info.ModTime(), ""
 	return c.loaded, nil
 }
 

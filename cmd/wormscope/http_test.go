@@ -33,7 +33,7 @@ func fullBoard(now time.Time) *board {
 // serveStatus starts a server as live does, and returns where it is.
 func serveStatus(t *testing.T, v httpSetting, b *board) string {
 	t.Helper()
-	s, err := openStatus(t.Context(), &v, b)
+	s, err := openStatus(t.Context(), &v, b, func(err error) { t.Errorf("the certificate is not used: %v", err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestHTTPRefuses(t *testing.T) {
 		"http certificate " + cert + ", key " + cert + ": tls: ":               {Listen: "0", Cert: cert, Key: cert},
 		`--http 127.0.0.1:x: "x" is no port`:                                   {Listen: "127.0.0.1:x"},
 	} {
-		s, err := openStatus(t.Context(), &v, &board{})
+		s, err := openStatus(t.Context(), &v, &board{}, nil)
 		if err == nil {
 			t.Errorf("%+v: it starts, want %q", v, want)
 			_ = s.listener.Close()
@@ -167,7 +167,7 @@ func TestHTTPRefuses(t *testing.T) {
 			t.Errorf("%+v:\n got %s\nwant %s", v, got, want)
 		}
 	}
-	if s, err := openStatus(t.Context(), &httpSetting{}, &board{}); s != nil || err != nil {
+	if s, err := openStatus(t.Context(), &httpSetting{}, &board{}, nil); s != nil || err != nil {
 		t.Errorf("without an address: %v, %v", s, err)
 	}
 }
@@ -204,6 +204,43 @@ func TestHTTPAsks(t *testing.T) {
 	_, _, renewed := testCertificate(t, dir)
 	if got, _ := get(t, renewed, "https://"+address+"/healthz", "Bearer "+token); got != 200 {
 		t.Errorf("with the new certificate: %d", got)
+	}
+}
+
+// TestCertificateThatStays: a certificate in place of which there is one that can't be
+// used is served on, and that is said, once for each reason.
+func TestCertificateThatStays(t *testing.T) {
+	dir := t.TempDir()
+	cert, key, _ := testCertificate(t, dir)
+	var said []error
+	c, err := serverTLS(cert, key, func(err error) { said = append(said, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	hours := 0
+	serves := func(told int) {
+		t.Helper()
+		hours++
+		if err := os.Chtimes(cert, time.Time{}, time.Now().Add(-time.Duration(hours)*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, err := c.GetCertificate(nil); got == nil || err != nil {
+				t.Errorf("no certificate: %v", err)
+			}
+		}
+		if len(said) != told {
+			t.Errorf("told %d times, want %d: %v", len(said), told, said)
+		}
+	}
+	serves(0)
+	for told := 1; told <= 2; told++ {
+		if err := os.WriteFile(cert, []byte("no certificate"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		serves(told)
+		testCertificate(t, dir)
+		serves(told)
 	}
 }
 

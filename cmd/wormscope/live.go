@@ -251,7 +251,7 @@ func watchLive(ctx context.Context, s *settings, read func() (settings, error), 
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	status, err := openStatus(ctx, &s.HTTP, &l.board)
+	status, err := openStatus(ctx, &s.HTTP, &l.board, l.certificateStale)
 	if err != nil {
 		return err
 	}

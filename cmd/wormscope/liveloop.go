@@ -190,6 +190,12 @@ func (l *liveRun) statusFailed(err error) {
 	l.log.Error("metrics and health can't be served any more; the run goes on", zap.Error(err))
 }
 
+// certificateStale logs that a certificate that was replaced is not used. Its key is
+// often one that root alone may read, which the run is no more.
+func (l *liveRun) certificateStale(err error) {
+	l.log.Warn("the new certificate for metrics and health can't be used, the old one stays", zap.Error(err))
+}
+
 // interfaceSaid logs a warning about an interface.
 func (l *liveRun) interfaceSaid(iface, text string) {
 	l.log.Warn(text, zap.String("interface", iface))
