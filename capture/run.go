@@ -68,7 +68,7 @@ func (r *Run) EndAs(n int, sum RunSum) { r.N, r.Sum = n, sum }
 
 // end is End for a caller who knows all of the sum except Cut.
 func (r *Run) end(n int, sum RunSum) {
-	r.N, r.Sum = n, sum
+	r.EndAs(n, sum)
 	if int64(sum.Captured) == sum.Len { // as nearly always
 		return
 	}

@@ -289,16 +289,8 @@ func (r *Reader) drained() bool {
 			return now() > r.until && !r.waiting()
 		}
 	}
-	r.settle()
+	settle(r.rings)
 	return true
-}
-
-// settle makes public what was counted and what the kernel has.
-func (r *Reader) settle() {
-	for _, ring := range r.rings {
-		ring.settle()
-		ring.harvest()
-	}
 }
 
 // gracePeriod waits until each processor is done with the frames that it had

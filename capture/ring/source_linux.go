@@ -57,8 +57,11 @@ func (s *Source) Stats() Stats {
 
 // Settle has Stats count every frame that was read, for who stops reading before Next
 // returns io.EOF. None may read meanwhile.
-func (s *Source) Settle() {
-	for _, r := range s.rings {
+func (s *Source) Settle() { settle(s.rings) }
+
+// settle makes public what was counted of rings and what the kernel has.
+func settle(rings []*ring) {
+	for _, r := range rings {
 		r.settle()
 		r.harvest()
 	}
