@@ -121,7 +121,7 @@ func (c *compiler) prologue(stripped bool) {
 		c.stripped()
 	}
 	done := c.label()
-	c.setNetwork(14)
+	c.setNetwork(etherLength)
 	c.emit(bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: slotKind})
 	untagged := c.label()
 	for i, slot := range []int{slotTag, slotTag2, slotTag3} {
@@ -131,7 +131,7 @@ func (c *compiler) prologue(stripped bool) {
 			c.place(third)
 			c.emit(bpf.LoadScratch{Dst: bpf.RegA, N: slotKind})
 		}
-		c.tag(uint32(14+4*i), slot, untagged)
+		c.tag(uint32(etherLength+4*i), slot, untagged)
 	}
 	c.place(untagged)
 	ipv4, ipv6, arp := c.label(), c.label(), c.label()

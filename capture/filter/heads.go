@@ -96,15 +96,14 @@ func (c *compiler) fits(header uint32, whole label) {
 
 // transport keeps the headers, where X is the length of that of IP.
 func (h *Heads) transport(c *compiler, whole label) {
-	for _, port := range []uint32{0, 2} { // source, destination
+	ports, to := make([]uint32, len(h.Ports)), make([]label, len(h.Ports))
+	for i, p := range h.Ports {
+		ports[i], to[i] = uint32(p), whole
+	}
+	for _, at := range []uint32{0, 2} { // source, destination
 		other := c.label()
-		c.emit(bpf.LoadIndirect{Off: etherLength + port, Size: 2})
-		to := make([]label, len(h.Ports))
-		values := make([]uint32, len(h.Ports))
-		for i, p := range h.Ports {
-			values[i], to[i] = uint32(p), whole
-		}
-		c.switchTo(values, to, other)
+		c.emit(bpf.LoadIndirect{Off: etherLength + at, Size: 2})
+		c.switchTo(ports, to, other)
 		c.place(other)
 	}
 	tcp, udp, ordered := c.label(), c.label(), c.label()
