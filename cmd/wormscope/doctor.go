@@ -89,9 +89,8 @@ func examine(ctx context.Context, s *settings, own *doctorSetting, std streams) 
 		return err
 	}
 	report := doctor.Report{Version: 1, Interface: own.iface}
-	if !link.Up {
-		report.Findings = link.Findings()
-	} else {
+	var heard []doctor.Finding
+	if link.Up {
 		traffic := doctor.NewTraffic(link.MAC, zones.Inside)
 		clock := stamps{limit: maxStamps}
 		begun := time.Now()
@@ -101,9 +100,9 @@ func examine(ctx context.Context, s *settings, own *doctorSetting, std streams) 
 		}
 		report.Seconds = time.Since(begun).Seconds()
 		link.Losses = loss.Losses
-		report.Findings = append(link.Findings(), traffic.Findings(own.iface, loss)...)
-		report.Findings = append(report.Findings, clock.clock().Finding())
+		heard = append(traffic.Findings(own.iface, loss), clock.clock().Finding())
 	}
+	report.Findings = append(link.Findings(), heard...)
 	if !own.json {
 		return report.WriteText(std.out)
 	}
