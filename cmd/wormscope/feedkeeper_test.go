@@ -57,16 +57,13 @@ func TestFeedsAreRenewedOneByOne(t *testing.T) {
 	write("folder/removed.txt", feedOf("removed", 5)+"203.0.113.9\n")
 	s.Feeds = append(s.Feeds, feedSetting{Path: folder})
 
-	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := keeperOf(t, &s)
 	write("grows.txt", feedOf("new", 30))
 	write("shrinks.txt", feedOf("new-shrinks", 4))
 	write("half.txt", feedOf("new-half", 6))
 	write("empties.txt", "# nothing\n")
 	write("breaks.txt", "\x00\x01\x02\x03 no feed \xff\xfe\n")
-	if err = errors.Join(os.Remove(filepath.Join(dir, "vanishes.txt")), os.Remove(filepath.Join(folder, "removed.txt"))); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(dir, "vanishes.txt")), os.Remove(filepath.Join(folder, "removed.txt"))); err != nil {
 		t.Fatal(err)
 	}
 	write("folder/added.txt", feedOf("added", 5))
@@ -121,10 +118,7 @@ func TestFeedIsKeptByFile(t *testing.T) {
 	write("a", "of-a.example\nshared.example\n")
 	write("b", "of-b.example\nshared.example\nwithdrawn.example\n")
 	s := settings{Feeds: []feedSetting{{Path: dir}}}
-	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := keeperOf(t, &s)
 	write("a", "")
 	write("b", "of-b.example\nshared.example\n")
 	for range 2 { // the second time what is kept is that which was kept
@@ -255,10 +249,7 @@ func TestFileOfHashesIsReady(t *testing.T) {
 	write("names.txt", "evil.example\n")
 	write("hashes.txt", "# dropped files\nd41d8cd98f00b204e9800998ecf8427e\n")
 	s := settings{Feeds: []feedSetting{{Path: dir}}}
-	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := keeperOf(t, &s)
 	now := time.Now()
 	unready := func() []string {
 		var b board
@@ -300,14 +291,11 @@ func TestFolderThatIsGoneStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := settings{Feeds: []feedSetting{{Path: path}}}
-		k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
-		if err != nil {
+		k := keeperOf(t, &s)
+		if err := os.Remove(filepath.Join(folder, "names.txt")); err != nil {
 			t.Fatal(err)
 		}
-		if err = os.Remove(filepath.Join(folder, "names.txt")); err != nil {
-			t.Fatal(err)
-		}
-		if err = os.RemoveAll(folder); err != nil && path != "." {
+		if err := os.RemoveAll(folder); err != nil && path != "." {
 			t.Fatal(err)
 		}
 		r, err := k.reread(t.Context(), &s, zap.NewNop())
@@ -318,6 +306,16 @@ func TestFolderThatIsGoneStays(t *testing.T) {
 			t.Errorf("%q: in use %v, %d refused", path, has(r.set, "evil.example"), r.refused)
 		}
 	}
+}
+
+// keeperOf reads the feeds of settings.
+func keeperOf(t *testing.T, s *settings) *feedKeeper {
+	t.Helper()
+	k, err := newFeedKeeper(t.Context(), s, streams{err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 // TestFeedsThatAreGone: a file of a folder that can't even be looked at, since what a
@@ -337,10 +335,7 @@ func TestFeedsThatAreGone(t *testing.T) {
 		}
 	}
 	s := settings{Feeds: []feedSetting{{Path: dir}}}
-	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := keeperOf(t, &s)
 	link("breaks.txt", "nowhere.txt")
 	link("dangles.txt", "nowhere.txt")
 	link("loops.txt", "loops.txt")
@@ -368,10 +363,7 @@ func TestAllowedIsNotMissing(t *testing.T) {
 	}
 	write(feedOf("old", 9) + "203.0.113.1\n203.0.113.2\n")
 	s := settings{Feeds: []feedSetting{{Path: path}}}
-	k, err := newFeedKeeper(t.Context(), &s, streams{err: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := keeperOf(t, &s)
 	for i := range 9 {
 		s.Allow.Indicators = append(s.Allow.Indicators, fmt.Sprintf("old%d.example", i))
 	}
