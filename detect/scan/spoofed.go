@@ -30,8 +30,11 @@ func (d *Detector) spoofed(c *targetCell, now tick) bool {
 	in := d.attempts.window()
 	looked, there, broken := 0, 0, 0
 	for _, number := range c.sample[:min(c.sources/sampleStep, floodSample)] {
+		if !in.has(number) { // there may be no memory at its place
+			continue
+		}
 		a := d.attempts.at(uint64(number))
-		if !in.has(number) || a.dst != c.dst {
+		if a.dst != c.dst {
 			continue
 		}
 		looked++

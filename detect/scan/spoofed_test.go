@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wormscope/capture/packet"
+	"wormscope/detect/alert"
 )
 
 const victim = "10.9.9.9"
@@ -205,5 +206,22 @@ func TestFloodCounts(t *testing.T) {
 			last.Sources+slack < uint64(n) || last.Sources > uint64(n)+slack {
 			t.Errorf("%d sources and packets of %d", last.Sources, last.Packets)
 		}
+	}
+}
+
+// TestSlowFlood has a flood begin so slowly that the attempts it began with are no longer
+// remembered when it is told.
+func TestSlowFlood(t *testing.T) {
+	b := newBed(t, Config{})
+	stranger := scattered("198.18.0.0", 16)
+	for i := range 2000 {
+		if i%7 == 0 {
+			b.syn(stranger(i), ad(victim), 445)
+		}
+		b.try(client(i%50), nth("10.5.0.1", i), 389, answered)
+		b.wait(15 * time.Millisecond)
+	}
+	if starts := b.rec.starts(); len(starts) != 1 || starts[0].Rule != alert.RuleFlood {
+		t.Errorf("alerts %v", starts)
 	}
 }
