@@ -216,19 +216,43 @@ func (t *attempts) among(g *group, h32 uint32, src, dst ip.Addr, port uint16) *a
 // push makes room for a new attempt with this hash and returns it, with
 // nothing but its number set. The pointer is good until the next push.
 func (t *attempts) push(h uint64) *attempt {
+	if uint32(t.tail) == 0 { //nolint:gosec // G115: numbers wrap.
+		t.skip()
+	}
+	t.makeRoom()
+	t.index.add(hash32(h), uint32(t.tail), t.window()) //nolint:gosec // G115: the same. What can't be indexed ages unfound.
+	return t.place()
+}
+
+// skip leaves the place of a number without an attempt.
+func (t *attempts) skip() {
+	latest := int64(0)
+	if t.tail > t.head {
+		latest = t.at(t.tail - 1).time
+	}
+	t.makeRoom()
+	a := t.place()
+	a.time = latest
+	t.close(a)
+}
+
+// makeRoom makes room for one more, also in the index.
+func (t *attempts) makeRoom() {
 	switch n := t.tail - t.head; {
 	case n == uint64(t.limit): //nolint:gosec // G115: never negative.
 		t.dropOldest()
 	case n == t.room:
 		t.growIndex()
 	}
-	number := uint32(t.tail)                   //nolint:gosec // G115: numbers wrap.
-	t.index.add(hash32(h), number, t.window()) // an attempt that can't be indexed ages unfound
+}
+
+// place puts an attempt behind the newest, with nothing but its number set.
+func (t *attempts) place() *attempt {
 	if at := t.blockOf(t.tail); *at == nil {
 		*at = t.anotherBlock()
 	}
 	a := t.at(t.tail)
-	*a = attempt{number: number}
+	*a = attempt{number: uint32(t.tail)} //nolint:gosec // G115: numbers wrap.
 	t.mark(a, false)
 	t.tail++
 	return a

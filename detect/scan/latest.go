@@ -26,10 +26,10 @@ const (
 func newLatest(size int) latest { return latest{make([]group, max(size/4, 1))} }
 
 // window is the numbers that are in the ring: so many, from the first on. They
-// wrap.
+// wrap, and leave out 0, which is that of an empty cell.
 type window struct{ first, n uint32 }
 
-func (w window) has(number uint32) bool { return number-w.first < w.n }
+func (w window) has(number uint32) bool { return number != 0 && number-w.first < w.n }
 
 func (x *latest) group(n uint32) *group {
 	return &x.groups[n&uint32(len(x.groups)-1)] //nolint:gosec // G115: tables are far smaller.

@@ -62,13 +62,17 @@ func TestAttemptsCrowded(t *testing.T) {
 	var held []ip.Addr
 	hash := func(a ip.Addr) uint64 { return a.Lo % 5 << 32 } // 13 of each, in groups of 7
 	for i := range uint64(1000) {
-		if len(held) == 64 || len(held) > 0 && r.IntN(9) == 0 {
+		if len(held) > 0 && r.IntN(9) == 0 {
 			ring.dropOldest()
 			held = held[1:]
+		}
+		if ring.tail == 1<<32 {
+			held = append(held, ip.Addr{}) // number 0 is left out
 		}
 		a := ring.push(hash(ip.Addr{Lo: i}))
 		a.src, a.time = ip.Addr{Lo: i}, int64(i)
 		held = append(held, a.src)
+		held = held[max(len(held)-64, 0):]
 		for back := range uint64(100) {
 			src := ip.Addr{Lo: i - back}
 			if found := ring.find(hash(src), src, ip.Addr{}, 0) != nil; found != slices.Contains(held, src) {
