@@ -312,12 +312,7 @@ func (t *attempts) isClosed(n uint64) bool {
 // growIndex makes an index for twice as many.
 func (t *attempts) growIndex() {
 	t.room *= 2
-	t.index = newLatest(int(t.room)) //nolint:gosec // G115: at most the limit.
-	for n := t.head; n < t.tail; n++ {
-		a := t.at(n)
-		h := pairHash(a.src.Hash(), a.dst.Hash(), a.port)
-		t.index.add(hash32(h), a.number, t.window())
-	}
+	t.index = t.index.doubled(t.window())
 }
 
 // next moves on to the next attempt to be judged, and reports whether there is

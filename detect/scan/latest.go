@@ -31,6 +31,14 @@ type window struct{ first, n uint32 }
 
 func (w window) has(number uint32) bool { return number != 0 && number-w.first < w.n }
 
+// later returns the later of two numbers, the first of which is in the ring.
+func (w window) later(number, other uint32) uint32 {
+	if w.has(other) && other-w.first > number-w.first {
+		return other
+	}
+	return number
+}
+
 func (x *latest) group(n uint32) *group {
 	return &x.groups[n&uint32(len(x.groups)-1)] //nolint:gosec // G115: tables are far smaller.
 }
@@ -53,6 +61,22 @@ func (x *latest) add(h, number uint32, in window) {
 				return
 			}
 		}
-		g.beyond = number
+		g.beyond = in.later(number, g.beyond) // entries come out of order when the index is doubled
 	}
+}
+
+// doubled returns an index of twice the size, with the entries that are in the ring. It
+// goes through the groups and not through the entries, each of which would be another
+// access to memory, and so would its new place: that is one of two here.
+func (x *latest) doubled(in window) latest {
+	d := latest{make([]group, 2*len(x.groups))}
+	for i := range x.groups {
+		g := &x.groups[i]
+		for j, n := range &g.numbers {
+			if in.has(n) {
+				d.add(g.hashes[j], n, in)
+			}
+		}
+	}
+	return d
 }

@@ -82,6 +82,45 @@ func TestAttemptsCrowded(t *testing.T) {
 	}
 }
 
+// TestAttemptsGrow has the index doubled several times while groups overflow, numbers
+// wrap, and the oldest go: all that are in the ring are found, and no others. Number 0,
+// that of an empty cell, is never in it.
+func TestAttemptsGrow(t *testing.T) {
+	const first = 1<<32 - 3000
+	r := rand.New(rand.NewPCG(7, 7))
+	ring := newAttempts(1 << 13)
+	ring.head, ring.tail, ring.judged = first, first, first
+	hash := func(a ip.Addr) uint64 { // falls on 50 of each 256 groups, which have seven places
+		h := a.Lo * 0x9e3779b97f4a7c15
+		return (h>>40&^0xff | h>>20%50*5) << 32
+	}
+	for ring.room < 1<<13 {
+		before, n := ring.room, ring.tail
+		if n == 1<<32 {
+			n++
+		}
+		a := ring.push(hash(ip.Addr{Lo: n}))
+		a.src, a.time = ip.Addr{Lo: n}, int64(n)
+		if r.IntN(4) == 0 {
+			ring.dropOldest()
+		}
+		if ring.room != before {
+			for range (ring.tail - ring.head) * 3 / 4 {
+				ring.dropOldest()
+			}
+		} else if n%101 != 0 {
+			continue
+		}
+		for n := uint64(first - 100); n < ring.tail+100; n++ {
+			src := ip.Addr{Lo: n}
+			held := n >= ring.head && n < ring.tail && n != 1<<32
+			if found := ring.find(hash(src), src, ip.Addr{}, 0) != nil; found != held {
+				t.Fatalf("%d of %d to %d, with room for %d: found %v", n, ring.head, ring.tail, ring.room, found)
+			}
+		}
+	}
+}
+
 // TestMemory compares the memory of contacts with a map, over months and with
 // gaps of every length.
 func TestMemory(t *testing.T) {
