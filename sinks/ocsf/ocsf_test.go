@@ -5,17 +5,15 @@ import (
 	"encoding/json"
 	"flag"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"wormscope/detect/alert"
-	"wormscope/internal/needs"
 	"wormscope/internal/samples"
+	"wormscope/internal/venv"
 	"wormscope/scope"
 	"wormscope/sinks/event"
 	"wormscope/sinks/ocsf"
@@ -100,41 +98,11 @@ func TestSitesAreApart(t *testing.T) {
 	}
 }
 
-// python returns a Python with the published schema, which it installs into a
-// folder of the user's cache. Where it can't the test is skipped, or fails when
-// CI is set.
-func python(t *testing.T) string {
-	t.Helper()
-	missing := needs.GiveUp(t)
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		missing("no place for the schema: %v", err)
-	}
-	dir := filepath.Join(cache, "wormscope", "ocsf-json-schema-1.2.0")
-	bin := filepath.Join(dir, "bin", "python")
-	ready := filepath.Join(dir, "ready")
-	if _, err := os.Stat(ready); err == nil {
-		return bin
-	}
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", dir},
-		{bin, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "testdata/validate/requirements.txt"},
-	} {
-		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
-			missing("%s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	if err := os.WriteFile(ready, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return bin
-}
-
 // validate holds documents, one per line, against the published schema and
 // returns the faults.
 func validate(t *testing.T, documents []byte) []string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), python(t), "testdata/validate/validate.py")
+	cmd := exec.CommandContext(t.Context(), venv.Python(t, "ocsf-json-schema", "testdata/validate/requirements.txt"), "testdata/validate/validate.py")
 	cmd.Stdin = bytes.NewReader(documents)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
