@@ -44,7 +44,7 @@ usable entry is an error.`,
 			return checkFeeds(cmd.Context(), one, args, std.out)
 		},
 	}
-	cmd.Flags().StringVar(&one.Format, "format", "", "`FORMAT` of the feeds: auto, plain, csv or zeek (default auto)")
+	cmd.Flags().StringVar(&one.Format, "format", "", "`FORMAT` of the feeds: auto, plain, csv, zeek, misp, stix, spamhaus or rpz (default auto)")
 	cmd.Flags().StringToStringVar(&one.Columns, "columns", nil, "columns of a CSV feed, such as `indicator=ip,description=malware`")
 	cmd.Flags().Lookup("columns").DefValue = "" // what help says
 	cmd.Flags().BoolVar(&one.Force, "force", false, "take what the guards refuse: private addresses, wide networks")

@@ -92,7 +92,7 @@ func (c *collector) put(o *observable, note ioc.Note, number int) (fresh bool, e
 // entry before.
 func (c *collector) noteOf(i *ioc.Indicator) ioc.Note {
 	s := &c.said
-	if c.noted && i.Description == s.Description && i.Reference == s.Reference && i.Port == s.Port &&
+	if c.noted && i.Description == s.Description && i.Reference == s.Reference && i.Port == s.Port && i.TLP == s.TLP &&
 		i.Class == s.Class && i.Confidence == s.Confidence && i.Exact == s.Exact && i.FirstSeen.Equal(s.FirstSeen) && i.Expires.Equal(s.Expires) {
 		return c.note
 	}

@@ -1,9 +1,11 @@
-// Package feed reads indicators from files: plain lists, CSV and Zeek intel.
+// Package feed reads indicators from files: plain lists, CSV, Zeek intel, MISP events, STIX
+// bundles, Spamhaus's lists and response policy zones.
 // The format is recognised from the content or named. Entries that can't be used are
 // never dropped in silence: the Report has each reason with its lines.
 //
 // Load (this file) opens a file (open.go) and finds out its format (format.go,
-// table.go); then readPlain, readCSV or readZeek takes its lines apart. A parser
+// table.go); then readPlain, readCSV and the like take it apart, each in a file of its
+// own, with json.go for those in JSON. A parser
 // (observable.go, span.go) makes an observable of each entry, guards (guard.go,
 // shared.go, suffix.go) refuse what would match everybody's traffic, and a collector
 // (collect.go) adds the rest to an ioc.Builder.
@@ -73,7 +75,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // The report is never nil: it has every file that was read, those with errors
 // included. The error joins an *Error for each file that can't be read or has no
 // usable entry. There is one exception: a file in a folder that has nothing but
-// comments, and entries that can't be seen in packets, such as hashes, is not an error.
+// comments, entries that can't be seen in packets, such as hashes, and entries that it
+// does not want to be used itself, is not an error.
 // Public collections have such files. Only the report has ErrNoEntries for it.
 func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report, error) {
 	report := &Report{}
@@ -181,15 +184,37 @@ func readFile(ctx context.Context, b *ioc.Builder, file *FileReport, o Options) 
 	}
 	file.Format = layout.format
 	c := newCollector(b, file, o)
+	if layout.format == MISP || layout.format == STIX {
+		return c.readJSON(ctx, src, layout.format)
+	}
 	lines := newLineReader(ctx, src)
 	switch layout.format {
 	case CSV:
 		return c.readCSV(lines, layout.table)
 	case Zeek:
 		return c.readZeek(lines)
+	case Spamhaus:
+		return c.readSpamhaus(lines)
+	case RPZ:
+		return c.readRPZ(lines)
 	default:
 		return c.readPlain(lines)
 	}
+}
+
+// readJSON reads a feed that is one JSON document or several.
+func (c *collector) readJSON(ctx context.Context, src *source, format Format) error {
+	r, err := newJSONReader(ctx, src.Reader)
+	if err != nil {
+		return err
+	}
+	if format == STIX {
+		err = c.readSTIX(r)
+	} else {
+		err = c.readMISP(r)
+	}
+	c.file.Lines = r.lines.total()
+	return err
 }
 
 // nameOf returns the name of a feed from that of its file, without folder and

@@ -12,25 +12,35 @@ type Format uint8
 
 // The formats.
 const (
-	Auto  Format = iota // recognise it
-	Plain               // one entry a line, or a hosts file
-	CSV                 // with a header
-	Zeek                // Zeek intel: tab separated, with #fields
+	Auto     Format = iota // recognise it
+	Plain                  // one entry a line, or a hosts file
+	CSV                    // with a header
+	Zeek                   // Zeek intel: tab separated, with #fields
+	MISP                   // events as JSON
+	STIX                   // bundles of STIX 2
+	Spamhaus               // one JSON object a line
+	RPZ                    // a response policy zone
+	numFormats
 )
+
+// formatNames are the names of the formats.
+const formatNames = "auto, plain, csv, zeek, misp, stix, spamhaus or rpz"
 
 // String returns the name of the format, as ParseFormat reads it.
 func (f Format) String() string {
-	return [...]string{"auto", "plain", "csv", "zeek"}[min(f, Zeek)]
+	names := [numFormats]string{"auto", "plain", "csv", "zeek", "misp", "stix", "spamhaus", "rpz"}
+	return names[min(f, numFormats-1)]
 }
 
-// ParseFormat returns the format of a name: auto, plain, csv or zeek.
+// ParseFormat returns the format of a name: auto, plain, csv, zeek, misp, stix, spamhaus
+// or rpz.
 func ParseFormat(name string) (Format, error) {
-	for f := Auto; f <= Zeek; f++ {
+	for f := range numFormats {
 		if strings.EqualFold(name, f.String()) {
 			return f, nil
 		}
 	}
-	return Auto, fmt.Errorf("unknown feed format %q: auto, plain, csv or zeek", name)
+	return Auto, fmt.Errorf("unknown feed format %q: %s", name, formatNames)
 }
 
 // A layout is what was found out about a feed before it is read.
@@ -47,6 +57,15 @@ func recognise(head []byte, o Options) (layout, error) {
 	format := o.Format
 	if format == Auto && o.Columns != (Columns{}) {
 		format = CSV
+	}
+	switch found, what := structured(head); {
+	case found == Auto && what != "":
+		return layout{}, fmt.Errorf("is %s, a format that is not read", what)
+	case found == Auto:
+	case format == Auto, format == found:
+		return layout{format: found}, nil
+	default: // read as lines, it would give exceptions and descriptions
+		return layout{}, fmt.Errorf("is %s, not %s", what, format)
 	}
 	text := strings.TrimPrefix(string(head), "\ufeff")
 	if format == Auto || format == CSV {
@@ -83,8 +102,7 @@ func isZeek(text string) bool {
 	return false
 }
 
-// refuse returns an error for what is not text, or text in a format that is not read,
-// and says what it is.
+// refuse returns an error for what is not text, and says what it is.
 func refuse(head []byte) error {
 	magics := []struct{ magic, what string }{
 		{"\x50\x4b\x03\x04", "a zip archive: unpack it first"},
@@ -107,14 +125,12 @@ func refuse(head []byte) error {
 	if at := bytes.IndexByte(head, 0); at >= 0 {
 		return fmt.Errorf("is a binary file (byte 0 at offset %d)", at)
 	}
-	if what := foreignFormat(head); what != "" {
-		return fmt.Errorf("is %s, a format that is not read", what)
-	}
 	return nil
 }
 
-// foreignFormat names formats of indicators that are known and not read.
-func foreignFormat(head []byte) string {
+// structured tells formats that are not lists of lines, and what a feed in one is. Of
+// those that are not read the format is Auto.
+func structured(head []byte) (format Format, what string) {
 	text := bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\ufeff")))
 	has := func(parts ...string) bool {
 		for _, p := range parts {
@@ -127,23 +143,26 @@ func foreignFormat(head []byte) string {
 	switch {
 	case len(text) == 0:
 	case text[0] == '{' || text[0] == '[' && isJSONArray(text):
+		bundle, event := bytes.Index(text, []byte(`"bundle"`)), bytes.Index(text, []byte(`"Event"`))
 		switch {
-		case has(`"Event"`) || has(`"to_ids"`):
-			return "a MISP event"
-		case has(`"spec_version"`) || has(`"bundle"`):
-			return "a STIX bundle"
-		case has(`"cidr"`, `"sblid"`):
-			return "Spamhaus NDJSON"
+		case bundle >= 0 && (event < 0 || bundle < event), has(`"objects"`, `"spec_version"`):
+			return STIX, "a STIX bundle"
+		case event >= 0, has(`"Attribute"`, `"to_ids"`):
+			return MISP, "a MISP event"
+		case has(`"Orgc"`, `"threat_level_id"`):
+			return MISP, "a manifest of MISP"
+		case has(`"cidr"`, `"sblid"`), has(`"asn"`, `"asname"`):
+			return Spamhaus, "Spamhaus NDJSON"
 		}
-		return "JSON"
+		return Auto, "JSON"
 	case text[0] == '<':
-		return "an HTML or XML document"
+		return Auto, "an HTML or XML document"
 	case isZone(string(text)):
-		return "an RPZ zone"
+		return RPZ, "an RPZ zone"
 	case has("alert ", "msg:", "sid:"):
-		return "a Suricata or Snort rule file"
+		return Auto, "a Suricata or Snort rule file"
 	}
-	return ""
+	return Auto, ""
 }
 
 // isZone reports whether a text is part of a zone file: it has a directive, an SOA

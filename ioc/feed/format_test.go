@@ -47,13 +47,7 @@ const zeekIntel = "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\tm
 // and what is skipped.
 func TestFormats(t *testing.T) {
 	seen := time.Date(2026, 8, 30, 1, 39, 33, 0, time.UTC)
-	for _, test := range []struct {
-		name, content string
-		options       Options
-		format        Format
-		want          map[string]ioc.Indicator
-		skipped       string
-	}{
+	for _, test := range []sampleTest{
 		{"threatfox", threatFox, Options{}, CSV, map[string]ioc.Indicator{
 			"mbond38982.workers.dev": {Value: "mbond38982.workers.dev", Line: 6, Description: "Shin", Confidence: ioc.MediumConfidence, FirstSeen: seen},
 			"192.0.2.7:4444": {
@@ -136,24 +130,35 @@ func TestFormats(t *testing.T) {
 			"evil.example": {Value: "evil.example", Line: 2},
 		}, "[]"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			s, file := load(t, test.content, test.options)
-			if file.Format != test.format || file.Total() != len(test.want) {
-				t.Errorf("format %v, %d entries: %+v", file.Format, file.Total(), file)
-			}
-			for lookup, want := range test.want {
-				want.Feed = "test"
-				if got, _ := find(s, lookup); fmt.Sprint(got) != fmt.Sprint(want) {
-					t.Errorf("%s:\n got %+v\nwant %+v", lookup, got, want)
-				}
-			}
-			got := []string{}
-			for _, skip := range file.Skipped {
-				got = append(got, fmt.Sprintf("{%s %d}", skip.Reason, skip.Count))
-			}
-			if fmt.Sprint(got) != test.skipped {
-				t.Errorf("skipped %v, want %s", got, test.skipped)
-			}
-		})
+		t.Run(test.name, test.run)
+	}
+}
+
+// A sampleTest is a feed and what comes of it.
+type sampleTest struct {
+	name, content string
+	options       Options
+	format        Format
+	want          map[string]ioc.Indicator // by what is looked up; their feed is "test"
+	skipped       string                   // reasons and counts
+}
+
+func (test *sampleTest) run(t *testing.T) {
+	s, file := load(t, test.content, test.options)
+	if file.Format != test.format || file.Total()-file.Duplicates != len(test.want) {
+		t.Errorf("format %v, %d entries: %+v", file.Format, file.Total(), file)
+	}
+	for lookup, want := range test.want {
+		want.Feed = "test"
+		if got, _ := find(s, lookup); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", lookup, got, want)
+		}
+	}
+	got := []string{}
+	for _, skip := range file.Skipped {
+		got = append(got, fmt.Sprintf("{%s %d}", skip.Reason, skip.Count))
+	}
+	if fmt.Sprint(got) != test.skipped {
+		t.Errorf("skipped %v, want %s", got, test.skipped)
 	}
 }

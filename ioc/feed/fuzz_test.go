@@ -1,12 +1,16 @@
 package feed
 
 import (
+	"bufio"
 	"encoding/csv"
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/miekg/dns"
 
 	"wormscope/ioc"
 )
@@ -25,6 +29,12 @@ func fuzzFormat(f *testing.F, format Format, seeds ...string) {
 		lines := newLineReader(t.Context(), strings.NewReader(content))
 		var err error
 		switch format {
+		case MISP, STIX:
+			err = c.readJSON(t.Context(), &source{Reader: bufio.NewReader(strings.NewReader(content))}, format)
+		case Spamhaus:
+			err = c.readSpamhaus(lines)
+		case RPZ:
+			err = c.readRPZ(lines)
 		case CSV:
 			l, findErr := findTable(content, Columns{})
 			if findErr != nil {
@@ -36,7 +46,7 @@ func fuzzFormat(f *testing.F, format Format, seeds ...string) {
 		default:
 			err = c.readPlain(lines)
 		}
-		if err != nil && format != Zeek {
+		if err != nil && (format == Plain || format == CSV || format == RPZ) {
 			t.Fatal(err)
 		}
 		counts := b.Build().Counts()
@@ -62,6 +72,47 @@ func FuzzCSV(f *testing.F) {
 }
 
 func FuzzZeek(f *testing.F) { fuzzFormat(f, Zeek, zeekIntel) }
+
+func FuzzMISP(f *testing.F) { fuzzFormat(f, MISP, mispSample, `{"response":[{"Event":{}},[]]}`) }
+
+func FuzzSTIX(f *testing.F) {
+	fuzzFormat(f, STIX, stixSample, `{"objects":[{"type":"indicator","pattern":"([a:b='x'] OR [c:d IN (1,2)]) WITHIN 5 SECONDS"}]}`)
+}
+
+func FuzzSpamhaus(f *testing.F) { fuzzFormat(f, Spamhaus, spamhausSample) }
+
+func FuzzRPZ(f *testing.F) { fuzzFormat(f, RPZ, rpzSample, rpzOfAZone) }
+
+// FuzzZone compares zones without a mistake with what their parser says of them as a whole.
+func FuzzZone(f *testing.F) {
+	f.Add(rpzSample)
+	f.Add(rpzOfAZone)
+	f.Fuzz(func(t *testing.T, content string) {
+		if strings.Contains(strings.ToUpper(content), "$GENERATE") || strings.Contains(content, "\r") {
+			return
+		}
+		content += "\n"
+		parser := dns.NewZoneParser(strings.NewReader(content), ".", "")
+		parser.SetDefaultTTL(1)
+		want := 0
+		for _, ok := parser.Next(); ok; _, ok = parser.Next() {
+			want++
+		}
+		if parser.Err() != nil {
+			return
+		}
+		z := zoneLines{lines: newLineReader(t.Context(), strings.NewReader(content)), skip: func(Reason, line) { t.Fatal("a line is left out") }}
+		parser = dns.NewZoneParser(&z, ".", "")
+		parser.SetDefaultTTL(1)
+		got := 0
+		for _, ok := parser.Next(); ok; _, ok = parser.Next() {
+			got, z.taken = got+1, z.taken[:0]
+		}
+		if parser.Err() != nil && !errors.Is(z.err, errLongRecord) || parser.Err() == nil && got != want {
+			t.Fatalf("%d records, want %d: %v", got, want, parser.Err())
+		}
+	})
+}
 
 // FuzzRecognise looks for panics in what decides by the first bytes.
 func FuzzRecognise(f *testing.F) {

@@ -25,6 +25,14 @@ const (
 	reasonException    Reason = "an exception rule"
 	reasonCosmetic     Reason = "a rule that changes pages, and blocks nothing"
 	reasonUndetected   Reason = "marked as not for detection"
+	reasonDeleted      Reason = "deleted"
+	reasonRevoked      Reason = "revoked"
+	reasonObserved     Reason = "an observation, which may be harmless: indicators only are used"
+	reasonPattern      Reason = "a pattern with a mistake"
+	reasonComplex      Reason = "a pattern for more than one address, name or URL at a time"
+	reasonJSON         Reason = "not valid JSON"
+	reasonRecord       Reason = "not a valid record of a zone"
+	reasonHarmless     Reason = "a rule that keeps nobody from a name"
 	reasonColumns      Reason = "fewer columns than the header"
 	reasonSecond       Reason = "a second entry in the line: write one a line"
 	reasonQuote        Reason = "a quote that is not closed"
@@ -57,6 +65,11 @@ const (
 // not seen in packets.
 func (r Reason) unwatched() bool {
 	return r == reasonPath || r == reasonHash || r == reasonMail || r == reasonShared || strings.HasPrefix(string(r), unwatchedType)
+}
+
+// meant reports whether the feed itself says that an entry is not to be used.
+func (r Reason) meant() bool {
+	return r == reasonUndetected || r == reasonDeleted || r == reasonRevoked
 }
 
 // special reports whether an entry is an address or network, but of a block that is

@@ -84,10 +84,11 @@ func (r *Report) Total() int {
 }
 
 // InOrder reports whether the file may well have no usable entry: it is not empty, and
-// has nothing but comments and entries of kinds that are never seen in packets.
+// has nothing but comments, entries of kinds that are never seen in packets, and those
+// that the feed itself does not want to be used.
 func (f *FileReport) InOrder() bool {
 	for i := range f.Skipped {
-		if !f.Skipped[i].Reason.unwatched() {
+		if r := f.Skipped[i].Reason; !r.unwatched() && !r.meant() {
 			return false
 		}
 	}
