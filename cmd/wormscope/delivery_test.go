@@ -184,7 +184,7 @@ func TestReplayLeavesDeadSink(t *testing.T) {
 }
 
 // TestSaysWhatBecomesOfTheRest ends replays of which a sink is away: whether another
-// one can deliver what it lacks depends on the state folder.
+// one can deliver what it lacks depends on the state folder, and is said once.
 func TestSaysWhatBecomesOfTheRest(t *testing.T) {
 	config := deliveryConfig(t, []string{"127.0.0.1:1"}, "events", "")
 	committed(t)
@@ -193,7 +193,7 @@ func TestSaysWhatBecomesOfTheRest(t *testing.T) {
 		"without a state folder nothing keeps them":         nil,
 	} {
 		r := runReplay(t, []string{"incident.pcap"}, append(args, "--config", config, "--drain-timeout", "1ms")...)
-		if r.status != exitFail || !strings.Contains(r.stderr, "for sink soc; "+want) {
+		if r.status != exitFail || !strings.Contains(r.stderr, "for sink soc; "+want+"\n") {
 			t.Errorf("exit %d, want %d and %q in %s", r.status, exitFail, want, r.stderr)
 		}
 	}

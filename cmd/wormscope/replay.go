@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -108,20 +107,11 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	return errors.Join(err, p.drain(ctx, s.drainTimeout, std), out.sinks.shortfall())
 }
 
-// drain waits until the sinks have everything. With a state folder the next run
-// delivers what is left.
+// drain waits until the sinks have everything, and shows on a terminal how much waits.
 func (p *pipeline) drain(ctx context.Context, atMost time.Duration, std streams) error {
 	wait := newWaiting(std.err)
-	err := p.events.sinks.drain(ctx, atMost, wait.show)
-	wait.close()
-	switch {
-	case err == nil:
-		return nil
-	case p.state != nil:
-		return fmt.Errorf("%w; the next run with this state folder delivers them", err)
-	default:
-		return fmt.Errorf("%w; without a state folder they are lost", err)
-	}
+	defer wait.close()
+	return p.events.sinks.drain(ctx, atMost, wait.show)
 }
 
 // watch runs the pipeline, shows progress and heeds signals: interrupt and
