@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -249,7 +250,7 @@ func (s *settings) writtenFolders() ([]string, error) {
 	}
 	for _, folder := range all {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("folder %s: %w", folder, errors.Join(err, syscall.ENOTDIR))
+			return nil, fmt.Errorf("folder %s: %w", folder, cmp.Or(err, error(syscall.ENOTDIR)))
 		}
 	}
 	return all, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -277,7 +278,7 @@ func (c *certificate) current() (*tls.Certificate, error) {
 		return c.loaded, nil
 	}
 	pair, loadErr := tls.LoadX509KeyPair(c.cert, c.key)
-	if err = errors.Join(err, loadErr); err != nil {
+	if err = cmp.Or(err, loadErr); err != nil {
 		if c.loaded != nil {
 			if text := err.Error(); text != c.said {
 				c.said = text

@@ -151,11 +151,12 @@ func TestHTTPRefuses(t *testing.T) {
 		open:        {Listen: "0.0.0.0:0"},
 		open + " ":  {Listen: "0.0.0.0:0", TokenFile: long},
 		open + "  ": {Listen: "0.0.0.0:0", Cert: cert, Key: key},
-		"http token in " + short + ": want one word of at least 16 characters": {Listen: "0", TokenFile: short},
-		"http token: open " + none + ": no such file or directory":             {Listen: "0", TokenFile: none},
-		"http: a certificate and its key go together":                          {Listen: "0", Cert: cert},
-		"http certificate " + cert + ", key " + cert + ": tls: ":               {Listen: "0", Cert: cert, Key: cert},
-		`--http 127.0.0.1:x: "x" is no port`:                                   {Listen: "127.0.0.1:x"},
+		"http token in " + short + ": want one word of at least 16 characters":                         {Listen: "0", TokenFile: short},
+		"http token: open " + none + ": no such file or directory":                                     {Listen: "0", TokenFile: none},
+		"http certificate " + none + ", key " + key + ": stat " + none + ": no such file or directory": {Listen: "0", Cert: none, Key: key},
+		"http: a certificate and its key go together":                                                  {Listen: "0", Cert: cert},
+		"http certificate " + cert + ", key " + cert + ": tls: ":                                       {Listen: "0", Cert: cert, Key: cert},
+		`--http 127.0.0.1:x: "x" is no port`:                                                           {Listen: "127.0.0.1:x"},
 	} {
 		s, err := openStatus(t.Context(), &v, &board{}, nil)
 		if err == nil {

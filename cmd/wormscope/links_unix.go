@@ -3,7 +3,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,7 +29,7 @@ const maxLinks = 40
 func refuseForeignLink(path string, left int) error {
 	at, err := filepath.Abs(path)
 	if err != nil || left == 0 {
-		return fmt.Errorf("%s: %w", path, errors.Join(err, syscall.ELOOP))
+		return fmt.Errorf("%s: %w", path, cmp.Or(err, error(syscall.ELOOP)))
 	}
 	for ; at != "/"; at = filepath.Dir(at) {
 		info, err := os.Lstat(at)

@@ -122,6 +122,16 @@ func TestLinkedOutputs(t *testing.T) {
 	if got, err := s.writtenFolders(); err != nil || !slices.Equal(got, []string{logs, data}) {
 		t.Errorf("%q, %v", got, err)
 	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none", "alerts.json"):                  "folder " + dir + "/none: stat " + dir + "/none: no such file or directory",
+		filepath.Join(data, "alerts.json", "under", "alerts.json"): "folder " + data + "/alerts.json/under: stat " + data + "/alerts.json/under: not a directory",
+		filepath.Join(data, "alerts.json", "alerts.json"):          "folder " + data + "/alerts.json: not a directory",
+	} {
+		s.Alerts.File = path
+		if got, err := s.writtenFolders(); err == nil || err.Error() != want {
+			t.Errorf("%s: %q, %v, want the error %s", path, got, err, want)
+		}
+	}
 }
 
 // TestLinkedCertificates: what is read later may be a link, too.
