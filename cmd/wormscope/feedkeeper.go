@@ -27,7 +27,6 @@ type feedKeeper struct {
 	set      *ioc.Set  // in use
 	files    map[string]feedSnapshot
 	reloads  uint64
-	refused  uint64
 	reloaded time.Time
 
 	configured time.Time // when the settings in force were read
@@ -76,7 +75,7 @@ func (k *feedKeeper) describe(s *snapshot) {
 	for _, path := range slices.Sorted(maps.Keys(k.files)) {
 		s.Feeds = append(s.Feeds, k.files[path])
 	}
-	s.Reloads, s.Refused, s.Reloaded = k.reloads, k.refused, k.reloaded
+	s.Reloads, s.Reloaded = k.reloads, k.reloaded
 	s.Configured, s.Misconfigured = k.configured, k.misread
 }
 
@@ -130,9 +129,6 @@ func (k *feedKeeper) reread(ctx context.Context, s *settings, log *zap.Logger) (
 			log.Info("feed withdrawn", zap.String("feed", path), zap.Int("entries", f.Entries))
 		}
 	}
-	k.mu.Lock()
-	k.refused += r.refused
-	k.mu.Unlock()
 	r.set = r.b.Build()
 	return r, nil
 }

@@ -26,7 +26,6 @@ type result struct {
 	status         int
 	stdout, stderr string
 	alerts, scope  []byte
-	alertsPath     string
 }
 
 // runReplay replays captures with these further flags.
@@ -36,7 +35,7 @@ func runReplay(t testing.TB, captures []string, flags ...string) result {
 	alerts, doc := filepath.Join(dir, "alerts.json"), filepath.Join(dir, "scope.json")
 	args := append([]string{"replay", "--alerts", alerts, "--scope", doc}, flags...)
 	var stdout, stderr bytes.Buffer
-	r := result{status: run(append(args, captures...), nil, &stdout, &stderr), alertsPath: alerts}
+	r := result{status: run(append(args, captures...), nil, &stdout, &stderr)}
 	r.stdout, r.stderr = stdout.String(), stderr.String()
 	r.alerts, r.scope = slurp(alerts), slurp(doc)
 	return r

@@ -146,7 +146,6 @@ func (v *httpSetting) token() (string, error) {
 
 // A statusServer serves metrics and health of a run over HTTP.
 type statusServer struct {
-	board    *board
 	listener net.Listener
 	server   *http.Server
 	done     sync.WaitGroup
@@ -173,7 +172,7 @@ func openStatus(ctx context.Context, v *httpSetting, b *board, stale func(error)
 	if err != nil {
 		return nil, err
 	}
-	s := &statusServer{board: b, server: newServer(handler)}
+	s := &statusServer{server: newServer(handler)}
 	if v.Cert != "" {
 		if s.server.TLSConfig, err = serverTLS(v.Cert, v.Key, stale); err != nil {
 			return nil, err

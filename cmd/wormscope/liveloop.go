@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -300,17 +299,15 @@ func (l *liveRun) renewOwn() {
 // residentMemory reads how much memory the process has.
 type residentMemory struct {
 	file *os.File // nil where there is no such file
-	live []metrics.Sample
 }
 
 func openResidentMemory() residentMemory {
 	f, _ := os.Open("/proc/self/statm") // nil where it is not known
-	return residentMemory{f, []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	return residentMemory{f}
 }
 
 func (m *residentMemory) read() memorySnapshot {
-	metrics.Read(m.live)
-	s := memorySnapshot{Heap: m.live[0].Value.Uint64(), Goroutines: runtime.NumGoroutine()}
+	s := memorySnapshot{Goroutines: runtime.NumGoroutine()}
 	if m.file == nil {
 		return s
 	}

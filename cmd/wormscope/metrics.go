@@ -108,7 +108,7 @@ func trafficMetrics() []metric {
 			one(func(s *snapshot) float64 { return float64(s.WentBack) }),
 		},
 		{
-			"wormscope_panics_total", prometheus.CounterValue, "Packets that a detector failed on: mistakes of this program", nil,
+			"wormscope_panics_total", prometheus.CounterValue, "Packets that this program failed on: mistakes of its own", nil,
 			one(func(s *snapshot) float64 { return float64(s.Panics) }),
 		},
 	}

@@ -25,7 +25,7 @@ import (
 // fullSnapshot has a value for every metric.
 func fullSnapshot(now time.Time) *snapshot {
 	return &snapshot{
-		At: now, Started: now.Add(-time.Hour), Frames: 12, Bytes: 3456, First: now.Add(-time.Minute).UnixNano(), Last: now.UnixNano(),
+		At: now, Started: now.Add(-time.Hour), Frames: 12, Bytes: 3456, Last: now.UnixNano(),
 		Undecoded: map[string]uint64{"truncated": 2}, Panics: 1, WentBack: 3,
 		Interfaces: []ring.Interface{
 			{Name: "eth1", Received: 10, Dropped: 4, Freezes: 1, Bytes: 3000, Truncated: 1, Up: true, Blocks: 256, InUse: 5},

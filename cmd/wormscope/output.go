@@ -24,7 +24,6 @@ type events struct {
 	render *ecs.Renderer
 	sinks  *delivery // nil for none
 	err    error
-	failed uint64 // events that could not be written when they came
 }
 
 // Live traffic does not wait for a disk that hangs. Up to waitingLive bytes of
@@ -103,7 +102,6 @@ func (e *events) write(line []byte, err error) {
 	if err == nil {
 		return
 	}
-	e.failed++
 	if e.err == nil {
 		e.err = fmt.Errorf("events: %w", err)
 	}

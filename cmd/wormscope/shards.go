@@ -45,7 +45,6 @@ type shards struct {
 // A shard reads one ring.
 type shard struct {
 	of      *shards
-	number  int
 	ring    source
 	free    chan *parcel
 	only    *filter.Filter // nil for all
@@ -89,7 +88,7 @@ func newShards(source *ring.Source, p *pipeline, interfaces int) *shards {
 	s.known.Store(p.set)
 	for i, r := range rings {
 		one := &shard{
-			of: s, number: i, ring: r, free: make(chan *parcel, parcels), only: p.only, zones: p.zones,
+			of: s, ring: r, free: make(chan *parcel, parcels), only: p.only, zones: p.zones,
 			decoder: packet.NewDecoder(), judge: kernelfilter.NewJudge(keptPorts()),
 		}
 		for range parcels {

@@ -273,7 +273,7 @@ func TestRingsFollowTheClock(t *testing.T) {
 	s.known.Store(nil)
 	for number := range d.rings {
 		shard := &shard{
-			of: s, number: number, ring: dealt{d, number}, free: make(chan *parcel, parcels), zones: p.zones,
+			of: s, ring: dealt{d, number}, free: make(chan *parcel, parcels), zones: p.zones,
 			decoder: packet.NewDecoder(), judge: kernelfilter.NewJudge(keptPorts()),
 		}
 		for range parcels {

@@ -22,16 +22,14 @@ type snapshot struct {
 
 	Frames     uint64 // handed to the decoder
 	Bytes      uint64 // on the wire, of these
-	First      int64  // packet time of the earliest, Unix nanoseconds, 0 for none
-	Last       int64  // packet time of the latest
+	Last       int64  // packet time of the latest, Unix nanoseconds, 0 for none
 	Undecoded  map[string]uint64
-	Panics     uint64 // frames that a detector failed on
+	Panics     uint64 // frames that the program failed on
 	WentBack   uint64 // times that frames became more than a second older than one before them
 	Interfaces []ring.Interface
 
 	Alerts       map[alert.Rule]uint64 // alerts raised; updates and ends are not counted
 	Events       sinks.FileStats       // of the event file
-	Failed       uint64                // events that could not be written when they came; some may have been written since
 	EventsFailed time.Time             // when a write of the event file was last seen to fail
 	StateFailed  time.Time             // when a write of the state folder was last seen to fail
 	StateErrors  uint64                // seconds in which it failed
@@ -43,7 +41,6 @@ type snapshot struct {
 	Indicators ioc.Counts // in use
 	Feeds      []feedSnapshot
 	Reloads    uint64    // times that feeds were read anew and used
-	Refused    uint64    // feeds that were not replaced by what was read, over all reloads
 	Reloaded   time.Time // the last time that new feeds were used, the start included
 
 	Configured    time.Time // when the configuration in force was read
@@ -66,10 +63,9 @@ type feedSnapshot struct {
 // inUse reports whether the feed is what its user wants it to be.
 func (f feedSnapshot) inUse() bool { return f.Entries > 0 || f.Unseen }
 
-// memorySnapshot is the memory of the process, in bytes.
+// memorySnapshot is what the process takes.
 type memorySnapshot struct {
-	Resident   uint64 // of the process, the ring included; 0 where it is not known
-	Heap       uint64 // live objects after the last collection
+	Resident   uint64 // its memory, bytes, the ring included; 0 where it is not known
 	Goroutines int
 }
 
@@ -92,10 +88,9 @@ func (b *board) lastTurn() time.Time { return time.Unix(0, b.turned.Load()) }
 func (p *pipeline) snapshot() *snapshot {
 	decoded := p.decodedStats()
 	s := &snapshot{
-		Frames: p.traffic.frames, Bytes: p.traffic.bytes, First: p.traffic.first, Last: p.traffic.last,
+		Frames: p.traffic.frames, Bytes: p.traffic.bytes, Last: p.traffic.last,
 		Undecoded: maps.Collect(decoded.Undecoded()), Panics: p.traffic.panics, WentBack: p.engine.TimeWentBack(),
 		Alerts: maps.Clone(p.raised), Hosts: p.ledger.States(), Tables: p.tables(), Indicators: p.set.Counts(),
-		Failed: p.events.failed,
 	}
 	if p.events.file != nil {
 		s.Events = p.events.file.Stats()
