@@ -94,7 +94,7 @@ func (d *Detector) pair(k pair, now int64) *lru.Entry[pair, attempt] {
 	e := d.pairs.Get(k)
 	if e == nil {
 		if d.pairs.Full() {
-			d.stats.Evicted++
+			d.stats.PairsEvicted++
 			oldest := d.pairs.Oldest()
 			if oldest.Value.waiting {
 				d.silent(oldest, now)
@@ -166,7 +166,7 @@ func (d *Detector) source(e *lru.Entry[pair, attempt], now int64) *finding {
 	s := d.sources.Get(k)
 	if s == nil {
 		if d.sources.Full() {
-			d.stats.Evicted++
+			d.stats.SourcesEvicted++
 			d.endSource(d.sources.Oldest(), now)
 		}
 		s = d.sources.Add(k)

@@ -55,7 +55,8 @@ type Stats struct {
 	Accepted uint64 // connections over a closed border
 	Refused  uint64 // attempts
 	Silent   uint64 // attempts
-	Evicted  uint64 // pairs and sources forgotten early to make room
+
+	PairsEvicted, SourcesEvicted uint64 // forgotten early to make room
 }
 
 // Detector checks borders. Make it with New.
@@ -224,7 +225,7 @@ func (d *Detector) Close(now int64) {
 // Tables says how full the detector's tables are.
 func (d *Detector) Tables() []detect.Table {
 	return []detect.Table{
-		{Name: "crossing pairs", Entries: d.pairs.Len(), Limit: d.pairs.Limit(), Evicted: d.stats.Evicted},
-		{Name: "crossing sources", Entries: d.sources.Len(), Limit: d.sources.Limit()},
+		{Name: "crossing pairs", Entries: d.pairs.Len(), Limit: d.pairs.Limit(), Evicted: d.stats.PairsEvicted},
+		{Name: "crossing sources", Entries: d.sources.Len(), Limit: d.sources.Limit(), Evicted: d.stats.SourcesEvicted},
 	}
 }
