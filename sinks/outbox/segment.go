@@ -19,14 +19,8 @@ type segment struct {
 	last    uint64 // position of the last record; first-1 when there is none
 	size    int64  // bytes of whole records
 	rewrote int    // how often the file was replaced by one with fewer records
-	// tallies are by severity; under 0 are records that no sink wants.
-	tallies [256]tally
-}
-
-// A tally is how many records there are, and how many bytes they take.
-type tally struct {
-	records int
-	bytes   int64
+	// records counts them by severity; under 0 are those that no sink wants.
+	records [256]int
 }
 
 const (
@@ -39,10 +33,7 @@ func (s *segment) name() string { return fmt.Sprintf("%020d%s", s.first, suffix)
 // add counts a record; the size of the segment is the caller's to set.
 func (s *segment) add(r *record) {
 	s.last = r.position
-	t := &s.tallies[r.severity]
-	size := int64(headSize + len(r.event))
-	t.records++
-	t.bytes += size
+	s.records[r.severity]++
 }
 
 // openLog reads the segments that are there. If the program died while it wrote, the
@@ -245,8 +236,8 @@ func (b *Outbox) eventsAfter(position uint64) int {
 		switch {
 		case s.last <= position:
 		case s.first > position:
-			for i := range s.tallies[1:] {
-				n += s.tallies[1+i].records
+			for i := range s.records[1:] {
+				n += s.records[1+i]
 			}
 		default:
 			n += b.recordsAfter(s, position)

@@ -67,7 +67,7 @@ func (b *Outbox) holding(severity uint8) []*segment {
 	defer b.mu.Unlock()
 	var list []*segment
 	for _, s := range b.segments {
-		if s.tallies[severity].records > 0 {
+		if s.records[severity] > 0 {
 			list = append(list, s)
 		}
 	}
