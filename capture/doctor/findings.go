@@ -207,9 +207,6 @@ func (t *Traffic) undecoded() Finding {
 	var reasons []string
 	for reason, n := range stats.Undecoded() {
 		f.Counts[reason] = n
-		if reason == packet.NotIP.String() {
-			continue
-		}
 		all += n
 		reasons = append(reasons, fmt.Sprintf("%s (%d)", reason, n))
 	}

@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 
 	"wormscope/internal/plural"
@@ -132,7 +131,7 @@ func (l *Link) addresses() Finding {
 		f.Status, f.Text = Unknown, "the loopback interface shows this machine's own traffic only"
 	case len(l.Addresses) > 0:
 		f.Status = Warning
-		f.Text = "the interface has addresses (" + strings.Join(slices.Clone(l.Addresses), ", ") + "): this machine may speak on it, and its own traffic is seen"
+		f.Text = "the interface has addresses (" + strings.Join(l.Addresses, ", ") + "): this machine may speak on it, and its own traffic is seen"
 		f.Do = fmt.Sprintf("ip addr flush dev %s; sysctl -w net.ipv6.conf.%s.disable_ipv6=1", l.Name, l.Name)
 	}
 	return f
