@@ -15,8 +15,8 @@ const (
 )
 
 // A clock turns the time stamps of a pcapng interface into nanoseconds since
-// the Unix epoch. Times before the end of 1678 or after the beginning of 2261
-// become the nearest in between.
+// the Unix epoch. Times before September 1678 or after April 2261 become the
+// nearest in between.
 type clock struct {
 	scale  uint64 // nanoseconds a tick; 0 where slow has to convert
 	resol  uint8  // the option if_tsresol

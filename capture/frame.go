@@ -14,7 +14,7 @@ import "math"
 // A Frame is one link-layer frame as captured. Data is valid only until the
 // source is asked for the next frame; whoever keeps any of it must copy it.
 type Frame struct {
-	Time   int64    // capture time, nanoseconds since the Unix epoch, UTC; within the years 1679 to 2260
+	Time   int64    // capture time, nanoseconds since the Unix epoch, UTC; of September 1678 to April 2261
 	Data   []byte   // the captured bytes, at most Len; borrowed
 	Len    int      // length on the wire, in bytes
 	Link   LinkType // what Data begins with

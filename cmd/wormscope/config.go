@@ -105,7 +105,7 @@ func (l *indicatorList) UnmarshalYAML(n *yaml.Node) error {
 // eventSetting is where events are written, and when the file is rotated.
 type eventSetting struct {
 	File     string        `yaml:"file"`
-	MaxSize  int64         `yaml:"max_size_mb"` // 0: never by size
+	MaxSize  int64         `yaml:"max_size_mb"` // MiB; 0: never by size
 	MaxAge   time.Duration `yaml:"max_age"`     // 0: never by age
 	Keep     int           `yaml:"keep"`        // rotated files kept, 0: all
 	Compress bool          `yaml:"compress"`    // gzip rotated files
@@ -124,7 +124,7 @@ func (e *eventSetting) check() error {
 	return nil
 }
 
-// maxEventMB is how large an event file can get, MB.
+// maxEventMB is how large an event file can get, MiB.
 const maxEventMB = 1 << 20
 
 // zoneList is the zones in the order of the file.

@@ -18,7 +18,7 @@ import (
 	"wormscope/sinks/outbox"
 )
 
-// The bounds of an outbox, MB.
+// The bounds of an outbox, MiB.
 const (
 	minOutboxMB = outbox.MinBytes >> 20
 	maxOutboxMB = 1 << 20

@@ -31,7 +31,7 @@ import (
 
 // outboxSetting bounds what waits for sinks.
 type outboxSetting struct {
-	MaxMB int64 `yaml:"max_mb"` // MB of events that are kept; 0 for 1024, or 64 without a state folder
+	MaxMB int64 `yaml:"max_mb"` // MiB of events that are kept; 0 for 1024, or 64 without a state folder
 }
 
 // sinkSetting is one receiver of events: what all have, and the settings of its
