@@ -22,7 +22,6 @@ import (
 
 // A Filter is a filter expression.
 type Filter struct {
-	text string
 	root node // nil for an empty expression, which everything matches
 }
 
@@ -44,7 +43,7 @@ func Parse(expression string) (*Filter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("filter: %w", err)
 	}
-	return &Filter{expression, root}, nil
+	return &Filter{root}, nil
 }
 
 // Compile compiles the filter for a packet socket on an Ethernet link. The kernel
@@ -62,9 +61,6 @@ func (f *Filter) Compile(heads *Heads) ([]bpf.RawInstruction, error) {
 	}
 	return raw, nil
 }
-
-// String returns the expression.
-func (f *Filter) String() string { return f.text }
 
 // Match reports whether a frame of a capture file matches. Frames of a link
 // type that the filter can't read never do: see supports.
