@@ -41,7 +41,9 @@ func TestMerge(t *testing.T) {
 		var each [][]record
 		total := 0
 		for i := range 1 + rng.IntN(40) {
-			w := newPcapWriter(binary.LittleEndian, 0xa1b2c3d4, 1, 4)
+			w, ng := newPcapWriter(binary.LittleEndian, 0xa1b2c3d4, 1, 4), &ngWriter{}
+			ng.section()
+			ng.iface(1, 0, nil)
 			at := uint32(1000 + rng.IntN(300))
 			var records []record
 			for j := range rng.IntN(30) {
@@ -49,9 +51,14 @@ func TestMerge(t *testing.T) {
 				at += uint32(rng.IntN(8)) - 1
 				data := []byte{byte(round), byte(i), byte(j)}
 				w.record(at, 0, data, 3)
+				ng.enhanced(0, uint64(at)*1e6, data, 3, nil)
 				records = append(records, record{int64(at) * 1e9, string(data), 3, 1, i, uint64(j + 1)})
 			}
-			files[string([]rune{'a' + rune(i/26), 'a' + rune(i%26)})] = w.Bytes()
+			file := w.Bytes()
+			if rng.IntN(2) == 0 {
+				file = ng.Bytes()
+			}
+			files[string([]rune{'a' + rune(i/26), 'a' + rune(i%26)})] = file
 			each = append(each, records)
 			total += len(records)
 		}

@@ -243,6 +243,7 @@ func TestBadFragments(t *testing.T) {
 		"length not in eights":         {piece4(ip, 0, 1477)},
 		"empty":                        {piece4(ip, 1480, 1480)},
 		"beyond 64 KiB":                {with(piece4(ip, 0, 1480), 20, "3fff")},
+		"a byte beyond":                {with(piece4(ip, 0, 8), 20, "1fff")},
 		"beyond the end":               {piece4(ip, 2960, 3008), with(piece4(ip, 1480, 2960), 20, "2178")},
 		"another end":                  {piece4(ip, 2960, 3008), with(piece4(ip, 2960, 3008), 20, "0180")},
 		"an end before what was there": {piece4(ip, 1480, 2960), with(piece4(ip, 2960, 3008), 20, "0010")},
