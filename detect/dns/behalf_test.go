@@ -39,7 +39,7 @@ func TestForwarder(t *testing.T) {
 		{"a long pause", func(b *bench) {
 			b.serves(resolver)
 			b.udp(client, resolver, q)
-			b.now += 30 * second
+			b.now += 11 * second
 			b.udp(fromRes, upstream, up)
 		}, `
 			start 10.0.0.9 bad.example n=1 sev=75 bad.example/A unanswered

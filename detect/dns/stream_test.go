@@ -100,6 +100,25 @@ func TestTCPLargeMessage(t *testing.T) {
 	}
 }
 
+// TestTCPHeldInAll: however many connections leave a message unfinished, what is held
+// of all of them stays bounded. Beyond, messages in several segments are given up.
+func TestTCPHeldInAll(t *testing.T) {
+	b := newBench(t, Config{})
+	large := append(wire(t, query(1, "bad.example", dns.TypeAXFR)), make([]byte, 60_000)...)
+	stream := framed(large[:60_000])[:maxHeld]
+	for i := range maxHeldAll/maxHeld + 10 {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 4000)
+		b.syn(from, resolver, 99)
+		b.tcp(from, resolver, 100, stream)
+		if b.buffered > maxHeldAll {
+			t.Fatalf("%d bytes held", b.buffered)
+		}
+	}
+	if n := b.Stats().CutShort; n != 10 {
+		t.Errorf("%d messages were given up, want the 10 beyond the bound", n)
+	}
+}
+
 func TestTCPOtherProtocol(t *testing.T) {
 	b := newBench(t, Config{})
 	b.syn(client, resolver, 99)

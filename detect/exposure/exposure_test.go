@@ -110,6 +110,12 @@ func TestExposure(t *testing.T) {
 			b.send("10.2.0.1:445", "10.2.0.9:5000", packet.RST|packet.ACK, 1, 0)
 			b.send("10.2.0.1:445", "10.2.0.9:5000", packet.SYN, 1, 0)
 			b.send("10.2.0.1:445", "10.2.0.9:445", packet.ACK, 1, 9)
+			for _, noClient := range []string{"0.0.0.0:5000", "239.0.0.1:5000"} {
+				b.send(server, noClient, synAck, 1, 0)
+			}
+			for _, noClient := range []string{"[::]:5000", "[ff02::1]:5000"} {
+				b.send("[fd00::1]:445", noClient, synAck, 1, 0)
+			}
 		}, ""},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -137,6 +143,7 @@ func TestBounds(t *testing.T) {
 	for i := range 1000 {
 		b.send("10.2.0.1:445", fmt.Sprintf("10.%d.%d.1:5000", i>>8, i&255), synAck, uint32(i), 0)
 	}
+	b.send("10.2.0.1:445", "10.9.9.9:5000", packet.ACK, 1, 100) // who knows whether it was counted
 	b.Close(b.now)
 	if last := b.lines[len(b.lines)-1]; !strings.Contains(last, "n=1000 clients=64 ") {
 		t.Errorf("the end is %q, want 1000 answers to at least 64 clients", last)

@@ -122,6 +122,26 @@ func (c *counter) Data(Dir, []byte, Segment) {}
 func (c *counter) Gap(Dir, int)              {}
 func (c *counter) Close()                    { *c.open-- }
 
+// TestWaitAll: however many connections have bytes that wait, all of them together
+// stay within the bound.
+func TestWaitAll(t *testing.T) {
+	open := 0
+	table := New(Config{MaxWaitAll: 10_000}, func(Info) Consumer { open++; return &counter{open: &open} })
+	p := packet.Packet{Dst: ip.FromPort(server), Flags: packet.ACK, Payload: make([]byte, 300), PayloadLen: 300}
+	for i := range uint32(100) {
+		p.Src = ip.AddrPort{Addr: ip.From(netip.AddrFrom4([4]byte{10, 1, 0, byte(i)})), Port: 1000}
+		for _, p.Seq = range []uint32{1, 1000} {
+			table.Packet(&p)
+		}
+		if s := table.Stats(); s.Waiting > 10_000 {
+			t.Fatalf("%d bytes wait", s.Waiting)
+		}
+	}
+	if s := table.Stats(); s.Waiting == 0 || s.OverLimit == 0 {
+		t.Errorf("the bound was not reached: %+v", s)
+	}
+}
+
 // TestOverMakesRoom: connections that are over go before those that are in use,
 // and there are no more of them than may be.
 func TestOverMakesRoom(t *testing.T) {
