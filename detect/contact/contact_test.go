@@ -72,6 +72,18 @@ func TestContacts(t *testing.T) {
 		{"in the middle, ports say nothing", func(b *bench) { b.tcp(us, ap("203.0.113.66:4444"), ack, 100, 10) }, `
 			start 10.0.0.9 established by unknown n=1 sev=75 10.0.0.9:40000>203.0.113.66:4444 10/0 guessed
 			end 10.0.0.9 established by unknown n=1 sev=75 10.0.0.9:40000>203.0.113.66:4444 10/0 guessed`},
+		{"an attempt does not say who began an earlier connection", func(b *bench) {
+			b.tcp(us, ap("203.0.113.66:4444"), ack, 100, 10)
+			b.tcp(ap("10.0.0.9:40001"), bad, syn, 99, 0)
+		}, `
+			start 10.0.0.9 established by unknown n=1 sev=75 10.0.0.9:40000>203.0.113.66:4444 10/0 guessed
+			end 10.0.0.9 established by unknown n=2 sev=75 10.0.0.9:40000>203.0.113.66:4444 10/0 guessed`},
+		{"data far ahead", func(b *bench) {
+			b.tcp(us, bad, ack, 100, 10)
+			b.tcp(us, bad, ack, 1_000_000_100, 10) // by somebody who forges segments
+		}, `
+			start 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 10/0 guessed
+			end 10.0.0.9 established by host n=1 sev=75 10.0.0.9:40000>203.0.113.66:443 20/0 guessed`},
 		{"only the peer's direction", func(b *bench) {
 			b.tcp(bad, us, synAck, 499, 0)
 			for i := range 3 {

@@ -119,6 +119,11 @@ func (b *bed) ack(src, dst netip.Addr, p uint16) {
 
 // unreachable lets a router say that it could not deliver src's SYN.
 func (b *bed) unreachable(router, src, dst netip.Addr, p uint16, code uint8) {
+	b.unreachableSYN(router, src, dst, p, code, isn)
+}
+
+// unreachableSYN does that of a SYN with this sequence number.
+func (b *bed) unreachableSYN(router, src, dst netip.Addr, p uint16, code uint8, seq uint32) {
 	b.number++
 	proto, kind := packet.ProtoICMP, uint8(3)
 	if src.Is6() {
@@ -128,7 +133,7 @@ func (b *bed) unreachable(router, src, dst netip.Addr, p uint16, code uint8) {
 		Time: begin.Add(b.now).UnixNano(), Src: ip.FromPort(port(router, 0)), Dst: ip.FromPort(port(src, 0)), Proto: proto,
 		ICMP: packet.ICMP{
 			Type: kind, Code: code, HasInner: true, InnerProto: packet.ProtoTCP,
-			InnerSrc: ip.FromPort(port(src, 40000)), InnerDst: ip.FromPort(port(dst, p)), InnerSeq: isn,
+			InnerSrc: ip.FromPort(port(src, 40000)), InnerDst: ip.FromPort(port(dst, p)), InnerSeq: seq,
 		},
 		Number: b.number,
 	})

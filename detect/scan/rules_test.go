@@ -226,6 +226,10 @@ func TestOutcomes(t *testing.T) {
 			b.unreachable(ad("10.0.0.1"), src, dst, 445, 4)
 			b.wait(6 * time.Second)
 		}, silent},
+		{"unreachable, of another SYN", func(b *bed) {
+			b.unreachableSYN(ad("10.0.0.1"), src, dst, 445, 1, isn+9)
+			b.wait(6 * time.Second)
+		}, silent},
 		{"unreachable, another port", func(b *bed) {
 			b.unreachable(ad("10.0.0.1"), src, dst, 446, 1)
 			b.wait(6 * time.Second)
