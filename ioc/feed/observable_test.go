@@ -95,6 +95,7 @@ func TestEntries(t *testing.T) {
 		{"'evil.example', 'C2'", "evil.example", "domain evil.example"},
 		{"  evil.example  ", "evil.example", "domain evil.example"},
 		{"\ufeffevil.example", "evil.example", "domain evil.example"},
+		{"\ufeff# C2\r\nevil.example", "evil.example", "domain evil.example"},
 		{"0.0.0.0 evil.example evil.test", "evil.test", "domain evil.test"},
 		{"127.0.0.1\tlocalhost evil.example", "evil.example", "domain evil.example"},
 		{":: evil.example # hosts", "evil.example", "domain evil.example"},
