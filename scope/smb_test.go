@@ -101,7 +101,7 @@ func TestPatch(t *testing.T) {
 	samba := is(alert.Asset{Samba: true, Product: alert.Attribute{Value: "Samba", Confidence: .9}})
 	old := sure(smbFact(alert.FactVulnerable, host, "", "running since 2017-01-02T03:04:05Z", 3), .7)
 	check := func(k alert.FactKind, when int) alert.Fact { return smbFact(k, host, peer, "check", when) }
-	tests := []struct {
+	for _, tt := range []struct {
 		name       string
 		said       []alert.Fact
 		want       string
@@ -112,6 +112,7 @@ func TestPatch(t *testing.T) {
 		{"vulnerable", []alert.Fact{check(alert.FactVulnerable, 5)}, "vulnerable", .95},
 		{"patched", []alert.Fact{check(alert.FactPatched, 5)}, "patched", .95},
 		{"patched since", []alert.Fact{check(alert.FactVulnerable, 5), check(alert.FactPatched, 6)}, "patched", .95},
+		{"both at once", []alert.Fact{check(alert.FactVulnerable, 5), check(alert.FactPatched, 5)}, "patched", .95},
 		{"no result since", []alert.Fact{check(alert.FactVulnerable, 5), check(alert.FactPatchUnknown, 6)}, "vulnerable", .95},
 		{"exploited since", []alert.Fact{check(alert.FactPatched, 5), smbFact(alert.FactExploitCompleted, host, peer, blue, 6)}, "vulnerable", .95},
 		{"attacked only", []alert.Fact{smbFact(alert.FactExploitAttempted, host, peer, blue, 6)}, "unknown", 0},
@@ -124,8 +125,7 @@ func TestPatch(t *testing.T) {
 		{"Windows 11, exploited", []alert.Fact{build("10.0.22631"), smbFact(alert.FactExploitCompleted, host, peer, blue, 6)}, "vulnerable", .95},
 		{"Windows 7", []alert.Fact{build("6.1.7601")}, "unknown", 0},
 		{"no build", []alert.Fact{build("10.0.x")}, "unknown", 0},
-	}
-	for _, tt := range tests {
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, _ := ledgerOf(t, facts(append(tt.said, shown)...))
 			h := find(l.Document(capture()), host)

@@ -66,6 +66,7 @@ func TestCapturesAddUp(t *testing.T) {
 		{Captures: []Capture{{Print: "F", Name: "live", Packets: 7, First: at(31), Last: at(32), NotIP: 1}}},
 		{Captures: []Capture{{Print: "F", Name: "live", Packets: 7, First: at(31), Last: at(33), NotIP: 1, Undecoded: map[string]uint64{"bad IPv4 header": 2}}}},
 		{Captures: []Capture{{Print: "F", Name: "filtered", Packets: 7, First: at(31), Last: at(32)}}},
+		{Captures: []Capture{{Print: "F", Name: "filtered less", Packets: 7, First: at(31), Last: at(33), NotIP: 1}}},
 	} {
 		if err := s.Finish(r); err != nil {
 			t.Fatal(err)

@@ -164,6 +164,27 @@ func TestWants(t *testing.T) {
 	}
 }
 
+// TestWantsLess: what waited for a sink that no longer wants it does not wait for ever.
+func TestWantsLess(t *testing.T) {
+	dir := t.TempDir()
+	down := &recorder{instead: func(context.Context, []event.Event) ([]sinks.Refusal, error) { return nil, errors.New("down") }}
+	box := begin(t, Options{Dir: dir, closeTimeout: time.Millisecond}, Receiver{Name: "a", Sink: down})
+	for i := 1; i <= 20; i++ {
+		box.Append([]event.Event{numbered(i)})
+	}
+	must(t, box.Close())
+	up := &recorder{}
+	box = begin(t, Options{Dir: dir}, Receiver{Name: "a", Sink: up, Wants: func(e *event.Event) bool { return number(e)%2 == 0 }})
+	if n := box.Stats().Sinks[0].Waiting; n == 0 {
+		t.Error("nothing waits after the restart")
+	}
+	drain(t, box)
+	if n := box.Stats().Sinks[0].Waiting; n != 0 || len(up.numbers()) != 10 {
+		t.Errorf("%d wait, and %v have arrived", n, up.numbers())
+	}
+	must(t, box.Close())
+}
+
 // TestLedgerHolds: what the ledger has not taken is kept though every sink has
 // it.
 func TestLedgerHolds(t *testing.T) {
