@@ -133,16 +133,23 @@ func (r *ring) checkLink() {
 }
 
 // checkName says once that the interface is called otherwise now: the socket stays
-// with it, whatever has the name that was asked for.
+// with it, whatever has the name that was asked for. That may be an alternative name,
+// which leads to it beside the one that it is called by.
 func (r *ring) checkName(name string) {
 	text := ""
-	if name != r.iface.name {
+	if name != r.iface.name && !r.leadsHere(r.iface.name) {
 		text = "the interface is called " + name + " now, and captured from all the same: start again for another one of this name"
 	}
 	if text != "" && text != r.renamed {
 		r.options.Warn(r.iface.name, text)
 	}
 	r.renamed = text
+}
+
+// leadsHere reports whether a name is one of the interface that is captured from.
+func (r *ring) leadsHere(name string) bool {
+	d, err := lookUp(r.fd, name)
+	return err == nil && d.index == r.device.index
 }
 
 // errBusy says that a ring can't move yet, errNoSpare that it can't ever again.

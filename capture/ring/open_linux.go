@@ -57,6 +57,11 @@ func (s *Source) openAll(f *iface) error {
 	if err != nil {
 		return err
 	}
+	for _, other := range s.ifaces {
+		if other != f && other.of == d.index {
+			return fmt.Errorf("%s and %s are the same interface: name it once", other.name, f.name)
+		}
+	}
 	f.up.Store(d.up)
 	f.of = d.index
 	first := len(s.rings)
