@@ -23,7 +23,17 @@ const (
 
 // Inspect asks the system about an interface. It needs no privilege.
 func Inspect(name string) (*Link, error) {
-	ifi, err := net.InterfaceByName(name)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("ask about %s: %w", name, err)
+	}
+	l, err := inspect(fd, name)
+	return l, errors.Join(err, unix.Close(fd))
+}
+
+// inspect asks through a socket.
+func inspect(fd int, name string) (*Link, error) {
+	ifi, err := find(fd, name)
 	if err != nil {
 		return nil, ring.NoInterface(name)
 	}
@@ -39,12 +49,20 @@ func Inspect(name string) (*Link, error) {
 	for _, a := range addrs {
 		l.Addresses = append(l.Addresses, a.String())
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	return l, l.ask(fd)
+}
+
+// find finds an interface by its name, or by an alternative one, which package net does
+// not know.
+func find(fd int, name string) (*net.Interface, error) {
+	ifr, err := unix.NewIfreq(name)
 	if err != nil {
-		return nil, fmt.Errorf("ask about %s: %w", name, err)
+		return nil, err
 	}
-	err = l.ask(fd)
-	return l, errors.Join(err, unix.Close(fd))
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr); err != nil {
+		return nil, err
+	}
+	return net.InterfaceByIndex(int(ifr.Uint32()))
 }
 
 // ask asks the driver about offloads and the receive ring. It is not an error if the
