@@ -206,13 +206,6 @@ func (l *liveRun) line(before, now *snapshot) {
 	l.notify(fmt.Sprintf("STATUS=%.0f packets/s, %d dropped, %s, %s infected", rate, dropped, plural.Count(alerts, "alert", "alerts"), plural.Count(now.Hosts["infected"], "host", "hosts")))
 }
 
-// notify tells the service manager, if there is one.
-func (l *liveRun) notify(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		l.log.Warn("the service manager can't be told", zap.Error(err))
-	}
-}
-
 func (l *liveRun) notifyStopping() { l.notify(daemon.SdNotifyStopping) }
 
 // feedWatchdog tells the service manager that the run is alive, as long as the capture
