@@ -221,7 +221,7 @@ func shrunk(was, is int) error {
 // refuse notes that what was read is not used.
 func (r *rereading) refuse(path string, why error) {
 	r.refused++
-	r.log.Warn("feed refused", zap.String("feed", path), zap.Error(outOfReach(why)))
+	r.log.Warn("feed refused", zap.String("feed", path), zap.Error(r.s.Live.outOfReach(why)))
 }
 
 // refuseNew notes that what was read is not used, and nothing that was read before is.

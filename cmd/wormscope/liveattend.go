@@ -82,7 +82,7 @@ func (l *liveRun) obey(ctx context.Context, signals <-chan os.Signal, renew chan
 // that are being read.
 func (l *liveRun) reopen() {
 	if err := l.p.events.reopen(); err != nil {
-		l.log.Error("the event file can't be reopened; events wait", zap.Error(err))
+		l.log.Error("the event file can't be reopened; events wait", zap.Error(l.s.Live.outOfReach(err)))
 	}
 }
 
@@ -115,7 +115,7 @@ func (l *liveRun) watchFile(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			if err := l.p.events.file.Err(); err != nil {
-				l.faults.note("events", err)
+				l.faults.note("events", l.s.Live.outOfReach(err))
 			}
 			l.faults.say(l.log, now)
 		}

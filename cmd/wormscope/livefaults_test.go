@@ -2,10 +2,16 @@ package main
 
 import (
 	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"wormscope/internal/testnet"
 )
 
 // TestFaults notes that two things can't be written, the second a moment after the
@@ -56,5 +62,46 @@ func TestStateWaitsForEvents(t *testing.T) {
 	}
 	if err := e.close(); err == nil {
 		t.Error("closed, with an event that is nowhere")
+	}
+}
+
+// TestLiveFolderMadeAnew deletes the folder of the event file and makes it anew. The
+// sandbox has the old one alone: the log says why the new one is of no use.
+func TestLiveFolderMadeAnew(t *testing.T) {
+	x := newTap(t)
+	dir := filepath.Join(openDir(t), "log")
+	makeFolder := func() {
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	makeFolder()
+	p := x.host.Start("capturing", "wormscope", "live", "-i", testnet.Monitor, "--user", "nobody", "--alerts", filepath.Join(dir, "alerts.json"))
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	makeFolder()
+	p.Signal(syscall.SIGHUP)
+	logs(t, &sensor{Process: p, t: t}, 1, "permission denied (in the sandbox only the folders can be used")
+	p.Signal(syscall.SIGTERM)
+	if status := p.Wait(testnet.Patience); status != exitOK {
+		t.Errorf("exit status %d: %s", status, p.Output())
+	}
+}
+
+// TestOutOfReach: the sandbox is blamed for what is not permitted alone, and only where
+// there is one.
+func TestOutOfReach(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Path: "feed", Err: syscall.EACCES}
+	var in, out liveSetting
+	out.NoSandbox = true
+	if err := in.outOfReach(denied); !errors.Is(err, denied) || !strings.Contains(err.Error(), "in the sandbox") {
+		t.Errorf("in the sandbox: %v", err)
+	}
+	if err := out.outOfReach(denied); err != error(denied) {
+		t.Errorf("without: %v", err)
+	}
+	if err := in.outOfReach(io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
+		t.Errorf("another error: %v", err)
 	}
 }

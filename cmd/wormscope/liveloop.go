@@ -141,7 +141,7 @@ func (l *liveRun) heed(now time.Time) {
 	default:
 	}
 	if err := l.p.events.takeError(); err != nil {
-		l.faults.note("events", err)
+		l.faults.note("events", l.s.Live.outOfReach(err))
 	}
 	if now.Sub(l.noted) >= noteEvery || !l.notedAny && l.p.traffic.frames > 0 {
 		l.notedAny = l.p.traffic.frames > 0

@@ -52,7 +52,7 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 			use := l.keeper.s
 			s, wrong := read()
 			if wrong != nil {
-				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(outOfReach(wrong)))
+				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(l.s.Live.outOfReach(wrong)))
 			} else {
 				l.tellFixed(&given, &s)
 				if s.Allow.Indicators == nil && given.Allow.Indicators == nil {
@@ -69,11 +69,11 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 }
 
 // outOfReach explains an error that the sandbox may be the cause of.
-func outOfReach(err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
+func (v *liveSetting) outOfReach(err error) error {
+	if v.NoSandbox || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w (in the sandbox only the folders that were named at the start can be read: start again, or with --no-sandbox)", err)
+	return fmt.Errorf("%w (in the sandbox only the folders can be used that were named, and there, at the start: start again, or with --no-sandbox)", err)
 }
 
 // renewOnce reads the feeds of s anew and hands them to the capture loop. It reports
