@@ -57,7 +57,7 @@ func TestStateWaitsForEvents(t *testing.T) {
 		t.Skip(err) // no such device
 	}
 	e.write([]byte("{}"), nil)
-	if err := e.flushFirst(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "it waits for the events") {
+	if err := e.flushFirst(); !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "the state waits for the events, which are written first: event file /dev/full: ") {
 		t.Errorf("got %v", err)
 	}
 	if err := e.close(); err == nil {

@@ -135,7 +135,7 @@ func (e *events) flush() error {
 // error tells whoever reads that the folder can't be written where the fault lies.
 func (e *events) flushFirst() error {
 	if err := e.flush(); err != nil {
-		return fmt.Errorf("it waits for the events, which are written first: %w", err)
+		return fmt.Errorf("the state waits for the events, which are written first: %w", inOneLine{err})
 	}
 	return nil
 }

@@ -101,6 +101,12 @@ func distinct(err error) (lines []string) {
 // oneLine puts errors that are joined on one line.
 func oneLine(err error) string { return strings.Join(distinct(err), "; ") }
 
+// inOneLine has errors that are joined in one line, for who says something of all of them.
+type inOneLine struct{ error }
+
+func (e inOneLine) Error() string { return oneLine(e.error) }
+func (e inOneLine) Unwrap() error { return e.error }
+
 // run is the whole program: it runs the command that args name and returns
 // the exit status. Each error is one line on stderr.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

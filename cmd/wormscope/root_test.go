@@ -54,4 +54,8 @@ func TestJoined(t *testing.T) {
 	if got := oneLine(errors.Join(full, errors.Join(full, lost), full)); got != "disk full; 2 events lost" {
 		t.Errorf("joined: %q", got)
 	}
+	about := fmt.Errorf("at the end: %w", inOneLine{errors.Join(full, errors.Join(full, lost))})
+	if got := about.Error(); got != "at the end: disk full; 2 events lost" || !errors.Is(about, lost) {
+		t.Errorf("joined, with more: %q", got)
+	}
 }
