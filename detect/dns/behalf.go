@@ -6,6 +6,7 @@ import (
 
 	"wormscope/detect/alert"
 	"wormscope/detect/dnsmsg"
+	"wormscope/internal/ip"
 	"wormscope/ioc"
 )
 
@@ -151,12 +152,19 @@ func (d *Detector) explained(host netip.Addr, match ioc.Match, now int64) (behal
 // or about the client that the query names.
 func (d *Detector) attribute(asker, server netip.Addr, f found, behalf bool) findingKey {
 	client := d.reading.client
-	if client.IsValid() && client.IsSingleIP() && (client.Addr() == asker || d.zones.Inside(client.Addr())) {
+	if client.IsValid() && client.IsSingleIP() && (client.Addr() == asker || d.zones.Inside(client.Addr()) && d.mayName(asker, server)) {
 		return findingKey{host: client.Addr(), match: f.match}
 	}
 	behalf = behalf || client.IsValid() || !d.parser.RecursionDesired() || d.forwards(asker, server) || d.Resolver(asker) ||
 		d.alias(f) && d.serves(asker)
 	return findingKey{host: asker, match: f.match, onBehalf: behalf}
+}
+
+// mayName reports whether a client that the message names may be accused by it: one of a
+// resolver inside may, since from outside anyone can name any host, in a query as well
+// as in an answer, unless answers are all that the capture shows.
+func (d *Detector) mayName(asker, server netip.Addr) bool {
+	return d.zones.Inside(asker) && (!d.parser.Response() || d.zones.Inside(server) || d.answersOnly())
 }
 
 // forwards reports whether the message looks like one of a resolver inside that has
@@ -207,9 +215,14 @@ func (d *Detector) answersOnly() bool {
 }
 
 // unasked reports whether a message is an answer to nothing. One of a known
-// resolver is believed: its clients' queries may take another way.
-func (d *Detector) unasked(l *lookup, f found, server netip.Addr) bool {
-	return d.parser.Response() && !l.asked && !d.alias(f) && !d.Resolver(server) && !d.answersOnly()
+// resolver inside is believed: its clients' queries may take another way.
+func (d *Detector) unasked(l *lookup, f found, asker netip.AddrPort, server netip.Addr) bool {
+	switch {
+	case !d.parser.Response(), l.asked, d.answersOnly(), d.Resolver(server) && d.zones.Inside(server):
+		return false
+	default:
+		return !d.alias(f) || !d.queries.asked(ip.FromPort(asker), d.parser.ID, d.reading.time)
+	}
 }
 
 // rcodeTells reports whether an answer without addresses tells anything: one

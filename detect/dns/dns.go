@@ -22,7 +22,7 @@
 //     that is known when the resolver gives the client the answer;
 //   - it does not desire recursion, as iterative resolvers do;
 //   - it carries an EDNS Client Subnet (RFC 7871). When that is a whole address
-//     inside, the alert is about that host;
+//     inside, and someone inside says so, the alert is about that host;
 //   - the asker is known to resolve: it answered three different hosts with
 //     RA set, or if it is outside, three asked it. For an alias that led to the
 //     indicator one host is enough: the query that brought it was no sign yet that
@@ -43,9 +43,11 @@
 // An answer comes from port 53 and belongs to the query with its port, ID and
 // question of the last two minutes. One for an indicator without such a query
 // makes a weaker alert, with Unasked set, until the capture has shown that the
-// tap does not see queries: anyone can send it. A known resolver is believed. Where
-// an alias led to the indicator, its query was not noted, and nothing is held against
-// the answer. One over UDP to a port below 1024, but for 53, answers nobody: servers
+// tap does not see queries: anyone can send it. A known resolver inside is believed;
+// one outside is known by the queries that it is sent here, and its address can be
+// forged from anywhere. Where an alias led to the indicator, its query asked for
+// another name; of such a one it is remembered that there was one (queries.go).
+// An answer over UDP to a port below 1024, but for 53, answers nobody: servers
 // are made to send floods of them, to drown services. It makes no alert, and says
 // nothing of what the tap shows.
 //
@@ -130,6 +132,7 @@ type Detector struct {
 	waiting   *lru.Table[ioc.Match, waiting] // who waits for an answer
 	viaAlias  *lru.Table[ioc.Match, waiting] // whom an alias led to the indicator, maybe on behalf of others
 	lookups   *lru.Table[dup.Hash, lookup]
+	queries   queries
 	resolvers resolvers
 
 	parser  dnsmsg.Parser
@@ -162,6 +165,7 @@ func New(emit alert.Emitter, zones *zone.Map, set *ioc.Set, cfg Config) *Detecto
 		waiting:   lru.New[ioc.Match, waiting](maxWaiting),
 		viaAlias:  lru.New[ioc.Match, waiting](maxWaiting),
 		lookups:   lru.New[dup.Hash, lookup](maxLookups),
+		queries:   make(queries, queryPlaces),
 		resolvers: newResolvers(),
 	}
 	d.flows = flow.New(cfg.Flows, d.openStream)

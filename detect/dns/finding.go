@@ -76,7 +76,7 @@ func (d *Detector) match(m *message, f found) {
 		v.beginLookup(question, d.qtype(f), m.time)
 		l.began = v.began
 	}
-	substantiated := d.substantiate(e, l, f, server.Addr())
+	substantiated := d.substantiate(e, l, f, asker, server.Addr())
 	answered := response && d.answer(v, l, f, server.Addr())
 	due := fresh && v.pace.Due(v.alert.Count, m.time)
 	switch {
@@ -146,7 +146,7 @@ func (d *Detector) begin(e *lru.Entry[findingKey, finding], m *message, l *looku
 	v := &e.Value
 	indicator := d.set.Indicator(f.match)
 	at := time.Unix(0, m.time).UTC()
-	v.dns = alert.DNS{Resolver: server.Addr(), Client: d.reading.client, OnBehalf: e.Key.onBehalf, Unasked: d.unasked(l, f, server.Addr())}
+	v.dns = alert.DNS{Resolver: server.Addr(), Client: d.reading.client, OnBehalf: e.Key.onBehalf, Unasked: d.unasked(l, f, asker, server.Addr())}
 	d.noteQuestion(v, f)
 	v.alert = alert.Alert{
 		Rule: alert.RuleDomain, Host: e.Key.host, Orig: asker, Resp: server, Proto: uint8(m.proto), VLAN: m.vlan,
@@ -182,9 +182,9 @@ func (d *Detector) severity(key findingKey, i *ioc.Indicator, server netip.Addr,
 
 // substantiate notes that a finding no longer rests on answers to nothing, and
 // reports whether that is news.
-func (d *Detector) substantiate(e *lru.Entry[findingKey, finding], l *lookup, f found, server netip.Addr) bool {
+func (d *Detector) substantiate(e *lru.Entry[findingKey, finding], l *lookup, f found, asker netip.AddrPort, server netip.Addr) bool {
 	v := &e.Value
-	if !v.dns.Unasked || d.unasked(l, f, server) {
+	if !v.dns.Unasked || d.unasked(l, f, asker, server) {
 		return false
 	}
 	d.trust(e)

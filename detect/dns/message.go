@@ -75,6 +75,7 @@ func (d *Detector) message(m *message) {
 		}
 	} else {
 		d.stats.Queries++
+		d.queries.note(m.src, p.ID, m.time)
 		d.sought(m)
 	}
 	if p.Opcode() != 0 {
