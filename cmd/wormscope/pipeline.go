@@ -103,7 +103,7 @@ func newPipeline(s *settings, set *ioc.Set, out *events, keep *state, fileName f
 	p.scans = scan.New(voice, zones, scan.Config{LateralPorts: s.Lateral, Allow: s.Allow.Scanners})
 	p.lookups = dns.New(voice, zones, set, dns.Config{})
 	p.contacts = contact.New(voice, set, p.lookups.Resolver, contact.Config{})
-	p.shares = smb.New(voice, smb.Config{})
+	p.shares = smb.New(voice, smb.Config{BothWays: p.scans.BothWays})
 	detectors := []detect.Detector{
 		p.lookups,
 		p.contacts,

@@ -95,6 +95,12 @@ func (t *tap) serverOnly() bool {
 	return t.lone >= fewestLone && t.lone >= oneWay*(t.matched+t.responded) && t.lone >= oneWay*t.syns
 }
 
+// BothWays reports whether the tap is known to show both directions of connections.
+func (d *Detector) BothWays() bool {
+	t := &d.tap
+	return t.matched >= fewestMissing && !t.clientOnly() && !t.serverOnly()
+}
+
 // settled reports whether there is nothing more to learn from segments with
 // data.
 func (t *tap) settled() bool { return t.leak.looked() || t.clientOnly() }

@@ -18,6 +18,9 @@ type conn struct {
 	swapped    bool // the server is the flow's originator
 	clientSeen bool // a message of the client was seen
 	serverSeen bool // a message of the server was seen
+	guessed    bool // it began before the capture
+	clientLost bool // bytes of the client are lost
+	serverLost bool // bytes of the server are lost
 	marked     marks
 	at         [2]flow.Segment // where the last bytes of a direction came from, while its framer has part of a message
 	session    *session        // what SMB1 has going on, nil for nothing of interest
@@ -29,7 +32,7 @@ type conn struct {
 // open makes the consumer of a connection. Which end serves is told by its
 // port, also when the capture began in the middle.
 func (d *Detector) open(info flow.Info) flow.Consumer {
-	c := &conn{d: d, client: info.Orig, server: info.Resp, vlan: info.VLAN}
+	c := &conn{d: d, client: info.Orig, server: info.Resp, vlan: info.VLAN, guessed: info.Guessed}
 	if !alert.IsSMB(info.Resp.Port()) {
 		if !info.Guessed {
 			return nil // a client that uses 445 as its own port
@@ -60,6 +63,8 @@ func bored(c flow.Consumer, dir flow.Dir) bool {
 // Gap takes note of lost bytes. A message whose head they cut is read as far
 // as it goes.
 func (c *conn) Gap(dir flow.Dir, n int) {
+	client := c.fromClient(dir)
+	c.clientLost, c.serverLost = c.clientLost || client, c.serverLost || !client
 	if m, ok := c.framers[dir].Gap(n); ok {
 		c.message(dir, m, c.at[dir])
 	}
@@ -82,10 +87,25 @@ func (c *conn) Close() {
 // fromClient reports whether a direction is the client's.
 func (c *conn) fromClient(dir flow.Dir) bool { return (dir == flow.FromOrig) != c.swapped }
 
+// suffices reports whether what one end says is enough to tell what the other did, from
+// which nothing of the kind is in the capture: it may have been lost, or the tap may show
+// one direction only. Else anyone can say it, to a host that never answers.
+func (c *conn) suffices(client bool) bool {
+	seen, lost := c.serverSeen, c.serverLost
+	if client {
+		seen, lost = c.clientSeen, c.clientLost
+	}
+	if seen {
+		return c.guessed || lost
+	}
+	return !c.d.shows()
+}
+
 // message reads one message.
 func (c *conn) message(dir flow.Dir, m smb1.Message, at flow.Segment) {
 	client := c.fromClient(dir)
 	c.clientSeen, c.serverSeen = c.clientSeen || client, c.serverSeen || !client
+	c.d.bothWays = c.d.bothWays || c.clientSeen && c.serverSeen
 	switch m.Kind() {
 	case smb1.KindSMB1:
 		c.d.stats.SMB1++

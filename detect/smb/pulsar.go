@@ -14,6 +14,7 @@ const payloadParts = 100
 
 // pulsar is what is known of the implant at the other end of a connection.
 type pulsar struct {
+	ordered  bool   // the client was seen to give it orders
 	here     bool   // it answered
 	notPetya bool   // as NotPetya's
 	key      uint32 // 0 when not known
@@ -40,6 +41,7 @@ func (c *conn) trans2(h *smb1.Header, b []byte, at flow.Segment) {
 		return
 	}
 	c.plainTrans2.take(h.Request())
+	c.begun().pulsar.ordered = true
 	c.confirmTree()
 	c.markTimeout(t.Timeout, at)
 	if op == opExec {
@@ -217,7 +219,7 @@ func (c *conn) execAsked(at flow.Segment) {
 		s.first = at
 	}
 	s.asked++
-	if s.asked == payloadParts && s.execs == 0 {
+	if s.asked == payloadParts && s.execs == 0 && c.suffices(false) {
 		f := c.implantFinding("", s.first)
 		f.evidence.oneWay = true
 		f.evidence.implant.Operation = opExec.String()

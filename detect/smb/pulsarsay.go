@@ -2,6 +2,7 @@ package smb
 
 import (
 	"fmt"
+	"net/netip"
 
 	"wormscope/detect/alert"
 	"wormscope/detect/flow"
@@ -90,10 +91,15 @@ func (c *conn) implantFinding(arch string, at flow.Segment) *finding {
 	return f
 }
 
-// fact says a fact about the server, of which the finding tells more.
+// fact says a fact about the server, of which the finding tells more. It names the
+// client, against which it may be held, unless nobody but the server says that it was one.
 func (f *finding) fact(c *conn, kind alert.FactKind, at flow.Segment, detail string, confidence float64) {
+	var peer netip.Addr
+	if c.session.pulsar.ordered || c.suffices(true) {
+		peer = c.client.Addr()
+	}
 	c.d.fact(alert.Fact{
-		Kind: kind, Host: c.server.Addr(), Peer: c.client.Addr(), Port: c.server.Port(),
+		Kind: kind, Host: c.server.Addr(), Peer: peer, Port: c.server.Port(),
 		Detail: detail, Confidence: confidence, Alert: f.alert.ID,
 	}, at)
 }

@@ -48,6 +48,10 @@ type Config struct {
 	MaxHeads  int // incomplete messages, one kilobyte each; default 16,384
 	MaxHosts  int // hosts remembered; default 65,536
 	MaxAlerts int // alerts open at a time; default 65,536
+
+	// BothWays reports whether the tap is known to show both directions of
+	// connections. Nil for what SMB itself shows of that.
+	BothWays func() bool
 }
 
 // withDefaults returns the configuration with its defaults filled in.
@@ -83,7 +87,9 @@ type Detector struct {
 	pool     *smb1.Pool
 	hosts    *lru.Table[netip.Addr, host]
 	findings *lru.Table[findingKey, finding]
-	waiting  []*conn // connections with requests or replies that wait for their match
+	waiting  []*conn     // connections with requests or replies that wait for their match
+	bothWays bool        // both ends of a connection were seen to talk
+	tapShows func() bool // Config.BothWays
 	stats    Stats
 }
 
@@ -94,6 +100,7 @@ func New(out alert.Emitter, cfg Config) *Detector {
 	cfg = cfg.withDefaults()
 	d := &Detector{
 		out:      out,
+		tapShows: cfg.BothWays,
 		pool:     smb1.NewPool(cfg.MaxHeads),
 		hosts:    lru.New[netip.Addr, host](cfg.MaxHosts),
 		findings: lru.New[findingKey, finding](cfg.MaxAlerts),
@@ -133,6 +140,9 @@ func (d *Detector) Close(int64) {
 		d.end(e)
 	}
 }
+
+// shows reports whether the tap is known to show both directions of connections.
+func (d *Detector) shows() bool { return d.bothWays || d.tapShows != nil && d.tapShows() }
 
 // Stats returns what was counted so far.
 func (d *Detector) Stats() Stats {

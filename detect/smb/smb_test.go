@@ -186,8 +186,13 @@ func TestConversations(t *testing.T) {
 		}},
 		{"EternalBlue, its requests not in the capture", func(t *talk) {
 			t.ask(trans(0x32, 3, 0, 0, 0, 5))
+			t.ask(ntTrans(64, 0, 65558, 900))
+			t.lose()
 			t.tell(fail(0xA0, 64, 0))
+			t.ask(secondary(0x33, 64, 4000))
+			t.lose()
 			t.tell(fail(0x32, 64, 0xC000000D))
+			t.ask(trans(0x32, 4, 0, 0, 0, 5))
 		}, []string{
 			"exploit-attempted " + serverIP + " EternalBlue", "exploit-completed " + serverIP + " EternalBlue",
 			"exploit-sent " + clientIP + " EternalBlue", "smb-exploit EternalBlue attempted one-way", "smb-exploit EternalBlue completed one-way",
