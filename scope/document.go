@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+
+	"wormscope/internal/visible"
 )
 
 // Document is the scope document, version 1, as --scope writes it. Arrays are
@@ -227,7 +229,7 @@ func (t *Totals) noneAffected() bool {
 // WriteJSON writes the document, indented, with a final newline.
 func (d *Document) WriteJSON(w io.Writer) error {
 	indented := newIndenter(w)
-	e := json.NewEncoder(indented)
+	e := json.NewEncoder(visible.NewWriter(indented)) // names in it are what strangers wrote
 	e.SetEscapeHTML(false)
 	if err := e.Encode(d); err != nil {
 		return err

@@ -139,6 +139,7 @@ func checkOutputs(t *testing.T, e *event.Event, text []byte) {
 	doc := ledger.Document(about)
 	var b bytes.Buffer
 	writers := map[string]func(io.Writer) error{
+		"scope":  doc.WriteJSON,
 		"text":   func(w io.Writer) error { return scope.WriteText(w, &doc) },
 		"report": func(w io.Writer) error { return report.Write(w, &doc, report.Options{}) },
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"wormscope/internal/visible"
 )
 
 // Format is a format that lists are written in.
@@ -187,7 +189,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 // writeJSON writes one document.
 func (l *List) writeJSON(w *bytes.Buffer) error {
 	type list List
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(visible.NewWriter(w))
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
 	return e.Encode(struct {

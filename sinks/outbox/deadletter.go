@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"wormscope/internal/visible"
 	"wormscope/sinks"
 )
 
@@ -101,7 +102,7 @@ func letters(sink string, refused []sinks.Refusal) []byte {
 		if err != nil {
 			text = fmt.Appendf(nil, `{"sink":%q,"event_id":%q}`, sink, letter.ID)
 		}
-		lines = append(append(lines, text...), '\n')
+		lines = append(append(lines, visible.JSON(text)...), '\n')
 	}
 	return lines
 }

@@ -27,3 +27,14 @@ func TestTornLetter(t *testing.T) {
 		t.Errorf("the file has %q", lines)
 	}
 }
+
+// TestVisibleLetter: who looks at letters on a terminal is shown what a receiver, or a
+// stranger on the wire, wrote, and the terminal is told nothing.
+func TestVisibleLetter(t *testing.T) {
+	text := letters("a", []sinks.Refusal{{Event: numbered(1), Body: []byte("b\u009b31m"), Err: errors.New("no\u202e: \x1b[31m")}})
+	for _, want := range []string{`"b\u009b31m"`, `"no\u202e: \u001b[31m"`} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("%q has not %s", text, want)
+		}
+	}
+}
