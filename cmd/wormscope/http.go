@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -313,9 +314,33 @@ func statusHandler(b *board, token string) (http.Handler, error) {
 	mux.Handle("GET /healthz", answer(func() []string { return b.ailments(time.Now()) }))
 	mux.Handle("GET /readyz", answer(func() []string { return b.unready(time.Now()) }))
 	if token == "" {
-		return mux, nil
+		return demandLocal(mux), nil
 	}
 	return demandToken(token, mux), nil
+}
+
+// demandLocal answers only requests for this machine, by an address or a name that only
+// it has. A page that somebody here looks at in a browser could have its own name lead
+// here (DNS rebinding), and then read what only this machine may.
+func demandLocal(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !local(r.Host) {
+			http.Error(w, "ask for localhost or 127.0.0.1, or set a token: other names may be anybody's", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// local reports whether a request's host is an address, or a name that nobody on the
+// internet can have: of one label, as localhost, or this machine's own.
+func local(host string) bool {
+	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))
+	if _, err := netip.ParseAddr(name); err == nil || !strings.Contains(name, ".") {
+		return true
+	}
+	own, err := os.Hostname()
+	return strings.HasSuffix(name, ".localhost") || strings.HasSuffix(name, ".localdomain") || err == nil && strings.EqualFold(name, own)
 }
 
 // answer says ok, or what is wrong, one thing a line.

@@ -329,3 +329,47 @@ func TestHTTPKeepsNoStranger(t *testing.T) {
 		}
 	}
 }
+
+// TestHTTPIsLocal: without a token, a page in a browser here that has its own name lead to
+// this machine reads nothing.
+func TestHTTPIsLocal(t *testing.T) {
+	const token = "0123456789abcdef"
+	ask := func(address, host, token string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode
+	}
+	own, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := serveStatus(t, httpSetting{Listen: "0"}, fullBoard(time.Now()))
+	for _, host := range []string{address, "localhost", "LOCALHOST.:80", "[::1]:9445", "sensor:9445", "localhost.localdomain", own} {
+		if got := ask(address, host, ""); got != http.StatusOK {
+			t.Errorf("%s is answered with %d", host, got)
+		}
+	}
+	for _, host := range []string{"evil.example", "evil.example:9445", "127.0.0.1.evil.example", "localhost.evil.example."} {
+		if got := ask(address, host, ""); got != http.StatusMisdirectedRequest {
+			t.Errorf("%s is answered with %d", host, got)
+		}
+	}
+	t.Setenv(tokenVariable, token)
+	address = serveStatus(t, httpSetting{Listen: "0"}, fullBoard(time.Now()))
+	if got := ask(address, "sensor.example", token); got != http.StatusOK {
+		t.Errorf("who has the token is answered with %d", got)
+	}
+}
