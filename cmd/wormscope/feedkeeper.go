@@ -161,6 +161,7 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	if err != nil {
 		return err
 	}
+	o.Again = true
 	report, err := feed.Load(ctx, trial, path, o)
 	if ctx.Err() != nil {
 		return ctx.Err()

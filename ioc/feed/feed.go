@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"wormscope/internal/tree"
 	"wormscope/ioc"
@@ -35,6 +36,11 @@ type Options struct {
 	// Force takes what the guards refuse: private, loopback, multicast and
 	// other special addresses, and networks wider than /8 or, in IPv6, /19.
 	Force bool
+	// Again refuses a pipe, which gave what it had when it was read before.
+	Again bool
+
+	inFolder bool          // found in a folder, not named itself
+	patience time.Duration // how long a pipe may be silent, 0 for pipePatience
 }
 
 // Columns names the columns of a CSV feed by their names in the header,
@@ -70,7 +76,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // Load reads a file, or all files of a folder and of the folders in it, in the order
 // of their names. Each file is a feed. In a folder, hidden files and those named
 // README, LICENSE or *.md are left out. Files that are packed with gzip or zstd are
-// unpacked, whatever they are called.
+// unpacked, whatever they are called. A pipe that is named itself is read once
+// somebody writes to it; where nothing comes for a minute it is an error, as all else
+// is that is no regular file.
 //
 // The report is never nil: it has every file that was read, those with errors
 // included. The error joins an *Error for each file that can't be read or has no
@@ -88,6 +96,7 @@ func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report,
 		return report, report.load(ctx, b, path, o)
 	}
 	var failed []error
+	o.inFolder = true
 	for _, file := range files {
 		if err := report.load(ctx, b, file, o); err != nil && !report.Files[len(report.Files)-1].InOrder() {
 			failed = append(failed, err)
@@ -164,12 +173,14 @@ func (r *Report) load(ctx context.Context, b *ioc.Builder, path string, o Option
 
 // readFile reads one file.
 func readFile(ctx context.Context, b *ioc.Builder, file *FileReport, o Options) (err error) {
+	ctx, giveUp := context.WithCancelCause(ctx)
 	defer func() {
 		if err != nil && ctx.Err() != nil { // then what was read from was closed
 			err = context.Cause(ctx)
 		}
+		giveUp(nil)
 	}()
-	src, err := open(ctx, file.Path)
+	src, err := open(ctx, file.Path, o, giveUp)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,15 @@ package feed
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -36,12 +39,15 @@ func (s *source) Close() {
 	}
 }
 
-// openUntil opens a file. Where that may wait for a writer, as of a named pipe, it
-// fails once ctx is done.
+// pipePatience is how long a pipe may be without a writer, or give nothing.
+const pipePatience = time.Minute
+
+// errPipe says that a pipe is not read here.
+var errPipe = errors.New("a pipe: one is read only at the start, and only where it is named itself")
+
+// openUntil opens a file. Where that takes long, as it does of a named pipe that nobody
+// writes to, it fails once ctx is done.
 func openUntil(ctx context.Context, path string) (*os.File, error) {
-	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
-		return os.Open(path) //nolint:gosec // the user named it
-	}
 	var f *os.File
 	var err error
 	opened := make(chan struct{})
@@ -58,21 +64,68 @@ func openUntil(ctx context.Context, path string) (*os.File, error) {
 	}
 }
 
+// A patient is a pipe that is given up when nothing comes of it for a while.
+type patient struct {
+	*os.File
+	giveUp *time.Timer
+	after  time.Duration
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	n, err := p.File.Read(b)
+	if n > 0 {
+		p.giveUp.Reset(p.after)
+	}
+	return n, err
+}
+
+// usable refuses what is neither a regular file nor a pipe that may be read: a device
+// may give bytes for ever, and even opening it may do something.
+func usable(info fs.FileInfo, o Options) error {
+	switch {
+	case info.Mode().IsRegular():
+		return nil
+	case info.Mode()&fs.ModeNamedPipe == 0:
+		return errors.New("not a regular file")
+	case o.Again || o.inFolder:
+		return errPipe
+	}
+	return nil
+}
+
 // open opens a feed. Compression is recognised by its magic number. What waits for a
-// pipe ends once ctx is done.
-func open(ctx context.Context, path string) (*source, error) {
-	f, err := openUntil(ctx, path)
+// pipe ends once ctx is done; when nothing has come of it for a while, giveUp is called
+// to that end.
+func open(ctx context.Context, path string, o Options, giveUp func(error)) (*source, error) {
+	info, err := os.Stat(path)
+	if err == nil {
+		err = usable(info, o)
+	}
 	if err != nil {
 		return nil, err
 	}
-	forget := context.AfterFunc(ctx, func() { _ = f.Close() })
-	s := &source{closers: []func(){func() { forget(); _ = f.Close() }}}
-	if info, statErr := f.Stat(); statErr == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
-		s.Close()
-		return nil, errors.New("not a regular file")
+	after := cmp.Or(o.patience, pipePatience)
+	timer := time.AfterFunc(after, func() { giveUp(fmt.Errorf("a pipe of which nothing has come for %v", after)) })
+	f, err := openUntil(ctx, path)
+	if err != nil {
+		timer.Stop()
+		return nil, err
 	}
-	packed := bufio.NewReaderSize(f, headSize)
-	unpacked, err := s.unpack(packed)
+	forget := context.AfterFunc(ctx, func() { _ = f.Close() })
+	s := &source{closers: []func(){func() { timer.Stop(); forget(); _ = f.Close() }}}
+	if info, err = f.Stat(); err == nil {
+		err = usable(info, o) // it may be another one by now
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	var from io.Reader = &patient{f, timer, after}
+	if info.Mode().IsRegular() {
+		timer.Stop()
+		from = f
+	}
+	unpacked, err := s.unpack(bufio.NewReaderSize(from, headSize))
 	if err != nil {
 		s.Close()
 		return nil, err
