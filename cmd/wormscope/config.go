@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"wormscope/capture/filter"
 	"wormscope/detect/zone"
+	"wormscope/internal/input"
 	"wormscope/ioc/feed"
 	"wormscope/sinks/kafka"
 )
@@ -155,7 +155,7 @@ func defaults() settings {
 
 // readConfig reads a configuration file over s. An unknown key is an error.
 func (s *settings) readConfig(path string) error {
-	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	text, err := input.Read(path)
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}

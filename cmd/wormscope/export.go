@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"wormscope/detect/zone"
+	"wormscope/internal/input"
 	"wormscope/scope"
 	"wormscope/scope/export"
 )
@@ -179,7 +179,7 @@ func (f *exportFlags) document(ctx context.Context, s *settings, std streams) (*
 
 // readScope reads a scope document.
 func readScope(path string) (*scope.Document, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	text, err := input.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("scope document: %w", err)
 	}

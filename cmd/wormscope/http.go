@@ -22,6 +22,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/net/netutil"
+
+	"wormscope/internal/input"
 )
 
 // httpSetting is about the server for metrics and health of a live run.
@@ -131,7 +133,7 @@ func errExposed(address string) error {
 func (v *httpSetting) token() (string, error) {
 	token, from := os.Getenv(tokenVariable), tokenVariable
 	if v.TokenFile != "" {
-		text, err := os.ReadFile(v.TokenFile)
+		text, err := input.Read(v.TokenFile)
 		if err != nil {
 			return "", fmt.Errorf("http token: %w", err)
 		}

@@ -61,3 +61,33 @@ func TestPipesAmongFeeds(t *testing.T) {
 		}
 	}
 }
+
+// TestPipeAsConfiguration: a configuration in a pipe is read, and one that was read
+// before is not taken for an empty one, which would withdraw all feeds.
+func TestPipeAsConfiguration(t *testing.T) {
+	flags := flagValues{config: pipeOf(t, "internal: [192.0.2.0/24]\n")}
+	s, err := flags.settings()
+	if err != nil || len(s.Internal) != 1 {
+		t.Fatalf("%v, %v", s.Internal, err)
+	}
+	want := fmt.Sprintf("configuration: read %s: a pipe that gives nothing: what it has, it gives only once", flags.config)
+	if _, err = flags.settings(); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestStopWhileReading: a run that is told to stop does not wait for a configuration.
+func TestStopWhileReading(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	begun, end := make(chan struct{}), make(chan struct{})
+	defer close(end)
+	go func() { <-begun; cancel() }()
+	_, err := untilDone(ctx, func() (settings, error) {
+		close(begun)
+		<-end
+		return settings{}, nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

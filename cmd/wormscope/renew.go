@@ -35,7 +35,7 @@ type renewal struct {
 
 // renewFeeds reads feeds anew whenever it is asked to.
 func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read func() (settings, error)) {
-	given, err := read()
+	given, err := untilDone(ctx, read)
 	if err != nil { // it was read a moment ago
 		given = *l.s
 	}
@@ -44,27 +44,54 @@ func (l *liveRun) renewFeeds(ctx context.Context, renew <-chan renewal, read fun
 		case <-ctx.Done():
 			return
 		case r := <-renew:
-			if !r.asked {
-				l.renewOnce(ctx, l.keeper.s)
-				continue
-			}
-			l.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
-			use := l.keeper.s
-			s, wrong := read()
-			if wrong != nil {
-				l.log.Error("the new configuration is wrong, the old one stays", zap.Error(l.s.Live.outOfReach(wrong)))
+			if r.asked {
+				l.renewAll(ctx, &given, read)
 			} else {
-				l.tellFixed(&given, &s)
-				if s.Allow.Indicators == nil && given.Allow.Indicators == nil {
-					s.Allow.Indicators = l.s.Allow.Indicators // which the state folder remembers
-				}
-				use = &s
+				l.renewOnce(ctx, l.keeper.s)
 			}
-			if used := l.renewOnce(ctx, use); ctx.Err() == nil {
-				l.keeper.noteConfig(used && wrong == nil)
-			}
-			l.notify(daemon.SdNotifyReady)
 		}
+	}
+}
+
+// renewAll reads the configuration anew, and the feeds that it names. given is what the
+// configuration was at the start.
+func (l *liveRun) renewAll(ctx context.Context, given *settings, read func() (settings, error)) {
+	l.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+	use := l.keeper.s
+	s, wrong := untilDone(ctx, read)
+	if ctx.Err() != nil {
+		return
+	}
+	if wrong != nil {
+		l.log.Error("the new configuration is wrong, the old one stays", zap.Error(l.s.Live.outOfReach(wrong)))
+	} else {
+		l.tellFixed(given, &s)
+		if s.Allow.Indicators == nil && given.Allow.Indicators == nil {
+			s.Allow.Indicators = l.s.Allow.Indicators // which the state folder remembers
+		}
+		use = &s
+	}
+	if used := l.renewOnce(ctx, use); ctx.Err() == nil {
+		l.keeper.noteConfig(used && wrong == nil)
+	}
+	l.notify(daemon.SdNotifyReady)
+}
+
+// untilDone reads the settings, which may take long where they are in a pipe, or fails
+// once ctx is done.
+func untilDone(ctx context.Context, read func() (settings, error)) (settings, error) {
+	var s settings
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s, err = read()
+	}()
+	select {
+	case <-done:
+		return s, err
+	case <-ctx.Done():
+		return settings{}, ctx.Err()
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
 
+	"wormscope/internal/input"
 	"wormscope/sinks/tlsconf"
 )
 
@@ -219,7 +219,7 @@ func (s *SASL) password() (string, error) {
 	case s.PasswordFile == "":
 		return "", errors.New("sasl.password or sasl.password_file: missing")
 	}
-	text, err := os.ReadFile(s.PasswordFile)
+	text, err := input.Read(s.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("sasl.password_file: %w", err)
 	}

@@ -9,8 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
+
+	"wormscope/internal/input"
 )
 
 // Settings are those of TLS to a server. With the zero value, the authorities of the
@@ -74,11 +75,11 @@ func (s Settings) checkPair() error {
 }
 
 func (s Settings) pair() (*tls.Certificate, error) {
-	certificate, err := os.ReadFile(s.Cert)
+	certificate, err := input.Read(s.Cert)
 	if err != nil {
 		return nil, fmt.Errorf("tls.cert: %w", err)
 	}
-	key, err := os.ReadFile(s.Key)
+	key, err := input.Read(s.Key)
 	if err != nil {
 		return nil, fmt.Errorf("tls.key: %w", err)
 	}
@@ -93,7 +94,7 @@ func (s Settings) pair() (*tls.Certificate, error) {
 }
 
 func readPool(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	text, err := input.Read(path)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"wormscope/internal/input"
 	"wormscope/sinks/tlsconf"
 )
 
@@ -234,7 +234,7 @@ func Secret(name, value, path string) (string, error) {
 	if value != "" {
 		return "", fmt.Errorf("%s and %s_file: give one of them", name, name)
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	text, err := input.Read(path)
 	if err != nil {
 		return "", fmt.Errorf("%s_file: %w", name, err)
 	}
