@@ -49,6 +49,11 @@ const (
 // a file that can't be written. File.Stats counts such events as lost.
 var ErrFull = errors.New("too many events wait to be written, this one is lost")
 
+// ErrNoReader says that nobody reads standard output any more: events that were to go
+// there are lost. Event does not return it, since whoever calls it can do nothing:
+// see File.Unread.
+var ErrNoReader = errors.New("nobody reads standard output any more")
+
 // A File is a file of events, one JSON document a line. It is safe for use by
 // several goroutines.
 //
@@ -71,6 +76,7 @@ type File struct {
 	out   io.Writer  // the file, or standard output; nil when it could not be reopened
 	file  *os.File   // nil for standard output
 	real  string     // where the file is, with links resolved
+	lent  bool       // standard output, or a file that a process has open
 	batch lines      // lines that are being written, or could not be
 	begun int        // bytes of the first of them that are in the file
 
@@ -87,12 +93,13 @@ type File struct {
 	failed  error         // an error of a write that was not reported yet
 	closed  bool
 	stats   FileStats
+	unread  bool // the reader of standard output has gone
 }
 
 // FileStats counts what happened to events.
 type FileStats struct {
 	Events    uint64 // taken
-	Lost      uint64 // refused with ErrFull, or still waiting when the file was closed
+	Lost      uint64 // refused with ErrFull, still waiting when the file was closed, or without a reader
 	Errors    uint64 // failed writes, rotations and compressions
 	Rotations uint64
 }
@@ -130,6 +137,9 @@ func (f *File) Event(line []byte) error {
 	case f.closed:
 		f.stats.Lost++
 		return fmt.Errorf("event file %s: %w", f.path, os.ErrClosed)
+	case f.unread:
+		f.stats.Lost++
+		return nil
 	case full != nil:
 		f.stats.Lost++
 		return errors.Join(fmt.Errorf("%w: %w", ErrFull, full), f.takeFailed())
@@ -253,12 +263,21 @@ func (f *File) giveUp() error {
 	before, waiting := f.stats.Lost, uint64(bytes.Count(f.batch.text, []byte("\n"))) //nolint:gosec // G115: never negative
 	f.stats.Lost += waiting
 	switch {
+	case f.unread:
+		return fmt.Errorf("event file %s: %w: events that are lost: %d", f.path, ErrNoReader, f.stats.Lost)
 	case waiting == 0:
 		return nil
 	case before > 0:
 		return fmt.Errorf("event file %s: events that waited are lost: %d, and before these: %d", f.path, waiting, before)
 	}
 	return fmt.Errorf("event file %s: events that waited are lost: %d", f.path, waiting)
+}
+
+// Unread reports whether nobody reads standard output any more, where events go there.
+func (f *File) Unread() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unread
 }
 
 // Stats returns what happened to events so far.

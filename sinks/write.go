@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -139,9 +140,23 @@ func (f *File) writeUpTo(end int) error {
 	f.batch.drop(whole)
 	if err != nil {
 		f.count(func(s *FileStats) { s.Errors++ })
+		if f.lent && errors.Is(err, syscall.EPIPE) {
+			f.abandon()
+			return nil
+		}
 		return fmt.Errorf("event file %s: %d bytes of events wait: %w", f.path, len(f.batch.text), err)
 	}
 	return nil
+}
+
+// abandon gives up what waits, and all that comes: a reader that has gone does not come
+// back.
+func (f *File) abandon() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.batch.take(&f.pending)
+	f.stats.Lost += uint64(bytes.Count(f.batch.text, []byte("\n"))) //nolint:gosec // G115: never negative
+	f.batch, f.begun, f.unread = lines{}, 0, true
 }
 
 // named opens the path where it could not be opened before, or the file has lost its
@@ -172,15 +187,11 @@ func (f *File) open() error {
 		if f.out == nil {
 			f.out = os.Stdout
 		}
+		f.lent = true
 		return nil
 	}
-	// Read by the agent that ships events, often of another user in the same group.
-	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // see above
-	if errors.Is(err, os.ErrPermission) {
-		if device, only := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0); only == nil { // a device that can't be read
-			file, err = device, nil
-		}
-	}
+	f.real, f.lent = behindLinks(f.path)
+	file, err := openToAppend(f.path, f.lent)
 	if err != nil {
 		return fmt.Errorf("event file: %w", err)
 	}
@@ -196,11 +207,9 @@ func (f *File) open() error {
 		}
 	}
 	f.out, f.file = file, file
-	var lent bool
-	f.real, lent = behindLinks(f.path)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.regular = info.Mode().IsRegular() && !lent
+	f.regular = info.Mode().IsRegular() && !f.lent
 	if len(f.batch.cuts) > 0 || len(f.pending.cuts) > 0 {
 		return nil // this is not the file that the next event goes to
 	}
@@ -210,6 +219,23 @@ func (f *File) open() error {
 	}
 	f.size = size + waiting
 	return nil
+}
+
+// openToAppend opens a file, and makes one where there is none. A pipe that is lent, such
+// as the one that /dev/stdout leads to, is opened to write alone: whoever reads it, too,
+// is not told that its reader has gone.
+func openToAppend(path string, lent bool) (*os.File, error) {
+	if info, err := os.Stat(path); lent && err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		return os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the user names the file
+	}
+	// Read by the agent that ships events, often of another user in the same group.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // see above
+	if errors.Is(err, os.ErrPermission) {
+		if device, only := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0); only == nil { //nolint:gosec // a device that can't be read
+			return device, nil
+		}
+	}
+	return file, err
 }
 
 // endTornLine appends a newline when the last line of a file has none, and returns

@@ -244,6 +244,7 @@ func (v *liveSetting) ringOptions(warn func(iface, text string)) ring.Options {
 func watchLive(ctx context.Context, s *settings, read func() (settings, error), std streams) (err error) {
 	runtime.LockOSThread() // the kernel wakes one thread, which stays where its caches are
 	defer runtime.UnlockOSThread()
+	outliveReaders()
 	askForHugePages()
 	l := newLiveRun(s, std)
 	signal.Notify(l.hangups, syscall.SIGHUP) // from here to the end, so that a hang-up never ends the program
@@ -312,6 +313,7 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 	if l.p, err = newPipeline(l.s, set, out, keep, l.source.Name); err != nil {
 		return err
 	}
+	out.alone = l.s.eventsOnly() && l.s.HTTP.Listen == ""
 	l.p.slice = int64(slice)
 	l.p.state.startWriter()
 	l.renewOwn()

@@ -143,6 +143,10 @@ func (l *liveRun) heed(now time.Time) {
 	if err := l.p.events.takeError(); err != nil {
 		l.faults.note("events", l.s.Live.outOfReach(err))
 	}
+	if err := l.p.events.checkReader(func(line string) { l.log.Warn(line) }); err != nil {
+		l.log.Warn("stopping: nothing takes what is found", zap.Error(err))
+		l.source.Stop()
+	}
 	if now.Sub(l.noted) >= noteEvery || !l.notedAny && l.p.traffic.frames > 0 {
 		l.notedAny = l.p.traffic.frames > 0
 		seen := l.sight()

@@ -24,6 +24,8 @@ type events struct {
 	render *ecs.Renderer
 	sinks  *delivery // nil for none
 	err    error
+	alone  bool // nothing else takes what is found
+	unread bool // nobody reads standard output any more, which was told
 }
 
 // Live traffic does not wait for a disk that hangs. Up to waitingLive bytes of
@@ -114,6 +116,32 @@ func (e *events) takeError() error {
 	return err
 }
 
+// errUnread ends a run of which standard output was all that anybody wanted.
+var errUnread = errors.New("nobody reads standard output any more")
+
+// orUnread returns errUnread in the place of the error of a write to standard output that
+// nobody reads any more.
+func orUnread(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return errUnread
+	}
+	return err
+}
+
+// checkReader tells once that nobody reads standard output any more, where events go
+// there. Where they go nowhere else, it returns errUnread.
+func (e *events) checkReader(tell func(string)) error {
+	if e.file == nil || e.unread || !e.file.Unread() {
+		return nil
+	}
+	e.unread = true
+	if e.alone {
+		return errUnread
+	}
+	tell(errUnread.Error() + "; all else that takes what is found goes on")
+	return nil
+}
+
 // reopen closes the event file and opens it again, after someone moved it.
 func (e *events) reopen() error {
 	if e.file == nil {
@@ -157,7 +185,7 @@ func (e *events) close() error {
 // replaced and the link stays. Errors begin with what, which names the document.
 func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error) (err error) {
 	if path == "-" {
-		return write(stdout)
+		return orUnread(write(stdout))
 	}
 	if err = checkLinks(path); err != nil {
 		return fmt.Errorf("%s: %w", what, err)

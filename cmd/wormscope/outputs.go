@@ -31,6 +31,11 @@ func (s *settings) checkOutputs() error {
 	return nil
 }
 
+// eventsOnly reports whether nothing but the event file takes what a run finds.
+func (s *settings) eventsOnly() bool {
+	return s.Scope == "" && s.Report == "" && s.State == "" && len(s.Sinks) == 0
+}
+
 // sameFile reports whether two paths lead to one regular file, or would if they
 // existed.
 func sameFile(one, other string) bool {

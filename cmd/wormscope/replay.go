@@ -65,6 +65,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	context.AfterFunc(ctx, func() { endAtNext(cancel) })
+	outliveReaders()
 	askForHugePages()
 	source, err := openCaptures(ctx, paths, std.in)
 	if err != nil {
@@ -76,6 +77,7 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
+	out.alone = s.eventsOnly()
 	if err = cmp.Or(writable("scope", s.Scope), writable("report", s.Report)); err != nil {
 		return err
 	}
@@ -99,6 +101,9 @@ func replay(ctx context.Context, s *settings, paths []string, std streams) (err 
 		return err
 	}
 	stopped := p.watch(source, std) // by a signal or a fault: what was found by then is told
+	if errors.Is(stopped, errUnread) {
+		stopped = nil // the event file says so when it is closed
+	}
 	if err = p.finish(source); stopped == nil {
 		stopped = err
 	}
@@ -141,7 +146,7 @@ func (p *pipeline) watch(from *captures, std streams) error {
 		case <-reopen:
 			return p.events.reopen()
 		default:
-			return nil
+			return p.events.checkReader(func(line string) { std.report("warning: %s", line) })
 		}
 	}))
 }

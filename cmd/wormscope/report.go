@@ -135,20 +135,19 @@ func conclude(s *settings, ledger *scope.Ledger, about scope.Capture, std stream
 	if s.stdoutTaken() {
 		return nil
 	}
-	return scope.WriteText(std.out, &doc)
+	return orUnread(scope.WriteText(std.out, &doc))
 }
 
 // writeDocument writes the scope document and the report, if they are asked for.
 func writeDocument(s *settings, doc *scope.Document, stdout io.Writer) error {
+	var failed []error
 	if s.Scope != "" {
-		if err := writeWhole("scope", s.Scope, stdout, doc.WriteJSON); err != nil {
-			return err
-		}
+		failed = append(failed, writeWhole("scope", s.Scope, stdout, doc.WriteJSON))
 	}
-	if s.Report == "" {
-		return nil
+	if s.Report != "" {
+		failed = append(failed, writeWhole("report", s.Report, stdout, func(w io.Writer) error {
+			return report.Write(w, doc, report.Options{Version: version()})
+		}))
 	}
-	return writeWhole("report", s.Report, stdout, func(w io.Writer) error {
-		return report.Write(w, doc, report.Options{Version: version()})
-	})
+	return errors.Join(failed...)
 }
