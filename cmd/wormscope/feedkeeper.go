@@ -55,7 +55,7 @@ func newFeedKeeper(ctx context.Context, s *settings, std streams) (*feedKeeper, 
 	for _, r := range reports {
 		for i := range r.Files {
 			f := &r.Files[i]
-			k.files[f.Path] = feedSnapshot{Name: f.Feed, Path: f.Path, Entries: f.Total(), Unseen: f.InOrder(), Loaded: k.reloaded}
+			k.files[f.Path] = feedSnapshot{Name: f.Feed, Path: f.Path, Entries: f.Total(), Spare: f.InOrder(), Loaded: k.reloaded}
 		}
 	}
 	return k, nil
@@ -184,8 +184,11 @@ func (r *rereading) file(ctx context.Context, path string, o feed.Options) error
 	if err != nil && !used.InOrder() || used.Total() != tried.Total() {
 		return fmt.Errorf("%s: %w", path, errChanged)
 	}
+	if tried.Total() == 0 && tried.Allowed() > 0 && known.Entries > 0 {
+		r.log.Warn("nothing of the feed is in use any more: all of it is allowed", zap.String("feed", path), zap.Int("entries", tried.Allowed()))
+	}
 	r.files[path] = feedSnapshot{
-		Name: tried.Feed, Path: path, Entries: tried.Total(), Unseen: tried.InOrder(), Loaded: time.Now(), Refused: known.Refused,
+		Name: tried.Feed, Path: path, Entries: tried.Total(), Spare: tried.InOrder(), Loaded: time.Now(), Refused: known.Refused,
 	}
 	return nil
 }

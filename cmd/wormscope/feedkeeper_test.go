@@ -351,29 +351,3 @@ func TestFeedsThatAreGone(t *testing.T) {
 		}
 	}
 }
-
-// TestAllowedIsNotMissing: a feed most of whose entries the user allows is renewed
-// like any other.
-func TestAllowedIsNotMissing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "own.txt")
-	write := func(text string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(feedOf("old", 9) + "203.0.113.1\n203.0.113.2\n")
-	s := settings{Feeds: []feedSetting{{Path: path}}}
-	k := keeperOf(t, &s)
-	for i := range 9 {
-		s.Allow.Indicators = append(s.Allow.Indicators, fmt.Sprintf("old%d.example", i))
-	}
-	write(feedOf("old", 9) + "203.0.113.1\nnew.example\n")
-	r, err := k.reread(t.Context(), &s, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.refused != 0 || !has(r.set, "new.example") || has(r.set, "old0.example") {
-		t.Errorf("%d refused; new in use: %v, allowed in use: %v", r.refused, has(r.set, "new.example"), has(r.set, "old0.example"))
-	}
-}

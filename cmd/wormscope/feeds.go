@@ -174,6 +174,8 @@ func warnFeed(std streams, f *feed.FileReport) {
 	switch n := f.SkippedTotal(); {
 	case f.Err != nil:
 		std.report("warning: feed %s: %v", f.Path, f.Err)
+	case f.Total() == 0:
+		std.report("warning: feed %s: nothing of it is in use: allow.indicators has %d of %s", f.Path, f.Allowed(), plural.Count(n, "entry", "entries"))
 	case n > 0:
 		std.report("warning: feed %s: %s not used (see wormscope feeds check)", f.Path, plural.Count(n, "entry is", "entries are"))
 	}

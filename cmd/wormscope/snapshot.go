@@ -54,14 +54,14 @@ type feedSnapshot struct {
 	Name    string
 	Path    string    // empty for the built-in indicators
 	Entries int       // in use
-	Unseen  bool      // there is none, since it has nothing but what is never seen in packets
+	Spare   bool      // there need be none: it has nothing but what is never seen in packets, or is allowed
 	Loaded  time.Time // when the entries in use were read
 	Refused uint64    // times that the file was not used since
 	Reason  string    // why it was refused the last time, empty when it was not
 }
 
 // inUse reports whether the feed is what its user wants it to be.
-func (f feedSnapshot) inUse() bool { return f.Entries > 0 || f.Unseen }
+func (f feedSnapshot) inUse() bool { return f.Entries > 0 || f.Spare }
 
 // memorySnapshot is what the process takes.
 type memorySnapshot struct {

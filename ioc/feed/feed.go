@@ -59,7 +59,8 @@ type Columns struct {
 }
 
 // ErrNoEntries means that a feed has no usable entry. It is an error, since a sensor
-// without indicators looks as if all were well.
+// without indicators looks as if all were well. Where all are on the allow list, that is
+// what its user wants, and no error.
 var ErrNoEntries = errors.New("no usable entry")
 
 // An Error says which feed could not be used, and why.
@@ -105,7 +106,7 @@ func Load(ctx context.Context, b *ioc.Builder, path string, o Options) (*Report,
 			return report, &Error{path, err}
 		}
 	}
-	if len(failed) == 0 && report.Total() == 0 {
+	if len(failed) == 0 && report.usable() == 0 {
 		return report, &Error{path, ErrNoEntries}
 	}
 	return report, errors.Join(failed...)
@@ -160,7 +161,7 @@ func (r *Report) load(ctx context.Context, b *ioc.Builder, path string, o Option
 		file.Feed = nameOf(path)
 	}
 	err := readFile(ctx, b, &file, o)
-	if err == nil && file.Total() == 0 {
+	if err == nil && file.Total()+file.Allowed() == 0 {
 		err = ErrNoEntries
 	}
 	if err != nil {

@@ -83,10 +83,24 @@ func (r *Report) Total() int {
 	return n
 }
 
-// InOrder reports whether the file may well have no usable entry: it is not empty, and
-// has nothing but comments, entries of kinds that are never seen in packets, and those
-// that the feed itself does not want to be used.
+// usable returns the number of entries used in all files, and of those that only the
+// allow list keeps from it.
+func (r *Report) usable() int {
+	n := r.Total()
+	for i := range r.Files {
+		n += r.Files[i].Allowed()
+	}
+	return n
+}
+
+// InOrder reports whether the file may well have no entry that is used: those that could
+// be are on the allow list, or it is not empty, and has nothing but comments, entries of
+// kinds that are never seen in packets, and those that the feed itself does not want to
+// be used.
 func (f *FileReport) InOrder() bool {
+	if f.Err == nil {
+		return f.Total() == 0 && f.Allowed() > 0
+	}
 	for i := range f.Skipped {
 		if r := f.Skipped[i].Reason; !r.unwatched() && !r.meant() {
 			return false
