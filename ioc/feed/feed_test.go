@@ -122,6 +122,7 @@ func TestErrors(t *testing.T) {
 		{"json", ` [{"a":1}]`, Options{}, "is JSON, a format that is not read"},
 		{"html", "<!DOCTYPE html>\n<p>404", Options{}, "is an HTML or XML document, a format that is not read"},
 		{"rpz of an exception", "ok.example 1h30m IN CNAME rpz-passthru.\n", Options{}, "no usable entry"},
+		{"a zone of hosts", "$ORIGIN corp.example.\nmail.eu 60 A 192.0.2.1\n@ 60 MX 10 mail.eu\n", Options{}, "a zone of names that exist, not a response policy zone"},
 		{"rpz named plain", "$origin rpz.example.\nevil A 127.0.0.1\n", Options{Format: Plain}, "is an RPZ zone, not plain"},
 		{"rules", `alert dns any any -> any any (msg:"x"; sid:1;)`, Options{}, "is a Suricata or Snort rule file, a format that is not read"},
 		{"binary", "evil.example\n\x00\x01", Options{}, "is a binary file (byte 0 at offset 13)"},

@@ -28,7 +28,10 @@ func (c *collector) readRPZ(lines *lineReader) error {
 		switch {
 		case z.err != nil && !errors.Is(z.err, io.EOF):
 			return z.err
-		case parser.Err() == nil:
+		case parser.Err() != nil:
+		case z.others > 0 && z.policies == 0: // its names are those of somebody's hosts
+			return errors.New("a zone of names that exist, not a response policy zone")
+		default:
 			return nil
 		}
 		z.giveUp()
@@ -46,6 +49,8 @@ type zoneLines struct {
 	err     error  // of the reader
 	origin  string // the latest $ORIGIN
 	zone    string // the name of the zone, by its SOA record
+
+	policies, others int // records that are a policy, and those that one hardly has
 }
 
 // Read is there for io.Reader; ReadByte is what is used.
@@ -135,7 +140,12 @@ func (c *collector) readPolicy(rr dns.RR, z *zoneLines) error {
 	case *dns.NS:
 		c.file.remarks++ // of the zone
 		return nil
+	case *dns.MX, *dns.SRV, *dns.PTR, *dns.DNSKEY, *dns.RRSIG:
+		z.others++
 	case *dns.CNAME:
+		if rr.Target == "." || rr.Target == "*." || strings.HasPrefix(rr.Target, "rpz-") {
+			z.policies++
+		}
 		if reason := actionOf(rr.Target); reason != "" {
 			c.skip(reason, z.current)
 			return nil
