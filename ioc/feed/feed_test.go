@@ -132,8 +132,8 @@ func TestErrors(t *testing.T) {
 		{"no column", "a,b\n1,2\n", Options{Columns: Columns{Indicator: "where"}}, `no column "where" in the CSV header, which has a, b`},
 		{"no indicator column", "a,b\n1,2\n", Options{Format: CSV}, "no CSV header with a column of indicators was found: name the columns"},
 		{"only other columns", "a,b\n1,2\n", Options{Columns: Columns{Type: "a"}}, "the column of the indicators is not named"},
-		{"zeek without fields", "evil.example\tIntel::DOMAIN\n", Options{Format: Zeek}, "no #fields line before the first entry"},
-		{"zeek with few fields", "#fields\tindicator\n", Options{}, "the #fields line lacks indicator or indicator_type"},
+		{"zeek without fields", "evil.example\tIntel::DOMAIN\n", Options{Format: Zeek}, "line 1: no #fields line before the first entry"},
+		{"zeek with few fields", "#fields\tindicator\n", Options{}, "line 1: the #fields line lacks indicator or indicator_type"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, "test.feed", test.content)
@@ -251,8 +251,9 @@ func TestCompressed(t *testing.T) {
 			t.Errorf("%s: %+v", name, file)
 		}
 		b := ioc.NewBuilder()
-		if _, err := Load(t.Context(), b, write(t, "cut", content[:len(content)-9]), Options{}); err == nil {
-			t.Errorf("%s: a file that is cut off is no error", name)
+		_, err := Load(t.Context(), b, write(t, "cut", content[:len(content)-9]), Options{})
+		if err == nil || !strings.HasSuffix(err.Error(), "cut short") {
+			t.Errorf("%s: of a file that is cut off: %v", name, err)
 		}
 	}
 }

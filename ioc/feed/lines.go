@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 )
@@ -46,7 +47,7 @@ func (r *lineReader) next() (line, error) {
 	}
 	for r.block == "" {
 		if r.end != nil {
-			return line{number: r.number}, r.end
+			return line{number: r.number}, r.over()
 		}
 		if long, err := r.fill(); err != nil {
 			return long, err
@@ -67,6 +68,23 @@ func (r *lineReader) next() (line, error) {
 		return line{text, r.number}, errLongLine
 	}
 	return line{text, r.number}, nil
+}
+
+// over returns why no line follows: io.EOF, or what kept the rest from being read.
+func (r *lineReader) over() error {
+	if errors.Is(r.end, io.EOF) {
+		return r.end
+	}
+	return fmt.Errorf("after line %d: %w", r.number, readError(r.end))
+}
+
+// readError is what is told of an error that ends a feed early: only what is compressed
+// says where it should have ended.
+func readError(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the compressed data are cut short")
+	}
+	return withoutPath(err)
 }
 
 // unread makes next return a line once more.

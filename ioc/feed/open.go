@@ -163,7 +163,7 @@ func (s *source) unpack(packed *bufio.Reader) (io.Reader, error) {
 func (s *source) peek() ([]byte, error) {
 	head, err := s.Peek(headSize)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, readError(err)
 	}
 	return head, nil
 }

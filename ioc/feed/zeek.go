@@ -2,6 +2,7 @@ package feed
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (c *collector) readZeek(lines *lineReader) error {
 		}
 		if names, ok := strings.CutPrefix(l.text, "#fields\t"); ok {
 			if layout, err = newZeekLayout(names); err != nil {
-				return err
+				return fmt.Errorf("line %d: %w", l.number, err)
 			}
 			c.file.remarks++
 			continue
@@ -40,7 +41,7 @@ func (c *collector) readZeek(lines *lineReader) error {
 			continue
 		}
 		if layout.indicator < 0 {
-			return errors.New("no #fields line before the first entry")
+			return fmt.Errorf("line %d: no #fields line before the first entry", l.number)
 		}
 		if err := c.readIntel(strings.Split(l.text, "\t"), &layout, l); err != nil {
 			return err
