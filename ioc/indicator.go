@@ -1,6 +1,6 @@
 // Package ioc matches what is seen on the wire against indicators of
 // compromise: names, addresses and networks from feeds. It imports nothing of
-// the house.
+// the house but internal/ip.
 //
 // A [Builder] takes indicators, from package feed or by hand, and makes a
 // [Set] of them: immutable, so that any number of goroutines may ask it, and

@@ -149,7 +149,7 @@ type HostEntry struct {
 // FactItem is one fact about a host.
 type FactItem struct {
 	Fact       string    `json:"fact"`
-	Confidence float64   `json:"confidence"` // 0 to 1; 0 where a resolver did it for its clients
+	Confidence float64   `json:"confidence"` // 0 to 1; 0 where it does not count: done for clients, or overtaken by a mark
 	First      time.Time `json:"first"`
 	Last       time.Time `json:"last"`
 	Count      uint64    `json:"count"`

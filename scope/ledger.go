@@ -65,7 +65,7 @@ type Ledger struct {
 	hosts    table
 	external table
 	attacks  map[string]*alert.Alert // floods and distributed scans, by alert id
-	lost     uint64                  // attacks not kept
+	lost     uint64                  // words about attacks that were not kept
 	trust    Trust
 	// resolvers are those outside, at most maxResolvers.
 	resolvers map[netip.Addr]struct{}

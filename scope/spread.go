@@ -213,7 +213,7 @@ func (h *host) reached(o *onset, active map[netip.Addr]int64) []cause {
 	for i := range h.facts {
 		f := &h.facts[i]
 		since, worm := active[f.peer]
-		if f.kind != kindTargeted || f.peer == h.addr || !worm || f.refused || f.last <= o.cleaned || h.excused(f) || !h.open(f.port) {
+		if f.kind != kindTargeted || f.peer == h.addr || !worm || f.refused || h.excused(f) || !h.open(f.port) {
 			continue
 		}
 		seen := moment{f.seenAfter(o.cleaned), f.lastFrame}
@@ -239,7 +239,7 @@ func (h *host) ruledOut(peer netip.Addr, o *onset) bool {
 		}
 		switch f.kind {
 		case kindPatched:
-			if f.first < o.act && f.last > o.cleaned {
+			if f.first < o.act {
 				return true
 			}
 		case kindImplanted:
