@@ -216,16 +216,16 @@ func (v *flagValues) addDocumentFlags(cmd *cobra.Command) {
 
 // addStateFlags adds the flags that every command which looks at a ledger has.
 func (v *flagValues) addStateFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	v.changed = f.Changed
-	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
-	f.StringVar(&v.state, "state", "", "folder `DIR` that keeps the ledger between runs")
+	cmd.Flags().StringVar(&v.state, "state", "", "folder `DIR` that keeps the ledger between runs")
 	v.addNetworkFlags(cmd)
 }
 
-// addNetworkFlags adds the flags that say what is inside, and what its parts are.
+// addNetworkFlags adds the flags that say where settings are, what is inside, and what
+// its parts are.
 func (v *flagValues) addNetworkFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	v.changed = f.Changed
+	f.StringVar(&v.config, "config", "", "read settings from `FILE` (YAML); flags win")
 	f.StringArrayVar(&v.internal, "internal", nil, "`CIDR` that counts as inside, repeatable (default RFC 1918, RFC 6598, fc00::/7 and link-local)")
 	f.StringArrayVar(&v.zones, "zone", nil, "`NAME=CIDR,...` names a part of the network, repeatable")
 }

@@ -67,8 +67,7 @@ root, or CAP_NET_RAW.`,
 	offerInterfaces(cmd)
 	f.DurationVar(&own.duration, "duration", 10*time.Second, "listen for this `TIME`")
 	f.BoolVar(&own.json, "json", false, "write the findings as a JSON document")
-	flags.addStateFlags(cmd)
-	f.Lookup("state").Hidden = true // doctor keeps nothing
+	flags.addNetworkFlags(cmd)
 	return cmd
 }
 
