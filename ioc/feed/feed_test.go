@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -255,6 +256,16 @@ func TestCompressed(t *testing.T) {
 		if err == nil || !strings.HasSuffix(err.Error(), "cut short") {
 			t.Errorf("%s: of a file that is cut off: %v", name, err)
 		}
+	}
+}
+
+// TestLimited: a small file that unpacks into a very large one does not take for ever.
+func TestLimited(t *testing.T) {
+	if b, err := io.ReadAll(&limited{strings.NewReader("123456"), 5}); string(b) != "12345" || err == nil {
+		t.Errorf("read %q: %v", b, err)
+	}
+	if b, err := io.ReadAll(&limited{strings.NewReader("12345"), 6}); string(b) != "12345" || err != nil {
+		t.Errorf("within the limit: read %q: %v", b, err)
 	}
 }
 
