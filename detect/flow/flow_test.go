@@ -110,6 +110,19 @@ func TestTranscripts(t *testing.T) {
 			b.send(false, ack, 100, 500, "a")
 			b.wait(31 * second)
 		}},
+		{"reset behind a FIN that was lost", "0:a@4 close", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(false, rst, 102, 500, "")
+			b.wait(61 * second)
+		}},
+		{"reset two bytes on", "0:a@4 0:b@6", func(b *bench) {
+			open(b)
+			b.send(false, ack, 100, 500, "a")
+			b.send(false, rst, 103, 500, "")
+			b.wait(61 * second)
+			b.send(false, ack, 101, 500, "b")
+		}},
 		{"reset, captured before the last bytes", "0:a@4 1:z@6", func(b *bench) {
 			open(b)
 			b.send(false, ack, 100, 500, "a")
