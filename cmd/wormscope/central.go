@@ -93,7 +93,6 @@ Report and export read the joint ledger with --kafka.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.config, "config", "", "read settings from `FILE` (YAML); flags win")
 	flags.addNetworkFlags(cmd)
 	central.add(cmd)
 	f.Lookup("kafka").Usage = "keep the joint ledger in the Kafka at these `BROKERS` (host:port,…)" // the others read it
@@ -146,8 +145,8 @@ func keepJoint(ctx context.Context, s *settings, std streams) error {
 	}
 	std.report("keeping topic %s from topic %s, as one of group %s", s.Central.JointTopic, s.Central.LedgerTopic, s.Central.Group)
 	err = worker.Run(ctx)
-	status := worker.Status()
-	std.report("stopped: %s read, %s none", numbered(status.Words, "word"), plural.Count(status.Damaged, "message was", "messages were"))
+	read := worker.Tally()
+	std.report("stopped: %s read, %s no words of a sensor", numbered(read.Words, "word"), plural.Count(read.Damaged, "message was", "messages were"))
 	return err
 }
 

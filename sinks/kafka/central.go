@@ -32,7 +32,7 @@ type Central struct {
 
 	// Create says that missing topics are made, with this many Replicas (the
 	// cluster's default if 0). The ledger topic gets this many Partitions (6 if 0),
-	// and the joint topic as many as the ledger topic has.
+	// and the others as many as the ledger topic has.
 	Create     bool `yaml:"create"`
 	Partitions int  `yaml:"partitions"`
 	Replicas   int  `yaml:"replicas"`

@@ -100,7 +100,6 @@ func (s *share) load(ctx context.Context) error {
 		s.states[c.Host()] = c.Change.To
 	}
 	w.count(&Tally{Damaged: tally.Damaged, Example: tally.Example})
-	w.own(s.partition, len(s.states))
 	return nil
 }
 
@@ -151,7 +150,6 @@ func (s *share) take(ctx context.Context, batch []wordMessage) bool {
 		s.states[changes[i].Host()] = changes[i].Change.To
 	}
 	s.worker.changed(changes)
-	s.worker.own(s.partition, len(s.states))
 	return true
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +41,6 @@ type Worker struct {
 
 	mu    sync.Mutex // guards what follows, and the calls of opts
 	tally Tally
-	owned map[int]int // how many hosts there are words about, by partition
 }
 
 // NewWorker makes a worker. It makes topics that are missing where the settings
@@ -60,7 +58,7 @@ func NewWorker(ctx context.Context, c Central, o WorkerOptions) (*Worker, error)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	w := &Worker{config: c, opts: o, link: l, owned: map[int]int{}}
+	w := &Worker{config: c, opts: o, link: l}
 	if err := w.topics(ctx); err != nil {
 		l.close()
 		return nil, fmt.Errorf("kafka: %w", err)
@@ -144,9 +142,6 @@ func (w *Worker) Run(ctx context.Context) error {
 // start works on the partitions that a generation of the group gives the
 // worker.
 func (w *Worker) start(gen *kafkago.Generation) {
-	w.mu.Lock()
-	clear(w.owned)
-	w.mu.Unlock()
 	for _, a := range gen.Assignments[w.config.LedgerTopic] {
 		gen.Start(func(ctx context.Context) {
 			s := newShare(w, a.ID)
@@ -179,13 +174,6 @@ func (w *Worker) count(t *Tally) {
 	w.tally.Damaged += t.Damaged
 }
 
-// own notes how many hosts there are words about in a partition, for Status.
-func (w *Worker) own(partition, hosts int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.owned[partition] = hosts
-}
-
 // changed tells of changes of states.
 func (w *Worker) changed(list []event.Event) {
 	w.mu.Lock()
@@ -198,22 +186,9 @@ func (w *Worker) changed(list []event.Event) {
 	}
 }
 
-// A WorkerStatus says what a worker is doing.
-type WorkerStatus struct {
-	Tally
-	Partitions []int // assigned to it, sorted
-	Hosts      int   // hosts that there are words about in these
-}
-
-// Status says what the worker does now. It may be called from any goroutine.
-func (w *Worker) Status() WorkerStatus {
+// Tally returns what the worker has read so far. It may be called from any goroutine.
+func (w *Worker) Tally() Tally {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := WorkerStatus{Tally: w.tally}
-	for p, hosts := range w.owned {
-		s.Partitions = append(s.Partitions, p)
-		s.Hosts += hosts
-	}
-	slices.Sort(s.Partitions)
-	return s
+	return w.tally
 }
