@@ -32,7 +32,7 @@ func Protocol(a *alert.Alert) string {
 	switch x := a.Evidence.Exposure; {
 	case a.Evidence.DNS != nil:
 		return "dns"
-	case a.Evidence.SMB != nil, x != nil && (x.Port == 445 || x.Port == 139):
+	case a.Evidence.SMB != nil, x != nil && alert.IsSMB(x.Port):
 		return "smb"
 	default:
 		return ""
