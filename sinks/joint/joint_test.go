@@ -127,6 +127,30 @@ func TestDifferent(t *testing.T) {
 	}
 }
 
+// TestTolerance: what two sensors saw within five seconds is one.
+func TestTolerance(t *testing.T) {
+	for apart, want := range map[time.Duration]int{5 * time.Second: 1, 5*time.Second + 1: 2} {
+		began := time.Second + apart // the first ended after a second
+		got, _ := tell(scan("a", 0, 0, 10, time.Second), scan("b", began, 0, 10, began+time.Second), targeted("a", 0), targeted("b", apart))
+		ids := map[string]bool{}
+		for _, a := range got.Alerts {
+			ids[a.ID] = true
+		}
+		if len(ids) != want || len(got.Facts) != want {
+			t.Errorf("%v apart: %d alerts and %d facts, want %d", apart, len(ids), len(got.Facts), want)
+		}
+	}
+}
+
+// TestOneWordEach: of two sensors that said one word each of a thing, the one that saw
+// more of it is heard.
+func TestOneWordEach(t *testing.T) {
+	got, _ := tell(scan("a", 0, 0, 10, time.Second), scan("b", 0, 0, 12, 2*time.Second))
+	if len(got.Alerts) != 2 || got.Alerts[0].Seq != 0 || got.Alerts[1].Seq != 1 || got.Alerts[1].Count != 12 {
+		t.Errorf("told %+v", got.Alerts)
+	}
+}
+
 // TestThreeSensors: a fact that three sensors learned is one, and one that each
 // of two learned twice is two.
 func TestThreeSensors(t *testing.T) {
