@@ -26,9 +26,29 @@ import (
 	"wormscope/capture/kernelfilter"
 	"wormscope/capture/packet"
 	"wormscope/capture/ring"
+	"wormscope/detect"
 	"wormscope/internal/blast"
 	"wormscope/internal/testnet"
 )
+
+// TestThen: a frame that is late is of the present turn; one from before the clock was
+// set back begins another.
+func TestThen(t *testing.T) {
+	at := moment{2, 1_000 * int64(time.Second)}
+	for by, want := range map[int64]moment{
+		int64(time.Second):    {2, at.time + int64(time.Second)},
+		-int64(time.Second):   at,
+		-detect.ClockBack:     at,
+		-detect.ClockBack - 1: {3, at.time - detect.ClockBack - 1},
+	} {
+		if got := at.then(at.time + by); got != want || got.before(at) {
+			t.Errorf("a frame %d ns later leads from %+v to %+v, want %+v", by, at, got, want)
+		}
+	}
+	if start := (moment{time: math.MinInt64}); start.then(0) != (moment{}) {
+		t.Errorf("the first frame leads to %+v", start.then(0))
+	}
+}
 
 // ringsRun is a run of live on a cable, with so many rings.
 type ringsRun struct {
