@@ -165,12 +165,21 @@ func TestAnswersInWords(t *testing.T) {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello") }))
+	body := ""
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
 	defer other.Close()
 	docs, _ := sampleDocuments(t)
 	k = newSink(t, elastic.Config{Settings: web.Settings{URL: other.URL}, Foreign: true}, docs)
-	if _, err := k.Deliver(t.Context(), batch); err == nil || !strings.Contains(err.Error(), "no answer of the bulk API to 6 documents: 200 OK: <html>hello") {
-		t.Error(err)
+	item := `{"create":{"_id":"another","status":201}}`
+	for answer, want := range map[string]string{
+		"<html>hello":              "no answer of the bulk API to 6 documents: 200 OK: <html>hello",
+		`{"items":[` + item + `]}`: "no answer of the bulk API to 6 documents: 200 OK: ",
+		`{"items":[` + strings.Repeat(item+",", 5) + item + `]}`: `the answer is about "another" where "`,
+	} {
+		body = answer
+		if _, err := k.Deliver(t.Context(), batch); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", answer, err)
+		}
 	}
 }
 

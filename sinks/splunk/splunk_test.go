@@ -2,6 +2,7 @@ package splunk_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -115,6 +116,20 @@ func TestInvalidIsRefused(t *testing.T) {
 			if diff := cmp.Diff(slices.Concat(ids[1:4], ids[5:8]), arrived); diff != "" {
 				t.Errorf("silent %v, ack %v: indexed (-want +got):\n%s", silent, ack, diff)
 			}
+		}
+	}
+}
+
+// TestInvalidNumber: a collector that names an event which was not sent is taken for one
+// that names none.
+func TestInvalidNumber(t *testing.T) {
+	for _, number := range []int{-1, 3} {
+		c := newCollector(t)
+		batch, ids := events(3)
+		c.fail = []string{fmt.Sprintf(`400 {"text":"Invalid data format","code":6,"invalid-event-number":%d}`, number)}
+		refused, err := c.sink(t, nil).Deliver(t.Context(), batch)
+		if err != nil || len(refused) > 0 || !slices.Equal(c.ids(), ids) {
+			t.Errorf("number %d: %v, refused %v, indexed %v", number, err, refused, c.ids())
 		}
 	}
 }
