@@ -98,10 +98,10 @@ func TestOutOfReach(t *testing.T) {
 	if err := in.outOfReach(denied); !errors.Is(err, denied) || !strings.Contains(err.Error(), "in the sandbox") {
 		t.Errorf("in the sandbox: %v", err)
 	}
-	if err := out.outOfReach(denied); err != error(denied) {
+	if err := out.outOfReach(denied); err.Error() != denied.Error() {
 		t.Errorf("without: %v", err)
 	}
-	if err := in.outOfReach(io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
+	if err := in.outOfReach(io.ErrUnexpectedEOF); err.Error() != io.ErrUnexpectedEOF.Error() {
 		t.Errorf("another error: %v", err)
 	}
 }
