@@ -199,7 +199,7 @@ func writeWhole(what, path string, stdout io.Writer, write func(io.Writer) error
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("%s: %w", what, err), os.Remove(f.Name()))
+			err = errors.Join(fmt.Errorf("%s: %w", what, inPlaceOf(f.Name(), path, err)), os.Remove(f.Name()))
 		}
 	}()
 	if info, fails := os.Stat(path); fails == nil {
@@ -252,17 +252,24 @@ func createBeside(path string) (f *os.File, replaced string, err error) {
 		path = to
 	}
 	const most = 10_000
+	temporary := ""
 	for n := range most {
-		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d-%d", filepath.Base(path), os.Getpid(), n))
-		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // for others to read, unless umask says no
+		temporary = filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d-%d", filepath.Base(path), os.Getpid(), n))
+		f, err = os.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // for others to read, unless umask says no
 		if !errors.Is(err, os.ErrExist) {
 			break
 		}
 	}
-	if fault, ok := errors.AsType[*os.PathError](err); ok {
-		fault.Path = path // users know nothing of the temporary file
+	return f, path, inPlaceOf(temporary, path, err)
+}
+
+// inPlaceOf has an error name a file, and not the temporary one beside it, of which
+// users know nothing.
+func inPlaceOf(temporary, path string, err error) error {
+	if fault, ok := errors.AsType[*os.PathError](err); ok && fault.Path == temporary {
+		fault.Path = path
 	}
-	return f, path, err
+	return err
 }
 
 // isSpecial reports whether path is a device, pipe or the like: neither a regular

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -40,5 +43,15 @@ func TestDocumentsAreOnTheDisk(t *testing.T) {
 		if !errors.Is(err, c.want) || c.wrote == nil && d.kept != "document" {
 			t.Errorf("%+v: %v, on the disk is %q", c, err, d.kept)
 		}
+	}
+}
+
+// TestErrorNamesTheDocument: what goes wrong while a document is written is said of its
+// file, not of the temporary one that was to take its place.
+func TestErrorNamesTheDocument(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scope.json")
+	err := writeWhole("scope", path, nil, func(w io.Writer) error { return w.(*os.File).Truncate(-1) })
+	if want := "scope: truncate " + path + ": "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s…", err, want)
 	}
 }
