@@ -178,7 +178,9 @@ event file. A line of state a minute goes to standard error.`,
 			if err != nil {
 				return err
 			}
-			return s.Live.asUser(watchLive(cmd.Context(), &s, read, std))
+			said := newLateWriter(std.err)
+			defer said.close()
+			return s.Live.asUser(watchLive(cmd.Context(), &s, read, streams{std.in, std.out, said}))
 		},
 	}
 	flags.addFlags(cmd)
