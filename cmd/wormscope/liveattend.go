@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,7 +23,21 @@ func newLogger(w io.Writer) *zap.Logger {
 	cfg := zap.NewProductionEncoderConfig()
 	cfg.EncodeTime = zapcore.RFC3339TimeEncoder
 	cfg.CallerKey, cfg.StacktraceKey = "", ""
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(cfg), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(cfg), zapcore.Lock(zapcore.AddSync(logLines{w})), zap.InfoLevel))
+}
+
+// logLines writes each line of the log as escaped writes text: names of files and what
+// is in feeds stand in it, and zap escapes less, in messages nothing.
+type logLines struct{ to io.Writer }
+
+// Write takes one line.
+func (l logLines) Write(p []byte) (int, error) {
+	fields := strings.Split(strings.TrimSuffix(string(p), "\n"), "\t")
+	for i := range fields {
+		fields[i] = escaped(fields[i])
+	}
+	_, err := io.WriteString(l.to, strings.Join(fields, "\t")+"\n")
+	return len(p), err
 }
 
 // attend starts what goes on beside the capture loop: signals, the end of the run, the

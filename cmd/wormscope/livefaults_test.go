@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
+
+	"go.uber.org/zap"
 
 	"wormscope/internal/testnet"
 )
@@ -103,5 +106,21 @@ func TestOutOfReach(t *testing.T) {
 	}
 	if err := in.outOfReach(io.ErrUnexpectedEOF); err.Error() != io.ErrUnexpectedEOF.Error() {
 		t.Errorf("another error: %v", err)
+	}
+}
+
+// TestLogIsVisible: what strangers have in names and in feeds commands no terminal that
+// shows the log, and makes no lines of its own.
+func TestLogIsVisible(t *testing.T) {
+	var out strings.Builder
+	log := newLogger(&out)
+	const evil = "a\x1b[31m\u009b1m\u202e\nb"
+	log.Warn(evil, zap.String("feed", evil), zap.Error(errors.New(evil)))
+	text := out.String()
+	if strings.Count(text, "\n") != 1 || strings.ContainsFunc(strings.Trim(text, "\n"), func(r rune) bool { return r != '\t' && !unicode.IsGraphic(r) }) {
+		t.Errorf("%q", text)
+	}
+	if !strings.Contains(text, "\twarn\t"+`a\x1b[31m\u009b1m\u202e\nb`+"\t") || strings.Count(text, `\u202e`) != 3 {
+		t.Errorf("%q does not say what it should", text)
 	}
 }
