@@ -208,7 +208,7 @@ func (h *host) item(f *fact, files []string) FactItem {
 	i := FactItem{
 		Fact: f.kind.String(), Confidence: rounded(h.weight(f)),
 		First: time.Unix(0, f.first).UTC(), Last: time.Unix(0, f.last).UTC(), Count: f.count,
-		Port: f.port, Alert: f.id, Name: f.name(), Detail: f.words(), Counts: h.speaksAgainst(f), Outside: f.outside,
+		Port: f.port, Alert: f.id, Name: f.name(), Detail: f.words(), Counts: h.speaksAgainst(f), Outside: f.outside, Unasked: f.unasked,
 	}
 	if f.peer.IsValid() {
 		i.Peer = f.peer.String()

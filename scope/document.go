@@ -169,6 +169,7 @@ type FactItem struct {
 	Detail   string   `json:"detail"`                   // the fact in words
 	Counts   bool     `json:"speaks_against,omitempty"` // it makes the host suspicious
 	Outside  bool     `json:"from_outside,omitempty"`   // exposed: reached from outside
+	Unasked  bool     `json:"unasked,omitempty"`        // an answer that nobody was seen to ask for
 }
 
 // Scanner is a host that scans the institution, from outside or inside.

@@ -40,6 +40,7 @@ type fact struct {
 	id         string // the alert's; empty for what detectors say without one
 	kind       kind
 	viaDNS     bool           // a resolver would do it for its clients
+	unasked    bool           // an answer that nobody was seen to ask for
 	outside    bool           // exposed: reached from outside
 	checked    bool           // targeted: by checks for MS17-010; count counts nothing else then
 	refused    bool           // targeted: the host refused each time

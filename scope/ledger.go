@@ -236,7 +236,7 @@ func (l *Ledger) domain(a *alert.Alert) {
 		f.confidence *= weightUnknown
 	}
 	f.peer, f.by = a.Evidence.DNS.Resolver, a.Indicator
-	f.viaDNS = true
+	f.viaDNS, f.unasked = true, a.Evidence.DNS.Unasked
 	f.alert = a
 	l.keep(a.Host, &f, a.Time, frameOf(a))
 }

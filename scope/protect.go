@@ -95,11 +95,12 @@ func (k *protector) meet(a netip.Addr) {
 }
 
 // look looks at what is known of a host for who resolves, where kill switches
-// lead to, and what is a sinkhole.
+// lead to, and what is a sinkhole. An answer that nobody asked for shows none of it:
+// with one, who scans could keep himself from being blocked.
 func (k *protector) look(h *host) {
 	for f := range h.all() {
 		switch {
-		case f.by == nil:
+		case f.by == nil, f.unasked:
 		case f.by.Type == ioc.Domain:
 			k.protect(f.peer, resolves)
 			if f.alert != nil && (f.by.Class == ioc.KillSwitch || k.ledger.trust.EndsWorm(f.by.Value)) {
@@ -138,7 +139,7 @@ func (d *Document) Protected() map[string]string {
 
 // protect notes which addresses a lookup says must not be blocked.
 func (f *FactItem) protect(why map[string]string) {
-	if f.Rule != string(alert.RuleDomain) {
+	if f.Rule != string(alert.RuleDomain) || f.Unasked {
 		return
 	}
 	if why[f.Peer] == "" {

@@ -80,6 +80,19 @@ func TestForgedScanners(t *testing.T) {
 	}
 }
 
+// TestScannerProtectsItself: who scans does not get off the list of whom to block by
+// answers that nobody asked for, as a resolver or as where a kill switch leads.
+func TestScannerProtectsItself(t *testing.T) {
+	const scanner = "203.0.113.99"
+	answer := lookup("10.1.0.14", killSwitch, "NOERROR", 5, 5, scanner)
+	answer.Evidence.DNS.Resolver, answer.Evidence.DNS.Unasked = addr(scanner), true
+	d := trusting(t, scope.Trust{}, alertOf(answer), alertOf(scan(scanner, "external", alert.Scan{Ports: []uint16{445}, Targets: 90}, 9, 9))).Document(capture())
+	block, not := d.ToBlock()
+	if len(block) != 1 || block[0].IP != scanner || len(not) != 0 || len(d.NeverBlock) != 0 || len(d.Protected()) != 0 {
+		t.Errorf("to block %+v, not to block %+v, protected %v", block, not, d.Protected())
+	}
+}
+
 // TestKeptThoughInBrief: what must not be blocked is known of contacts, too, that
 // are only kept in brief.
 func TestKeptThoughInBrief(t *testing.T) {
