@@ -54,6 +54,14 @@ func TestLowPortOfTheHost(t *testing.T) {
 			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:51820>10.0.0.9:51820 148/0
 			update 10.0.0.9 established by peer n=1 sev=50 203.0.113.66:51820>10.0.0.9:51820 148/92
 			end 10.0.0.9 established by peer n=2 sev=50 203.0.113.66:51820>10.0.0.9:51820 180/124`, true},
+		{"the peer calls a service from a low port", func(b *bench) {
+			from, service := ap("203.0.113.66:443"), ap("10.0.0.9:1900")
+			b.udp(from, service, 50)
+			b.udp(service, from, 300)
+		}, `
+			start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:443>10.0.0.9:1900 50/0
+			update 10.0.0.9 established by peer n=1 sev=50 203.0.113.66:443>10.0.0.9:1900 50/300
+			end 10.0.0.9 established by peer n=1 sev=50 203.0.113.66:443>10.0.0.9:1900 50/300`, true},
 		{"an echo reply alone", func(b *bench) { b.echo(us.Addr(), bad.Addr(), 0) }, `
 			start 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:0>203.0.113.66:0 56/0 guessed
 			end 10.0.0.9 attempted by unknown n=1 sev=25 10.0.0.9:0>203.0.113.66:0 56/0 guessed`, false},

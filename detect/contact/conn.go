@@ -199,7 +199,7 @@ func (c *conn) decide(orig end, guessed bool) {
 // guess says who began a connection whose beginning may not have been captured.
 func (c *conn) guess(p *packet.Packet, from end) {
 	src, dst := p.Src.Port, p.Dst.Port
-	served := src < ip.SystemPorts && dst >= ip.SystemPorts
+	served := src < ip.SystemPorts && dst >= ip.SystemPorts && !answersAnyone(dst)
 	switch {
 	case p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6:
 		served = p.ICMP.Type == echoReply4 && p.Proto == packet.ProtoICMP || p.ICMP.Type == echoReply6 && p.Proto == packet.ProtoICMPv6
@@ -234,6 +234,18 @@ func serves(port uint16) bool {
 		return true
 	default:
 		return port < ip.SystemPorts
+	}
+}
+
+// answersAnyone reports whether a UDP port beyond those of the system is one of a service
+// that answers whoever sends it a datagram, from whatever port, and which no client has by
+// accident: a forged one is no answer that the host asked for.
+func answersAnyone(port uint16) bool {
+	switch port {
+	case 1194, 1434, 1701, 1812, 1813, 1900, 3478, 3702, 5060, 5353, 5683, 11211:
+		return true
+	default:
+		return false
 	}
 }
 

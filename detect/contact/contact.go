@@ -21,7 +21,7 @@
 //     end has a port that is known to be served and the other has not. The alert then
 //     has TransportGuess set.
 //   - Without TCP, an echo reply looks like an answer, and so does what comes from a
-//     port below 1024 to one above. If such a packet is the first and comes from the
+//     port below 1024 to one above, unless that is one of a service, as 1900. If such a packet is the first and comes from the
 //     peer, the host is taken to have asked (TransportGuess). If it comes from the host,
 //     the peer is taken to have asked, provided that it called upon that port before: so
 //     a tunnel goes on after a pause. Otherwise it is unknown who began: the question
