@@ -73,6 +73,8 @@ func (e *Entry) unfit(f Format) string {
 			return "only scans: block it in a packet filter"
 		case len(e.Name) > maxZoneName:
 			return "is too long for a name in a zone"
+		case triggers(e.Name):
+			return "is no name in such a zone, but a rule of its own"
 		}
 	case CSV, JSON:
 	}

@@ -51,6 +51,35 @@ func TestNoNames(t *testing.T) {
 	}
 }
 
+// TestNamesAreNoTriggers: a name that a feed lists, and someone inside asked for, is not
+// taken for a rule of a zone, which could be for all addresses or for all clients.
+func TestNamesAreNoTriggers(t *testing.T) {
+	d := &scope.Document{}
+	bad := []string{"1.0.0.0.128.rpz-ip", "8.0.0.0.10.RPZ-Client-IP.", "com.rpz-nsdname", `1.0.0.0.0.rpz\045ip`, `1.0.0.0.0.rpz-i\112`, `1.0.0.0.0.r\pz-ip`}
+	for _, name := range append(bad, "a.rpz-ip.example") {
+		d.Hosts = append(d.Hosts, host("10.1.0.15", scope.Suspected, lookup(name, "malicious", "10.3.0.53")))
+	}
+	all := export.Block(d, guards())
+	l := all.For(export.RPZ)
+	if got := values(l); !slices.Equal(got, []string{"a.rpz-ip.example"}) {
+		t.Errorf("in the zone: %q", got)
+	}
+	if len(l.LeftOut) == 0 {
+		t.Error("it is not said what is left out")
+	}
+}
+
+// TestGuardsSeeThroughEscapes: a kill switch stays one when its letters are escaped.
+func TestGuardsSeeThroughEscapes(t *testing.T) {
+	for _, name := range []string{`www.\105` + killSwitch[5:], `www.\I` + killSwitch[5:], "www" + `\046` + "good.example", `g\111od.example`} {
+		d := &scope.Document{Hosts: []scope.HostEntry{host("10.1.0.15", scope.Suspected, lookup(name, "malicious", "10.3.0.53"))}}
+		l := export.Block(d, guards())
+		if got := values(l); strings.Contains(name, "046") != (len(got) == 1) { // a label with a dot in it is another name
+			t.Errorf("%s: to block %q", name, got)
+		}
+	}
+}
+
 // TestCellsAreNoFormulas: no field of a table that strangers had a part in is taken
 // for a formula, or for two lines.
 func TestCellsAreNoFormulas(t *testing.T) {

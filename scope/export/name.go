@@ -1,13 +1,49 @@
 package export
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // maxLabel is how long a label can be, in bytes (RFC 1035, chapter 2.3.4).
 const maxLabel = 63
 
 // canonical writes a name as the guards compare names, and as name servers do that
 // get it: documents, and what sensors send, come from elsewhere, too.
-func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+func canonical(name string) string {
+	return strings.ToLower(strings.TrimSuffix(unescaped(name), "."))
+}
+
+// unescaped writes the characters of host names without the escapes that they need not
+// have: a name server reads \119 as w.
+func unescaped(name string) string {
+	if !strings.Contains(name, `\`) {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		n := 0
+		if name[i] == '\\' {
+			n = escapeLength(name[i:])
+		}
+		if n == 0 {
+			b.WriteByte(name[i])
+			continue
+		}
+		c := name[i+1]
+		if n > 2 {
+			code, _ := strconv.ParseUint(name[i+1:i+n], 10, 8) // three digits up to 255
+			c = byte(code)
+		}
+		if c == '-' || c == '_' || isDigit(c) || c|' ' >= 'a' && c|' ' <= 'z' {
+			b.WriteByte(c)
+		} else {
+			b.WriteString(name[i : i+n])
+		}
+		i += n - 1
+	}
+	return b.String()
+}
 
 // isName reports whether a text is a name in presentation format. One that is none
 // makes a name server refuse the zone with all the others in it, or gets past a

@@ -13,6 +13,14 @@ import (
 // it and the zone's own name after it, it must not exceed the 253 of any name.
 const maxZoneName = 180
 
+// triggers reports whether a name stands for something else in such a zone: one below
+// rpz-ip, for instance, for the answers with an address, be it that of half the internet.
+// No name of the internet ends in such a label, nor in one with an escape.
+func triggers(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return strings.HasPrefix(last, "rpz-") || strings.Contains(last, `\`)
+}
+
 // writeRPZ writes a response policy zone (draft-vixie-dnsop-dns-rpz, as BIND, Unbound,
 // Knot and PowerDNS read it). It does not have the zone's name, which is in the name
 // server's configuration. The server then answers NXDOMAIN for listed names, and for
