@@ -206,12 +206,15 @@ const (
 	// answersFor is how many of them there are for one query where hardly any
 	// query is seen.
 	answersFor = 20
+	// enoughMet is how many answers to queries that were seen settle that the tap shows
+	// both, however many others come: anyone can send answers.
+	enoughMet = 100
 )
 
 // answersOnly reports whether the tap shows answers and next to no queries.
 func (d *Detector) answersOnly() bool {
 	answers := d.stats.Responses - d.stats.Reflected
-	return answers >= enoughAnswers && d.stats.Queries*answersFor < answers
+	return answers >= enoughAnswers && d.stats.Queries*answersFor < answers && d.met < enoughMet
 }
 
 // unasked reports whether a message is an answer to nothing. One of a known

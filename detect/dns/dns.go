@@ -133,6 +133,7 @@ type Detector struct {
 	viaAlias  *lru.Table[ioc.Match, waiting] // whom an alias led to the indicator, maybe on behalf of others
 	lookups   *lru.Table[dup.Hash, lookup]
 	queries   queries
+	met       int // answers to queries that were seen, up to enoughMet
 	resolvers resolvers
 
 	parser  dnsmsg.Parser

@@ -44,6 +44,17 @@ func TestForgedFromOutside(t *testing.T) {
 			b.now += 2 * answerWindow
 			b.udp(stranger, ap(victim+":40000"), reply(t, lured, dns.RcodeSuccess, alias))
 		},
+		"an answer in a flood of answers": func(b *bench) {
+			for i := range enoughMet {
+				q := query(uint16(i), "good.example", dns.TypeA)
+				b.udp(client, resolver, q)
+				b.udp(resolver, client, reply(t, q, dns.RcodeSuccess))
+			}
+			for i := range 2 * answersFor * enoughMet {
+				b.udp(stranger, ap("10.0.0.7:5000"), reply(t, query(uint16(i), "good.example", dns.TypeA), dns.RcodeSuccess))
+			}
+			b.udp(stranger, ap(victim+":40000"), reply(t, query(7, kill, dns.TypeA), dns.RcodeNameError))
+		},
 		"an answer with the address of a resolver": func(b *bench) {
 			for i := range enoughClients + 1 { // the first is not known to ask a resolver
 				host := ap(fmt.Sprintf("10.0.0.%d:40000", 20+i))

@@ -73,6 +73,9 @@ func (d *Detector) message(m *message) {
 		if m.reflected() {
 			d.stats.Reflected++
 		}
+		if d.met < enoughMet && d.queries.asked(m.dst, p.ID, m.time) {
+			d.met++
+		}
 	} else {
 		d.stats.Queries++
 		d.queries.note(m.src, p.ID, m.time)
