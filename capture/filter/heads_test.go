@@ -132,19 +132,24 @@ func TestHeads(t *testing.T) {
 	}
 }
 
-// lengths checks a frame that was captured up to different lengths, and behind a tag.
+// behind returns a frame with a VLAN tag.
+func behind(kind uint16, frame []byte) []byte {
+	return slices.Concat(frame[:12], []byte{byte(kind >> 8), byte(kind), 0, 7}, frame[12:])
+}
+
+// lengths checks a frame that was captured up to different lengths, and behind tags.
 func (c *cutter) lengths(t testing.TB, f capture.Frame) {
 	t.Helper()
-	whole, wire := f.Data, f.Len
-	for n := etherLength; n < min(len(whole), 160); n++ {
-		for _, f.Len = range []int{wire, n} { // cut, and one that is no longer
-			f.Data = whole[:n]
-			c.check(t, &f)
+	once := behind(0x8100, f.Data)
+	for _, whole := range [][]byte{f.Data, once, behind(0x88a8, f.Data), behind(0x9100, f.Data), behind(0x88a8, once)} {
+		wire := f.Len + len(whole) - len(f.Data)
+		for n := etherLength; n < min(len(whole), 160); n++ {
+			for _, length := range []int{wire, n} { // cut, and one that is no longer
+				c.check(t, &capture.Frame{Time: f.Time, Data: whole[:n], Len: length, Link: f.Link})
+			}
 		}
+		c.check(t, &capture.Frame{Time: f.Time, Data: whole, Len: wire, Link: f.Link})
 	}
-	f.Data = slices.Concat(whole[:12], []byte{0x81, 0, 0, 7}, whole[12:])
-	f.Len = len(f.Data)
-	c.check(t, &f)
 }
 
 // TestHeadsLeaveHeaders says of a few frames how much is left of them.
@@ -176,7 +181,15 @@ func TestHeadsLeaveHeaders(t *testing.T) {
 		"no longer than headers can be":    {segment(20, 0, 80, 79), 93},
 		"a byte longer than they can be":   {segment(20, 0, 80, 80), 54},
 		"not IP":                           {append(append(make([]byte, 12), 0x88, 0xb5), make([]byte, 200)...), 214},
-		"a tag that the kernel left there": {slices.Concat(segment(20, 0, 80, 300)[:12], []byte{0x81, 0, 0, 1}, segment(20, 0, 80, 300)[12:]), 318},
+		"a tag that the kernel left there": {behind(0x8100, segment(20, 0, 80, 300)), 58},
+		"a tag of a provider":              {behind(0x88a8, segment(60, 40, 80, 300)), 138},
+		"a tag of old":                     {behind(0x9100, datagram), 110},
+		"a tag, and a port that is read":   {behind(0x8100, segment(20, 0, 445, 300)), 318},
+		"a tag, and a longer packet":       {behind(0x8100, longer), 318},
+		"a tag, and a fragment":            {behind(0x8100, fragment), 318},
+		"a tag, and no longer than may be": {behind(0x8100, segment(20, 0, 80, 79)), 97},
+		"a tag, and not IP":                {behind(0x8100, append(append(make([]byte, 12), 0x88, 0xb5), make([]byte, 200)...)), 218},
+		"two tags":                         {behind(0x88a8, behind(0x8100, segment(20, 0, 80, 300))), 322},
 	} {
 		n, err := newCutter(t).vm.Run(tt.frame)
 		if err != nil || min(n, len(tt.frame)) != tt.want {

@@ -95,12 +95,13 @@ func TestHeadsInKernel(t *testing.T) {
 	web, dns := segment(80), segment(53)
 	tagged := slices.Concat(web[:12], []byte{0x81, 0, 0, 5}, web[12:])
 	double := slices.Concat(web[:12], []byte{0x88, 0xa8, 0, 9, 0x81, 0, 0, 5}, web[12:])
-	frames := [][]byte{web, dns, tagged, double}
+	triple := slices.Concat(web[:12], []byte{0x88, 0xa8, 0, 9, 0x81, 0, 0, 5, 0x81, 0, 0, 6}, web[12:])
+	frames := [][]byte{web, dns, tagged, double, triple}
 	program, err := new(Filter).Compile(&Heads{Ports: []uint16{53}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct{ heads, truncated int }{{MaxHeads, 0}, {0, 2}} {
+	for _, tt := range []struct{ heads, truncated int }{{MaxHeads, 0}, {0, 3}} {
 		var got []capture.Frame
 		var stats ring.Stats
 		if err := p.Inside(func() (err error) {
@@ -109,7 +110,7 @@ func TestHeadsInKernel(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		for i, want := range []int{54, 514, 58, 522} {
+		for i, want := range []int{54, 514, 58, 62, 526} {
 			if i >= len(got) || len(got[i].Data) != want || got[i].Len != len(frames[i]) || !bytes.HasPrefix(frames[i], got[i].Data) {
 				t.Fatalf("%d frames; of number %d %d bytes are wanted: %+v", len(got), i, want, got)
 			}
