@@ -2,9 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -149,31 +146,6 @@ func (t *Traffic) duplicates() Finding {
 		f.Status = Warning
 		f.Text = fmt.Sprintf("%.0f%% of the packets come twice (%d the same frame, %d with another time to live, %d in another frame)", share(all, t.packets), c.same, c.routed, c.moved)
 		f.Do = "results are right all the same, but the load is higher: mirror each port or VLAN in one direction only (rx), or leave out one side of the router"
-	}
-	return f
-}
-
-// maxListed is how many VLANs are named.
-const maxListed = 16
-
-func (t *Traffic) tags() Finding {
-	f := Finding{Check: "vlans", Status: OK, Text: "no frame has a VLAN tag", Counts: map[string]uint64{"untagged": t.untagged}}
-	if t.packets == 0 {
-		f.Status, f.Text = Unknown, "too little traffic to tell"
-		return f
-	}
-	ids := slices.Sorted(maps.Keys(t.vlans))
-	names := make([]string, 0, len(ids))
-	for _, id := range ids {
-		name := strconv.Itoa(int(id))
-		names = append(names, name)
-		f.Counts[name] = t.vlans[id]
-	}
-	if len(names) > maxListed {
-		names = append(names[:maxListed], fmt.Sprintf("and %d more", len(ids)-maxListed))
-	}
-	if len(names) > 0 {
-		f.Text = fmt.Sprintf("VLANs seen: %s; %.0f%% of the packets are untagged", strings.Join(names, ", "), share(t.untagged, t.packets))
 	}
 	return f
 }

@@ -23,7 +23,7 @@ type Traffic struct {
 	largest                  int
 	foreign                  uint64 // frames between others: what a mirror shows
 	group                    uint64 // frames to a broadcast or multicast address
-	vlans                    map[uint16]uint64
+	vlans                    map[vlan]uint64
 	untagged                 uint64
 	insiders, packets        uint64 // decoded packets with an end inside, and all decoded packets
 	flows                    map[flowKey]*flowSeen
@@ -37,7 +37,7 @@ type Traffic struct {
 func NewTraffic(mac net.HardwareAddr, inside func(netip.Addr) bool) *Traffic {
 	return &Traffic{
 		mac: mac, inside: inside, seed: maphash.MakeSeed(),
-		vlans: map[uint16]uint64{}, flows: map[flowKey]*flowSeen{}, copies: newCopies(), decoder: packet.NewDecoder(),
+		vlans: map[vlan]uint64{}, flows: map[flowKey]*flowSeen{}, copies: newCopies(), decoder: packet.NewDecoder(),
 	}
 }
 
@@ -73,11 +73,7 @@ func (t *Traffic) Frame(f *capture.Frame) {
 		return
 	}
 	t.packets++
-	if p.VLAN != 0 {
-		t.vlans[p.VLAN]++
-	} else {
-		t.untagged++
-	}
+	t.tag(vlanOf(f, p))
 	if t.inside(p.Src.Addr.Netip()) || t.inside(p.Dst.Addr.Netip()) {
 		t.insiders++
 	}
