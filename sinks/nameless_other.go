@@ -4,6 +4,6 @@ package sinks
 
 import "os"
 
-// nameless reports whether a file has no name any more, which a file that is open keeps
+// Nameless reports whether a file has no name any more, which a file that is open keeps
 // here.
-func nameless(*os.File) bool { return false }
+func Nameless(*os.File) bool { return false }

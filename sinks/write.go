@@ -168,7 +168,7 @@ func (f *File) named() error {
 	f.mu.Lock()
 	regular := f.regular
 	f.mu.Unlock()
-	if regular && nameless(f.file) {
+	if regular && Nameless(f.file) {
 		return f.switchFile()
 	}
 	return nil

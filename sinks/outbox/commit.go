@@ -26,7 +26,9 @@ type committed struct {
 // then those that are left, unless the disk takes none.
 func (b *Outbox) commit() {
 	var c committed
-	for b.takeChunk(&c) {
+	ticker := time.NewTicker(b.opts.lookEvery)
+	defer ticker.Stop()
+	for b.takeChunk(&c, ticker.C) {
 		c.encode(b)
 		if !b.save(&c) {
 			break
@@ -35,14 +37,15 @@ func (b *Outbox) commit() {
 	if b.active == nil {
 		return
 	}
+	b.look()
 	if err := b.active.Close(); err != nil {
 		b.warn("outbox: %v", err)
 	}
 }
 
-// takeChunk waits for events and takes the oldest of the queue. It returns false
-// when the queue is empty and the outbox is closed.
-func (b *Outbox) takeChunk(c *committed) bool {
+// takeChunk waits for events and takes the oldest of the queue, and looks after the
+// file meanwhile. It returns false when the queue is empty and the outbox is closed.
+func (b *Outbox) takeChunk(c *committed, look <-chan time.Time) bool {
 	for {
 		b.mu.Lock()
 		n, closed := groupsWithin(b.queue, min(commitSize, max(b.opts.maxQueue/4, 1))), b.closed
@@ -58,6 +61,8 @@ func (b *Outbox) takeChunk(c *committed) bool {
 		select {
 		case <-b.work:
 		case <-b.closing:
+		case <-look:
+			b.look()
 		}
 	}
 }
@@ -246,6 +251,9 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 // makeActive opens the newest segment, or begins a new one where there is none
 // that takes so many bytes more.
 func (b *Outbox) makeActive(more int64) error {
+	if err := b.keepName(); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	var newest *segment
 	if n := len(b.segments); n > 0 {

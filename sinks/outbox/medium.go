@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"wormscope/sinks"
 )
 
 // A medium is where segments are: a folder, or memory.
@@ -81,6 +83,9 @@ func (f diskFile) Size() (int64, error) {
 	}
 	return info.Size(), nil
 }
+
+// Nameless reports whether the file was deleted.
+func (f diskFile) Nameless() bool { return sinks.Nameless(f.File) }
 
 // memory is a medium that is gone with the process.
 type memory struct {

@@ -55,6 +55,7 @@ type Options struct {
 	firstRetry   time.Duration // 0 for firstRetry
 	tellEvery    time.Duration // how often a warning says what Append waits for; 0 for a minute
 	closeTimeout time.Duration // 0 for closeTimeout
+	lookEvery    time.Duration // 0 for lookEvery
 	medium       medium        // nil: by Dir
 }
 
@@ -71,6 +72,7 @@ const (
 	firstRetry   = time.Second
 	lastRetry    = time.Minute
 	closeTimeout = 5 * time.Second
+	lookEvery    = time.Second // after which it is seen whether the newest segment was deleted
 	// maxReceivers is how many sinks there can be, since each has a bit of a uint64.
 	maxReceivers = 64
 )
@@ -183,6 +185,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.closeTimeout <= 0 {
 		o.closeTimeout = closeTimeout
+	}
+	if o.lookEvery <= 0 {
+		o.lookEvery = lookEvery
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
