@@ -41,7 +41,12 @@ func TestFullDisk(t *testing.T) {
 	if err := f.Event([]byte("event 6")); !errors.Is(err, ErrFull) || !errors.Is(err, errDiskFull) {
 		t.Fatalf("an event too many: %v", err)
 	}
+	f.io.Lock() // until the writer has told of its write, too, which would be said of a later event
 	d.room = 1000
+	f.io.Unlock()
+	if err := f.Err(); err != nil && !errors.Is(err, errDiskFull) {
+		t.Error(err)
+	}
 	must(t, f.Event([]byte("event 7")))
 	must(t, f.Close())
 	if got, want := d.String(), "event 1\nevent 2\nevent 3\nevent 4\nevent 5\nevent 7\n"; got != want {
