@@ -103,6 +103,46 @@ func TestHangingDisk(t *testing.T) {
 	}
 }
 
+// TestHangingDiskAtClose: of a disk that hangs Close waits for half a minute in all, and
+// says what is lost; for whoever reads a pipe it waits.
+func TestHangingDiskAtClose(t *testing.T) {
+	for _, regular := range []bool{true, false} {
+		d := &hanging{release: make(chan struct{})}
+		c := newClock()
+		f := open(t, "-", FileOptions{Stdout: d, Patience: time.Millisecond, lastPatience: time.Millisecond, flushEvery: time.Millisecond, now: c.now})
+		f.mu.Lock()
+		f.regular = regular
+		f.mu.Unlock()
+		must(t, f.Event([]byte("event 1")))
+		for !f.writes() {
+			time.Sleep(time.Millisecond)
+		}
+		must(t, f.Event([]byte("event 2")))
+		c.advance(lastPatience)
+		if f.Paused() == regular {
+			t.Errorf("regular %v: paused %v", regular, f.Paused())
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- f.Close() }()
+		if regular {
+			if err := <-closed; err == nil || !strings.HasSuffix(err.Error(), "a write has not come back for 30s: 16 bytes of events are lost") {
+				t.Errorf("Close: %v", err)
+			}
+			close(d.release)
+			continue
+		}
+		select {
+		case err := <-closed:
+			t.Errorf("Close does not wait: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+		close(d.release)
+		if err := <-closed; err != nil || d.String() != "event 1\nevent 2\n" {
+			t.Errorf("Close: %v, with %q", err, d.String())
+		}
+	}
+}
+
 // writes reports whether a write is under way.
 func (f *File) writes() bool {
 	f.mu.Lock()

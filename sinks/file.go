@@ -34,8 +34,9 @@ type FileOptions struct {
 	// that does not come back, as on a disk that hangs; 0 for as long as it takes.
 	Patience time.Duration
 
-	flushEvery time.Duration    // 0 for a second
-	now        func() time.Time // nil for time.Now
+	flushEvery   time.Duration    // 0 for a second
+	lastPatience time.Duration    // 0 for lastPatience
+	now          func() time.Time // nil for time.Now
 }
 
 const (
@@ -43,6 +44,8 @@ const (
 	maxWaiting = 8 << 20
 	// slowWrite is how long a write may take before Err reports it.
 	slowWrite = 5 * time.Second
+	// lastPatience is how long Close waits for one, in all.
+	lastPatience = 30 * time.Second
 )
 
 // ErrFull says that the event was given up, since too many others already wait for
@@ -109,6 +112,9 @@ type FileStats struct {
 func OpenFile(path string, o FileOptions) (*File, error) {
 	if o.flushEvery <= 0 {
 		o.flushEvery = time.Second
+	}
+	if o.lastPatience <= 0 {
+		o.lastPatience = lastPatience
 	}
 	if o.MaxWaiting <= 0 {
 		o.MaxWaiting = maxWaiting
@@ -232,7 +238,8 @@ func (f *File) takeFailed() error {
 }
 
 // Close writes what waits, waits for compressions, and closes the file. Events
-// that could not be written are lost: the error says how many.
+// that could not be written are lost: the error says how many. With Patience, a write
+// to a regular file that does not come back for half a minute is left.
 func (f *File) Close() error {
 	f.mu.Lock()
 	if f.closed {
@@ -242,6 +249,24 @@ func (f *File) Close() error {
 	f.closed = true
 	close(f.stop)
 	f.mu.Unlock()
+	ended := make(chan error, 1)
+	go func() { ended <- f.end() }()
+	look := time.NewTicker(min(f.opts.lastPatience, time.Second))
+	defer look.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-look.C:
+			if err := f.hangs(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// end does for Close what takes time.
+func (f *File) end() error {
 	f.done.Wait()
 	err := f.Flush()
 	f.done.Wait() // for what that had to be compressed
@@ -255,6 +280,18 @@ func (f *File) Close() error {
 		err = errors.Join(err, f.file.Close())
 	}
 	return err
+}
+
+// hangs returns what is lost where the last write does not come back.
+func (f *File) hangs() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	since := f.opts.now().Sub(f.begin)
+	if f.opts.Patience == 0 || !f.regular || f.begin.IsZero() || since < f.opts.lastPatience {
+		return nil
+	}
+	return fmt.Errorf("event file %s: a write has not come back for %v: %d bytes of events are lost",
+		f.path, since.Truncate(time.Second), f.held+len(f.pending.text))
 }
 
 // giveUp counts the events that still wait as lost. The error says how many these
@@ -278,6 +315,13 @@ func (f *File) Unread() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.unread
+}
+
+// Paused reports whether a write waits for whoever reads a pipe, and not for a disk.
+func (f *File) Paused() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.regular && !f.begin.IsZero()
 }
 
 // Stats returns what happened to events so far.

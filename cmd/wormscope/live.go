@@ -317,7 +317,7 @@ func (l *liveRun) prepare(set *ioc.Set, out *events, keep *state) (err error) {
 	}
 	out.alone = l.s.eventsOnly() && l.s.HTTP.Listen == ""
 	l.p.slice = int64(slice)
-	l.p.state.startWriter()
+	l.p.state.startWriter(out.paused)
 	l.renewOwn()
 	if l.inKernel {
 		l.p.only = nil

@@ -142,6 +142,9 @@ func (e *events) checkReader(tell func(string)) error {
 	return nil
 }
 
+// paused reports whether events wait for whoever reads a pipe.
+func (e *events) paused() bool { return e.file != nil && e.file.Paused() }
+
 // reopen closes the event file and opens it again, after someone moved it.
 func (e *events) reopen() error {
 	if e.file == nil {

@@ -30,6 +30,7 @@ type state struct {
 	flushed  time.Time      // when flush wrote last
 	writer   *stateWriter   // nil where the run itself writes
 	missed   uint64         // words that the writer has left out, once it has ended
+	hung     error          // the writer did not end, since the disk hangs: nobody else may use the store
 	box      *outbox.Outbox // holds the same words for sinks, nil where there are none
 	position uint64         // in box, of the latest word that the store was given
 }
@@ -343,6 +344,9 @@ func (k *state) named(file int, name string) {
 
 // finish writes what traffic the run looked at.
 func (k *state) finish(seen *sight, warnings []string) error {
+	if k.hung != nil {
+		return k.hung
+	}
 	return k.store.Finish(k.run(seen, warnings))
 }
 
@@ -386,6 +390,9 @@ func (k *state) close() error {
 		return nil
 	}
 	k.stopWriter()
+	if k.hung != nil {
+		return k.hung
+	}
 	err := k.flushNow()
 	return errors.Join(err, k.store.Close())
 }

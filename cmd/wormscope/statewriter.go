@@ -24,8 +24,12 @@ type stateWriter struct {
 	stuck    bool          // it has waited so long, and waits no more
 	missed   uint64        // words left out meanwhile
 
+	last    time.Duration // how long the end of the run waits while the writer gets nowhere
+	excused func() bool   // reports whether it waits for a program, and not for a disk
+
 	mu    sync.Mutex
 	moved time.Time     // when the writer took its latest word, zero while it has none
+	held  int           // words that it has taken and not written
 	err   error         // of the last transaction
 	marks *[]scope.Mark // all, after another process has changed some; nil once taken
 }
@@ -72,15 +76,20 @@ const (
 	statePatience = 5 * time.Second
 	// slowState is after how long flush reports a disk that takes nothing.
 	slowState = 10 * time.Second
+	// stateLast is how long a run that ends waits for a disk that takes nothing: longer
+	// than another process keeps the database locked, and less than a service manager
+	// waits.
+	stateLast = 30 * time.Second
 )
 
 // startWriter starts a goroutine that writes. Until stopWriter, only that one may
-// use the store.
-func (k *state) startWriter() {
+// use the store. excused reports whether what the writer waits for, as the events are
+// written first, is a program that reads them.
+func (k *state) startWriter(excused func() bool) {
 	if k == nil {
 		return
 	}
-	k.writer = &stateWriter{hand: make(chan words), done: make(chan struct{}), patience: statePatience}
+	k.writer = &stateWriter{hand: make(chan words), done: make(chan struct{}), patience: statePatience, last: stateLast, excused: excused}
 	go k.writer.run(k)
 }
 
@@ -89,7 +98,7 @@ func (k *state) startWriter() {
 func (w *stateWriter) run(k *state) {
 	defer close(w.done)
 	for batch := range w.hand {
-		w.move()
+		w.take(len(batch.words))
 		for i := range batch.words {
 			k.position = max(k.position, batch.words[i].position)
 			batch.words[i].tell(k.store)
@@ -101,7 +110,7 @@ func (w *stateWriter) run(k *state) {
 		}
 		marks, fresh, failed := k.store.FreshMarks()
 		w.mu.Lock()
-		w.moved = time.Time{}
+		w.moved, w.held = time.Time{}, 0
 		w.err = cmp.Or(err, failed)
 		if fresh {
 			w.marks = &marks
@@ -169,6 +178,13 @@ func (w *stateWriter) wait() {
 	}
 }
 
+// take notes that the writer has begun with so many words.
+func (w *stateWriter) take(words int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.moved, w.held = time.Now(), words
+}
+
 // move notes that the writer has got somewhere.
 func (w *stateWriter) move() {
 	w.mu.Lock()
@@ -187,18 +203,51 @@ func (w *stateWriter) still() time.Duration {
 }
 
 // stopWriter ends the writer once it has written everything. Then the store may be
-// used again.
+// used again, unless the disk hangs: then k.hung says so, and the writer keeps the store
+// for good.
 func (k *state) stopWriter() {
 	if k == nil || k.writer == nil {
 		return
 	}
 	w := k.writer
 	k.writer, k.missed = nil, w.missed
-	if w.waiting.len() > 0 {
-		w.hand <- w.waiting
+	if still := w.end(); still > 0 {
+		left := w.left()
+		k.missed += uint64(left) //nolint:gosec // G115: never negative
+		k.hung = fmt.Errorf("state: the disk has taken nothing for %v: %s not in the folder", still.Truncate(time.Second), plural.Count(left, "finding is", "findings are"))
 	}
-	close(w.hand)
-	<-w.done
+}
+
+// end hands over what waits, and waits until all is written. If the writer gets nowhere
+// for as long as last, it returns for how long.
+func (w *stateWriter) end() time.Duration {
+	look := time.NewTicker(max(w.last/100, 1))
+	defer look.Stop()
+	hand := w.hand
+	if w.waiting.len() == 0 {
+		close(w.hand)
+		hand = nil
+	}
+	for {
+		select {
+		case hand <- w.waiting:
+			w.waiting, hand = words{}, nil
+			close(w.hand)
+		case <-w.done:
+			return 0
+		case <-look.C:
+			if still := w.still(); still >= w.last && !w.excused() {
+				return still
+			}
+		}
+	}
+}
+
+// left returns how many words are not written.
+func (w *stateWriter) left() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.held + w.waiting.len()
 }
 
 // warnings says what of the run is missing in the folder. While there is a writer,
@@ -207,7 +256,10 @@ func (k *state) warnings() []string {
 	if k == nil || k.writer != nil {
 		return nil
 	}
-	missed := k.missed + k.store.Missed()
+	missed := k.missed
+	if k.hung == nil {
+		missed += k.store.Missed()
+	}
 	if missed == 0 {
 		return nil
 	}

@@ -26,7 +26,7 @@ func TestStateWriterWritesAll(t *testing.T) {
 	}
 	db.Begin(func(int) string { return "eth0" }, nil)
 	k := &state{store: db}
-	k.startWriter()
+	k.startWriter(onDisk)
 	const n = 5000
 	for i := range n {
 		at := time.Unix(int64(i), 0).UTC()
@@ -71,7 +71,7 @@ func TestStateWriterHangs(t *testing.T) {
 		return nil
 	})
 	k := &state{store: db}
-	k.startWriter()
+	k.startWriter(onDisk)
 	k.writer.patience = time.Millisecond
 	n := 0
 	tell := func(times int) {
@@ -118,3 +118,56 @@ func TestStateWriterHangs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStateWriterIsLeft: a disk that hangs when the run ends does not hold its end up for
+// ever, and it is said what is not in the folder. One that comes back in time has it all.
+func TestStateWriterIsLeft(t *testing.T) {
+	for _, last := range []time.Duration{time.Millisecond, time.Hour} {
+		db, err := store.Open(t.TempDir(), time.Now(), store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		db.Begin(func(int) string { return "eth0" }, func() error { <-release; return nil })
+		k := &state{store: db}
+		k.startWriter(onDisk)
+		w := k.writer
+		w.last = last
+		tell := func(n byte) {
+			k.fact(alert.Fact{Kind: alert.FactResolver, Host: netip.AddrFrom4([4]byte{10, 0, 0, n}), Time: time.Unix(1, 0)}, 0)
+		}
+		tell(1)
+		for w.waiting.len() > 0 {
+			_ = w.flush()
+		}
+		tell(2)
+		tell(3)
+		if last == time.Hour {
+			close(release)
+		}
+		k.stopWriter()
+		wrong := k.finish(&sight{}, nil)
+		if last == time.Hour {
+			if err := k.close(); wrong != nil || err != nil || k.warnings() != nil {
+				t.Errorf("of a disk that came back it is said: %v, %v, %q", wrong, err, k.warnings())
+			}
+			continue
+		}
+		if err := k.close(); err == nil || wrong == nil || err.Error() != wrong.Error() || !strings.HasSuffix(err.Error(), "3 findings are not in the folder") {
+			t.Errorf("of a disk that hangs it is said: %v, %v", err, wrong)
+		}
+		if got := k.warnings(); len(got) != 1 || !strings.HasPrefix(got[0], "3 findings are not in the state folder") {
+			t.Errorf("of what is missing it is said: %q", got)
+		}
+		close(release)
+		w.waiting = words{}
+		close(w.hand) // what the end of the program does
+		<-w.done
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// onDisk excuses no writer: it waits for a disk.
+func onDisk() bool { return false }

@@ -76,9 +76,10 @@ func (b *Outbox) settle() {
 }
 
 // Close makes what was appended durable, ends the deliveries and closes the sinks. A
-// sink that hangs is abandoned after a few seconds. Events that were not delivered
-// stay in the folder; without a folder they are lost. An error says how many events
-// could not be made durable, nor delivered within a few seconds.
+// sink that hangs is abandoned after a few seconds, and a disk that does after half a
+// minute. Events that were not delivered stay in the folder; without a folder they are
+// lost. An error says how many events could not be made durable, nor delivered within a
+// few seconds.
 func (b *Outbox) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -93,10 +94,14 @@ func (b *Outbox) Close() error {
 	if !started {
 		return nil
 	}
-	b.workers.Wait()
-	b.settle()
-	b.stop()
 	var errs []error
+	hung := b.committed()
+	if hung > 0 {
+		errs = append(errs, b.abandon(hung))
+	} else {
+		b.settle()
+	}
+	b.stop()
 	if !within(b.opts.closeTimeout, &b.shipping) {
 		b.warn("outbox: a sink hangs and was left")
 	}
@@ -113,14 +118,52 @@ func (b *Outbox) Close() error {
 	}
 	within(b.opts.closeTimeout, &closings)
 	for _, s := range b.shippers {
-		_ = s.note(s.done()) // if it fails, events are delivered again by the next run
+		if hung == 0 {
+			_ = s.note(s.done()) // if it fails, events are delivered again by the next run
+		}
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if unsaved := b.Stats().Unsaved; unsaved > 0 {
+	if unsaved := b.Stats().Unsaved; unsaved > 0 && hung == 0 {
 		errs = append(errs, fmt.Errorf("outbox: %s not be kept, and not every sink has what was lost", plural.Count(unsaved, "event could", "events could")))
 	}
 	return errors.Join(errs...)
+}
+
+// committed waits until the committer has made everything durable, or given up. Where it
+// waits for a disk that hangs, it returns for how long, and nobody waits for that.
+func (b *Outbox) committed() (hung time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		b.workers.Wait()
+		close(done)
+	}()
+	ticker := time.NewTicker(min(progressEvery, b.opts.hangTimeout))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return 0
+		case <-ticker.C:
+		}
+		b.mu.Lock()
+		since := b.writing
+		b.mu.Unlock()
+		if hung = time.Since(since); !since.IsZero() && hung >= b.opts.hangTimeout {
+			return hung
+		}
+	}
+}
+
+// abandon gives up what the committer has and what waits for it.
+func (b *Outbox) abandon(hung time.Duration) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := b.held + len(b.queue)
+	b.stats.Lost += uint64(left)    //nolint:gosec // G115: never negative
+	b.stats.Unsaved += uint64(left) //nolint:gosec // G115: "
+	b.queue = nil
+	return fmt.Errorf("outbox: the disk has taken nothing for %v: %s not kept for the sinks", hung.Truncate(time.Second), plural.Count(left, "event is", "events are"))
 }
 
 // within waits for a group, and reports whether it was done in time.

@@ -56,6 +56,7 @@ type Options struct {
 	tellEvery    time.Duration // how often a warning says what Append waits for; 0 for a minute
 	closeTimeout time.Duration // 0 for closeTimeout
 	lookEvery    time.Duration // 0 for lookEvery
+	hangTimeout  time.Duration // 0 for hangTimeout
 	medium       medium        // nil: by Dir
 }
 
@@ -73,6 +74,8 @@ const (
 	lastRetry    = time.Minute
 	closeTimeout = 5 * time.Second
 	lookEvery    = time.Second // after which it is seen whether the newest segment was deleted
+	// hangTimeout is how long Close waits for one write, in all.
+	hangTimeout = 30 * time.Second
 	// maxReceivers is how many sinks there can be, since each has a bit of a uint64.
 	maxReceivers = 64
 )
@@ -185,6 +188,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.closeTimeout <= 0 {
 		o.closeTimeout = closeTimeout
+	}
+	if o.hangTimeout <= 0 {
+		o.hangTimeout = hangTimeout
 	}
 	if o.lookEvery <= 0 {
 		o.lookEvery = lookEvery
