@@ -258,6 +258,27 @@ func TestCalled(t *testing.T) {
 	}
 }
 
+// TestCalledPort has an address that tries several ports of a host: where one of
+// them answers, the alert is not about one that refused, or was silent.
+func TestCalledPort(t *testing.T) {
+	from, peer := ap("10.0.0.9:0"), ap("203.0.113.66:5555")
+	port := func(n uint16) netip.AddrPort { return netip.AddrPortFrom(from.Addr(), n) }
+	b := newBench(t, Config{})
+	for i, p := range []struct {
+		number uint16
+		reply  packet.Flags
+	}{{22, rst}, {80, 0}, {445, synAck}, {139, synAck}, {3389, rst}} {
+		seq := uint32(100 * i)
+		b.tcp(peer, port(p.number), syn, seq, 0)
+		if p.reply != 0 {
+			b.tcp(port(p.number), peer, p.reply, seq+50, 0)
+		}
+	}
+	b.expect(`
+		start 10.0.0.9 attempted by peer n=1 sev=25 203.0.113.66:5555>10.0.0.9:22 0/0
+		end 10.0.0.9 attempted by peer n=5 sev=25 203.0.113.66:5555>10.0.0.9:445 0/0 refused`)
+}
+
 // TestCopiesCountOnce plays each contact with every packet twice, as a span
 // port mirrors routed traffic: only the time to live differs.
 func TestCopiesCountOnce(t *testing.T) {

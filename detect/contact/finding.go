@@ -58,6 +58,9 @@ func (d *Detector) report(k connKey, m ioc.Match, p *packet.Packet, c *conn, isN
 		v.contact.Packets-- // its beginning was counted
 	}
 	v.contact.Refused = v.contact.Refused || ch.refused
+	if ch.answered && !v.contact.Answered && v.began <= peerBegan && v.alert.Resp.Port() != k.host.Port {
+		v.origin(k, p, c) // an address that tries several ports is told by the one that answers
+	}
 	v.contact.Answered = v.contact.Answered || c.answered()
 	forClients := v.names && k.peer.Port != domainPort && d.onBehalf(v) && !start
 	v.names = v.names && k.peer.Port == domainPort
