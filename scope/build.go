@@ -195,6 +195,7 @@ func (l *Ledger) entry(h *judged, files []string) HostEntry {
 	for i := range facts {
 		e.Facts = append(e.Facts, h.item(&facts[i], files))
 	}
+	e.rouse()
 	return e
 }
 

@@ -62,3 +62,17 @@ func (h *HostEntry) actsAfterLookup() bool {
 		return false
 	})
 }
+
+// rouse takes back that the worm may be dormant, as the lookup of a kill switch alone
+// tells, where the host scans or attacks since.
+func (h *HostEntry) rouse() {
+	if h.KillSwitch != reached.String() || !h.actsAfterLookup() {
+		return
+	}
+	for i := range h.Facts {
+		f := &h.Facts[i]
+		if told, ok := strings.CutSuffix(f.Detail, maybeDormant); ok && f.Class == ioc.KillSwitch.String() {
+			f.Detail = told + "; the worm goes on all the same"
+		}
+	}
+}

@@ -106,6 +106,11 @@ func TestWormThatReachedItsSwitch(t *testing.T) {
 		if got := d.KillSwitches(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
+		for _, f := range d.Hosts[0].Facts {
+			if strings.Contains(f.Detail, "dormant") != strings.Contains(c.want, "dormant") && f.Class != "" {
+				t.Errorf("%q, but the lookup %q", c.want, f.Detail)
+			}
+		}
 	}
 }
 

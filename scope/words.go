@@ -233,6 +233,9 @@ func lookupWords(a *alert.Alert) string {
 	}
 }
 
+// maybeDormant is what a lookup of a kill switch that it reached says of the worm.
+const maybeDormant = "; the worm may be dormant"
+
 // killSwitchWords tells how the last lookup of a kill-switch name differs from
 // the most that any brought, and what it means.
 func killSwitchWords(d *alert.DNS) (s string) {
@@ -242,7 +245,7 @@ func killSwitchWords(d *alert.DNS) (s string) {
 	}
 	switch last.outcome() {
 	case reached:
-		return s + "; the worm may be dormant"
+		return s + maybeDormant
 	case notReached:
 		return s + "; the worm goes on"
 	case notAsked, unknown:
