@@ -293,13 +293,17 @@ func scanWords(a *alert.Alert) string {
 	s := a.Evidence.Scan
 	b := "scanned "
 	if a.Name == alert.NameVertical {
-		b += counted(a.Count, "port") + " of " + counted(s.Targets, "target") + ": " + outcomes(s, a.Count)
+		b += counted(a.Count, "port") + " of " + counted(s.Targets, "target") + ": " + outcomes(s, a.Count, "")
 	} else {
 		b += scannedPorts(s) + ": "
 		if s.Estimated {
 			b += "about "
 		}
-		b += counted(s.Targets, "target") + ", " + outcomes(s, s.Targets)
+		least := ""
+		if s.Port == 0 {
+			least = "at least " // each target may have been tried at each of the ports
+		}
+		b += counted(s.Targets, "target") + ", " + outcomes(s, s.Targets, least)
 	}
 	if s.Rate >= 0.1 {
 		b += fmt.Sprintf(", %.1f/s", s.Rate)
@@ -309,12 +313,12 @@ func scanWords(a *alert.Alert) string {
 
 // outcomes tells what became of so many attempts. Of those that are still open,
 // or whose answers the tap does not show, nothing is known: they were not silent.
-// What an estimate may be wrong by is not told.
-func outcomes(s *alert.Scan, attempts uint64) string {
+// What an estimate may be wrong by is not told. least says that it may be more.
+func outcomes(s *alert.Scan, attempts uint64, least string) string {
 	words := grouped(s.Answered) + " answered, " + grouped(s.Refused) + " refused, " + grouped(s.Silent) + " silent"
 	unknown := attempts - min(attempts, s.Answered+s.Refused+s.Silent)
 	if unknown > 0 && (!s.Estimated || unknown > attempts/20) {
-		words += ", " + grouped(unknown) + " unknown"
+		words += ", " + least + grouped(unknown) + " unknown"
 	}
 	return words
 }

@@ -67,6 +67,8 @@ func TestScanWords(t *testing.T) {
 		{alert.Scan{Port: 445, Targets: 5187, Estimated: true, Answered: 94}, "scanned port 445: about 5,187 targets, 94 answered, 0 refused, 0 silent, 5,093 unknown"},
 		{alert.Scan{Ports: some, Targets: 9, Answered: 2, Silent: 30}, "scanned ports 21, 22, 23, 80 and 1 more: 9 targets, 2 answered, 0 refused, 30 silent"},
 		{alert.Scan{Ports: append(some, some...), Targets: 9, Silent: 90}, "scanned ports 21, 22, 23, 80 and more: 9 targets, 0 answered, 0 refused, 90 silent"},
+		// Three ports of 128 targets, of which only 18 said anything: 330 attempts came to nothing yet.
+		{alert.Scan{Ports: []uint16{135, 3389, 5985}, Targets: 128, Answered: 18, Refused: 36}, "scanned ports 135, 3389, 5985: 128 targets, 18 answered, 36 refused, 0 silent, at least 74 unknown"},
 	} {
 		a := scan("10.1.0.14", "sequential", c.scan, 5, 5)
 		if got := scope.Predicate(&a); got != c.want {
