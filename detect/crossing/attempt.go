@@ -120,20 +120,21 @@ func (d *Detector) accepted(k pair, p *packet.Packet) {
 	d.grow(v.open, s)
 }
 
-// refused takes an RST from where an attempt went to. One to another port ends a
+// refused takes an RST from where an attempt went to, or a firewall's word that it
+// can't be reached, and to which port of the originator's. One to another port ends a
 // connection from before, as Windows ends those over SMB.
-func (d *Detector) refused(k pair, p *packet.Packet) {
+func (d *Detector) refused(k pair, to uint16, now int64) {
 	e := d.pairs.Get(k)
 	if e == nil || !e.Value.waiting {
 		return
 	}
-	if to := p.Dst.Port; to != e.Value.latest && to != e.Value.first.orig.Port() {
+	if to != e.Value.latest && to != e.Value.first.orig.Port() {
 		return
 	}
 	d.stats.Refused++
-	f := d.source(e, p.Time)
+	f := d.source(e, now)
 	f.evidence.Refused++
-	d.fail(e, f, p.Time)
+	d.fail(e, f, now)
 }
 
 // silent gives up waiting for an answer.

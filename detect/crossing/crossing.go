@@ -113,21 +113,28 @@ func New(emit alert.Emitter, zones *zone.Map, cfg Config) *Detector {
 	return d
 }
 
-// Wants asks for the segments that open and close connections on closed ports.
+// Wants asks for the segments that open and close connections on closed ports, and
+// for errors of ICMP, which have no ports: theirs is 0.
 func (d *Detector) Wants() detect.Interest {
-	ports := []uint16{}
+	ports := []uint16{0}
 	for i := range d.closed {
 		ports = append(ports, d.closed[i].Ports...)
 	}
-	return detect.Interest{Kinds: detect.TCPControl | detect.TCPClose, From: ports, To: ports}
+	return detect.Interest{Kinds: detect.TCPControl | detect.TCPClose | detect.ICMP, From: ports, To: ports}
 }
 
 // Stats returns what was counted so far.
 func (d *Detector) Stats() Stats { return d.stats }
 
-// Packet looks at one segment; for one of a port that no rule closes it does
-// nothing.
+// Packet looks at one segment, or ICMP error; for one of a port that no rule closes
+// it does nothing.
 func (d *Detector) Packet(p *packet.Packet) {
+	if p.Proto != packet.ProtoTCP {
+		if in := &p.ICMP; p.Unreachable() && in.HasInner && in.InnerProto == packet.ProtoTCP && d.has(in.InnerDst.Port) {
+			d.refused(pair{in.InnerSrc.Addr.Netip(), in.InnerDst.Addr.Netip(), in.InnerDst.Port}, in.InnerSrc.Port, p.Time)
+		}
+		return
+	}
 	from, to := p.Src, p.Dst
 	fromResponder := p.Flags.IsSYNACK() || p.Flags.Has(packet.RST) && !d.has(to.Port)
 	if fromResponder {
@@ -154,7 +161,7 @@ func (d *Detector) segment(p *packet.Packet, k pair, fromResponder bool) {
 		}
 	case p.Flags.Has(packet.RST):
 		if fromResponder {
-			d.refused(k, p)
+			d.refused(k, p.Dst.Port, p.Time)
 		}
 	case p.Flags.Has(packet.FIN|packet.ACK) && !fromResponder: // without ACK it is a probe
 		if e := d.pairs.Get(k); e != nil && e.Value.waiting {
