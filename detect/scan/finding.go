@@ -71,14 +71,18 @@ const (
 func (f *finding) aboutSource() bool { return f.kind <= vertical }
 
 const (
-	maxFindings = 8192           // alerts open at a time
-	samplePart  = alert.MaxPorts // addresses and ports in an alert
+	maxFindings = 8192 // alerts open at a time
+	// maxOutside is how many of them may be about sources outside, or floods: who
+	// forges these must leave room for what happens inside.
+	maxOutside = maxFindings / 2
+	samplePart = alert.MaxPorts // addresses and ports in an alert
 )
 
 // findings holds the open alerts by place, and who they are about.
 type findings struct {
 	places   []*finding // nil where free
 	free     []int32
+	outside  int // see maxOutside
 	scanners scanners
 }
 
@@ -101,6 +105,9 @@ func (t *findings) scanning(a ip.Addr) bool { return t.scanners.find(a) >= 0 }
 
 // open adds an alert and returns its place, 0 when there are too many.
 func (t *findings) open(f *finding) int32 {
+	if !f.inside && t.outside == maxOutside {
+		return 0
+	}
 	if len(t.free) == 0 {
 		if len(t.places) == maxFindings {
 			return 0
@@ -115,6 +122,9 @@ func (t *findings) open(f *finding) int32 {
 	}
 	t.free = t.free[:n]
 	t.places[place-1] = f
+	if !f.inside {
+		t.outside++
+	}
 	return place
 }
 
@@ -123,6 +133,9 @@ func (t *findings) close(place int32) {
 	f := t.places[place-1]
 	t.places[place-1] = nil
 	t.free = append(t.free, place)
+	if !f.inside {
+		t.outside--
+	}
 	if f.aboutSource() {
 		t.scanners.closed(f)
 	}

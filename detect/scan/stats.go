@@ -31,7 +31,7 @@ type Stats struct {
 	Mismatched  uint64 // answers that acknowledge no SYN that was seen
 	Backscatter uint64 // SYN-ACKs that answer nothing that was seen by then
 	Absorbed    uint64 // packets of floods, counted for the target only
-	Unsaid      uint64 // alerts that were not raised because 8192 were open
+	Unsaid      uint64 // alerts that were not raised because too many were open, see maxFindings
 	ClockSet    uint64 // times that the capture's clock went back by more than a minute
 
 	Sources          int    // inside, that tried several destinations at a port
