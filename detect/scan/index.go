@@ -1,5 +1,7 @@
 package scan
 
+import "slices"
+
 // index finds slots of a table by hash: open addressing over one word a cell,
 // 32 bits of the hash and the slot. The table that it belongs to holds the
 // keys and tells right from wrong among the slots that index proposes.
@@ -20,18 +22,21 @@ func hash32(h uint64) uint32 { return uint32(h >> 32) }
 func cell(h, slot uint32) uint64 { return uint64(h)<<32 | uint64(slot+1) }
 
 // next returns the next slot at or after pos that may have hash h, and the
-// position to go on from. A slot of -1 ends the search.
+// position to go on from. A slot of -1 ends the search: at a free cell, or farther
+// from the hash's place than any entry lies, since entries of other hashes, which
+// anyone can choose, may fill all cells behind it.
 func (x *index) next(h, pos uint32) (slot int, after uint32) {
 	mask := uint32(len(x.cells) - 1) //nolint:gosec // G115: tables are far smaller.
-	for ; ; pos++ {
+	for ; pos-h < maxProbe; pos++ {
 		c := x.cells[pos&mask]
 		if c == 0 {
-			return -1, pos
+			break
 		}
 		if uint32(c>>32) == h {
 			return int(uint32(c)) - 1, pos + 1 //nolint:gosec // G115: the slot half.
 		}
 	}
+	return -1, pos
 }
 
 // home returns the first cell of a hash.
@@ -56,13 +61,15 @@ func (x *index) add(h, slot uint32) bool {
 	return false
 }
 
-// grow doubles the index. Entries are put back in the order of their cells, so
-// none can come to lie further from its place than before.
+// grow doubles the index. Entries are put back in the order of their cells, from a
+// free one on, so none can come to lie further from its place than before.
 func (x *index) grow() {
 	old := x.cells
 	x.cells = make([]uint64, 2*len(old))
 	mask := uint32(len(x.cells) - 1) //nolint:gosec // G115: tables are far smaller.
-	for _, c := range old {
+	first := slices.Index(old, 0)
+	for i := range old {
+		c := old[(first+i)&(len(old)-1)]
 		if c == 0 {
 			continue
 		}
@@ -86,12 +93,12 @@ func (x *index) remove(h, slot uint32) {
 		pos = (pos + 1) & mask
 	}
 	x.used--
-	for hole := pos; ; {
+	hole := pos
+	for (pos-hole)&mask < maxProbe {
 		pos = (pos + 1) & mask
 		c := x.cells[pos]
 		if c == 0 {
-			x.cells[hole] = 0
-			return
+			break
 		}
 		// c may fill the hole unless its own place lies behind the hole.
 		if home := uint32(c>>32) & mask; (pos-home)&mask >= (pos-hole)&mask {
@@ -99,6 +106,7 @@ func (x *index) remove(h, slot uint32) {
 			hole = pos
 		}
 	}
+	x.cells[hole] = 0
 }
 
 // clear forgets everything.
