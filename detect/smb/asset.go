@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"wormscope/detect"
 	"wormscope/detect/alert"
 	"wormscope/detect/flow"
 	"wormscope/detect/smb1"
@@ -37,6 +38,29 @@ const (
 // code without it.
 const fixed = 1489449600 // 2017-03-14T00:00:00Z
 
+// What servers say changes with a new machine at their address, and with each
+// connection where several share it. So many changes are told at once, and then one in
+// such a time: who says another name in each reply fills no state folder.
+const (
+	manyChanges = 32
+	changeEvery = int64(time.Minute)
+)
+
+// mayTell reports whether a change of what the server says is to be told at a packet
+// time.
+func (h *host) mayTell(now int64) bool {
+	const most = manyChanges * changeEvery
+	if h.changed > now+most+detect.ClockBack { // by a clock that was set back since
+		h.changed = now
+	}
+	next := max(h.changed, now) + changeEvery
+	if next > now+most {
+		return false
+	}
+	h.changed = next
+	return true
+}
+
 // asset lets learn read something about the server into its asset, unless
 // these bytes were read before, and tells what changed.
 func (c *conn) asset(from source, raw []byte, at flow.Segment, learn func(a *alert.Asset)) {
@@ -59,14 +83,19 @@ func (c *conn) asset(from source, raw []byte, at flow.Segment, learn func(a *ale
 	if from == fromNTLM && h.asset.Samba != before.Samba {
 		h.read[fromSetUp] = 0 // dropped, to be read again
 	}
+	if !h.mayTell(at.Time) {
+		d.stats.ChangesLeftOut++
+		return
+	}
 	now := cloneAsset(h.asset)
 	d.fact(alert.Fact{Kind: alert.FactAsset, Host: addr, Port: c.server.Port(), Asset: &now}, at)
-	if now.Unpatched && !before.Unpatched {
+	if now.Unpatched && !h.unpatched {
 		d.fact(alert.Fact{
 			Kind: alert.FactVulnerable, Host: addr, Port: c.server.Port(),
 			Detail: "running since " + now.Started.Format(time.RFC3339), Confidence: 0.7,
 		}, at)
 	}
+	h.unpatched = now.Unpatched
 }
 
 // digestOf returns the FNV-1a hash of bytes, never 0. Who makes two replies

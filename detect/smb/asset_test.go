@@ -2,6 +2,7 @@ package smb
 
 import (
 	"encoding/binary"
+	"fmt"
 	"testing"
 	"time"
 
@@ -207,5 +208,40 @@ func TestServerStartWithoutTimes(t *testing.T) {
 	a := run(k.packets).lastAsset(serverIP)
 	if want := clock.Add(-time.Hour); !a.Started.Equal(want) || a.Unpatched {
 		t.Errorf("%v, unpatched %v, want %v", a.Started, a.Unpatched, want)
+	}
+}
+
+// TestServerOfManyNames: who says another name in each reply is told so often, and no
+// more; and what it says later on all the same.
+func TestServerOfManyNames(t *testing.T) {
+	k := newTalk(2000).open()
+	for i := range 500 {
+		k.tell(setUpReply(fmt.Sprintf("Server %d", i), "LM"))
+	}
+	k.now += 2 * changeEvery
+	k.tell(setUpReply("Server at last", "LM"))
+	rec := &recorder{}
+	d := New(rec, Config{})
+	for i := range k.packets {
+		d.Packet(&k.packets[i])
+	}
+	told := 0
+	for _, f := range rec.facts {
+		if f.Kind == alert.FactAsset {
+			told++
+		}
+	}
+	if left := d.Stats().ChangesLeftOut; told != manyChanges+1 || left != 500-manyChanges {
+		t.Errorf("%d changes told and %d left out, want %d and %d", told, left, manyChanges+1, 500-manyChanges)
+	}
+	if a := rec.lastAsset(serverIP); a.OS.Value != "Server at last" {
+		t.Errorf("told last: %q", a.OS.Value)
+	}
+	k.now -= 1000 * changeEvery // the clock is set back
+	n := len(k.packets)
+	k.tell(setUpReply("Server again", "LM"))
+	d.Packet(&k.packets[n])
+	if a := rec.lastAsset(serverIP); a.OS.Value != "Server again" {
+		t.Errorf("told last, after the clock was set back: %q", a.OS.Value)
 	}
 }

@@ -78,6 +78,7 @@ type Stats struct {
 	HostsEvicted    uint64 // hosts forgotten to make room
 	AlertsEvicted   uint64 // alerts ended early to make room
 	RequestsDropped uint64 // requests of interest given up to make room for later ones
+	ChangesLeftOut  uint64 // changes of what servers say of themselves that were not told, because there were too many
 }
 
 // Detector finds checks, exploits, implants and assets. Make it with New.
@@ -183,11 +184,13 @@ func (d *Detector) host(a netip.Addr) *host {
 
 // host is what is remembered of a host from one connection to the next.
 type host struct {
-	asset    *alert.Asset    // nil for nothing
-	read     [sources]uint64 // hashes of what was read into asset, by source
-	key      uint32          // of the implant last seen
-	instance int             // how many implants were seen
-	marks    marks           // what it sent of WannaCry's
+	asset     *alert.Asset    // nil for nothing
+	read      [sources]uint64 // hashes of what was read into asset, by source
+	changed   int64           // up to which packet time changes of asset that were told have used up, see mayTell
+	key       uint32          // of the implant last seen
+	unpatched bool            // asset as last told is
+	marks     marks           // what it sent of WannaCry's
+	instance  int             // how many implants were seen
 }
 
 // Tables says how full the detector's tables are.

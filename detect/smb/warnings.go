@@ -25,5 +25,7 @@ func (s *Stats) Warnings() []string {
 		"%d SMB messages or requests were given up to make room for others")
 	warn(s.HostsEvicted, "what was known of 1 SMB host was forgotten to make room for others",
 		"what was known of %d SMB hosts was forgotten to make room for others")
+	warn(s.ChangesLeftOut, "what SMB servers say of themselves changed too often: 1 change was left out",
+		"what SMB servers say of themselves changed too often: %d changes were left out")
 	return w
 }
