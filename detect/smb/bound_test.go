@@ -3,6 +3,7 @@ package smb
 import (
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 
 	"wormscope/capture/packet"
@@ -47,6 +48,32 @@ func TestBounds(t *testing.T) {
 	}
 	if starts != 100 || ends != 100 {
 		t.Errorf("%d starts, %d ends, want 100 of each", starts, ends)
+	}
+}
+
+// TestIdleHeads: connections that stop in the middle of a message, which cost who
+// forges them a segment each, do not keep the messages of others from being read.
+func TestIdleHeads(t *testing.T) {
+	rec := &recorder{}
+	d := New(rec, Config{MaxHeads: 8})
+	var segments []packet.Packet
+	for i := range 20 {
+		k := newTalk(uint16(3000 + i))
+		k.send(0, packet.ACK, frame(order(65, ping))[:20])
+		segments = append(segments, k.packets...)
+	}
+	k := newTalk(2000).open()
+	for _, b := range slices.Concat(frame(ntTrans(64, 0, 66512, 900)), frame(secondary(0x33, 64, 0))) {
+		k.send(0, packet.ACK, []byte{b})
+	}
+	for _, p := range append(segments, k.packets...) {
+		d.Packet(&p)
+	}
+	if len(rec.alerts) != 1 || rec.alerts[0].Name != eternalBlue {
+		t.Errorf("%d alerts, want that of the exploit", len(rec.alerts))
+	}
+	if n := d.Stats().Messages.NoBuffer; n != 13 {
+		t.Errorf("%d messages were given up, want 13: twenty, and one for the exploit's, less eight", n)
 	}
 }
 

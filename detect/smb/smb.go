@@ -20,10 +20,11 @@
 // # Bounds
 //
 // Connections and bytes that wait are bounded by package flow; heads of
-// messages by Config.MaxHeads buffers of one kilobyte; hosts and open alerts
-// by Config.MaxHosts and Config.MaxAlerts, where the one used longest ago
-// makes room (an alert is ended by it). For each connection the latest six
-// requests of interest are remembered, and 32 open transactions of 56 bytes.
+// messages by Config.MaxHeads buffers of one kilobyte, where the one that waits
+// longest makes room; hosts and open alerts by Config.MaxHosts and
+// Config.MaxAlerts, where the one used longest ago makes room (an alert is ended
+// by it). For each connection the latest six requests of interest are remembered,
+// and 32 open transactions of 56 bytes.
 // What is lost is counted in Stats.
 //
 // With 200,000 connections open this takes 85 MB, the flow table included, and

@@ -111,7 +111,7 @@ func (f *Framer) Next(b *[]byte) (Message, bool) {
 		}
 		w := *b
 		if f.slab != nil {
-			w = f.slab[:f.n]
+			w = f.slab.head[:f.n]
 		}
 		if f.state == hunting {
 			if i := hunt(w); i > 0 {
@@ -147,7 +147,7 @@ func (f *Framer) Gap(n int) (Message, bool) {
 		f.skip -= n
 		return Message{}, false
 	}
-	w := f.slab[:f.n]
+	w := f.slab.head[:f.n]
 	v := look(w, f.state)
 	rest := v.total - len(w)
 	if v.total == 0 {
@@ -193,11 +193,11 @@ func (f *Framer) pass(b *[]byte) {
 // it takes to go on, and reports whether there are.
 func (f *Framer) fill(b *[]byte) bool {
 	for {
-		v := look(f.slab[:f.n], f.state)
+		v := look(f.slab.head[:f.n], f.state)
 		if f.n >= v.head {
 			return true
 		}
-		k := copy(f.slab[f.n:v.head], *b)
+		k := copy(f.slab.head[f.n:v.head], *b)
 		f.n += k
 		*b = (*b)[k:]
 		if k == 0 {
@@ -219,24 +219,37 @@ func (f *Framer) putBack(b *[]byte, given []byte) bool {
 	return true
 }
 
-// keep stores an incomplete head until more comes. Where no buffer is free,
-// the message is given up.
+// keep stores an incomplete head until more comes, or until its buffer is needed for
+// others.
 func (f *Framer) keep(b *[]byte, v view) {
 	if f.slab != nil {
 		return // fill got all there is, and look wants more: fill again
 	}
-	f.slab = f.pool.get()
+	f.slab = f.pool.get(f)
 	if f.slab == nil {
-		f.pool.Stats.NoBuffer++
-		f.skip = max(0, v.total-len(*b))
-		if v.total == 0 {
-			f.state, f.skip = hunting, 0
-		}
-		*b = nil
-		return
+		f.giveUp(v, len(*b))
+	} else {
+		f.n = copy(f.slab.head[:], *b)
 	}
-	f.n = copy(f.slab[:], *b)
 	*b = nil
+}
+
+// giveUp passes over a message of which so many bytes were seen.
+func (f *Framer) giveUp(v view, seen int) {
+	f.pool.Stats.NoBuffer++
+	f.skip = max(0, v.total-seen)
+	if v.total == 0 {
+		f.state, f.skip = hunting, 0
+	}
+}
+
+// yield gives the buffer back for another Framer, and with it the message whose head is
+// in it, unless that was handed out.
+func (f *Framer) yield() {
+	if !f.held {
+		f.giveUp(look(f.slab.head[:f.n], f.state), f.n)
+	}
+	f.drop(true)
 }
 
 // take removes a complete head from the window and returns it as a Message,
@@ -247,7 +260,7 @@ func (f *Framer) take(b *[]byte, v view) (Message, bool) {
 	f.skip = v.total - v.head
 	var w []byte
 	if f.slab != nil {
-		w = f.slab[:v.head]
+		w = f.slab.head[:v.head]
 		f.held = true
 		if !deliver {
 			f.drop(true)
@@ -288,7 +301,7 @@ func (f *Framer) advance(b *[]byte, k int) {
 		*b = (*b)[k:]
 		return
 	}
-	f.n = copy(f.slab[:], f.slab[k:f.n])
+	f.n = copy(f.slab.head[:], f.slab.head[k:f.n])
 	if f.n == 0 {
 		f.drop(true)
 	}
