@@ -122,6 +122,9 @@ func (d *Decoder) llc(p *Packet, b []byte, wire int) Outcome {
 	if oui != 0 && oui != 0x0000f8 || t < firstType {
 		return NotIP
 	}
+	if d.deeper() {
+		return TooDeep
+	}
 	d.stats.Encaps[LLC]++
 	return d.etherType(p, t, b[8:], wire-8)
 }

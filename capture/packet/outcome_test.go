@@ -91,6 +91,7 @@ func TestOutcomes(t *testing.T) {
 		{"SCTP cut", sctp, 40, packet.Truncated},
 		{"SCTP too short", with(sctp, 16, "001f"), 0, packet.BadSCTP},
 		{"deep", typed(0x88e7, slices.Repeat(join(unhex("00000001"), typed(0x88e7)), 40)), 0, packet.TooDeep},
+		{"deep in SNAP", typed(0x8870, slices.Repeat(unhex("aaaa030000008870"), 40)), 0, packet.TooDeep},
 		{"another protocol", over4(89, make([]byte, 44)), 0, packet.OK},
 		{"encrypted", over4(50, make([]byte, 44)), 0, packet.OK},
 	} {
