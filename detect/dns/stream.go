@@ -98,11 +98,15 @@ func (s *stream) collect(dir flow.Dir, b []byte, at flow.Segment) (rest []byte) 
 	}
 	f.at = at
 	n := min(f.need-len(f.buf), len(b))
-	if room := min(maxHeld-len(f.buf), maxHeldAll-s.d.buffered); n > room {
-		n = max(0, room)
-		s.hold(f, b[:n])
-		s.giveUp(dir)
+	room := max(0, min(maxHeld-len(f.buf), maxHeldAll-s.d.buffered))
+	switch ends := n == f.need-len(f.buf); {
+	case len(f.buf) == prefix && (ends || n > room):
+		s.readNow(dir, b[:n], !ends)
 		return b[n:]
+	case n > room:
+		s.hold(f, b[:room])
+		s.giveUp(dir)
+		return b[room:]
 	}
 	s.hold(f, b[:n])
 	if len(f.buf) == f.need {
@@ -111,6 +115,15 @@ func (s *stream) collect(dir flow.Dir, b []byte, at flow.Segment) (rest []byte) 
 		s.message(dir, msg, at, false)
 	}
 	return b[n:]
+}
+
+// readNow reads a message of which nothing but its length came before, and which need not
+// be kept, since it is whole, or can't.
+func (s *stream) readNow(dir flow.Dir, b []byte, cut bool) {
+	f := &s.dirs[dir]
+	f.skip = f.need - prefix - len(b)
+	s.release(f)
+	s.message(dir, b, f.at, cut)
 }
 
 // giveUp reads what is there of a message that will not become whole, and lets

@@ -3,6 +3,7 @@ package dns
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,4 +159,24 @@ func FuzzStream(f *testing.F) {
 			t.Fatalf("after Close: %d bytes, %d findings", b.buffered, b.findings.Len())
 		}
 	})
+}
+
+// TestTCPNoRoom: where connections that stop in the middle of a message have taken
+// all the room for such, what comes behind its length is read as far as one segment
+// has it.
+func TestTCPNoRoom(t *testing.T) {
+	b := newBench(t, Config{})
+	b.buffered = maxHeldAll
+	b.syn(client, resolver, 99)
+	asked := framed(wire(t, query(1, "bad.example", dns.TypeA)))
+	answer := framed(wire(t, reply(t, query(2, "good.example", dns.TypeA), 0, "good.example. 1 CNAME tor.example.", "good.example. 1 TXT "+strings.Repeat("x", 200))))
+	stream := slices.Concat(asked, answer)
+	b.tcp(client, resolver, 100, stream[:1], stream[1:2], stream[2:len(asked)], stream[len(asked):len(asked)+2], stream[len(asked)+2:len(asked)+100], stream[len(asked)+100:], asked)
+	if got := b.Stats(); got.Queries != 2 || got.Responses != 1 || got.CutShort != 1 || got.Matches != 3 {
+		t.Errorf("%d queries, %d responses, %d cut short, %d matches", got.Queries, got.Responses, got.CutShort, got.Matches)
+	}
+	if b.buffered != maxHeldAll {
+		t.Errorf("%d bytes held, want those of before", b.buffered)
+	}
+	b.buffered = 0
 }
