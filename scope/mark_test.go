@@ -369,6 +369,20 @@ func crossing(from, to, toZone string, x alert.Crossing, n uint64, when int) ale
 	return a
 }
 
+// TestBordersInAnyOrder: of the words of an alert about a border the latest counts,
+// whenever it is told.
+func TestBordersInAnyOrder(t *testing.T) {
+	first := crossing("10.1.0.14", "10.2.0.1", "plant", alert.Crossing{Targets: 1, Silent: 1}, 1, 5)
+	latest := crossing("10.1.0.14", "10.2.0.1", "plant", alert.Crossing{Targets: 40, Silent: 38, Refused: 2}, 40, 5)
+	latest.Seq = 3
+	for _, words := range [][]said{{alertOf(first), alertOf(latest)}, {alertOf(latest), alertOf(first)}} {
+		l, _ := ledgerOf(t, words)
+		if b := l.Document(capture()).Borders; len(b) != 1 || b[0].Silent != 38 || b[0].Refused != 2 {
+			t.Errorf("borders %+v", b)
+		}
+	}
+}
+
 func TestBorders(t *testing.T) {
 	l, _ := ledgerOf(t, []said{
 		alertOf(crossing("10.1.0.14", "10.2.0.1", "plant", alert.Crossing{Targets: 40, Silent: 38, Refused: 2}, 40, 5)),
