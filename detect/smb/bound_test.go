@@ -77,6 +77,24 @@ func TestIdleHeads(t *testing.T) {
 	}
 }
 
+// TestClosedWaitForNothing: connections that were closed are not kept until time
+// passes, which it may not do.
+func TestClosedWaitForNothing(t *testing.T) {
+	d := New(&recorder{}, Config{MaxFlows: 8})
+	for i := range 10_000 {
+		k := newTalk(uint16(3000 + i))
+		k.send(0, packet.ACK, frame(pipe(7, 0x23, 0)))
+		d.Packet(&k.packets[0])
+	}
+	if waiting, room := len(d.waiting), cap(d.waiting); d.flows.Len() != 8 || waiting > 32 || room > 32 {
+		t.Errorf("%d connections are open, and %d of %d wait", d.flows.Len(), waiting, room)
+	}
+	d.Tick(1_495_000_000e9 + 2*replyWait)
+	if len(d.waiting) != 0 {
+		t.Errorf("%d wait when their time is over", len(d.waiting))
+	}
+}
+
 // TestHurry: what a host does after a mark, or has done to it, is said at once.
 func TestHurry(t *testing.T) {
 	for _, marked := range []string{"10.1.0.7", "10.1.0.9", "10.1.0.8"} {

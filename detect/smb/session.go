@@ -138,6 +138,7 @@ func (c *conn) remember(k kind, h *smb1.Header, at flow.Segment) *request {
 func (c *conn) list() {
 	if !c.session.listed {
 		c.session.listed = true
+		c.d.makeWaitingRoom()
 		c.d.waiting = append(c.d.waiting, c)
 	}
 }

@@ -34,6 +34,7 @@ package smb
 
 import (
 	"net/netip"
+	"slices"
 
 	"wormscope/capture/packet"
 	"wormscope/detect"
@@ -168,6 +169,19 @@ func (d *Detector) expire(now int64) {
 	}
 	clear(d.waiting[len(kept):])
 	d.waiting = kept
+}
+
+// makeWaitingRoom makes room for one more connection that waits. Before it takes more
+// memory it forgets those that were closed since the last Tick: in a flood, and in a
+// capture without times, there are many.
+func (d *Detector) makeWaitingRoom() {
+	if len(d.waiting) < cap(d.waiting) {
+		return
+	}
+	d.waiting = slices.DeleteFunc(d.waiting, func(c *conn) bool { return c.session == nil })
+	if n := len(d.waiting); 2*n >= cap(d.waiting) { // else it would soon be done again
+		d.waiting = slices.Grow(d.waiting, n+1)
+	}
 }
 
 // host returns the memory of a host, as the one used last.
