@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wormscope/detect/alert"
+	"wormscope/internal/ip"
 )
 
 // TestOutsideLeavesRoom: who scans from very many addresses outside, or forges that,
@@ -44,5 +45,25 @@ func TestOutsideLeavesRoom(t *testing.T) {
 	}
 	if starts := b.rec.starts(); len(starts) != before+1 || starts[before].Name != alert.NameExternal {
 		t.Error("no room for a source outside when those before are quiet")
+	}
+}
+
+// TestNoRoomIsCounted: where alerts are open about all sources that are remembered, the
+// next one is let go, and counted.
+func TestNoRoomIsCounted(t *testing.T) {
+	p := newPopulation(4, 64, 1024)
+	for i := range 5 {
+		k := sourceKey{addr: ip.From(nth("10.0.0.1", i)), port: 445}
+		h := k.hash(k.addr.Hash())
+		s := p.promote(h, p.newcomers.add(h, k), 1)
+		if taken := s != nil; taken != (i < 4) {
+			t.Fatalf("source %d is remembered: %v", i, taken)
+		}
+		if s != nil {
+			s.finding = 1
+		}
+	}
+	if p.used != 4 || p.evicted != 1 {
+		t.Errorf("%d sources, %d let go, want 4 and 1", p.used, p.evicted)
 	}
 }

@@ -203,9 +203,9 @@ func (p *population) room(now tick) int {
 			leaves = i
 		}
 	}
+	p.evicted++ // or else the one that there is no room for is let go
 	if leaves >= 0 {
 		p.index.remove(p.at(leaves).hash, uint32(leaves))
-		p.evicted++
 	}
 	return leaves
 }
