@@ -127,7 +127,7 @@ func (d *Detector) timeout(a *attempt) {
 	if d.tap.leak.again(d.now) {
 		d.reviewInterest()
 	}
-	d.settle(a, silent, a.time+silentAfter)
+	d.settle(a, silent, min(a.time+silentAfter, d.now))
 }
 
 // release lets go of an attempt whose outcome stays unknown.

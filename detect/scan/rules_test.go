@@ -23,9 +23,11 @@ func TestInside(t *testing.T) {
 		{name: "six silent", run: func(b *bed) {
 			b.sweep(worm, "10.9.0.1", 6, 445, 10*time.Second, always(silent))
 		}, want: []string{"sequential 10.1.0.66 445"}},
-		{name: "the last of six silent has time left", run: func(b *bed) {
+		{name: "six silent, and the capture ends", run: func(b *bed) {
 			b.sweep(worm, "10.9.0.1", 6, 445, time.Second, always(silent))
-			b.wait(3 * time.Second)
+		}, want: []string{"sequential 10.1.0.66 445"}},
+		{name: "the last of six silent has time left when the capture ends", run: func(b *bed) {
+			b.sweep(worm, "10.9.0.1", 6, 445, 400*time.Millisecond, always(silent))
 		}},
 		{name: "repeats of SYNs are one attempt", run: func(b *bed) {
 			for range 3 {
@@ -129,6 +131,14 @@ func TestOutside(t *testing.T) {
 	for _, s := range []scenario{
 		{
 			name: "four refusals", run: func(b *bed) { b.sweep(scanner, "10.9.0.1", 4, 445, time.Second, always(refused)) },
+			want: []string{"external 198.51.100.7 445"},
+		},
+		{
+			name: "a sweep that the capture ends with", run: func(b *bed) {
+				b.sweep(scanner, "10.9.0.1", 100, 445, 10*time.Millisecond, func(i int) outcome {
+					return []outcome{silent, answered, silent, refused, silent}[i%5]
+				})
+			},
 			want: []string{"external 198.51.100.7 445"},
 		},
 		{name: "ports are pooled", run: func(b *bed) {

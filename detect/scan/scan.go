@@ -317,10 +317,11 @@ func (d *Detector) Tick(now int64) {
 	}
 }
 
-// Close closes the alerts that are open. Attempts younger than five seconds
-// stay unknown.
+// Close closes the alerts that are open. Attempts that an answer was due to are in vain:
+// a capture may end a moment after a sweep. Younger ones stay unknown.
 func (d *Detector) Close(now int64) {
 	d.Tick(now)
+	d.expireUntil(d.now + silentAfter - int64(answerDue)*nanosPerTick)
 	d.closeAll(d.now)
 }
 
