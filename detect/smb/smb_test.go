@@ -375,28 +375,3 @@ func TestSamba(t *testing.T) {
 		t.Errorf("the server is %+v, want a Samba with SMB1 that is in support", a)
 	}
 }
-
-// FuzzConversation: no bytes make the detector panic, from either end, and
-// what it says is complete.
-func FuzzConversation(f *testing.F) {
-	f.Add(frame(order(65, ping)), frame(implantSays(65, 0x10, 0x50)), uint16(100))
-	f.Add(frame(ntTrans(64, 0, 66512, 900)), frame(fail(0x32, 64, 0xC000000D)), uint16(7))
-	f.Add(frame(pipe(7, 0x23, 0)), frame(fail(0x25, 7, 0xC0000205)), uint16(1))
-	f.Fuzz(func(t *testing.T, client, server []byte, chunk uint16) {
-		k := newTalk(2000)
-		for n := int(chunk)%1400 + 1; len(client)+len(server) > 0; {
-			a, b := min(n, len(client)), min(n, len(server))
-			k.send(0, packet.ACK, client[:a])
-			k.send(1, packet.ACK, server[:b])
-			client, server = client[a:], server[b:]
-		}
-		rec := run(k.packets)
-		open := map[string]bool{}
-		for _, a := range rec.alerts {
-			if !a.Host.IsValid() || a.Evidence.SMB == nil || a.ID == "" || open[a.ID] == (a.Phase == alert.PhaseStart) {
-				t.Fatalf("an alert without a host, evidence or ID, or not in its turn: %+v", a)
-			}
-			open[a.ID] = a.Phase != alert.PhaseEnd
-		}
-	})
-}

@@ -99,32 +99,34 @@ a.example
 	}
 }
 
+// An errorTest is a file that is no feed, and the whole text of its error.
+type errorTest struct {
+	name, content string
+	options       Options
+	want          string
+}
+
+func (test *errorTest) run(t *testing.T) {
+	path := write(t, "test.feed", test.content)
+	r, err := Load(t.Context(), ioc.NewBuilder(), path, test.options)
+	want := "feed " + path + ": " + test.want
+	if e, ok := errors.AsType[*Error](err); !ok || e.Path != path || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if len(r.Files) != 1 || r.Files[0].Err == nil || r.Files[0].Err.Error() != test.want {
+		t.Errorf("report %+v", r)
+	}
+}
+
 // TestErrors checks the whole text of the error for a file that is no feed.
 func TestErrors(t *testing.T) {
-	for _, test := range []struct {
-		name, content string
-		options       Options
-		want          string
-	}{
+	for _, test := range []errorTest{
 		{"empty", "", Options{}, "no usable entry"},
 		{"blank", " \n\n", Options{}, "no usable entry"},
 		{"comments", "# nothing today\n", Options{}, "no usable entry"},
 		{"only refused", "com\n10.0.0.1\n", Options{}, "no usable entry"},
-		{"misp without attributes", `{"Event":{"id":"1"}}`, Options{}, "no usable entry"},
-		{"misp cut short", "{\"Event\":{\n\"Attribute\":[\n", Options{}, "line 3: unexpected EOF"},
-		{"misp with a mistake", "{\"Event\":{\n\"Attribute\":[}\n", Options{}, "line 2: invalid character '}' looking for beginning of value"},
-		{"misp and more", "{\"Event\":{}}\n]", Options{}, "line 2: invalid character ']' looking for beginning of value"},
-		{"misp named plain", `{"Event":{"id":"1"}}`, Options{Format: Plain}, "is a MISP event, not plain"},
-		{"plain named misp", "evil.example\n", Options{Format: MISP}, "line 1: invalid character 'e' looking for beginning of value"},
-		{"a manifest alone", `{"5f0c":{"Orgc":{},"threat_level_id":1}}`, Options{}, "no usable entry"},
-		{"stix without objects", `{"type":"bundle","objects":[]}`, Options{}, "no usable entry"},
-		{"stix with columns", `{"type":"bundle","objects":[]}`, Options{Columns: Columns{Indicator: "1"}}, "is a STIX bundle, not csv"},
-		{"spamhaus cut short", "{\"cidr\":\"192.0.2.0/24\",\"sblid\":\"SBL1\"}\n{\"type\":\"metadata\",\"records\":2}\n", Options{}, "line 2: 1 records, but the list says that it has 2"},
 		{"json", ` [{"a":1}]`, Options{}, "is JSON, a format that is not read"},
 		{"html", "<!DOCTYPE html>\n<p>404", Options{}, "is an HTML or XML document, a format that is not read"},
-		{"rpz of an exception", "ok.example 1h30m IN CNAME rpz-passthru.\n", Options{}, "no usable entry"},
-		{"a zone of hosts", "$ORIGIN corp.example.\nmail.eu 60 A 192.0.2.1\n@ 60 MX 10 mail.eu\n", Options{}, "a zone of names that exist, not a response policy zone"},
-		{"rpz named plain", "$origin rpz.example.\nevil A 127.0.0.1\n", Options{Format: Plain}, "is an RPZ zone, not plain"},
 		{"rules", `alert dns any any -> any any (msg:"x"; sid:1;)`, Options{}, "is a Suricata or Snort rule file, a format that is not read"},
 		{"binary", "evil.example\n\x00\x01", Options{}, "is a binary file (byte 0 at offset 13)"},
 		{"capture", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00", Options{}, "is a packet capture, not a feed"},
@@ -136,17 +138,7 @@ func TestErrors(t *testing.T) {
 		{"zeek without fields", "evil.example\tIntel::DOMAIN\n", Options{Format: Zeek}, "line 1: no #fields line before the first entry"},
 		{"zeek with few fields", "#fields\tindicator\n", Options{}, "line 1: the #fields line lacks indicator or indicator_type"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			path := write(t, "test.feed", test.content)
-			r, err := Load(t.Context(), ioc.NewBuilder(), path, test.options)
-			want := "feed " + path + ": " + test.want
-			if e, ok := errors.AsType[*Error](err); !ok || e.Path != path || err.Error() != want {
-				t.Errorf("got  %v\nwant %s", err, want)
-			}
-			if len(r.Files) != 1 || r.Files[0].Err == nil || r.Files[0].Err.Error() != test.want {
-				t.Errorf("report %+v", r)
-			}
-		})
+		t.Run(test.name, test.run)
 	}
 	missing := filepath.Join(t.TempDir(), "none")
 	if _, err := Load(t.Context(), ioc.NewBuilder(), missing, Options{}); err == nil || err.Error() != "feed "+missing+": no such file or directory" {

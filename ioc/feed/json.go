@@ -22,6 +22,7 @@ const maxElement = 16 << 20
 type jsonReader struct {
 	*json.Decoder
 	lines *lineCounter
+	depth int // of lists and objects
 }
 
 // newJSONReader makes a reader of what follows in a feed.
@@ -32,7 +33,7 @@ func newJSONReader(ctx context.Context, src *bufio.Reader) (*jsonReader, error) 
 		}
 	}
 	lines := &lineCounter{ctx: ctx, src: src}
-	return &jsonReader{json.NewDecoder(lines), lines}, nil
+	return &jsonReader{Decoder: json.NewDecoder(lines), lines: lines}, nil
 }
 
 // line returns the number of the line that the next value begins in, from 1, as far as
@@ -80,6 +81,10 @@ func (r *jsonReader) members(see func(key string) error) error {
 	if err != nil || begin != json.Delim('{') && begin != json.Delim('[') {
 		return err
 	}
+	if r.depth++; r.depth > maxDepth {
+		return r.failed(errDeep)
+	}
+	defer func() { r.depth-- }()
 	for r.More() {
 		key := ""
 		if begin == json.Delim('{') {
@@ -125,6 +130,11 @@ func (r *jsonReader) read(v any) error {
 	r.lines.done(r.InputOffset())
 	return nil
 }
+
+// maxDepth is how deep lists and objects may be in each other.
+const maxDepth = 200
+
+var errDeep = fmt.Errorf("lists and objects of more than %d levels", maxDepth)
 
 var errLargeElement = fmt.Errorf("an entry of more than %d MiB", maxElement>>20)
 

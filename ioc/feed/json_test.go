@@ -112,6 +112,29 @@ func TestStructured(t *testing.T) {
 	}
 }
 
+// TestStructuredErrors checks what is said of files in these formats, and of zones, that
+// are no feeds.
+func TestStructuredErrors(t *testing.T) {
+	for _, test := range []errorTest{
+		{"misp without attributes", `{"Event":{"id":"1"}}`, Options{}, "no usable entry"},
+		{"misp cut short", "{\"Event\":{\n\"Attribute\":[\n", Options{}, "line 3: unexpected EOF"},
+		{"misp with a mistake", "{\"Event\":{\n\"Attribute\":[}\n", Options{}, "line 2: invalid character '}' looking for beginning of value"},
+		{"misp of many levels", `{"Event":` + strings.Repeat("[", 1<<20), Options{}, "line 1: lists and objects of more than 200 levels"},
+		{"misp and more", "{\"Event\":{}}\n]", Options{}, "line 2: invalid character ']' looking for beginning of value"},
+		{"misp named plain", `{"Event":{"id":"1"}}`, Options{Format: Plain}, "is a MISP event, not plain"},
+		{"plain named misp", "evil.example\n", Options{Format: MISP}, "line 1: invalid character 'e' looking for beginning of value"},
+		{"a manifest alone", `{"5f0c":{"Orgc":{},"threat_level_id":1}}`, Options{}, "no usable entry"},
+		{"stix without objects", `{"type":"bundle","objects":[]}`, Options{}, "no usable entry"},
+		{"stix with columns", `{"type":"bundle","objects":[]}`, Options{Columns: Columns{Indicator: "1"}}, "is a STIX bundle, not csv"},
+		{"spamhaus cut short", "{\"cidr\":\"192.0.2.0/24\",\"sblid\":\"SBL1\"}\n{\"type\":\"metadata\",\"records\":2}\n", Options{}, "line 2: 1 records, but the list says that it has 2"},
+		{"rpz of an exception", "ok.example 1h30m IN CNAME rpz-passthru.\n", Options{}, "no usable entry"},
+		{"a zone of hosts", "$ORIGIN corp.example.\nmail.eu 60 A 192.0.2.1\n@ 60 MX 10 mail.eu\n", Options{}, "a zone of names that exist, not a response policy zone"},
+		{"rpz named plain", "$origin rpz.example.\nevil A 127.0.0.1\n", Options{Format: Plain}, "is an RPZ zone, not plain"},
+	} {
+		t.Run(test.name, test.run)
+	}
+}
+
 // TestMISPFolder reads a folder as MISP writes a feed: an event, one of which nothing is
 // to be detected, a list of hashes, and a manifest.
 func TestMISPFolder(t *testing.T) {
