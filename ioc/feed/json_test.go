@@ -208,6 +208,7 @@ func TestPatterns(t *testing.T) {
 		{"[domain-name:value = 'a.example']]", "[]", "[a pattern with a mistake]"},
 		{"[domain-name:value = 'a.example", "[]", "[a pattern with a mistake]"},
 		{strings.Repeat("(", 100) + "[domain-name:value = 'a.example']" + strings.Repeat(")", 100), "[]", "[a pattern with a mistake]"},
+		{"[" + strings.Repeat("a:b = 1 AND ", 1<<16) + "a:d = 3]", "[]", several},
 		{"[" + strings.Repeat("(a:b = 1 OR a:c = 2) AND ", 40) + "a:d = 3]", "[]", several},
 	} {
 		values, reasons := patternValues(test.pattern)

@@ -188,6 +188,10 @@ func (p *patternParser) both(a, b pattern) pattern {
 	all := make(pattern, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
+			if len(x.all)+len(y.all) > maxTogether {
+				p.large = true
+				return nil
+			}
 			all = append(all, alternative{
 				all:    append(append(make([]comparison, 0, len(x.all)+len(y.all)), x.all...), y.all...),
 				beyond: x.beyond || y.beyond,

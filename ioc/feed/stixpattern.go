@@ -29,6 +29,9 @@ type comparison struct {
 // pattern.
 const maxAlternatives = 10_000
 
+// maxTogether is how many comparisons an alternative may have.
+const maxTogether = 50
+
 // beyond makes all alternatives ones that no entry stands for.
 func (p pattern) beyond() pattern {
 	for i := range p {
