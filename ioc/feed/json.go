@@ -170,7 +170,12 @@ func (c *lineCounter) Read(p []byte) (int, error) {
 }
 
 // done notes that all up to an offset was used.
-func (c *lineCounter) done(offset int64) { c.used = max(c.used, offset) }
+func (c *lineCounter) done(offset int64) {
+	const most = 1 << 16 // line ends that are remembered for nobody
+	if c.used = max(c.used, offset); len(c.ends) > most {
+		c.at(c.used)
+	}
+}
 
 // at returns the number of the line that an offset is in. Offsets must not become less.
 func (c *lineCounter) at(offset int64) int {

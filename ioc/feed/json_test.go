@@ -160,7 +160,8 @@ func TestMISPFolder(t *testing.T) {
 func TestLargeElement(t *testing.T) {
 	many := strings.NewReader("{\"objects\":[" + strings.Repeat(`{"type":"note","content":"`+strings.Repeat("x", 1<<16)+"\"},\n", 2*maxElement>>16) + "{}]}")
 	one := strings.NewReader(`{"objects":[{"pattern":"` + strings.Repeat("x", 2*maxElement) + `"}]}`)
-	for want, text := range map[error]*strings.Reader{nil: many, errLargeElement: one} {
+	lines := strings.NewReader("{\"more\":[" + strings.Repeat("1\n,", 1<<20) + "1]}")
+	for text, want := range map[*strings.Reader]error{many: nil, one: errLargeElement, lines: nil} {
 		r, err := newJSONReader(t.Context(), bufio.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
@@ -168,6 +169,9 @@ func TestLargeElement(t *testing.T) {
 		c := newCollector(ioc.NewBuilder(), &FileReport{}, Options{})
 		if err := c.readSTIX(r); !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)
+		}
+		if n := len(r.lines.ends); n > 1<<17 {
+			t.Errorf("the ends of %d lines are remembered", n)
 		}
 	}
 }
