@@ -2,6 +2,7 @@ package feed
 
 import (
 	"errors"
+	"io"
 
 	"wormscope/ioc"
 )
@@ -26,6 +27,26 @@ func newCollector(b *ioc.Builder, file *FileReport, o Options) *collector {
 		builder: b,
 		file:    file,
 		base:    ioc.Indicator{Feed: file.Feed, Class: o.Class, Confidence: o.Confidence, TLP: o.TLP},
+	}
+}
+
+// eachLine calls see with each line, but for those that are too long, which are counted.
+func (c *collector) eachLine(lines *lineReader, see func(l line) error) error {
+	for {
+		l, err := lines.next()
+		c.file.Lines = max(c.file.Lines, lines.number) // lines may be read again
+		switch {
+		case errors.Is(err, errLongLine):
+			c.skip(reasonLong, l)
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := see(l); err != nil {
+			return err
+		}
 	}
 }
 

@@ -2,8 +2,6 @@ package feed
 
 import (
 	"cmp"
-	"errors"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -16,24 +14,13 @@ import (
 // readCSV reads the rows of a table.
 func (c *collector) readCSV(lines *lineReader, t table) error {
 	var fields []string
-	for {
-		l, err := lines.next()
-		c.file.Lines = max(c.file.Lines, lines.number)
-		switch {
-		case errors.Is(err, errLongLine):
-			c.skip(reasonLong, l)
-			continue
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
+	return c.eachLine(lines, func(l line) error {
 		if strings.TrimSpace(l.text) == "" {
-			continue
+			return nil
 		}
 		if l.text[0] == '#' || l.number < t.header || l.number == t.header && !c.isRow(l.text, &t) {
 			c.file.remarks++
-			continue
+			return nil
 		}
 		var state rowState
 		fields, state = splitFields(l.text, t.delimiter, fields[:0])
@@ -42,12 +29,10 @@ func (c *collector) readCSV(lines *lineReader, t table) error {
 		}
 		if state != rowWhole {
 			c.skip(reasonQuote, l)
-			continue
+			return nil
 		}
-		if err := c.readRow(fields, &t, l); err != nil {
-			return err
-		}
-	}
+		return c.readRow(fields, &t, l)
+	})
 }
 
 // A rowState says whether a text is a whole row.

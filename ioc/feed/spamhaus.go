@@ -2,9 +2,7 @@ package feed
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -22,38 +20,25 @@ type dropRecord struct {
 // how many there are, so that a list that was cut short is known.
 func (c *collector) readSpamhaus(lines *lineReader) error {
 	records := 0
-	for {
-		l, err := lines.next()
-		c.file.Lines = lines.number
-		switch {
-		case errors.Is(err, errLongLine):
-			c.skip(reasonLong, l)
-			continue
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
+	return c.eachLine(lines, func(l line) error {
 		if strings.TrimSpace(l.text) == "" {
-			continue
+			return nil
 		}
 		var d dropRecord
-		if json.Unmarshal([]byte(l.text), &d) != nil {
+		if err := json.Unmarshal([]byte(l.text), &d); err != nil {
 			c.skip(reasonJSON, l)
-			continue
+			return nil //nolint:nilerr // it is said of the line
 		}
 		if d.Type == "metadata" {
 			c.file.remarks++
 			if d.Records != 0 && d.Records != records {
 				return fmt.Errorf("line %d: %d records, but the list says that it has %d", l.number, records, d.Records)
 			}
-			continue
+			return nil
 		}
 		records++
-		if err := c.readDrop(&d, l); err != nil {
-			return err
-		}
-	}
+		return c.readDrop(&d, l)
+	})
 }
 
 // readDrop reads one record.

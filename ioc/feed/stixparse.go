@@ -49,17 +49,18 @@ func (p *patternParser) expect(text string) {
 }
 
 func (p *patternParser) followed(depth int) pattern {
-	some := p.someObserved(depth)
+	some := p.some(depth, p.allObserved)
 	for p.accept("FOLLOWEDBY") {
-		some = p.both(some, p.someObserved(depth)).beyond()
+		some = p.both(some, p.some(depth, p.allObserved)).beyond()
 	}
 	return some
 }
 
-func (p *patternParser) someObserved(depth int) pattern {
-	some := p.allObserved(depth)
+// some reads what is joined with OR: each part is read by one.
+func (p *patternParser) some(depth int, one func(depth int) pattern) pattern {
+	some := one(depth)
 	for p.accept("OR") {
-		some = p.either(some, p.allObserved(depth))
+		some = p.either(some, one(depth))
 	}
 	return some
 }
@@ -79,7 +80,7 @@ func (p *patternParser) observed(depth int) (some pattern) {
 	case depth > maxNested:
 		p.failed = true
 	case p.accept("["):
-		some = p.someCompared(depth)
+		some = p.some(depth, p.allCompared)
 		p.expect("]")
 	case p.accept("("):
 		some = p.followed(depth + 1)
@@ -103,14 +104,6 @@ func (p *patternParser) observed(depth int) (some pattern) {
 	}
 }
 
-func (p *patternParser) someCompared(depth int) pattern {
-	some := p.allCompared(depth)
-	for p.accept("OR") {
-		some = p.either(some, p.allCompared(depth))
-	}
-	return some
-}
-
 func (p *patternParser) allCompared(depth int) pattern {
 	some := p.compared(depth)
 	for p.accept("AND") {
@@ -126,7 +119,7 @@ func (p *patternParser) compared(depth int) pattern {
 		return nil
 	}
 	if p.accept("(") {
-		some := p.someCompared(depth + 1)
+		some := p.some(depth+1, p.allCompared)
 		p.expect(")")
 		return some
 	}

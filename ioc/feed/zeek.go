@@ -3,7 +3,6 @@ package feed
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -18,35 +17,22 @@ type zeekLayout struct {
 // is below it too, which Zeek itself does not do.
 func (c *collector) readZeek(lines *lineReader) error {
 	layout := zeekLayout{indicator: -1}
-	for {
-		l, err := lines.next()
-		c.file.Lines = lines.number
-		switch {
-		case errors.Is(err, errLongLine):
-			c.skip(reasonLong, l)
-			continue
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
+	return c.eachLine(lines, func(l line) (err error) {
 		if names, ok := strings.CutPrefix(l.text, "#fields\t"); ok {
 			if layout, err = newZeekLayout(names); err != nil {
 				return fmt.Errorf("line %d: %w", l.number, err)
 			}
 			c.file.remarks++
-			continue
+			return nil
 		}
 		if strings.TrimSpace(l.text) == "" || l.text[0] == '#' {
-			continue
+			return nil
 		}
 		if layout.indicator < 0 {
 			return fmt.Errorf("line %d: no #fields line before the first entry", l.number)
 		}
-		if err := c.readIntel(strings.Split(l.text, "\t"), &layout, l); err != nil {
-			return err
-		}
-	}
+		return c.readIntel(strings.Split(l.text, "\t"), &layout, l)
+	})
 }
 
 // newZeekLayout reads what is behind #fields.
